@@ -1,0 +1,172 @@
+"""The exception tree. Retryability is a fact of the class, not of the place that catches it.
+
+::
+
+    AssetsError
+    ├── TransientError            retry: the same call may work later
+    │   ├── RateLimitedError          429; ``retry_after`` seconds when the vendor said so
+    │   ├── VendorUnavailableError    network failure, 5xx, a page of HTML where JSON was due
+    │   └── TransferInterruptedError  a download broke or stalled part-way
+    ├── PermanentError            fail now: only a person can change the outcome
+    │   ├── AuthenticationError       401, 403, a malformed credential
+    │   ├── InvalidRequestError       the caller's input, found by us or by the vendor's 4xx
+    │   ├── QuotaExceededError        plan ceiling or credits; ``retry_after`` when it resets
+    │   └── ProtocolError             a reply of a shape that the vendor's contract does not know
+    ├── JobError                  the vendor's (or the deadline's) verdict on a job
+    │   ├── JobFailedError
+    │   ├── JobCancelledError
+    │   ├── JobTimeoutError
+    │   ├── ArchiveExpiredError       the archive is gone: retention over, or consumed elsewhere
+    │   └── PartialArchiveError       fewer items than were asked for
+    └── IntegrityError            retry: length or checksum differ; nothing was published
+
+Every error crosses process boundaries by :func:`to_dict` and :func:`from_dict` (and by pickle) with
+its type, so that a failure seen in a trigger is raised as the same class in the task.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypedDict
+
+
+class ErrorDict(TypedDict):
+    """The JSON form of an :class:`AssetsError`."""
+
+    type: str
+    message: str
+    vendor: str | None
+    code: str | None
+    status: int | None
+    retry_after: float | None
+
+
+class AssetsError(Exception):
+    """Base of all errors of this package.
+
+    :param message: what happened and what to do about it; never holds a secret or a signed URL.
+    :param vendor: the vendor's short name (``scenario``), if one was involved.
+    :param code: the vendor's own error code, as it was sent.
+    :param status: HTTP status, if a response was received.
+    :param retry_after: seconds the vendor asked to wait, if it did.
+    """
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        vendor: str | None = None,
+        code: str | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.vendor = vendor
+        self.code = code
+        self.status = status
+        self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exception's own reduce forgets keyword-only arguments.
+        return from_dict, (to_dict(self),)
+
+
+class TransientError(AssetsError):
+    """The same call may work later."""
+
+    retryable = True
+
+
+class RateLimitedError(TransientError):
+    """Too many requests; ``retry_after`` says how long to wait if the vendor did."""
+
+
+class VendorUnavailableError(TransientError):
+    """The vendor could not be reached or answered with a server error."""
+
+
+class TransferInterruptedError(TransientError):
+    """A download or an upload broke or stalled part-way."""
+
+
+class PermanentError(AssetsError):
+    """Trying again changes nothing; a person has to."""
+
+
+class AuthenticationError(PermanentError):
+    """The credentials are missing, wrong, or lack a permission."""
+
+
+class InvalidRequestError(PermanentError):
+    """An argument is wrong; the message names it and the remedy."""
+
+
+class QuotaExceededError(PermanentError):
+    """A plan ceiling or the credits are used up; ``retry_after`` says when it resets, if known."""
+
+
+class ProtocolError(PermanentError):
+    """The vendor answered in a shape that its contract does not know."""
+
+
+class JobError(AssetsError):
+    """A verdict on a job."""
+
+
+class JobFailedError(JobError):
+    """The vendor reports the job as failed."""
+
+
+class JobCancelledError(JobError):
+    """The vendor reports the job as cancelled."""
+
+
+class JobTimeoutError(JobError):
+    """The job did not end before our deadline."""
+
+
+class ArchiveExpiredError(JobError):
+    """The archive existed and is gone: retention is over or it was consumed elsewhere."""
+
+
+class PartialArchiveError(JobError):
+    """The archive holds fewer items than were asked for."""
+
+
+class IntegrityError(AssetsError):
+    """Length or checksum differ from what was announced; the partial object has been removed."""
+
+    retryable = True
+
+
+def _tree(root: type[AssetsError]) -> dict[str, type[AssetsError]]:
+    found = {root.__name__: root}
+    for child in root.__subclasses__():
+        found.update(_tree(child))
+    return found
+
+
+def to_dict(error: AssetsError) -> ErrorDict:
+    """JSON form of *error*."""
+    return {
+        "type": type(error).__name__,
+        "message": error.message,
+        "vendor": error.vendor,
+        "code": error.code,
+        "status": error.status,
+        "retry_after": error.retry_after,
+    }
+
+
+def from_dict(data: ErrorDict) -> AssetsError:
+    """The error that :func:`to_dict` described; an unknown type becomes :class:`AssetsError`."""
+    cls = _tree(AssetsError).get(data["type"], AssetsError)
+    return cls(
+        data["message"],
+        vendor=data.get("vendor"),
+        code=data.get("code"),
+        status=data.get("status"),
+        retry_after=data.get("retry_after"),
+    )

@@ -1,0 +1,95 @@
+"""The one place where synchronous and asynchronous meet.
+
+A *flow* is a generator that yields effects (an :class:`HttpRequest` to perform, or a :class:`Sleep`)
+and returns a typed value. :func:`run` and :func:`arun` perform it with whatever is passed in. A
+:class:`TransientError` of an effect is thrown back into the flow, which may catch it and go on; every
+other exception ends the flow (its ``finally`` blocks run) and reaches the caller as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass
+from typing import TypeVar, Union
+
+from airflow_provider_assets.sansio.errors import TransientError
+from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Wait for *seconds*."""
+
+    seconds: float
+
+
+Effect = Union[HttpRequest, Sleep]
+Reply = Union[HttpResponse, None]
+T = TypeVar("T")
+Flow = Generator[Effect, Reply, T]
+
+
+def call(request: HttpRequest) -> Flow[HttpResponse]:
+    """Perform *request* and return its response."""
+    response = yield request
+    if response is None:  # a driver's fault, not the vendor's
+        raise TypeError("the driver answered a request with nothing")
+    return response
+
+
+def pause(seconds: float) -> Flow[None]:
+    """Wait for *seconds*; nothing is asked of the driver if that is not positive."""
+    if seconds > 0:
+        yield Sleep(seconds)
+
+
+def run(
+    flow: Flow[T],
+    *,
+    perform: Callable[[HttpRequest], HttpResponse],
+    sleep: Callable[[float], None],
+) -> T:
+    """Drive *flow* in this thread.
+
+    :param perform: performs one request; raises an :class:`AssetsError` for what is not a response.
+    :param sleep: waits for a number of seconds.
+    """
+    try:
+        effect = next(flow)
+        while True:
+            try:
+                reply = perform(effect) if isinstance(effect, HttpRequest) else sleep(effect.seconds)
+            except TransientError as error:
+                effect = flow.throw(error)
+            else:
+                effect = flow.send(reply)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        flow.close()
+
+
+async def arun(
+    flow: Flow[T],
+    *,
+    perform: Callable[[HttpRequest], Awaitable[HttpResponse]],
+    sleep: Callable[[float], Awaitable[None]],
+) -> T:
+    """Drive *flow* on the running event loop; the twin of :func:`run`, effect for effect."""
+    try:
+        effect = next(flow)
+        while True:
+            try:
+                reply = await (
+                    perform(effect) if isinstance(effect, HttpRequest) else sleep(effect.seconds)
+                )
+            except TransientError as error:
+                effect = flow.throw(error)
+            else:
+                effect = flow.send(reply)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        flow.close()

@@ -1,0 +1,89 @@
+"""HTTP as data: what a flow asks a driver to perform, and what it gets back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Union
+from urllib.parse import quote, urlsplit
+
+from airflow_provider_assets.sansio.errors import ProtocolError
+
+JSON = Union[None, bool, int, float, str, "list[JSON]", "dict[str, JSON]"]
+
+
+def where(url: str) -> str:
+    """*url* without its query and user info: the part that is safe to show."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One request to a vendor's API host.
+
+    :param url: absolute, without a query.
+    :param params: query pairs in the order they are sent; a value is percent-encoded strictly.
+    :param headers: sent as they are; may hold credentials, so they are never shown.
+    :param body: bytes of the body, or None.
+    :param idempotent: whether the transport may send it again by itself. A submit is not.
+    :param accept: error statuses that the flow wants to see as a response, not as an exception.
+    """
+
+    method: str
+    url: str
+    params: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    idempotent: bool = True
+    accept: frozenset[int] = frozenset()
+
+    @property
+    def query(self) -> str:
+        """The encoded query string, without the question mark."""
+        return "&".join(f"{quote(k, safe='~')}={quote(v, safe='~')}" for k, v in self.params)
+
+    @property
+    def full_url(self) -> str:
+        """URL and query as they go over the wire."""
+        return f"{self.url}?{self.query}" if self.params else self.url
+
+    def __str__(self) -> str:
+        """Method and place, for people."""
+        return f"{self.method} {where(self.url)}"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """One response; ``headers`` have lower-case names."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+    def json_object(self) -> dict[str, JSON]:
+        """The body as a JSON object.
+
+        :raises ProtocolError: if it is anything else.
+        """
+        data = self.json_or_none()
+        if not isinstance(data, dict):
+            raise ProtocolError(
+                f"expected a JSON object, got {self.headers.get('content-type', 'no content type')} "
+                f"of {len(self.body)} bytes (HTTP {self.status})",
+                status=self.status,
+            )
+        return data
+
+    def json_or_none(self) -> JSON:
+        """The body as JSON, or None where it is none: error pages are HTML often enough."""
+        try:
+            data: JSON = json.loads(self.body)
+        except ValueError:
+            return None
+        return data
+
+
+def json_body(data: JSON) -> bytes:
+    """Compact UTF-8 JSON."""
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
