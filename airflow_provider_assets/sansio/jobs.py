@@ -1,0 +1,248 @@
+"""What crosses between the parts: requests, jobs, references, files and links.
+
+Everything but :class:`Link` is JSON-safe by ``to_dict``/``from_dict``, carries a version, and holds no
+secret. A :class:`Link` may be signed or carry credentials: it lives in memory only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import cast
+
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.messages import JSON
+
+VERSION = 1
+Data = dict[str, JSON]
+
+
+class JobState(str, Enum):
+    """Our five words for the vendors' many."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the vendor will not change it any more."""
+        return self is not JobState.RUNNING
+
+
+def fingerprint(data: JSON) -> str:
+    """SHA-256 (hex) of the canonical JSON of *data*."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveRequest:
+    """One batch: what one vendor job is asked to archive.
+
+    :param vendor: the vendor's short name.
+    :param items: kind of item (``asset_ids``, ``process_ids``, ``apps``) -> ids.
+    :param options: the vendor's archive options, as the user gave them.
+    :param window: ISO bounds of the half-open span that was exported, if there was one.
+    :param index: position of this batch, from 0; ``of`` is the number of batches of the run.
+    :param tag: our mark on the vendor's job, stable over retries; "" where it carries none.
+    """
+
+    vendor: str
+    items: Mapping[str, tuple[str, ...]]
+    options: Mapping[str, JSON] = field(default_factory=dict)
+    window: tuple[str, str] | None = None
+    index: int = 0
+    of: int = 1
+    tag: str = ""
+
+    @property
+    def count(self) -> int:
+        """Number of items."""
+        return sum(len(ids) for ids in self.items.values())
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the contents: what is archived and how, not where it stands or when."""
+        return fingerprint(
+            {
+                "vendor": self.vendor,
+                "items": {kind: list(ids) for kind, ids in self.items.items()},
+                "options": dict(self.options),
+            }
+        )
+
+    def to_dict(self) -> Data:
+        """JSON form."""
+        return {
+            "version": VERSION,
+            "vendor": self.vendor,
+            "items": {kind: list(ids) for kind, ids in self.items.items()},
+            "options": dict(self.options),
+            "window": list(self.window) if self.window else None,
+            "index": self.index,
+            "of": self.of,
+            "tag": self.tag,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, JSON]) -> ArchiveRequest:
+        """The request that :meth:`to_dict` described.
+
+        :raises InvalidRequestError: if it is not one, or of a newer version.
+        """
+        _check(data, "archive request")
+        try:
+            window = cast("list[str] | None", data["window"])
+            return cls(
+                vendor=cast("str", data["vendor"]),
+                items={
+                    kind: tuple(ids)
+                    for kind, ids in cast("dict[str, list[str]]", data["items"]).items()
+                },
+                options=cast("Data", data["options"]),
+                window=(window[0], window[1]) if window else None,
+                index=cast("int", data["index"]),
+                of=cast("int", data["of"]),
+                tag=cast("str", data["tag"]),
+            )
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise InvalidRequestError(f"not an archive request: {error!r}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveJob:
+    """What is known of one vendor job.
+
+    :param job_id: the vendor's id. Where a vendor has no batch job (Topaz), an id of our own making.
+    :param vendor_status: the vendor's own word.
+    :param progress: 0.0 to 1.0, if the vendor tells.
+    :param done: finished items of ``total``, if the vendor tells.
+    :param reason: why it failed and the vendor's hint, for people.
+    :param eta: epoch seconds at which the vendor expects to end, if it tells.
+    :param facts: small vendor facts needed later (``archive_id``, failed ids).
+    """
+
+    vendor: str
+    job_id: str
+    state: JobState = JobState.RUNNING
+    vendor_status: str = ""
+    progress: float | None = None
+    done: int | None = None
+    total: int | None = None
+    reason: str = ""
+    code: str | None = None
+    eta: float | None = None
+    facts: Mapping[str, JSON] = field(default_factory=dict)
+
+    def to_dict(self) -> Data:
+        """JSON form."""
+        return {
+            "version": VERSION,
+            "vendor": self.vendor,
+            "job_id": self.job_id,
+            "state": self.state.value,
+            "vendor_status": self.vendor_status,
+            "progress": self.progress,
+            "done": self.done,
+            "total": self.total,
+            "reason": self.reason,
+            "code": self.code,
+            "eta": self.eta,
+            "facts": dict(self.facts),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, JSON]) -> ArchiveJob:
+        """The job that :meth:`to_dict` described.
+
+        :raises InvalidRequestError: if it is not one, or of a newer version.
+        """
+        _check(data, "archive job")
+        try:
+            known = {key: value for key, value in data.items() if key != "version"}
+            job = cls(**known)  # type: ignore[arg-type]  # JSON in, checked right below
+            return replace(job, state=JobState(job.state))
+        except (TypeError, ValueError) as error:
+            raise InvalidRequestError(f"not an archive job: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveReference:
+    """A finished job and where to ask for it: what the archive operator returns, one a batch."""
+
+    conn_id: str
+    request: ArchiveRequest
+    job: ArchiveJob
+
+    def to_dict(self) -> Data:
+        """JSON form, fit for XCom."""
+        return {
+            "version": VERSION,
+            "conn_id": self.conn_id,
+            "request": self.request.to_dict(),
+            "job": self.job.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, JSON]) -> ArchiveReference:
+        """The reference that :meth:`to_dict` described.
+
+        :raises InvalidRequestError: if it is not one, or of a newer version.
+        """
+        _check(data, "archive reference")
+        try:
+            return cls(
+                conn_id=cast("str", data["conn_id"]),
+                request=ArchiveRequest.from_dict(cast("Data", data["request"])),
+                job=ArchiveJob.from_dict(cast("Data", data["job"])),
+            )
+        except KeyError as error:
+            raise InvalidRequestError(f"not an archive reference: it lacks {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveFile:
+    """One downloadable file of an archive.
+
+    :param key: what the vendor resolves it by; unique within the archive.
+    :param name: a safe file name, unique within the archive; "" lets the landing derive one.
+    :param size: bytes, if known before the download.
+    """
+
+    key: str
+    name: str = ""
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """How to download one file, now. Resolved as late as possible and never stored.
+
+    :param url: goes over the wire byte for byte; it may be signed.
+    :param headers: API credentials where the API itself serves the bytes (ROMA), else empty.
+    :param head_url: answers HEAD only, and tells the length (Topaz); None elsewhere.
+    :param expires_at: epoch seconds at which new requests are refused, if known.
+    :param single_use: the GET may be sent exactly once: no Range, no HEAD, no retry, no redirect.
+    """
+
+    url: str = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    head_url: str | None = field(default=None, repr=False)
+    expires_at: float | None = None
+    single_use: bool = False
+
+
+def _check(data: Mapping[str, JSON], what: str) -> None:
+    if not isinstance(data, Mapping):
+        raise InvalidRequestError(f"{what}: expected a mapping, got {type(data).__name__}")
+    version = data.get("version")
+    if version != VERSION:
+        raise InvalidRequestError(
+            f"{what}: version {version!r} is not {VERSION}; run both tasks on one release"
+        )
