@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
-from typing import TypeVar, Union
+from typing import TypeVar
 
 from airflow_provider_assets.sansio.errors import TransientError
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
@@ -23,8 +23,8 @@ class Sleep:
     seconds: float
 
 
-Effect = Union[HttpRequest, Sleep]
-Reply = Union[HttpResponse, None]
+Effect = HttpRequest | Sleep
+Reply = HttpResponse | None
 T = TypeVar("T")
 Flow = Generator[Effect, Reply, T]
 
@@ -47,7 +47,7 @@ def run(
     flow: Flow[T],
     *,
     perform: Callable[[HttpRequest], HttpResponse],
-    sleep: Callable[[float], None],
+    sleep: Callable[[float], object],
 ) -> T:
     """Drive *flow* in this thread.
 
@@ -58,7 +58,9 @@ def run(
         effect = next(flow)
         while True:
             try:
-                reply = perform(effect) if isinstance(effect, HttpRequest) else sleep(effect.seconds)
+                reply = (
+                    perform(effect) if isinstance(effect, HttpRequest) else sleep(effect.seconds)
+                )
             except TransientError as error:
                 effect = flow.throw(error)
             else:
@@ -74,16 +76,18 @@ async def arun(
     flow: Flow[T],
     *,
     perform: Callable[[HttpRequest], Awaitable[HttpResponse]],
-    sleep: Callable[[float], Awaitable[None]],
+    sleep: Callable[[float], Awaitable[object]],
 ) -> T:
     """Drive *flow* on the running event loop; the twin of :func:`run`, effect for effect."""
     try:
         effect = next(flow)
         while True:
             try:
-                reply = await (
-                    perform(effect) if isinstance(effect, HttpRequest) else sleep(effect.seconds)
-                )
+                reply = None
+                if isinstance(effect, HttpRequest):
+                    reply = await perform(effect)
+                else:
+                    await sleep(effect.seconds)
             except TransientError as error:
                 effect = flow.throw(error)
             else:

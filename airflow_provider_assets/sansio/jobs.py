@@ -125,6 +125,7 @@ class ArchiveJob:
     :param done: finished items of ``total``, if the vendor tells.
     :param reason: why it failed and the vendor's hint, for people.
     :param eta: epoch seconds at which the vendor expects to end, if it tells.
+    :param submitted_at: epoch seconds of the submit; deadlines count from here.
     :param facts: small vendor facts needed later (``archive_id``, failed ids).
     """
 
@@ -138,6 +139,7 @@ class ArchiveJob:
     reason: str = ""
     code: str | None = None
     eta: float | None = None
+    submitted_at: float | None = None
     facts: Mapping[str, JSON] = field(default_factory=dict)
 
     def to_dict(self) -> Data:
@@ -154,6 +156,7 @@ class ArchiveJob:
             "reason": self.reason,
             "code": self.code,
             "eta": self.eta,
+            "submitted_at": self.submitted_at,
             "facts": dict(self.facts),
         }
 

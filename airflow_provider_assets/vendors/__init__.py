@@ -1,0 +1,49 @@
+"""The registry of vendors: one line for each of ours, entry points for those of others.
+
+An installed package adds a vendor with an entry point in the group
+``airflow_provider_assets.vendors``: its name is the connection type, its value the vendor class.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.vendors.base import Connection, Vendor, VendorSpec
+
+ENTRY_POINT_GROUP = "airflow_provider_assets.vendors"
+
+BUILT_IN = {
+    "scenario": "airflow_provider_assets.vendors.scenario:Scenario",
+}
+
+
+def vendor_class(conn_type: str) -> type[Vendor]:
+    """The vendor that a connection type stands for.
+
+    :raises InvalidRequestError: if there is none; the message lists those there are.
+    """
+    if conn_type in BUILT_IN:
+        module, _, name = BUILT_IN[conn_type].partition(":")
+        found = getattr(import_module(module), name)
+    else:
+        points = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+        if conn_type not in points:
+            known = ", ".join(sorted({*BUILT_IN, *points}))
+            raise InvalidRequestError(
+                f"connection type {conn_type!r} belongs to no vendor; known are {known}"
+            )
+        found = points[conn_type].load()
+    if not (isinstance(found, type) and issubclass(found, Vendor)):
+        raise InvalidRequestError(f"{found!r}, registered for {conn_type!r}, is not a Vendor")
+    return found
+
+
+def vendor_specs() -> list[VendorSpec]:
+    """The facts of all registered vendors, ours first."""
+    others = [point.name for point in entry_points(group=ENTRY_POINT_GROUP)]
+    return [vendor_class(name).spec for name in dict.fromkeys([*BUILT_IN, *others])]
+
+
+__all__ = ["Connection", "Vendor", "VendorSpec", "vendor_class", "vendor_specs"]

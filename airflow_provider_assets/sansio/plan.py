@@ -1,0 +1,54 @@
+"""Candidates into batches that a vendor accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from airflow_provider_assets.sansio.jobs import ArchiveRequest
+from airflow_provider_assets.sansio.messages import JSON
+
+# A batch is recorded in Airflow's task state store, whose values are limited to 64 KiB.
+MAX_BATCH_BYTES = 48 * 1024
+
+
+class Item(NamedTuple):
+    """One thing at the vendor: its kind (``asset_ids``, ``apps``, …) and its id."""
+
+    kind: str
+    id: str
+
+
+def plan(
+    vendor: str,
+    items: Iterable[Item],
+    *,
+    max_batch: int,
+    options: Mapping[str, JSON],
+    window: tuple[str, str] | None = None,
+) -> list[ArchiveRequest]:
+    """Split *items* into requests of at most *max_batch* items, keeping order and dropping repeats.
+
+    The same items give the same batches, so that a retry meets the batches of the first try.
+    """
+    batches: list[dict[str, list[str]]] = []
+    count = size = 0
+    for item in dict.fromkeys(items):
+        length = len(item.id.encode()) + 4  # quotes, comma, space
+        if not batches or count == max_batch or size + length > MAX_BATCH_BYTES:
+            batches.append({})
+            count = size = 0
+        batches[-1].setdefault(item.kind, []).append(item.id)
+        count += 1
+        size += length
+    return [
+        ArchiveRequest(
+            vendor=vendor,
+            items={kind: tuple(ids) for kind, ids in batch.items()},
+            options=options,
+            window=window,
+            index=index,
+            of=len(batches),
+        )
+        for index, batch in enumerate(batches)
+    ]

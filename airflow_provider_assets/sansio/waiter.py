@@ -1,0 +1,218 @@
+"""The one wait loop and the one verdict.
+
+A :class:`Waitlist` asks for its jobs until each has ended, its deadline has passed, or five polls in
+a row have failed. An operator gives it a fixed set; the triggerer's poller adds and drops jobs while
+it runs. Where the vendor has a bulk status call, jobs that are nearly due are asked for together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from airflow_provider_assets.sansio.errors import (
+    ArchiveExpiredError,
+    AssetsError,
+    JobCancelledError,
+    JobFailedError,
+    JobTimeoutError,
+    TransientError,
+)
+from airflow_provider_assets.sansio.flow import Flow, pause
+from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState
+
+MAX_FAILED_POLLS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PollPolicy:
+    """How often to ask; all times in seconds.
+
+    :param initial: first interval.
+    :param maximum: the interval grows by ``factor`` up to this.
+    :param bulk: jobs that one status request can answer for; 1 where there is no bulk call.
+    """
+
+    initial: float
+    maximum: float
+    factor: float = 1.5
+    bulk: int = 1
+
+
+@dataclass(slots=True)
+class Watch:
+    """The waiting for one job.
+
+    :param deadline: epoch seconds after which the job counts as timed out.
+    :param on_change: told the job whenever status or progress changed.
+    :param on_end: told the end: the job in a terminal state, or an error.
+    """
+
+    job: ArchiveJob
+    deadline: float
+    on_change: Callable[[ArchiveJob], None] = lambda job: None
+    on_end: Callable[[ArchiveJob | AssetsError], None] = lambda end: None
+    interval: float = 0.0
+    due: float = 0.0
+    failures: int = 0
+    end: ArchiveJob | AssetsError | None = None
+
+    def finish(self, end: ArchiveJob | AssetsError) -> None:
+        """Record the end and tell it."""
+        self.end = end
+        self.on_end(end)
+
+
+@dataclass(slots=True)
+class Waitlist:
+    """All jobs of one connection that are waited for together.
+
+    :param poll: asks the vendor for these jobs, in order; raises a transient error as a whole.
+    :param clock: epoch seconds.
+    :param spread: a random number in [0, 1) for the jitter of each interval.
+    """
+
+    poll: Callable[[Sequence[ArchiveJob]], Flow[list[ArchiveJob]]]
+    policy: PollPolicy
+    clock: Callable[[], float]
+    spread: Callable[[], float]
+    watches: list[Watch] = field(default_factory=list)
+    not_before: float = 0.0
+
+    def add(self, watch: Watch) -> None:
+        """Wait for one more job; a job that has ended already is told at once."""
+        if watch.job.state.is_terminal:
+            watch.finish(watch.job)
+            return
+        watch.interval = self.policy.initial
+        self._schedule(watch)
+        self.watches.append(watch)
+
+    def drop(self, watch: Watch) -> None:
+        """Stop waiting for a job; its end is not told."""
+        if watch in self.watches:
+            self.watches.remove(watch)
+
+    def flow(self) -> Flow[None]:
+        """Wait until every watch has ended or been dropped."""
+        while self.watches:
+            yield from pause(self._until_next())
+            now = self.clock()
+            ready = self._ready(now)
+            if ready:
+                yield from self._ask(ready)
+            for watch in [w for w in self.watches if now >= w.deadline]:
+                self._end(watch, _timed_out(watch.job))
+
+    def _until_next(self) -> float:
+        """Seconds to the next poll or deadline, whichever is first."""
+        due = max(min(w.due for w in self.watches), self.not_before)
+        deadline = min(w.deadline for w in self.watches)
+        return min(due, deadline) - self.clock()
+
+    def _ready(self, now: float) -> list[Watch]:
+        """Who is asked for now: those due, those at their deadline, and neighbours for a bulk call."""
+        last_chance = [w for w in self.watches if now >= w.deadline]
+        if now < self.not_before:
+            return []
+        due = [w for w in self.watches if w.due <= now or w in last_chance]
+        if not due or self.policy.bulk == 1:
+            return due
+        return [w for w in self.watches if w in due or w.due <= now + w.interval / 2]
+
+    def _ask(self, ready: list[Watch]) -> Flow[None]:
+        try:
+            jobs = yield from self.poll([watch.job for watch in ready])
+        except TransientError as error:
+            if error.retry_after is not None:  # a limit is the connection's, not the job's
+                self.not_before = self.clock() + error.retry_after
+            for watch in ready:
+                self._failed(watch, error)
+            return
+        for watch, job in zip(ready, jobs, strict=True):
+            self._saw(watch, job)
+
+    def _saw(self, watch: Watch, job: ArchiveJob) -> None:
+        if watch not in self.watches:  # dropped while the poll was under way
+            return
+        watch.failures = 0
+        changed = (job.vendor_status, job.progress, job.done) != (
+            watch.job.vendor_status,
+            watch.job.progress,
+            watch.job.done,
+        )
+        watch.job = job
+        if changed:
+            watch.on_change(job)
+        if job.state.is_terminal:
+            self._end(watch, job)
+        else:
+            watch.interval = min(watch.interval * self.policy.factor, self.policy.maximum)
+            self._schedule(watch)
+
+    def _failed(self, watch: Watch, error: TransientError) -> None:
+        if watch not in self.watches:
+            return
+        watch.failures += 1
+        if watch.failures >= MAX_FAILED_POLLS:
+            self._end(watch, error)
+        else:
+            self._schedule(watch)
+
+    def _schedule(self, watch: Watch) -> None:
+        """Full jitter over the second half of the interval; the vendor's own estimate comes first."""
+        now = self.clock()
+        wait = watch.interval * (0.5 + self.spread() / 2)
+        if watch.job.eta is not None and watch.job.eta - now > wait:
+            wait = min(watch.job.eta - now, self.policy.maximum)
+        watch.due = now + wait
+
+    def _end(self, watch: Watch, end: ArchiveJob | AssetsError) -> None:
+        self.drop(watch)
+        watch.finish(end)
+
+
+def wait_for(
+    jobs: Sequence[ArchiveJob],
+    *,
+    waitlist: Waitlist,
+    deadline: float,
+    on_change: Callable[[ArchiveJob], None] = lambda job: None,
+) -> Flow[list[ArchiveJob | AssetsError]]:
+    """Wait for all of *jobs*; the ends are in their order, each a terminal job or an error."""
+    watches = [Watch(job, deadline, on_change) for job in jobs]
+    for watch in watches:
+        waitlist.add(watch)
+    yield from waitlist.flow()
+    return [watch.end for watch in watches if watch.end is not None]
+
+
+def ensure_succeeded(end: ArchiveJob | AssetsError) -> ArchiveJob:
+    """The job, if it succeeded.
+
+    :raises AssetsError: the error that ended the waiting, or the class of the vendor's verdict.
+    """
+    if isinstance(end, AssetsError):
+        raise end
+    if end.state is JobState.SUCCEEDED:
+        return end
+    text = f"{end.vendor} job {end.job_id} ended as {end.vendor_status or end.state.value}"
+    if end.reason:
+        text += f": {end.reason}"
+    verdicts: dict[JobState, tuple[type[AssetsError], str]] = {
+        JobState.FAILED: (JobFailedError, "a retry submits it anew"),
+        JobState.CANCELLED: (JobCancelledError, "clear the task to submit it anew"),
+        JobState.EXPIRED: (ArchiveExpiredError, "clear the task to export it anew"),
+        JobState.RUNNING: (JobTimeoutError, "it has not ended yet"),
+    }
+    error, remedy = verdicts[end.state]
+    raise error(f"{text}; {remedy}", vendor=end.vendor, code=end.code)
+
+
+def _timed_out(job: ArchiveJob) -> JobTimeoutError:
+    status = job.vendor_status or job.state.value
+    return JobTimeoutError(
+        f"{job.vendor} job {job.job_id} was still {status} at the deadline; "
+        "raise `timeout` (or execution_timeout) if such jobs take longer",
+        vendor=job.vendor,
+    )

@@ -1,0 +1,183 @@
+"""Which half-open span ``[start, end)`` a run exports, from whatever kind of run it is.
+
+Airflow 3 gives ``@daily`` a data interval of zero width, partitioned runs no logical date, and runs
+started by an asset neither; an empty span must never be read as "nothing to do".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone, tzinfo
+from typing import Union
+
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+
+WindowSpec = Union[str, timedelta, "tuple[object, object]", "list[object]"]
+
+REMEDY = (
+    "pass window=timedelta(days=1) for the span that ends at the run's date, an explicit "
+    "(start, end) pair, or schedule the DAG with CronDataIntervalTimetable"
+)
+_KEY = re.compile(
+    r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:[T ](\d{2})(?::(\d{2})(?::\d{2})?)?)?)?)?(Z|[+-]\d{2}:?\d{2})?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A half-open span; both bounds are zoned and ``start < end``."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        """:raises InvalidRequestError: for a naive bound or an empty span."""
+        for name, bound in (("start", self.start), ("end", self.end)):
+            if bound.tzinfo is None:
+                raise InvalidRequestError(
+                    f"window {name} {bound.isoformat()} has no time zone; add one, e.g. +00:00"
+                )
+        if self.start >= self.end:
+            raise InvalidRequestError(
+                f"window [{self.start.isoformat()}, {self.end.isoformat()}) is empty; "
+                "start must be before end"
+            )
+
+    def iso(self) -> tuple[str, str]:
+        """Both bounds in UTC, with milliseconds and a ``Z``."""
+        return iso_ms(self.start), iso_ms(self.end)
+
+    def holds(self, moment: datetime) -> bool:
+        """Whether *moment* is inside."""
+        return self.start <= moment < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a run says about its time.
+
+    :param run_date: logical date, or the moment it was due to start if it has none.
+    :param periods: maps a moment to the bounds of the cron period that ended at or before it; None
+        where the schedule is no cron.
+    :param watermark: end of the last span that was exported, for ``since_last``.
+    """
+
+    run_date: datetime | None = None
+    data_interval: tuple[datetime, datetime] | None = None
+    partition_key: str | None = None
+    partition_date: datetime | None = None
+    zone: tzinfo = timezone.utc
+    periods: Callable[[datetime], tuple[datetime, datetime]] | None = None
+    watermark: datetime | None = None
+
+
+def resolve(spec: WindowSpec, facts: RunFacts) -> Window:
+    """The span that a run exports.
+
+    :param spec: ``"auto"``, ``"since_last"``, a timedelta that ends at the run's date, or a pair of
+        zoned datetimes or ISO strings.
+    :raises InvalidRequestError: if no span can be known, or the given one is empty or naive.
+    """
+    if isinstance(spec, timedelta):
+        return _span(spec, facts)
+    if isinstance(spec, (tuple, list)):
+        return _pair(spec)
+    if spec == "auto":
+        return _auto(facts)
+    if spec == "since_last":
+        window = _auto(facts)
+        return Window(facts.watermark, window.end) if facts.watermark else window
+    raise InvalidRequestError(
+        f"window={spec!r} is none of 'auto', 'since_last', a timedelta, or a pair of datetimes"
+    )
+
+
+def _span(length: timedelta, facts: RunFacts) -> Window:
+    if length <= timedelta(0):
+        raise InvalidRequestError(f"window={length!r} must be positive")
+    if facts.run_date is None:
+        raise InvalidRequestError(f"window={length!r}: this run has no date; {REMEDY}")
+    return Window(facts.run_date - length, facts.run_date)
+
+
+def _pair(pair: tuple[object, ...] | list[object]) -> Window:
+    if len(pair) != 2:  # noqa: PLR2004  # a pair
+        raise InvalidRequestError(f"window must be a pair (start, end), got {len(pair)} values")
+    return Window(parse_moment(pair[0], "window start"), parse_moment(pair[1], "window end"))
+
+
+def _auto(facts: RunFacts) -> Window:
+    if facts.partition_key is not None:
+        return _partition(facts)
+    if facts.data_interval and facts.data_interval[0] < facts.data_interval[1]:
+        return Window(*facts.data_interval)
+    if facts.run_date is not None and facts.periods is not None:
+        return Window(*facts.periods(facts.run_date))
+    raise InvalidRequestError(
+        f"window='auto': this run has no partition key and no data interval of its own; {REMEDY}"
+    )
+
+
+def _partition(facts: RunFacts) -> Window:
+    """A time partition is named by its start; its length is that of its finest part."""
+    key = facts.partition_key or ""
+    match = _KEY.fullmatch(key)
+    if match is None:
+        raise InvalidRequestError(
+            f"window='auto': partition key {key!r} is not a date (2026, 2026-01, 2026-01-31, "
+            "2026-01-31T08); pass an explicit (start, end) pair"
+        )
+    year, month, day, hour, minute = (int(g) if g else None for g in match.groups()[:5])
+    zone = _offset(match.group(6)) or facts.zone
+    start = datetime(year or 1, month or 1, day or 1, hour or 0, minute or 0, tzinfo=zone)
+    if month is None:
+        return Window(start, start.replace(year=start.year + 1))
+    if day is None:
+        return Window(start, (start.replace(day=28) + timedelta(days=4)).replace(day=1))
+    if hour is None:
+        return Window(start, start + timedelta(days=1))
+    return Window(start, start + (timedelta(hours=1) if not minute else timedelta(minutes=1)))
+
+
+def _offset(text: str | None) -> tzinfo | None:
+    if not text:
+        return None
+    return datetime.fromisoformat(f"2000-01-01T00:00:00{_colon(text)}").tzinfo
+
+
+def _colon(offset: str) -> str:
+    if offset == "Z":
+        return "+00:00"
+    return offset if ":" in offset else f"{offset[:3]}:{offset[3:]}"
+
+
+def parse_moment(value: object, name: str) -> datetime:
+    """A zoned datetime from itself or from an ISO 8601 string.
+
+    :param name: the field's name, for the error.
+    :raises InvalidRequestError: if it is neither, or has no time zone.
+    """
+    if isinstance(value, str):
+        text = re.sub(r"[Zz]$", "+00:00", value.strip())
+        # Python 3.10 reads exactly three or six digits of a second's fraction.
+        text = re.sub(r"\.(\d{1,6})\d*", lambda m: "." + m.group(1).ljust(6, "0"), text)
+        try:
+            value = datetime.fromisoformat(text)
+        except ValueError:
+            raise InvalidRequestError(
+                f"{name}: {value!r} is not an ISO 8601 date and time such as "
+                "2026-01-31T00:00:00+00:00"
+            ) from None
+    if not isinstance(value, datetime):
+        raise InvalidRequestError(f"{name}: expected a datetime, got {type(value).__name__}")
+    if value.tzinfo is None:
+        raise InvalidRequestError(f"{name}: {value.isoformat()} has no time zone; add +00:00")
+    return value
+
+
+def iso_ms(moment: datetime) -> str:
+    """*moment* in UTC as ``2026-01-31T00:00:00.000Z``."""
+    utc = moment.astimezone(timezone.utc)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"

@@ -1,0 +1,323 @@
+"""What every vendor is: a table of facts (:class:`VendorSpec`) and a set of flows (:class:`Vendor`)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from airflow_provider_assets.sansio.errors import (
+    AssetsError,
+    AuthenticationError,
+    InvalidRequestError,
+    ProtocolError,
+    QuotaExceededError,
+    RateLimitedError,
+    VendorUnavailableError,
+)
+from airflow_provider_assets.sansio.flow import Flow, call
+from airflow_provider_assets.sansio.jobs import (
+    ArchiveFile,
+    ArchiveJob,
+    ArchiveReference,
+    ArchiveRequest,
+    JobState,
+    Link,
+)
+from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse, where
+from airflow_provider_assets.sansio.plan import Item
+from airflow_provider_assets.sansio.waiter import PollPolicy
+from airflow_provider_assets.sansio.window import Window
+
+ERRORS: Mapping[int, type[AssetsError]] = {
+    401: AuthenticationError,
+    402: QuotaExceededError,
+    403: AuthenticationError,
+    408: VendorUnavailableError,
+    425: RateLimitedError,
+    429: RateLimitedError,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An Airflow connection as plain data; its repr shows no credential."""
+
+    conn_id: str
+    conn_type: str = ""
+    host: str = ""
+    login: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    extra: Mapping[str, JSON] = field(default_factory=dict, repr=False)
+
+    def text(self, name: str) -> str:
+        """Extra *name* as text; "" if it is not set."""
+        value = self.extra.get(name)
+        return "" if value is None else str(value).strip()
+
+    def flag(self, name: str) -> bool:
+        """Extra *name* as a boolean; false if it is not set."""
+        return self.text(name).lower() in {"true", "1", "yes", "on"}
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionForm:
+    """How Airflow's connection form looks for a vendor.
+
+    :param fields: extra name -> Airflow ``conn-fields`` entry.
+    """
+
+    hidden: tuple[str, ...]
+    relabeling: Mapping[str, str]
+    placeholders: Mapping[str, str]
+    fields: Mapping[str, Mapping[str, JSON]]
+
+
+@dataclass(frozen=True, slots=True)
+class VendorSpec:
+    """A vendor's facts, each with its source beside it in the vendor's file.
+
+    :param name: short name, also the Airflow connection type.
+    :param base_url: with the version path; "" where it depends on the connection.
+    :param max_batch: items one job takes.
+    :param kinds: kinds of item that ``items=`` may name.
+    :param filters: names that ``select=`` may use.
+    :param options: names that ``options=`` may use.
+    :param statuses: the vendor's status in lower case -> ours; anything else counts as running.
+    :param errors: HTTP status -> error class, over the common table.
+    :param cancellable: whether the vendor can cancel a running archive job.
+    :param single_use: whether an archive can be downloaded only once.
+    :param carries_tag: whether a lost job can be found again by our tag.
+    """
+
+    name: str
+    title: str
+    hook: str
+    docs_url: str
+    base_url: str
+    max_batch: int
+    kinds: tuple[str, ...]
+    filters: frozenset[str]
+    options: frozenset[str]
+    statuses: Mapping[str, JobState]
+    poll: PollPolicy
+    form: ConnectionForm
+    errors: Mapping[int, type[AssetsError]] = field(default_factory=dict)
+    cancellable: bool = False
+    single_use: bool = False
+    carries_tag: bool = False
+
+
+class Vendor(ABC):
+    """One vendor API, through one connection. Pure: its methods return flows.
+
+    :param connection: checked here, so that a wrong one fails before any request.
+    :param clock: epoch seconds.
+    :raises InvalidRequestError: if the connection lacks something; the message names it.
+    """
+
+    spec: ClassVar[VendorSpec]
+
+    def __init__(self, connection: Connection, *, clock: Callable[[], float]) -> None:
+        self.connection = connection
+        self.clock = clock
+        self.base_url = self._base_url()
+
+    # --- what an exporter asks of a vendor ---------------------------------------------------
+
+    @abstractmethod
+    def check(self) -> Flow[str]:
+        """Prove that the credentials work, at no cost; says what was reached."""
+
+    @abstractmethod
+    def validate(self, *, options: Mapping[str, JSON]) -> Mapping[str, JSON]:
+        """The archive options, completed with our defaults; names are checked already.
+
+        :raises InvalidRequestError: naming the option and the remedy.
+        """
+
+    @abstractmethod
+    def expand(self, items: Mapping[str, Sequence[str]]) -> Flow[list[Item]]:
+        """Explicitly named items as single items (an inference becomes its assets)."""
+
+    @abstractmethod
+    def select(self, query: Mapping[str, JSON], window: Window | None) -> Flow[list[Item]]:
+        """Items of the vendor's own listing that match *query* and, if given, lie in *window*."""
+
+    @abstractmethod
+    def submit(self, request: ArchiveRequest) -> Flow[ArchiveJob]:
+        """Start a job. Sent once: an ambiguous failure is raised, never repeated."""
+
+    def find(self, request: ArchiveRequest, since: float) -> Flow[ArchiveJob | None]:
+        """The job that an earlier, unrecorded submit of *request* may have started.
+
+        :param since: epoch seconds of the intent.
+        """
+        yield from ()
+        return None
+
+    @abstractmethod
+    def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[ArchiveJob]]:
+        """The present state of *jobs*, in their order; one request for many where possible."""
+
+    def cancel(self, job: ArchiveJob) -> Flow[bool]:
+        """Ask to cancel *job*; whether the vendor agreed. Never raises for a refusal."""
+        yield from ()
+        return False
+
+    @abstractmethod
+    def files(
+        self, reference: ArchiveReference, *, target_format: str | None = None
+    ) -> Flow[list[ArchiveFile]]:
+        """The files of a finished archive.
+
+        :raises InvalidRequestError: if *target_format* is given and the vendor cannot convert.
+        """
+
+    @abstractmethod
+    def link(
+        self, reference: ArchiveReference, file: ArchiveFile, *, target_format: str | None = None
+    ) -> Flow[Link]:
+        """How to download *file* now; may be asked again when a link has expired.
+
+        :raises ArchiveExpiredError: if the archive is gone for good.
+        """
+
+    # --- how a vendor talks ------------------------------------------------------------------
+
+    def authorize(self, request: HttpRequest) -> Flow[HttpRequest]:
+        """*request* with this connection's credentials."""
+        yield from ()
+        return request
+
+    def send(self, request: HttpRequest) -> Flow[HttpResponse]:
+        """Perform *request* with credentials."""
+        return (yield from call((yield from self.authorize(request))))
+
+    def error_detail(self, data: Mapping[str, JSON]) -> tuple[str | None, str]:
+        """The vendor's error code and message from an error body, whatever its shape."""
+        for key in ("message", "reason", "error", "detail", "error_msg"):
+            value = data.get(key)
+            if isinstance(value, dict):
+                return self.error_detail(value)
+            if isinstance(value, str) and value:
+                code = data.get("code", data.get("error_code"))
+                return (None if code is None else str(code)), value
+        return None, ""
+
+    def error_for(self, request: HttpRequest, response: HttpResponse) -> AssetsError:
+        """The error that an unaccepted response stands for."""
+        data = response.json_or_none()
+        code, text = self.error_detail(data) if isinstance(data, dict) else (None, "")
+        status = response.status
+        if 300 <= status < 400:  # noqa: PLR2004  # redirections
+            return ProtocolError(
+                f"{self.spec.title} answered {request} with a redirect to another address; "
+                "credentials are not sent along, so set the right base_url in the connection",
+                vendor=self.spec.name,
+                status=status,
+            )
+        kind = self.spec.errors.get(status) or ERRORS.get(status)
+        if kind is None:
+            kind = VendorUnavailableError if status >= 500 else InvalidRequestError  # noqa: PLR2004
+        wait = self.retry_after(response, data)
+        detail = f": {text[:300]}" if text else ""
+        return kind(
+            f"{self.spec.title} answered {request} with HTTP {status}{detail}{self._remedy(kind)}",
+            vendor=self.spec.name,
+            code=code,
+            status=status,
+            retry_after=wait,
+        )
+
+    def _remedy(self, kind: type[AssetsError]) -> str:
+        if kind is AuthenticationError:
+            return (
+                f"; check the credentials and permissions of connection {self.connection.conn_id!r}"
+            )
+        return ""
+
+    def retry_after(self, response: HttpResponse, data: JSON) -> float | None:
+        """Seconds the vendor asks to wait: header in ms, seconds or as a date, or in the body."""
+        headers = response.headers
+        try:
+            if "retry-after-ms" in headers:
+                return max(float(headers["retry-after-ms"]) / 1000, 0.0)
+            if "retry-after" in headers:
+                return max(float(headers["retry-after"]), 0.0)
+        except ValueError:
+            try:
+                date = parsedate_to_datetime(headers["retry-after"])
+            except (ValueError, KeyError):
+                return None
+            return max(date.timestamp() - self.clock(), 0.0)
+        remaining = data.get("remainingSeconds") if isinstance(data, dict) else None
+        return float(remaining) if isinstance(remaining, (int, float)) else None
+
+    def state_of(self, status: object) -> JobState:
+        """Our word for the vendor's status; an unknown one counts as running."""
+        return self.spec.statuses.get(str(status).strip().lower(), JobState.RUNNING)
+
+    def _base_url(self) -> str:
+        url = self.connection.text("base_url") or self.connection.host or self.spec.base_url
+        return check_url(url, "base_url", self.connection)
+
+
+def check_url(url: str, name: str, connection: Connection) -> str:
+    """*url* without a trailing slash, if credentials may be sent there.
+
+    :raises InvalidRequestError: unless it is https, or http to a loopback address, or the connection
+        says ``allow_http``.
+    """
+    parts = urlsplit(url if "://" in url else f"https://{url}")
+    here = f"connection {connection.conn_id!r}: {name} {where(parts.geturl())!r}"
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise InvalidRequestError(f"{here} is not an http(s) address")
+    if (
+        parts.scheme == "http"
+        and not is_loopback(parts.hostname)
+        and not connection.flag("allow_http")
+    ):
+        raise InvalidRequestError(
+            f"{here} would send credentials unencrypted; use https, or set extra allow_http to true"
+        )
+    return parts.geturl().rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* is this machine by its very name."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def strings(value: object, name: str) -> list[str]:
+    """*value* as a list of non-empty strings, repeats dropped.
+
+    :raises InvalidRequestError: naming the field.
+    """
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise InvalidRequestError(f"{name}: expected a list of ids, got {type(value).__name__}")
+    for index, entry in enumerate(value):
+        if not isinstance(entry, str) or not entry.strip():
+            raise InvalidRequestError(f"{name}[{index}]: {entry!r} is not an id")
+    return list(dict.fromkeys(entry.strip() for entry in value))
+
+
+def check_names(
+    given: Mapping[str, object], known: Sequence[str] | frozenset[str], name: str
+) -> None:
+    """Refuse names that the vendor does not know, as a typo would silently widen an export.
+
+    :raises InvalidRequestError: naming the unknown and the known.
+    """
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise InvalidRequestError(
+            f"{name}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+        )
