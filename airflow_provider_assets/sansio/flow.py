@@ -83,7 +83,7 @@ async def arun(
         effect = next(flow)
         while True:
             try:
-                reply = None
+                reply: Reply = None
                 if isinstance(effect, HttpRequest):
                     reply = await perform(effect)
                 else:
