@@ -58,9 +58,11 @@ def run(
         effect = next(flow)
         while True:
             try:
-                reply = (
-                    perform(effect) if isinstance(effect, HttpRequest) else sleep(effect.seconds)
-                )
+                reply: Reply = None
+                if isinstance(effect, HttpRequest):
+                    reply = perform(effect)
+                else:
+                    sleep(effect.seconds)
             except TransientError as error:
                 effect = flow.throw(error)
             else:

@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.vendors.base import Connection, Vendor, VendorSpec
+from airflow_provider_assets.vendors.base import Vendor, VendorSpec
 
 ENTRY_POINT_GROUP = "airflow_provider_assets.vendors"
 
@@ -46,4 +46,4 @@ def vendor_specs() -> list[VendorSpec]:
     return [vendor_class(name).spec for name in dict.fromkeys([*BUILT_IN, *others])]
 
 
-__all__ = ["Connection", "Vendor", "VendorSpec", "vendor_class", "vendor_specs"]
+__all__ = ["Vendor", "VendorSpec", "vendor_class", "vendor_specs"]

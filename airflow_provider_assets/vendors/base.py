@@ -6,9 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from ipaddress import ip_address
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -28,10 +26,11 @@ from airflow_provider_assets.sansio.jobs import (
     JobState,
     Link,
 )
-from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse, where
+from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse
 from airflow_provider_assets.sansio.plan import Item
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
+from airflow_provider_assets.vendors.connection import Connection, ConnectionForm, check_url
 
 ERRORS: Mapping[int, type[AssetsError]] = {
     401: AuthenticationError,
@@ -41,40 +40,6 @@ ERRORS: Mapping[int, type[AssetsError]] = {
     425: RateLimitedError,
     429: RateLimitedError,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """An Airflow connection as plain data; its repr shows no credential."""
-
-    conn_id: str
-    conn_type: str = ""
-    host: str = ""
-    login: str = field(default="", repr=False)
-    password: str = field(default="", repr=False)
-    extra: Mapping[str, JSON] = field(default_factory=dict, repr=False)
-
-    def text(self, name: str) -> str:
-        """Extra *name* as text; "" if it is not set."""
-        value = self.extra.get(name)
-        return "" if value is None else str(value).strip()
-
-    def flag(self, name: str) -> bool:
-        """Extra *name* as a boolean; false if it is not set."""
-        return self.text(name).lower() in {"true", "1", "yes", "on"}
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionForm:
-    """How Airflow's connection form looks for a vendor.
-
-    :param fields: extra name -> Airflow ``conn-fields`` entry.
-    """
-
-    hidden: tuple[str, ...]
-    relabeling: Mapping[str, str]
-    placeholders: Mapping[str, str]
-    fields: Mapping[str, Mapping[str, JSON]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,35 +230,6 @@ class Vendor(ABC):
     def _base_url(self) -> str:
         url = self.connection.text("base_url") or self.connection.host or self.spec.base_url
         return check_url(url, "base_url", self.connection)
-
-
-def check_url(url: str, name: str, connection: Connection) -> str:
-    """*url* without a trailing slash, if credentials may be sent there.
-
-    :raises InvalidRequestError: unless it is https, or http to a loopback address, or the connection
-        says ``allow_http``.
-    """
-    parts = urlsplit(url if "://" in url else f"https://{url}")
-    here = f"connection {connection.conn_id!r}: {name} {where(parts.geturl())!r}"
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise InvalidRequestError(f"{here} is not an http(s) address")
-    if (
-        parts.scheme == "http"
-        and not is_loopback(parts.hostname)
-        and not connection.flag("allow_http")
-    ):
-        raise InvalidRequestError(
-            f"{here} would send credentials unencrypted; use https, or set extra allow_http to true"
-        )
-    return parts.geturl().rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether *host* is this machine by its very name."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def strings(value: object, name: str) -> list[str]:

@@ -1,0 +1,74 @@
+"""An Airflow connection as plain data, its form, and which addresses credentials may be sent to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.messages import JSON, where
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An Airflow connection as plain data; its repr shows no credential."""
+
+    conn_id: str
+    conn_type: str = ""
+    host: str = ""
+    login: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    extra: Mapping[str, JSON] = field(default_factory=dict, repr=False)
+
+    def text(self, name: str) -> str:
+        """Extra *name* as text; "" if it is not set."""
+        value = self.extra.get(name)
+        return "" if value is None else str(value).strip()
+
+    def flag(self, name: str) -> bool:
+        """Extra *name* as a boolean; false if it is not set."""
+        return self.text(name).lower() in {"true", "1", "yes", "on"}
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionForm:
+    """How Airflow's connection form looks for a vendor.
+
+    :param fields: extra name -> Airflow ``conn-fields`` entry.
+    """
+
+    hidden: tuple[str, ...]
+    relabeling: Mapping[str, str]
+    placeholders: Mapping[str, str]
+    fields: Mapping[str, Mapping[str, JSON]]
+
+
+def check_url(url: str, name: str, connection: Connection) -> str:
+    """*url* without a trailing slash, if credentials may be sent there.
+
+    :raises InvalidRequestError: unless it is https, or http to a loopback address, or the connection
+        says ``allow_http``.
+    """
+    parts = urlsplit(url if "://" in url else f"https://{url}")
+    here = f"connection {connection.conn_id!r}: {name} {where(parts.geturl())!r}"
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise InvalidRequestError(f"{here} is not an http(s) address")
+    if (
+        parts.scheme == "http"
+        and not is_loopback(parts.hostname)
+        and not connection.flag("allow_http")
+    ):
+        raise InvalidRequestError(
+            f"{here} would send credentials unencrypted; use https, or set extra allow_http to true"
+        )
+    return parts.geturl().rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* is this machine by its very name."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

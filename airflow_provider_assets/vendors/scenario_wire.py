@@ -1,0 +1,233 @@
+"""Scenario's tables and wire shapes: what the vendor documents, and nothing that acts on it.
+
+Sources: the Scenario API reference ("List assets", "Request batch", "Get status", "Request", "Jobs"),
+the guide "Downloading an Archive of Assets", and the vendor's Python SDK 2.4.0 ("SDK" below),
+generated from the vendor's OpenAPI document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import cast
+
+from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
+from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, JobState
+from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
+from airflow_provider_assets.vendors.base import strings
+from airflow_provider_assets.vendors.connection import ConnectionForm
+
+# API reference, "Request batch": "batch limited to 1000 assets".
+MAX_BATCH = 1000
+# API reference, "List assets" and "List jobs": pageSize 1..100.
+PAGE = 100
+# SDK, assets.get_bulk: at most 200 ids.
+MAX_BULK = 200
+# SDK: an archive job is of this type.
+JOB_TYPE = "assets-download"
+# SDK: file names inside the archive have at most 128 characters; we allow the archive as many.
+MAX_NAME = 128
+ID_TOKEN = "<id>"  # noqa: S105  # a token of a template
+# Our own word for a job that the vendor answers with 404.
+UNKNOWN_JOB = "unknown to the vendor"
+# A finished job without a link is asked again this often, this many seconds apart.
+LINK_TRIES, LINK_PAUSE = 5, 2.0
+# Clocks differ; a job updated a little before we submitted it is still ours.
+CLOCK_SKEW = 300.0
+
+# API reference, "List assets"; the last row is from the SDK. Values that the vendor keeps adding to
+# (types) are not checked. `privacy` and public access are left out: they list other organisations.
+FILTERS = frozenset(
+    {"modelId", "inferenceId", "authorId", "collectionId", "parentAssetId", "rootAssetId"}
+    | {"tags", "type", "types", "originalAssets", "deleted", "by"}
+)
+OPTIONS = frozenset({"file_name_template", "flat", "archive_name", "prefer_original"})
+
+# SDK, Job.status. The spellings after the first eight are those that the vendor's own plugin accepts.
+STATUSES: Mapping[str, JobState] = {
+    "pending": JobState.RUNNING,
+    "queued": JobState.RUNNING,
+    "warming-up": JobState.RUNNING,
+    "in-progress": JobState.RUNNING,
+    "finalizing": JobState.RUNNING,
+    "success": JobState.SUCCEEDED,
+    "failure": JobState.FAILED,
+    "canceled": JobState.CANCELLED,
+    "processing": JobState.RUNNING,
+    "succeeded": JobState.SUCCEEDED,
+    "completed": JobState.SUCCEEDED,
+    "failed": JobState.FAILED,
+    "error": JobState.FAILED,
+    "cancelled": JobState.CANCELLED,
+    UNKNOWN_JOB: JobState.EXPIRED,
+}
+
+FORM = ConnectionForm(
+    hidden=("schema", "port", "extra"),
+    relabeling={"login": "API key", "password": "API secret or JWT", "host": "Base URL"},
+    placeholders={"host": "https://api.cloud.scenario.com/v1"},
+    fields={
+        "auth_type": {
+            "label": "Authentication",
+            "description": "basic: API key and secret. bearer: a JWT in place of the secret.",
+            "schema": {"type": "string", "enum": ["basic", "bearer"], "default": "basic"},
+        },
+        "project_id": {
+            "label": "Project id",
+            "description": "Restricts every call to one project; empty means the key's own scope.",
+            "schema": {"type": ["string", "null"]},
+        },
+    },
+)
+
+
+def listing(query: Mapping[str, JSON], by: str, window: Window | None) -> list[tuple[str, str]]:
+    """The query of a listing.
+
+    :raises InvalidRequestError: for filters that the vendor refuses together.
+    """
+    if "type" in query and "types" in query:
+        raise InvalidRequestError("select: type and types exclude each other; use types")
+    params = [("pageSize", str(PAGE))]
+    if query.get("deleted"):
+        # SDK: the trash takes no other filter and no sorting.
+        if others := sorted(set(query) - {"deleted", "originalAssets", "by"}):
+            raise InvalidRequestError(f"select.deleted cannot be combined with {', '.join(others)}")
+    else:
+        params += [("sortBy", by), ("sortDirection", "asc")]
+        if window:
+            # Both bounds are exclusive and of milliseconds: one back makes the start inclusive.
+            field = by.removesuffix("At")
+            after = iso_ms(window.start - timedelta(milliseconds=1))
+            params += [(f"{field}After", after), (f"{field}Before", iso_ms(window.end))]
+    given = {name: value for name, value in query.items() if name != "by" and value is not None}
+    return params + [(name, param(given[name], f"select.{name}")) for name in sorted(given)]
+
+
+def complete(options: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    """The archive options with our defaults; ``<id>`` is put into a template that lacks it.
+
+    :raises InvalidRequestError: naming the option and the remedy.
+    """
+    done: dict[str, JSON] = {"file_name_template": ID_TOKEN, "flat": True, **options}
+    for name in ("file_name_template", "archive_name"):
+        value = done.get(name, "")
+        if not isinstance(value, str):
+            raise InvalidRequestError(f"options.{name}: expected text, got {value!r}")
+        if len(value) > MAX_NAME:
+            raise InvalidRequestError(
+                f"options.{name}: {len(value)} characters; the limit is {MAX_NAME}"
+            )
+    if "/" in str(done.get("archive_name", "")):
+        raise InvalidRequestError("options.archive_name is a name, not a path; leave out '/'")
+    for name in ("flat", "prefer_original"):
+        if not isinstance(done.get(name, False), bool):
+            raise InvalidRequestError(f"options.{name}: {done[name]!r} is not true or false")
+    template = str(done["file_name_template"])
+    if ID_TOKEN not in template:
+        # Entry names may collide without it, and the vendor does not say what happens then.
+        done["file_name_template"] = f"{template}-{ID_TOKEN}" if template else ID_TOKEN
+    return done
+
+
+def archive_name(request: ArchiveRequest) -> str:
+    """The zip's name without ``.zip``: the user's or ours, the batch, and our tag at the end."""
+    name = str(request.options.get("archive_name") or "")
+    if not name:
+        name = "scenario" + (f"-{request.window[0][:10]}" if request.window else "")
+    ending = (f"-{request.index + 1:03d}of{request.of:03d}" if request.of > 1 else "") + (
+        f"-{request.tag}" if request.tag else ""
+    )
+    return name[: MAX_NAME - len(ending)] + ending
+
+
+def submission(request: ArchiveRequest) -> JSON:
+    """All three id lists are always there: the guide and the reference differ on what is required."""
+    options: dict[str, JSON] = {
+        "fileNameTemplate": request.options["file_name_template"],
+        "flat": request.options["flat"],
+        "archiveName": archive_name(request),
+    }
+    if "prefer_original" in request.options:
+        options["preferOriginal"] = request.options["prefer_original"]
+    query: dict[str, JSON] = {
+        "assetIds": list(request.items["asset_ids"]),
+        "inferenceIds": [],
+        "modelIds": [],
+    }
+    return {"query": query, "options": options}
+
+
+def wanted(asset: Mapping[str, JSON], by: str, window: Window | None) -> bool:
+    """Whether it is finished and inside: the trash is listed without bounds."""
+    if asset.get("status", "success") != "success":
+        return False
+    return window is None or by not in asset or window.holds(parse_moment(asset[by], by))
+
+
+def is_ceiling(data: JSON) -> bool:
+    """API reference, "Rate limits": a plan's ceiling names its action or tells when it resets."""
+    if not isinstance(data, dict):
+        return False
+    details = data.get("details")
+    return "remainingSeconds" in data or (isinstance(details, dict) and "actionLimit" in details)
+
+
+def job(data: Mapping[str, JSON], state: JobState) -> ArchiveJob:
+    """A job record, as ``GET /jobs`` and ``GET /jobs/{jobId}`` give it."""
+    metadata = data.get("metadata")
+    notes = metadata if isinstance(metadata, dict) else {}
+    progress = data.get("progress")
+    return ArchiveJob(
+        "scenario",
+        text(data, "jobId"),
+        state=state,
+        vendor_status=text(data, "status"),
+        progress=float(progress) if isinstance(progress, (int, float)) else None,
+        reason="; ".join(str(notes[key]) for key in ("error", "hint") if notes.get(key)),
+    )
+
+
+def archive_url(metadata: JSON) -> str | None:
+    """Where the guide and other revisions of it put the URL."""
+    if not isinstance(metadata, dict):
+        return None
+    named = [metadata.get("archiveUrl"), metadata.get("downloadUrl")]
+    urls = [*named, *all_strings(metadata.get("output"))]
+    return next((u for u in urls if isinstance(u, str) and u.startswith("http")), None)
+
+
+def objects(data: Mapping[str, JSON], key: str) -> list[dict[str, JSON]]:
+    """The list of objects at *key*."""
+    found = data.get(key)
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise ProtocolError(f"Scenario: {key!r} is not a list of objects")
+    return cast("list[dict[str, JSON]]", found)
+
+
+def text(data: Mapping[str, JSON], key: str) -> str:
+    """The text at *key*."""
+    value = data.get(key)
+    if not isinstance(value, str):
+        raise ProtocolError(f"Scenario: the reply lacks {key!r}")
+    return value
+
+
+def param(value: JSON, name: str) -> str:
+    """SDK: lists are joined by commas, booleans are lower-case words."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ",".join(strings(value, name))
+    return str(value)
+
+
+def all_strings(data: JSON) -> list[str]:
+    """Every string anywhere in *data*."""
+    if isinstance(data, str):
+        return [data]
+    inner: Iterable[JSON] = (
+        data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    )
+    return [text for value in inner for text in all_strings(value)]
