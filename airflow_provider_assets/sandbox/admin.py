@@ -1,0 +1,113 @@
+"""The sandbox's own routes under ``/_sandbox``, and the page at ``/``."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from .faults import parse_fault
+from .page import render
+from .world import Json, Vendor, World
+
+_ACTIONS = ("finish", "fail", "stick", "cancel", "expire")
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """Counters, faults, time, jobs and items from outside."""
+
+    world: World
+    vendors: list[Vendor]
+
+    def mount(self, app: web.Application) -> None:
+        """Add the routes; none of them is counted."""
+        add, base = app.router.add_route, "/_sandbox"
+        add("GET", "/", self._page)
+        add("GET", f"{base}/stats", self._stats)
+        add("DELETE", f"{base}/stats", self._reset_stats)
+        add("GET", f"{base}/faults", self._faults)
+        add("POST", f"{base}/faults", self._arm)
+        add("DELETE", f"{base}/faults", self._disarm)
+        add("GET", f"{base}/clock", self._clock)
+        add("POST", f"{base}/clock", self._clock)
+        add("GET", f"{base}/jobs", self._jobs)
+        add("GET", f"{base}/jobs/{{job}}", self._truth)
+        add("POST", f"{base}/jobs/{{job}}", self._act)
+        add("GET", f"{base}/items/{{vendor}}", self._items)
+        add("POST", f"{base}/items/{{vendor}}", self._add_items)
+
+    async def _page(self, _request: web.Request) -> web.Response:
+        jobs, stats = self._all_jobs(), self.world.stats.report()
+        text = render(stats, jobs, self.world.faults.report())
+        return web.Response(text=text, content_type="text/html")
+
+    async def _stats(self, _request: web.Request) -> web.Response:
+        report = self.world.stats.report() | {"faults": self.world.faults.report()}
+        return web.json_response(report)
+
+    async def _reset_stats(self, _request: web.Request) -> web.Response:
+        self.world.stats.reset()
+        return web.Response(status=204)
+
+    async def _faults(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.world.faults.report())
+
+    async def _arm(self, request: web.Request) -> web.Response:
+        try:
+            fault = parse_fault(str((await request.json())["spec"]))
+        except (ValueError, KeyError, TypeError) as error:
+            return web.json_response({"error": str(error)}, status=400)
+        self.world.faults.arm(fault)
+        return web.json_response(self.world.faults.report(), status=201)
+
+    async def _disarm(self, _request: web.Request) -> web.Response:
+        self.world.faults.clear()
+        return web.Response(status=204)
+
+    async def _clock(self, request: web.Request) -> web.Response:
+        if request.method == "POST":
+            self.world.clock.offset += float((await request.json())["advance"])
+        clock = self.world.clock
+        return web.json_response({"now": clock.now(), "offset": clock.offset})
+
+    async def _jobs(self, _request: web.Request) -> web.Response:
+        return web.json_response(self._all_jobs())
+
+    async def _truth(self, request: web.Request) -> web.Response:
+        for vendor in self.vendors:
+            truth = await vendor.truth(request.match_info["job"])
+            if truth is not None:
+                return web.json_response(truth)
+        return web.json_response({"error": "no such job, or it has no archive"}, status=404)
+
+    async def _act(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        action, detail = str(body.get("action", "")), str(body.get("error", ""))
+        if action not in _ACTIONS:
+            return web.json_response({"error": f"action is one of {_ACTIONS}"}, status=400)
+        for vendor in self.vendors:
+            if await vendor.act(request.match_info["job"], action, detail):
+                return web.Response(status=204)
+        return web.json_response({"error": "no such job"}, status=404)
+
+    async def _items(self, request: web.Request) -> web.Response:
+        vendor = self._vendor(request)
+        start, end = request.query.get("start", ""), request.query.get("end", "~")
+        found = [one for one in vendor.items() if start <= str(one["created"]) < end]
+        return web.json_response(found)
+
+    async def _add_items(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        day, count = dt.date.fromisoformat(body["day"]), int(body["count"])
+        return web.json_response(self._vendor(request).add_items(day, count), status=201)
+
+    def _vendor(self, request: web.Request) -> Vendor:
+        for vendor in self.vendors:
+            if vendor.name == request.match_info["vendor"]:
+                return vendor
+        raise web.HTTPNotFound(text="this vendor is not served")
+
+    def _all_jobs(self) -> list[Json]:
+        return [{"vendor": one.name, **job} for one in self.vendors for job in one.jobs()]

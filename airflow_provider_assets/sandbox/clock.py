@@ -1,0 +1,32 @@
+"""Time as the vendors tell it, and a way to move it forward."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Clock:
+    """The sandbox's clock: the machine's, plus what the admin route added to it (seconds)."""
+
+    offset: float = 0.0
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time() + self.offset
+
+
+def iso_ms(epoch: float) -> str:
+    """ISO 8601 with milliseconds and Z, the form of every Scenario date."""
+    whole = dt.datetime.fromtimestamp(epoch, tz=dt.timezone.utc)
+    return whole.strftime("%Y-%m-%dT%H:%M:%S.") + f"{whole.microsecond // 1000:03d}Z"
+
+
+def parse_iso(text: str) -> float:
+    """Epoch seconds of an ISO 8601 string; raises ValueError for one without a zone."""
+    moment = dt.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    if moment.tzinfo is None:
+        raise ValueError(f"no time zone in {text!r}")
+    return moment.timestamp()

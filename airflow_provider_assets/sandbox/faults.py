@@ -1,0 +1,144 @@
+"""Faults on demand: what goes wrong, where, and how often.
+
+Grammar: ``route:kind[=value][@offset][:count][,key=value...]``
+
+*route* is a route (``scenario.submit``), a group (``submit``, ``poll``, ``download``), or a
+shell pattern of either. *count* is how many requests are hit (default: all), ``after=N`` lets
+the first N pass, ``match=TEXT`` hits only paths that contain TEXT.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+
+_SPEC = re.compile(
+    r"(?P<route>[\w.*?-]+):(?P<kind>[\w-]+)(=(?P<value>[^:@,]+))?"
+    r"(@(?P<offset>\d+))?(:(?P<count>\d+))?(,(?P<params>.*))?"
+)
+_STATUS = re.compile(r"(?P<status>[1-5]\d\d)(?P<body>html|empty|json)?")
+
+ANSWER_KINDS = ("reset", "hang", "delay", "empty", "plan-limit", "redirect")
+BODY_KINDS = (
+    "reset", "truncate", "short", "corrupt", "slow", "stall", "expired",
+    "no-range", "no-length", "new-etag",
+)  # fmt: skip
+JOB_KINDS = ("stuck", "failed", "canceled", "expired", "partial", "slow")
+REPLY_KINDS = ("status", "no-url", "no-id", "empty-page")
+AFTERWARDS = "accept-then-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One parsed fault.
+
+    :param value: rate in bytes/s (slow), seconds (delay), a status word (status) or nothing.
+    :param offset: how many bytes of a body pass before it happens.
+    :param count: how many requests it hits; None is without end.
+    """
+
+    route: str
+    kind: str
+    value: str = ""
+    offset: int | None = None
+    count: int | None = None
+    after: int = 0
+    match: str = ""
+    params: tuple[tuple[str, str], ...] = ()
+    spec: str = ""
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status this fault answers with, if that is what it does."""
+        found = _STATUS.fullmatch(self.kind)
+        return int(found["status"]) if found else None
+
+    @property
+    def body(self) -> str:
+        """``html``, ``empty`` or ``json``: what comes with `status`."""
+        found = _STATUS.fullmatch(self.kind)
+        return (found["body"] if found else None) or "json"
+
+    @property
+    def afterwards(self) -> Fault | None:
+        """The fault that replaces the answer once the request has taken effect."""
+        if not self.kind.startswith(AFTERWARDS):
+            return None
+        return replace(self, kind=self.kind.removeprefix(AFTERWARDS))
+
+    def param(self, name: str, default: str = "") -> str:
+        """A ``key=value`` of the specification."""
+        return dict(self.params).get(name, default)
+
+    def hits(self, names: tuple[str, ...], path: str) -> bool:
+        """Whether a request to a route with these names and this path is meant."""
+        return any(fnmatchcase(name, self.route) for name in names) and self.match in path
+
+
+def parse_fault(spec: str) -> Fault:
+    """Parse one specification; raises ValueError that repeats it when it makes no sense."""
+    found = _SPEC.fullmatch(spec.strip())
+    if found is None:
+        raise ValueError(f"fault {spec!r} is not route:kind[=value][@offset][:count][,key=value]")
+    params = dict(pair.partition("=")[::2] for pair in (found["params"] or "").split(",") if pair)
+    fault = Fault(
+        route=found["route"],
+        kind=found["kind"],
+        value=found["value"] or "",
+        offset=int(found["offset"]) if found["offset"] else None,
+        count=int(found["count"]) if found["count"] else None,
+        after=int(params.pop("after", "0")),
+        match=params.pop("match", ""),
+        params=tuple(sorted(params.items())),
+        spec=spec.strip(),
+    )
+    known = {*ANSWER_KINDS, *BODY_KINDS, *JOB_KINDS, *REPLY_KINDS}
+    bare = fault.afterwards or fault
+    if bare.kind not in known and bare.status is None:
+        raise ValueError(f"fault {spec!r}: unknown kind {fault.kind!r}, one of {sorted(known)}")
+    return fault
+
+
+@dataclass(slots=True)
+class _Armed:
+    fault: Fault
+    seen: int = 0
+    served: int = 0
+
+    def take(self) -> bool:
+        self.seen += 1
+        spent = self.fault.count is not None and self.served >= self.fault.count
+        if spent or self.seen <= self.fault.after:
+            return False
+        self.served += 1
+        return True
+
+
+@dataclass(slots=True)
+class FaultBook:
+    """The armed faults in order of arming; a request is hit by the first that applies."""
+
+    armed: list[_Armed] = field(default_factory=list)
+
+    def arm(self, fault: Fault) -> None:
+        """Add a fault."""
+        self.armed.append(_Armed(fault))
+
+    def clear(self) -> None:
+        """Forget all faults."""
+        self.armed.clear()
+
+    def take(self, *names: str, path: str = "") -> Fault | None:
+        """The fault that hits this request, counted as served; None when all is well."""
+        for armed in self.armed:
+            if armed.fault.hits(names, path) and armed.take():
+                return armed.fault
+        return None
+
+    def report(self) -> list[dict[str, object]]:
+        """What is armed and what was served, as the admin route shows it."""
+        return [
+            {"spec": one.fault.spec, "count": one.fault.count, "served": one.served}
+            for one in self.armed
+        ]

@@ -1,0 +1,121 @@
+"""What one run of the sandbox is told on its command line."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .faults import Fault, parse_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VENDORS = ("scenario", "topaz", "roma")
+ROMA_DIALECTS = ("sdk", "docs2025", "old2022", "nested")
+ROMA_FRAMINGS = ("length", "chunked", "close")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Everything that decides how the sandbox behaves; equal options give equal answers.
+
+    Durations are seconds, sizes bytes, days UTC dates.
+    """
+
+    port: int = 0
+    vendors: tuple[str, ...] = VENDORS
+    items: int = 200
+    seed: int = 1
+    until: dt.date = dt.date(2026, 1, 1)
+    years: int = 3
+    days: tuple[tuple[dt.date, int], ...] = ()
+    item_bytes: int = 0
+    state_dir: Path | None = None
+    faults: tuple[Fault, ...] = ()
+    follow_stdin: bool = False
+    advance: str = "time"
+    job_seconds: float = 1.5
+    url_seconds: float = 3600.0
+    empty_pages: int = 4
+    echo_input: bool = True
+    missing: str = "skip"
+    zip_style: str = "stored"
+    roma_dialect: str = "sdk"
+    roma_container: str = "zip"
+    roma_framing: str = "length"
+
+
+def parse_options(argv: Sequence[str] | None = None) -> Options:
+    """Turn command-line arguments into `Options`; argparse exits with 2 on a bad one."""
+    given = vars(_parser().parse_args(argv))
+    vendor = given.pop("vendor")
+    given["vendors"] = VENDORS if vendor == "all" else (vendor,)
+    given["days"] = tuple(given.pop("day"))
+    given["faults"] = tuple(given.pop("fault"))
+    return Options(**given)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_assets.sandbox",
+        description="The Scenario, Topaz Labs and Huawei ROMA Connect APIs on localhost.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--port", type=int, default=0, help="port of the APIs; 0 takes a free one")
+    add("--vendor", choices=(*VENDORS, "all"), default="all", help="which APIs to serve")
+    add("--state-dir", type=Path, default=None, help="where archives are kept; else temporary")
+    add("--follow-stdin", action="store_true", help="stop when standard input closes")
+    add("--fault", action="append", default=[], type=_fault, metavar="SPEC", help="repeatable")
+    _add_items(parser)
+    _add_jobs(parser)
+    _add_roma(parser)
+    return parser
+
+
+def _add_items(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("what exists at the vendor").add_argument
+    add("--items", type=int, default=200, help="items spread over the years before --until")
+    add("--seed", type=int, default=1, help="equal seeds give equal items")
+    add(
+        "--until", type=dt.date.fromisoformat, default=dt.date(2026, 1, 1), help="end of the spread"
+    )
+    add("--years", type=int, default=3, help="length of the spread")
+    add("--day", action="append", default=[], type=_day, metavar="YYYY-MM-DD=COUNT",
+        help="exactly COUNT items are created within this UTC day; repeatable")  # fmt: skip
+    add("--item-bytes", type=int, default=0, help="pad each item to about this size")
+
+
+def _add_jobs(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("how jobs and links behave").add_argument
+    add("--advance", choices=("time", "poll"), default="time", help="what moves a job on")
+    add("--job-seconds", type=float, default=1.5, help="duration of a job with --advance time")
+    add("--url-seconds", type=float, default=3600.0, help="lifetime of a signed link")
+    add("--empty-pages", type=int, default=4, help="every Nth page is empty; 0 for none")
+    add("--no-echo-input", dest="echo_input", action="store_false",
+        help="jobs do not repeat the submitted query and options in metadata.input")  # fmt: skip
+    add("--missing", choices=("skip", "fail"), default="skip", help="unknown ids in an archive")
+    add("--zip-style", choices=("stored", "deflated", "streamed"), default="stored",
+        help="streamed: deflated, sizes only in data descriptors")  # fmt: skip
+
+
+def _add_roma(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("ROMA Connect").add_argument
+    add("--roma-dialect", choices=ROMA_DIALECTS, default="sdk", help="spelling of job states")
+    add("--roma-container", choices=("zip", "targz", "opaque"), default="zip")
+    add("--roma-framing", choices=ROMA_FRAMINGS, default="length", help="framing of the archive")
+
+
+def _day(text: str) -> tuple[dt.date, int]:
+    day, _, count = text.partition("=")
+    return dt.date.fromisoformat(day), int(count)
+
+
+def _fault(text: str) -> Fault:
+    try:
+        return parse_fault(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

@@ -1,0 +1,1 @@
+"""Scenario (https://docs.scenario.com): assets, archives of assets, and their jobs."""

@@ -1,0 +1,217 @@
+"""The assets of one Scenario account, the same for the same options."""
+
+from __future__ import annotations
+
+import bisect
+import datetime as dt
+import random
+import string
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from airflow_provider_assets.sandbox.images import PngBlob
+
+if TYPE_CHECKING:
+    from airflow_provider_assets.sandbox.options import Options
+
+PROJECT = "proj_sandbox"
+FOREIGN_PROJECT = "proj_elsewhere"
+AUTHORS = ("user_ada", "user_ben", "user_chi")
+COLLECTIONS = ("col_icons", "col_levels", "col_drafts")
+TAGS = ("hero", "batch-7", "final", "wip")
+MODELS = {
+    "model_flux-dev": "Flux Dev",
+    "model_pixel-art": "Pixel Art",
+    "model_watercolour": "Watercolour",
+    "model_isometric": "Isometric Rooms",
+    "model_sdxl": "SDXL",
+}
+_MADE = ("txt2img", "img2img", "inference-txt2img", "inference-img2img", "texture")
+_DERIVED = ("upscale", "background-removal", "vectorization", "texture-albedo", "restyle")
+_WHO = ("a red kite", "the old lighthouse", "Löwe & Adler", "a fox", "two astronauts", "城の庭")
+_DOES = ("over the hills", "in the rain", "with a lantern", "made of paper", "at 5/8 scale")
+_LOOK = ("pixel art", "soft light", "isometric", "ink on vellum", "4k: studio")
+_LETTERS = string.ascii_letters + string.digits
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """One asset; times are epoch milliseconds, as the vendor's dates have no finer grain."""
+
+    id: str
+    created: int
+    updated: int
+    type: str
+    author: str
+    inference: str = ""
+    model: str = ""
+    index: int = 0
+    seed: int = 0
+    prompt: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    collections: tuple[str, ...] = ()
+    parent: str = ""
+    root: str = ""
+    privacy: str = "private"
+    status: str = "success"
+    owner: str = PROJECT
+    deleted: int = 0
+    image: PngBlob = field(default_factory=lambda: PngBlob(0, 16, 16))
+
+    @property
+    def generator(self) -> str:
+        """The display name of the model, or what the asset was made by."""
+        return MODELS.get(self.model, self.type)
+
+    @property
+    def exportable(self) -> bool:
+        """Whether an archive of this account can contain it."""
+        return self.owner == PROJECT and not self.deleted and self.status == "success"
+
+
+@dataclass(slots=True)
+class Catalog:
+    """Assets by id and in order of creation."""
+
+    assets: dict[str, Asset] = field(default_factory=dict)
+    by_creation: list[Asset] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, options: Options) -> Catalog:
+        """Make the assets: a spread over years, and the pinned days on top, exactly."""
+        catalog = cls()
+        catalog.add(_spread(options))
+        for day, count in options.days:
+            catalog.add(day_of_assets(options, day, count))
+        return catalog
+
+    def add(self, assets: list[Asset]) -> None:
+        """Let more assets exist."""
+        for asset in assets:
+            self.assets[asset.id] = asset
+            bisect.insort(self.by_creation, asset, key=lambda one: (one.created, one.id))
+
+    def replace(self, asset_id: str, **changes: int | str) -> bool:
+        """Change one asset; False when there is none."""
+        old = self.assets.get(asset_id)
+        if old is None:
+            return False
+        new = replace(old, **changes)  # type: ignore[arg-type]
+        self.assets[asset_id] = new
+        self.by_creation[self.by_creation.index(old)] = new
+        return True
+
+    def of_inferences(self, inferences: set[str]) -> list[Asset]:
+        """Every asset that came out of one of these inferences."""
+        return [one for one in self.by_creation if one.inference in inferences]
+
+    def of_models(self, models: set[str]) -> list[Asset]:
+        """Every asset that was made with one of these models."""
+        return [one for one in self.by_creation if one.model in models]
+
+
+def day_of_assets(options: Options, day: dt.date, count: int, *, salt: str = "") -> list[Asset]:
+    """Exactly `count` healthy private assets created within a UTC day.
+
+    The first is created at the day's first millisecond and the last at its last one, so that a
+    window whose bounds are taken the wrong way loses something.
+    """
+    rng = random.Random(f"{options.seed}/{day}/{salt}")  # noqa: S311
+    midnight = _epoch_ms(day)
+    times = sorted(midnight + rng.randrange(_DAY_MS) for _ in range(count))
+    if times:
+        times[-1] = midnight + _DAY_MS - 1
+        times[0] = midnight
+    return _make(rng, times, options, plain=True)
+
+
+def _spread(options: Options) -> list[Asset]:
+    rng = random.Random(f"{options.seed}/spread")  # noqa: S311
+    end, pinned = _epoch_ms(options.until), {_epoch_ms(day) for day, _ in options.days}
+    days = max(options.years * 365, 1)
+    start = end - days * _DAY_MS
+    times = []
+    for _ in range(options.items):
+        moment = start + rng.randrange(days * _DAY_MS)
+        while moment // _DAY_MS * _DAY_MS in pinned:
+            moment -= _DAY_MS
+        times.append(moment)
+    return _make(rng, sorted(times), options, plain=False)
+
+
+def _make(rng: random.Random, times: list[int], options: Options, *, plain: bool) -> list[Asset]:
+    assets: list[Asset] = []
+    while len(assets) < len(times):
+        group = _inference(rng)
+        for index in range(rng.randint(1, 4)):
+            if len(assets) == len(times):
+                break
+            one = _one(rng, times[len(assets)], replace(group, index=index), options)
+            if assets and rng.random() < 0.2:  # noqa: PLR2004
+                one = _derive(rng, one, rng.choice(assets))
+            assets.append(one if plain else _season(rng, one))
+    return assets
+
+
+def _inference(rng: random.Random) -> Asset:
+    """What the assets of one inference have in common."""
+    prompt = ", ".join((f"{rng.choice(_WHO)} {rng.choice(_DOES)}", rng.choice(_LOOK)))
+    uploaded = rng.random() < 0.1  # noqa: PLR2004
+    return Asset(
+        id="",
+        created=0,
+        updated=0,
+        author=rng.choice(AUTHORS),
+        type="uploaded" if uploaded else rng.choice(_MADE),
+        inference="" if uploaded else _identifier(rng, "inf_"),
+        model="" if uploaded else rng.choice(tuple(MODELS)),
+        prompt="" if uploaded else prompt,
+        description=f"The picture shows {rng.choice(_WHO)}" if rng.random() < 0.5 else "",  # noqa: PLR2004
+        tags=tuple(rng.sample(TAGS, rng.randint(0, 2))),
+        collections=tuple(rng.sample(COLLECTIONS, rng.randint(0, 1))),
+    )
+
+
+def _one(rng: random.Random, created: int, group: Asset, options: Options) -> Asset:
+    late = rng.random() < 0.1  # noqa: PLR2004
+    touched = created + (rng.randrange(30 * _DAY_MS) if late else rng.randrange(5_000))
+    target = int(options.item_bytes * rng.uniform(0.5, 1.5))
+    seed = rng.randrange(1 << 31)
+    image = PngBlob(seed, rng.randint(16, 64), rng.randint(16, 64), target)
+    return replace(
+        group,
+        id=_identifier(rng, "asset_"),
+        created=created,
+        updated=touched,
+        seed=seed,
+        image=image,
+    )
+
+
+def _derive(rng: random.Random, one: Asset, parent: Asset) -> Asset:
+    kind, root = rng.choice(_DERIVED), parent.root or parent.id
+    return replace(one, type=kind, parent=parent.id, root=root, inference="", model="", prompt="")
+
+
+def _season(rng: random.Random, one: Asset) -> Asset:
+    """The odd ones out, which an export must leave out or ask for."""
+    luck = rng.random()
+    if luck < 0.02:  # noqa: PLR2004
+        return replace(one, owner=FOREIGN_PROJECT, privacy="public")
+    if luck < 0.04:  # noqa: PLR2004
+        return replace(one, privacy="public")
+    if luck < 0.05:  # noqa: PLR2004
+        return replace(one, privacy="unlisted")
+    if luck < 0.06:  # noqa: PLR2004
+        return replace(one, status="error")
+    return replace(one, status="pending") if luck > 0.995 else one  # noqa: PLR2004
+
+
+def _identifier(rng: random.Random, prefix: str) -> str:
+    return prefix + "".join(rng.choices(_LETTERS, k=22))
+
+
+def _epoch_ms(day: dt.date) -> int:
+    return int(dt.datetime.combine(day, dt.time(), dt.timezone.utc).timestamp() * 1000)

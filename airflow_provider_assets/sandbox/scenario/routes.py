@@ -1,0 +1,107 @@
+"""The emulated Scenario API as the server and the admin route see it."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from airflow_provider_assets.sandbox.clock import iso_ms
+from airflow_provider_assets.sandbox.world import Json, Route
+
+from .archives import ArchiveCalls
+from .catalog import PROJECT, Catalog, day_of_assets
+from .errors import refuse
+from .jobs import ARCHIVE, Jobs
+from .library import LibraryCalls
+from .wire import KEY, SECRET, checked
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from airflow_provider_assets.sandbox.world import World
+
+
+class ScenarioApi:
+    """Assets and archive jobs of one account with one project."""
+
+    name = "scenario"
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._catalog = Catalog.of(world.options)
+        self._jobs = Jobs(world)
+
+    def routes(self) -> list[Route]:
+        """Every call; the names are those of the counters and of ``--fault``."""
+        archives = ArchiveCalls(self._world, self._catalog, self._jobs)
+        library = LibraryCalls(self._world, self._catalog)
+        return [
+            Route(method, f"/v1{path}", f"scenario.{name}", group, checked(handler))
+            for method, path, name, group, handler in [*archives.table(), *library.table()]
+        ]
+
+    def describe(self, origin: str) -> Json:
+        """Base URL and an Airflow connection that works."""
+        base = f"{origin}/v1"
+        extra = {"project_id": PROJECT, "base_url": base}
+        return {
+            "base_url": base,
+            "connection": {
+                "conn_type": "scenario", "login": KEY, "password": SECRET, "extra": extra,
+            },
+        }  # fmt: skip
+
+    def refuse(self, status: int, *, extra: Json | None = None) -> web.Response:
+        """An error in Scenario's shape."""
+        return refuse(status, extra=extra)
+
+    def jobs(self) -> list[Json]:
+        """Every archive job."""
+        return [
+            {"id": job.id, "status": job.life.status, "archive_name": job.archive_name,
+             "created": iso_ms(job.life.begun), "missing": list(job.missing)}
+            for job in self._jobs.by_id.values()
+            if job.type == ARCHIVE
+        ]  # fmt: skip
+
+    async def truth(self, job_id: str) -> Json | None:
+        """Name, bytes, sha256 and entries of a job's archive, once it is built."""
+        job = self._jobs.by_id.get(job_id)
+        if job is None or job.building is None:
+            return None
+        await asyncio.wait({job.building})
+        return None if job.archive is None else job.archive.report()
+
+    async def act(self, job_id: str, action: str, detail: str) -> bool:
+        """``finish``, ``fail``, ``stick``, ``cancel`` or ``expire`` (the archive vanishes)."""
+        job = self._jobs.by_id.get(job_id)
+        if job is None:
+            return False
+        if action == "finish":
+            await self._jobs.finish(job)
+        elif action == "fail":
+            self._jobs.fail(job, detail or "Asset could not be read")
+        elif action == "cancel":
+            self._jobs.fail(job, "Canceled", status="canceled")
+        elif action == "stick":
+            job.life.held = True
+        elif action == "expire":
+            self._world.storage.drop(job.path)
+        return True
+
+    def items(self) -> list[Json]:
+        """Every asset, in order of creation."""
+        return [
+            {"id": one.id, "created": iso_ms(one.created / 1000),
+             "updated": iso_ms(one.updated / 1000), "type": one.type, "status": one.status,
+             "exportable": one.exportable, "bytes": one.image.size}
+            for one in self._catalog.by_creation
+        ]  # fmt: skip
+
+    def add_items(self, day: dt.date, count: int) -> list[str]:
+        """Let more assets come to exist within a day; returns their ids."""
+        salt = str(len(self._catalog.assets))
+        assets = day_of_assets(self._world.options, day, count, salt=salt)
+        self._catalog.add(assets)
+        return [one.id for one in assets]

@@ -1,0 +1,118 @@
+"""Starts the two listeners, says where they are, and stops when told to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from .admin import Admin
+from .gate import Gate
+from .scenario.routes import ScenarioApi
+from .world import Route, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .options import Options
+    from .world import Json, Vendor
+
+_MAX_BODY = 600 * 1024 * 1024  # Topaz takes uploads of up to 500 MB
+
+_VENDORS: dict[str, Callable[[World], Vendor]] = {"scenario": ScenarioApi}
+
+
+async def serve(options: Options) -> None:
+    """Serve until SIGTERM, SIGINT or (``follow_stdin``) the end of standard input."""
+    with contextlib.ExitStack() as stack:
+        folder = options.state_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.mkdir(parents=True, exist_ok=True)
+        world = World(options, folder)
+        vendors = [_VENDORS[name](world) for name in options.vendors]
+        stop = _stopper(options)
+        runners: list[web.AppRunner] = []
+        try:
+            origin = await _listen(_api(world, vendors), options.port, runners)
+            store = await _listen(_store(world, vendors), 0, runners)
+            world.storage.origin = store.replace("127.0.0.1", "localhost")
+            print(json.dumps(_ready(vendors, origin)), flush=True)  # noqa: T201
+            await stop.wait()
+        finally:
+            for runner in runners:
+                await runner.cleanup()
+
+
+def _ready(vendors: list[Vendor], origin: str) -> Json:
+    line: Json = {vendor.name: vendor.describe(origin) for vendor in vendors}
+    line["stats_url"] = f"{origin}/_sandbox/stats"
+    line["admin_url"] = f"{origin}/_sandbox"
+    return line
+
+
+def _api(world: World, vendors: list[Vendor]) -> web.Application:
+    app = web.Application(client_max_size=_MAX_BODY)
+    for vendor in vendors:
+        gate = Gate(world, vendor)
+        for route in vendor.routes():
+            app.router.add_route(route.method, route.path, gate.guard(route))
+    Admin(world, vendors).mount(app)
+    return app
+
+
+def _store(world: World, vendors: list[Vendor]) -> web.Application:
+    app = web.Application()
+    for vendor in vendors:
+        gate = Gate(world, vendor)
+        path = f"/{vendor.name}/{{key:.+}}"
+        for method, group in (("GET", "download"), ("HEAD", "head")):
+            route = Route(method, path, f"{vendor.name}.{group}", group, world.storage.serve)
+            app.router.add_route(method, path, gate.guard(route))
+    return app
+
+
+async def _listen(app: web.Application, port: int, runners: list[web.AppRunner]) -> str:
+    """Listen on IPv4 and, where there is one, on the IPv6 loopback; return the origin."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    runners.append(runner)
+    endpoint = socket.create_server(("127.0.0.1", port), backlog=1024)
+    await web.SockSite(runner, endpoint).start()
+    taken = endpoint.getsockname()[1]
+    # "localhost" may mean ::1 first; a client must not depend on falling back.
+    with contextlib.suppress(OSError):
+        twin = socket.create_server(("::1", taken), family=socket.AF_INET6, backlog=1024)
+        await web.SockSite(runner, twin).start()
+    return f"http://127.0.0.1:{taken}"
+
+
+def _stopper(options: Options) -> asyncio.Event:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if options.follow_stdin:
+        try:
+            loop.add_reader(sys.stdin.fileno(), _read_stdin, loop, stop)
+        except PermissionError:  # a file or /dev/null: at its end already
+            stop.set()
+    return stop
+
+
+def _read_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    try:
+        if os.read(sys.stdin.fileno(), 4096):
+            return
+    except OSError as error:
+        if error.errno == errno.EAGAIN:
+            return
+    loop.remove_reader(sys.stdin.fileno())
+    stop.set()

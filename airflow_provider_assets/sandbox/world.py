@@ -1,0 +1,90 @@
+"""What every part of one running sandbox shares, and what a vendor must offer."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from aiohttp import web
+
+from .clock import Clock
+from .faults import FaultBook
+from .stats import Stats
+from .storage import Storage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .options import Options
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One call of a vendor: what it is named in faults and counters, and who answers it."""
+
+    method: str
+    path: str
+    name: str
+    group: str
+    handler: Handler
+
+
+class Vendor(Protocol):
+    """One emulated API. `jobs` and `act` are the sandbox's own view, for its admin route."""
+
+    name: str
+
+    def routes(self) -> list[Route]:
+        """Every call of the API."""
+
+    def describe(self, origin: str) -> Json:
+        """The vendor's part of the ready line, `connection` included."""
+
+    def refuse(self, status: int, *, extra: Json | None = None) -> web.Response:
+        """An error in the vendor's shape; `extra` is merged into the body."""
+
+    def jobs(self) -> list[Json]:
+        """Every job: id, vendor, status and whatever helps."""
+
+    async def truth(self, job_id: str) -> Json | None:
+        """What the archive of a job holds, None when there is no such job."""
+
+    async def act(self, job_id: str, action: str, detail: str) -> bool:
+        """Finish, fail, stick, cancel or expire a job; False when there is no such job."""
+
+    def items(self) -> list[Json]:
+        """Every item that exists, with what a listing should select it by."""
+
+    def add_items(self, day: dt.date, count: int) -> list[str]:
+        """Let more items come to exist within a day; returns their ids."""
+
+
+@dataclass(slots=True)
+class World:
+    """Options, time, counters, faults and files of one running sandbox."""
+
+    options: Options
+    folder: Path
+    clock: Clock = field(default_factory=Clock)
+    stats: Stats = field(default_factory=Stats)
+    faults: FaultBook = field(default_factory=FaultBook)
+    storage: Storage = field(init=False)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.storage = Storage(self, secret=f"sandbox/{self.options.seed}".encode())
+        for fault in self.options.faults:
+            self.faults.arm(fault)
+
+    def spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
+        """Run something beside the requests, kept alive until it ends."""
+        task = asyncio.ensure_future(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_assets.sandbox import running
+
+
+@pytest.fixture
+def start():
+    """Start sandboxes that stop with the test."""
+    import contextlib
+
+    with contextlib.ExitStack() as stack:
+        yield lambda *arguments: stack.enter_context(running(*arguments))
+
+
+@pytest.fixture(autouse=True)
+def _forget(request):
+    """Sandboxes shared by a module begin each test without faults and counters."""
+    for name in ("scenario", "topaz", "roma"):
+        if name in request.fixturenames:
+            shared = request.getfixturevalue(name)
+            shared.clear_faults()
+            shared.reset_stats()
