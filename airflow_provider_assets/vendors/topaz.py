@@ -1,0 +1,270 @@
+"""Topaz Labs Image API: collects the outputs, or the inputs, of image processes of the last 7 days.
+
+Topaz knows no archives: a batch is a list of process ids, its job id is of our making, and it has
+ended when every process has. What the flows rely on stands, with its sources, in ``topaz_wire``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from typing import ClassVar
+from urllib.parse import quote
+
+from airflow_provider_assets.sansio.errors import (
+    ArchiveExpiredError,
+    AuthenticationError,
+    InvalidRequestError,
+    JobCancelledError,
+    JobFailedError,
+    ProtocolError,
+    VendorUnavailableError,
+)
+from airflow_provider_assets.sansio.flow import Flow, pause
+from airflow_provider_assets.sansio.jobs import (
+    ArchiveFile,
+    ArchiveJob,
+    ArchiveReference,
+    ArchiveRequest,
+    JobState,
+    Link,
+)
+from airflow_provider_assets.sansio.messages import JSON, HttpRequest
+from airflow_provider_assets.sansio.plan import Item
+from airflow_provider_assets.sansio.waiter import PollPolicy
+from airflow_provider_assets.sansio.window import Window
+from airflow_provider_assets.vendors import topaz_wire as wire
+from airflow_provider_assets.vendors.base import Vendor, VendorSpec, strings
+from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.replies import number, objects, text
+
+
+class Topaz(Vendor):
+    """The Topaz Labs Image API; the connection's password is the API key."""
+
+    spec: ClassVar[VendorSpec] = VendorSpec(
+        name="topaz",
+        title="Topaz",
+        hook="airflow_provider_assets.hooks.topaz.TopazHook",
+        docs_url="https://developer.topazlabs.com/reference/image/status",
+        base_url="https://api.topazlabs.com/image/v1",
+        max_batch=wire.PAGE,  # one page of statuses answers for a batch
+        kinds=("process_ids", "kind"),
+        filters=wire.FILTERS,
+        options=frozenset(),
+        statuses=wire.STATUSES,
+        # The guide names no interval and advises to go by the `eta` of each process.
+        poll=PollPolicy(initial=5.0, maximum=30.0, bulk=wire.PAGE),
+        form=wire.FORM,
+        # Guide, errors: 412 means that the account has no valid API subscription.
+        errors={412: AuthenticationError},
+        cancellable=True,
+    )
+
+    def __init__(self, connection: Connection, *, clock: Callable[[], float]) -> None:
+        super().__init__(connection, clock=clock)
+        if not connection.password:
+            raise InvalidRequestError(
+                f"connection {connection.conn_id!r}: the password (API key) is needed"
+            )
+
+    # --- talking -----------------------------------------------------------------------------
+
+    def authorize(self, request: HttpRequest) -> Flow[HttpRequest]:
+        """Security scheme ``apiKeyAuth``: header ``X-API-Key``."""
+        yield from ()
+        headers = (("X-API-Key", self.connection.password), ("Accept", "application/json"))
+        return replace(request, headers=(*request.headers, *headers))
+
+    def _request(
+        self, path: str, *params: tuple[str, str], method: str = "GET", accept: Iterable[int] = ()
+    ) -> HttpRequest:
+        return HttpRequest(method, self.base_url + path, params, accept=frozenset(accept))
+
+    # --- what to export ----------------------------------------------------------------------
+
+    def check(self) -> Flow[str]:
+        """List one status: nothing is billed, and the key is proved."""
+        yield from self._page("", limit=1)
+        return "Topaz accepts the API key"
+
+    def validate(self, *, options: Mapping[str, JSON]) -> Mapping[str, JSON]:
+        """Topaz has no archive options."""
+        return options
+
+    def expand(self, items: Mapping[str, Sequence[str]]) -> Flow[list[Item]]:
+        """``process_ids`` as they are; ``kind`` says whether outputs (default) or inputs are meant."""
+        yield from ()
+        kind = wire.item_kind(items.get("kind"), "items.kind")
+        return [Item(kind, i) for i in strings(items.get("process_ids", []), "items.process_ids")]
+
+    def select(self, query: Mapping[str, JSON], window: Window | None) -> Flow[list[Item]]:
+        """Processes of the last 7 days, oldest first; all filters are ours, the vendor has none.
+
+        ``status`` (``Completed`` unless inputs are wanted), ``model``, ``category`` and
+        ``output_format`` take a text or a list, ``filename`` a glob; ``by`` names the time that lies
+        in the window: ``creation_time`` (default) or ``modification_time``.
+
+        :raises InvalidRequestError: if the window starts before what the vendor lists, unless
+            ``allow_truncated`` is set.
+        """
+        kind = wire.item_kind(query.get("kind"), "select.kind")
+        by = str(query.get("by") or wire.TIMES[0])
+        if by not in wire.TIMES:
+            raise InvalidRequestError(f"select.by: {by!r} is neither {' nor '.join(wire.TIMES)}")
+        if window and not query.get("allow_truncated"):
+            wire.refuse_early(window, self.clock())
+        wanted, glob = wire.matcher(query, kind), str(query.get("filename") or "*")
+        found: dict[str, float] = {}
+        cursor: str | None = ""
+        while cursor is not None:
+            page, cursor = yield from self._page(cursor)
+            for status in page:
+                if wire.matches(status, wanted, glob, by, window):
+                    found[text(status, "process_id")] = number(status, by)
+        # The listing has no documented order, and a retry must meet the same batches.
+        return [Item(kind, i) for i in sorted(found, key=lambda i: (found[i], i))]
+
+    # --- jobs --------------------------------------------------------------------------------
+
+    def submit(self, request: ArchiveRequest) -> Flow[ArchiveJob]:
+        """Nothing is sent, as the processes run already; the same request has the same job id."""
+        yield from ()
+        ((kind, ids),) = request.items.items()
+        return ArchiveJob(
+            "topaz",
+            f"topaz-{request.fingerprint[:16]}",
+            done=0,
+            total=len(ids),
+            submitted_at=self.clock(),
+            facts={"kind": kind, "process_ids": [*ids]},
+        )
+
+    def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[ArchiveJob]]:
+        """All open processes of all *jobs* together.
+
+        Failed, cancelled, expired and unknown ones are named in ``facts["failed"]``; a job succeeds
+        if at least one image can be downloaded.
+        """
+        running = [job for job in jobs if not job.state.is_terminal]
+        statuses = yield from self._statuses([i for job in running for i in wire.open_of(job)])
+        now = self.clock()
+        return [wire.judge(job, statuses, now) if job in running else job for job in jobs]
+
+    def _statuses(self, ids: Sequence[str]) -> Flow[dict[str, wire.Status]]:
+        """Id -> status, in pages, then one by one; ids that Topaz does not know are absent."""
+        seen: dict[str, wire.Status] = {}
+        missing = set(ids)
+        pages, cursor = 0, "" if len(missing) > 1 else None
+        # Once as many pages have been read as ids are missing, asking singly is cheaper.
+        while cursor is not None and pages < len(missing):
+            page, cursor = yield from self._page(cursor)
+            listed = {text(status, "process_id"): status for status in page}
+            seen |= {i: listed[i] for i in missing & listed.keys()}
+            missing -= listed.keys()
+            pages += 1
+        for process_id in sorted(missing):
+            status = yield from self._status(process_id)
+            if status is not None:
+                seen[process_id] = status
+        return seen
+
+    def _page(
+        self, cursor: str, *, limit: int = wire.PAGE
+    ) -> Flow[tuple[list[wire.Status], str | None]]:
+        """Statuses, and the cursor of the next page if there is one."""
+        params = [("paginated", "true"), ("limit", str(limit))]
+        if cursor:
+            params.append(("cursor", cursor))
+        data = (yield from self.send(self._request("/status", *params))).json_object()
+        pagination = data.get("pagination")
+        if not isinstance(pagination, dict):
+            raise ProtocolError("Topaz: the list of statuses lacks 'pagination'")
+        following = text(pagination, "next_cursor") if pagination.get("has_next_page") else None
+        if following == cursor:
+            raise ProtocolError("Topaz: a page of statuses names itself as the next one")
+        return [*objects(data, "data")], following
+
+    def _status(self, process_id: str) -> Flow[wire.Status | None]:
+        path = f"/status/{quote(process_id, safe='')}"
+        request = self._request(path, accept=[HTTPStatus.NOT_FOUND])
+        reply = yield from self.send(request)
+        return None if reply.status in request.accept else reply.json_object()
+
+    def cancel(self, job: ArchiveJob) -> Flow[bool]:
+        """``DELETE /cancel`` for every open process; 404 and 409 say that it has ended already.
+
+        An input is there before its process ends, so none is cancelled for its input.
+        """
+        agreed = False
+        if wire.kind_of(job) == wire.OUTPUT and not job.state.is_terminal:
+            for process_id in wire.open_of(job):
+                path = f"/cancel/{quote(process_id, safe='')}"
+                request = self._request(
+                    path, method="DELETE", accept=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+                )
+                agreed |= (yield from self.send(request)).status not in request.accept
+        return agreed
+
+    # --- bytes -------------------------------------------------------------------------------
+
+    def files(
+        self, reference: ArchiveReference, *, target_format: str | None = None
+    ) -> Flow[list[ArchiveFile]]:
+        """One file a process that did not fail, named ``<stem>-<process_id>.<format>``."""
+        if target_format is not None:
+            raise InvalidRequestError(
+                "target_format: Topaz fixes the format when an image is submitted; leave it out"
+            )
+        failed = wire.failed_of(reference.job)
+        ids = [i for i in wire.ids_of(reference.job) if i not in failed]
+        statuses = yield from self._statuses(ids)
+        kind = wire.kind_of(reference.job)
+        return [ArchiveFile(i, wire.file_name(i, statuses.get(i), kind)) for i in ids]
+
+    def link(
+        self, reference: ArchiveReference, file: ArchiveFile, *, target_format: str | None = None
+    ) -> Flow[Link]:
+        """A link that is good for an hour; within 7 days it may be asked for again.
+
+        :raises ArchiveExpiredError: if the 7 days are over or Topaz does not know the process.
+        :raises VendorUnavailableError: if the output is not ready yet.
+        :raises JobFailedError: or JobCancelledError, if there will never be an output.
+        """
+        path = wire.DOWNLOADS[wire.kind_of(reference.job)] + quote(file.key, safe="")
+        request = self._request(path, accept=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
+        for wait in wire.NOT_READY_PAUSES:
+            yield from pause(wait)
+            reply = yield from self.send(request)
+            if reply.status not in request.accept:
+                return wire.link(reply.json_object())
+            yield from self._explain(file.key, gone=reply.status == HTTPStatus.NOT_FOUND)
+        raise VendorUnavailableError(
+            f"Topaz process {file.key} is completed but its output is not ready yet; retry later",
+            vendor=self.spec.name,
+        )
+
+    def _explain(self, process_id: str, *, gone: bool) -> Flow[None]:
+        """Raise what a refused download means; a 409 does not tell "not ready" from "failed"."""
+        status = yield from self._status(process_id)
+        if status is None or gone:
+            raise ArchiveExpiredError(
+                f"Topaz has no such image of process {process_id} any more: it keeps images for "
+                "7 days; submit the image again",
+                vendor=self.spec.name,
+            )
+        state = self.state_of(status.get("status"))
+        if state is JobState.RUNNING:
+            raise VendorUnavailableError(
+                f"Topaz process {process_id} is still {status.get('status')}; retry later",
+                vendor=self.spec.name,
+                retry_after=wire.seconds_left(status, self.clock()),
+            )
+        if state is not JobState.SUCCEEDED:
+            error = JobCancelledError if state is JobState.CANCELLED else JobFailedError
+            raise error(
+                f"Topaz process {process_id} ended as {status.get('status')}: it has no output; "
+                "submit the image again",
+                vendor=self.spec.name,
+            )

@@ -1,0 +1,230 @@
+"""Topaz's tables and wire shapes: what the vendor documents, and nothing that acts on it.
+
+Sources: the Image API's OpenAPI document 1.2.0 (sections "Download", "Status", "Cancel") and the
+developer guide's pages on errors and rate limits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from fnmatch import fnmatchcase
+from typing import cast
+
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState, Link
+from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.window import Window
+from airflow_provider_assets.vendors.base import strings
+from airflow_provider_assets.vendors.connection import ConnectionForm
+from airflow_provider_assets.vendors.replies import number, text
+
+Status = Mapping[str, JSON]
+
+# "Status", list: limit 1..100.
+PAGE = 100
+# "Download": outputs are stored for 7 days after processing, inputs for 7 days after the upload.
+# "Status", list: statuses of the last 7 days.
+RETENTION = timedelta(days=7)
+# "Status": the closed list of Status.status; the spelling with one l is tolerated.
+STATUSES: Mapping[str, JobState] = {
+    "pending": JobState.RUNNING,
+    "processing": JobState.RUNNING,
+    "completed": JobState.SUCCEEDED,
+    "failed": JobState.FAILED,
+    "cancelled": JobState.CANCELLED,
+    "canceled": JobState.CANCELLED,
+}
+# Our own words for an image past its 7 days and for an id that Topaz answers with 404.
+EXPIRED, UNKNOWN = "Expired", "Unknown"
+# Seconds before each try of a link, while a process is both completed and not ready.
+NOT_READY_PAUSES = (0.0, 1.0, 2.0, 4.0)
+# Kinds of item: the output of a process, or its input.
+OUTPUT, INPUT = "process_ids", "input_process_ids"
+# "Download Output" and "Download Input".
+DOWNLOADS = {OUTPUT: "/download/", INPUT: "/download/input/"}
+TIMES = ("creation_time", "modification_time")
+FIELDS = ("status", "model", "category", "output_format")
+FILTERS = frozenset({*FIELDS, "filename", "by", "kind", "allow_truncated"})
+# A stem is cut to this many bytes: with id and extension the name stays below a file system's 255.
+MAX_STEM = 150
+SHOWN = 5
+
+FORM = ConnectionForm(
+    hidden=("schema", "port", "login", "extra"),
+    relabeling={"password": "API key", "host": "Base URL"},
+    placeholders={"host": "https://api.topazlabs.com/image/v1"},
+    fields={},
+)
+
+
+def item_kind(value: object, name: str) -> str:
+    """The kind of item that ``kind="output"`` (also when absent) or ``"input"`` stands for.
+
+    :raises InvalidRequestError: for anything else.
+    """
+    kinds = {"output": OUTPUT, "input": INPUT}
+    if not isinstance(value or "output", str) or (value or "output") not in kinds:
+        raise InvalidRequestError(f"{name}: {value!r} is neither 'output' nor 'input'")
+    return kinds[str(value or "output")]
+
+
+def utc(seconds: float) -> datetime:
+    """Unix seconds as a zoned datetime."""
+    return datetime.fromtimestamp(seconds, timezone.utc)
+
+
+def matcher(query: Mapping[str, JSON], kind: str) -> Mapping[str, frozenset[str]]:
+    """Field -> accepted values in lower case; outputs are of completed processes unless told."""
+    wanted = {name: _words(query[name], f"select.{name}") for name in FIELDS if query.get(name)}
+    return wanted if kind == INPUT else {"status": frozenset({"completed"}), **wanted}
+
+
+def matches(
+    status: Status, wanted: Mapping[str, frozenset[str]], glob: str, by: str, window: Window | None
+) -> bool:
+    """Whether a status passes all filters."""
+    return (
+        all(str(status.get(name)).lower() in values for name, values in wanted.items())
+        and fnmatchcase(str(status.get("filename")), glob)
+        and (window is None or window.holds(utc(number(status, by))))
+    )
+
+
+def refuse_early(window: Window, now: float) -> None:
+    """:raises InvalidRequestError: if *window* starts before what the vendor still lists."""
+    first = utc(now) - RETENTION
+    if window.start < first:
+        raise InvalidRequestError(
+            f"the window starts at {window.start.isoformat()}, but Topaz lists only the last 7 days "
+            f"(since {first.isoformat(timespec='seconds')}); export more often than weekly, or set "
+            "select={'allow_truncated': True} to take what is left"
+        )
+
+
+def ids_of(job: ArchiveJob) -> list[str]:
+    """The processes of a job; a job that was made elsewhere is itself the id of one process."""
+    return cast("list[str]", job.facts.get("process_ids", [job.job_id]))
+
+
+def open_of(job: ArchiveJob) -> list[str]:
+    """The processes that had not ended when last asked."""
+    return cast("list[str]", job.facts.get("open", ids_of(job)))
+
+
+def failed_of(job: ArchiveJob) -> dict[str, str]:
+    """Process id -> the word for why it yields nothing."""
+    return dict(cast("dict[str, str]", job.facts.get("failed", {})))
+
+
+def kind_of(job: ArchiveJob) -> str:
+    """The kind of item that a job collects."""
+    return str(job.facts.get("kind", OUTPUT))
+
+
+def judge(job: ArchiveJob, statuses: Mapping[str, Status], now: float) -> ArchiveJob:
+    """*job* after a look at its open processes."""
+    ids, failed, kind = ids_of(job), failed_of(job), kind_of(job)
+    running: dict[str, Status] = {}
+    for process_id in open_of(job):
+        status = statuses.get(process_id)
+        word, state = (UNKNOWN, JobState.FAILED) if status is None else verdict(status, kind, now)
+        if status is not None and state is JobState.RUNNING:
+            running[process_id] = status
+        elif state is not JobState.SUCCEEDED:
+            failed[process_id] = word
+    facts: dict[str, JSON] = {"kind": kind, "process_ids": [*ids]}
+    if failed:
+        facts["failed"] = {**failed}
+    if running:
+        facts["open"] = [*running]
+    etas = [eta for s in running.values() if isinstance(eta := s.get("eta"), (int, float))]
+    words = {str(s.get("status")) for s in running.values()} or set(failed.values())
+    ended = len(ids) - len(running)
+    return replace(
+        job,
+        state=JobState.RUNNING if running else _end(ids, failed),
+        vendor_status=", ".join(sorted(words)) or "Completed",
+        progress=ended / len(ids),
+        done=ended,
+        total=len(ids),
+        eta=float(max(etas)) if etas else None,
+        reason=_story(ids, failed),
+        facts=facts,
+    )
+
+
+def verdict(status: Status, kind: str, now: float) -> tuple[str, JobState]:
+    """The vendor's word or ours, and what it means for a download."""
+    word = str(status.get("status"))
+    # "Download Input" knows no 409: an input is there whatever becomes of its process.
+    state = JobState.SUCCEEDED if kind == INPUT else STATUSES.get(word.lower(), JobState.RUNNING)
+    if state is JobState.SUCCEEDED and is_old(status, kind, now):
+        return EXPIRED, JobState.EXPIRED
+    return word, state
+
+
+def is_old(status: Status, kind: str, now: float) -> bool:
+    """Whether the image's 7 days are over."""
+    since = number(status, "creation_time" if kind == INPUT else "modification_time")
+    return since + RETENTION.total_seconds() < now
+
+
+def file_name(process_id: str, status: Status | None, kind: str) -> str:
+    """``<stem>-<process_id>.<format>``; the vendor's file names are not unique.
+
+    A process whose status is gone may still have its image: it is named by its id alone.
+    """
+    if status is None:
+        return process_id
+    base = re.split(r"[\\/]", str(status.get("filename") or ""))[-1]
+    stem = re.sub(r"[^\w. -]", "_", base.rpartition(".")[0] or base).strip(". ")
+    stem = stem.encode()[:MAX_STEM].decode(errors="ignore")
+    ending = str(status.get("input_format" if kind == INPUT else "output_format") or "").lower()
+    name = f"{stem}-{process_id}" if stem else process_id
+    return f"{name}.{ending}" if ending.isalnum() else name
+
+
+def link(data: Mapping[str, JSON]) -> Link:
+    """DownloadResponse: both URLs are signed for one method and die at ``expiry``, an hour later."""
+    head_url = data.get("head_url")
+    expiry = data.get("expiry")
+    return Link(
+        text(data, "download_url"),
+        head_url=head_url if isinstance(head_url, str) else None,
+        expires_at=float(expiry) if isinstance(expiry, (int, float)) else None,
+    )
+
+
+def seconds_left(status: Status, now: float) -> float | None:
+    """Until the vendor's estimate, if that lies ahead."""
+    eta = status.get("eta")
+    return float(eta) - now if isinstance(eta, (int, float)) and eta > now else None
+
+
+def _words(value: JSON, name: str) -> frozenset[str]:
+    """One text or a list of them, in lower case."""
+    return frozenset(
+        word.lower() for word in strings([value] if isinstance(value, str) else value, name)
+    )
+
+
+def _end(ids: Sequence[str], failed: Mapping[str, str]) -> JobState:
+    """One image is enough to land; what the rest means is for the operator's on_partial to say."""
+    if len(failed) < len(ids):
+        return JobState.SUCCEEDED
+    states = {STATUSES.get(word.lower(), JobState.FAILED) for word in failed.values()}
+    if set(failed.values()) == {EXPIRED}:
+        return JobState.EXPIRED
+    return JobState.CANCELLED if states == {JobState.CANCELLED} else JobState.FAILED
+
+
+def _story(ids: Sequence[str], failed: Mapping[str, str]) -> str:
+    if not failed:
+        return ""
+    named = [f"{process_id} {word}" for process_id, word in failed.items()]
+    more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
+    kept = "; Topaz keeps images for 7 days" if {EXPIRED, UNKNOWN} & set(failed.values()) else ""
+    return f"{len(named)} of {len(ids)} not available: {', '.join(named[:SHOWN])}{more}{kept}"
