@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from airflow_provider_assets.sandbox import running
@@ -8,8 +10,6 @@ from airflow_provider_assets.sandbox import running
 @pytest.fixture
 def start():
     """Start sandboxes that stop with the test."""
-    import contextlib
-
     with contextlib.ExitStack() as stack:
         yield lambda *arguments: stack.enter_context(running(*arguments))
 

@@ -56,7 +56,9 @@ def finished(client, job_id):
 
 
 def test_the_sdk_lists_every_asset_through_empty_pages(client, scenario):
-    expected = {one["id"] for one in scenario.items("scenario", start="2026-01-09", end="2026-01-10")}
+    expected = {
+        one["id"] for one in scenario.items("scenario", start="2026-01-09", end="2026-01-10")
+    }
     found = listed(
         client,
         sort_by="createdAt",
@@ -87,7 +89,9 @@ def test_the_sdk_submits_polls_and_gets_an_archive(client, scenario):
         query={"asset_ids": ids, **NO_IDS},
     ).job_id
     status = finished(client, job_id)
-    with zipfile.ZipFile(io.BytesIO(requests.get(status.download_url, timeout=10).content)) as archive:
+    with zipfile.ZipFile(
+        io.BytesIO(requests.get(status.download_url, timeout=10).content)
+    ) as archive:
         assert archive.testzip() is None
         assert len(archive.namelist()) == 60
     job = client.jobs.retrieve(job_id).job
