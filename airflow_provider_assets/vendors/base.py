@@ -55,6 +55,7 @@ class VendorSpec:
     :param statuses: the vendor's status in lower case -> ours; anything else counts as running.
     :param errors: HTTP status -> error class, over the common table.
     :param cancellable: whether the vendor can cancel a running archive job.
+    :param parallel_jobs: jobs that one account may run at a time; 0 for no limit.
     :param single_use: whether an archive can be downloaded only once.
     :param carries_tag: whether a lost job can be found again by our tag.
     """
@@ -73,6 +74,7 @@ class VendorSpec:
     form: ConnectionForm
     errors: Mapping[int, type[AssetsError]] = field(default_factory=dict)
     cancellable: bool = False
+    parallel_jobs: int = 0
     single_use: bool = False
     carries_tag: bool = False
 
@@ -133,6 +135,14 @@ class Vendor(ABC):
         """Ask to cancel *job*; whether the vendor agreed. Never raises for a refusal."""
         yield from ()
         return False
+
+    def cancel_and_tell(self, job: ArchiveJob) -> Flow[str]:
+        """Ask to cancel *job*; one line on what came of it, for the log."""
+        here = f"{self.spec.title} job {job.job_id}"
+        if not self.spec.cancellable:
+            return f"{here} runs on: {self.spec.title} cannot cancel archive jobs"
+        agreed = yield from self.cancel(job)
+        return f"{here} is cancelled" if agreed else f"{here} could not be cancelled any more"
 
     @abstractmethod
     def files(

@@ -243,7 +243,9 @@ class Scenario(Vendor):
         """Best effort: the vendor cancels inference jobs only, and refuses an archive with a 400."""
         path = f"/jobs/{quote(job.job_id, safe='')}/action"
         refusals = (400, 403, 404, 409)
-        reply = yield from self.send(self._post(path, {"action": "cancel"}, accept=refusals))
+        # Not repeated: whoever cancels has seconds to live.
+        request = self._post(path, {"action": "cancel"}, idempotent=False, accept=refusals)
+        reply = yield from self.send(request)
         return reply.status not in refusals
 
     # --- bytes -------------------------------------------------------------------------------

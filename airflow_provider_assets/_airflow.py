@@ -1,0 +1,167 @@
+"""The one place for Airflow's version differences, and for our errors as Airflow outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
+
+from airflow import __version__ as airflow_version
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.log import mask_secret
+
+from airflow_provider_assets.sansio.errors import (
+    AssetsError,
+    PermanentError,
+    QuotaExceededError,
+)
+from airflow_provider_assets.sansio.jobs import Link
+from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.window import RunFacts, Window, WindowSpec, resolve
+from airflow_provider_assets.vendors.connection import Connection
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection as AirflowConnection
+    from airflow.sdk import Context
+
+VERSION = tuple(int(part) for part in airflow_version.split(".")[:2])
+AIRFLOW_V_3_3_PLUS = VERSION >= (3, 3)
+
+# A quota that resets later than this is a person's business, not a retry's.
+MAX_QUOTA_WAIT = timedelta(hours=6)
+
+
+def connection_of(conn: AirflowConnection, extra: Mapping[str, JSON] | None = None) -> Connection:
+    """The plain form of an Airflow connection; what it holds of secrets is masked in logs.
+
+    :param extra: the connection's extra where it has been read already (on an event loop).
+    """
+    host = conn.host or ""
+    if host and "://" not in host:
+        scheme = conn.schema if conn.schema in {"http", "https"} else "https"
+        host = f"{scheme}://{host}"
+    if host and conn.port:
+        host = f"{host.rstrip('/')}:{conn.port}"
+    return Connection(
+        conn_id=conn.conn_id,
+        conn_type=conn.conn_type or "",
+        host=host,
+        login=conn.login or "",
+        password=conn.password or "",
+        extra=conn.extra_dejson if extra is None else extra,
+    )
+
+
+def mask_link(link: Link) -> Link:
+    """*link*, with its signature and credentials masked in whatever this process logs from now on."""
+    for url in filter(None, (link.url, link.head_url)):
+        if query := urlsplit(url).query:
+            mask_secret(query)
+    for _, value in link.headers:
+        mask_secret(value)
+    return link
+
+
+def window_of(spec: WindowSpec, context: Context, watermark: datetime | None = None) -> Window:
+    """The span that this run exports.
+
+    :raises InvalidRequestError: if none can be known; the message says what to pass.
+    """
+    return resolve(spec, run_facts(context, watermark))
+
+
+def run_facts(context: Context, watermark: datetime | None = None) -> RunFacts:
+    """What the run says about its time. Runs without a logical date have the date they were due."""
+    run = context["dag_run"]
+    start, end = context.get("data_interval_start"), context.get("data_interval_end")
+    timetable = getattr(context.get("dag"), "timetable", None)
+    zone = _zone(timetable)
+    return RunFacts(
+        run_date=getattr(run, "logical_date", None) or getattr(run, "run_after", None),
+        data_interval=(start, end) if start and end else None,
+        partition_key=getattr(run, "partition_key", None),
+        zone=zone,
+        periods=_periods(timetable, zone),
+        watermark=watermark,
+    )
+
+
+def _zone(timetable: object) -> timezone:
+    zone = getattr(timetable, "timezone", None) or getattr(timetable, "_timezone", None)
+    if isinstance(zone, str):
+        from zoneinfo import ZoneInfo  # noqa: PLC0415  # rarely needed
+
+        return ZoneInfo(zone)  # type: ignore[return-value]  # both are tzinfo
+    return zone or timezone.utc
+
+
+def _periods(
+    timetable: object, zone: timezone
+) -> Callable[[datetime], tuple[datetime, datetime]] | None:
+    """From a moment to the bounds of the schedule's period that ended at or before it."""
+    cron = getattr(timetable, "expression", None) or getattr(timetable, "_expression", None)
+    delta = getattr(timetable, "delta", None) or getattr(timetable, "_delta", None)
+    if isinstance(cron, str) and cron:
+        return lambda moment: _cron_period(cron, moment.astimezone(zone))
+    if delta is not None:
+        return lambda moment: (moment - delta, moment)
+    return None
+
+
+def _cron_period(cron: str, moment: datetime) -> tuple[datetime, datetime]:
+    from croniter import croniter  # noqa: PLC0415  # Airflow's own cron library, only here
+
+    before: datetime = croniter(cron, moment).get_prev(datetime)
+    at_or_before: datetime = croniter(cron, before).get_next(datetime)
+    end = at_or_before if at_or_before <= moment else before
+    return croniter(cron, end).get_prev(datetime), end
+
+
+def raise_for_airflow(error: AssetsError) -> NoReturn:
+    """Raise *error* so that Airflow does the right thing with it.
+
+    From 3.3 on the operators' retry policy reads the error itself. Below, only Airflow's own exception
+    keeps a task from retrying what cannot succeed.
+    """
+    if isinstance(error, PermanentError) and not AIRFLOW_V_3_3_PLUS:
+        raise AirflowFailException(f"{type(error).__name__}: {error.message}") from error
+    raise error
+
+
+def default_retry_policy() -> dict[str, object]:
+    """Keyword arguments for an operator: our retry policy where Airflow has them."""
+    return {"retry_policy": _retry_policy()} if AIRFLOW_V_3_3_PLUS else {}
+
+
+def _retry_policy() -> object:
+    from airflow.sdk.definitions.retry_policy import (  # noqa: PLC0415  # 3.3+
+        RetryDecision,
+        RetryPolicy,
+    )
+
+    class ArchiveRetryPolicy(RetryPolicy):
+        """Permanent errors fail at once; what says when to come back is believed."""
+
+        def evaluate(
+            self,
+            exception: BaseException,
+            try_number: int,
+            max_tries: int,
+            context: Context | None = None,
+        ) -> RetryDecision:
+            if not isinstance(exception, AssetsError):
+                return RetryDecision.default()
+            wait = (
+                None if exception.retry_after is None else timedelta(seconds=exception.retry_after)
+            )
+            name = type(exception).__name__
+            if isinstance(exception, QuotaExceededError) and wait and wait <= MAX_QUOTA_WAIT:
+                return RetryDecision.retry(delay=wait, reason=f"{name}: until the quota resets")
+            if isinstance(exception, PermanentError):
+                return RetryDecision.fail(reason=f"{name}: a retry cannot change it")
+            if wait is not None:
+                return RetryDecision.retry(delay=wait, reason=f"{name}: the vendor said when")
+            return RetryDecision.default()
+
+    return ArchiveRetryPolicy()

@@ -1,0 +1,64 @@
+"""Provider metadata, built from the vendors' own tables. Every Airflow process reads it: no imports of
+Airflow or of anything heavy.
+"""
+
+from __future__ import annotations
+
+from airflow_provider_assets import __version__
+from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.vendors import BUILT_IN, vendor_class
+from airflow_provider_assets.vendors.base import VendorSpec
+
+PACKAGE = "airflow-provider-assets"
+
+
+def get_provider_info() -> dict[str, JSON]:
+    """What Airflow shows and loads of this provider."""
+    specs = [vendor_class(name).spec for name in BUILT_IN]
+    module = "airflow_provider_assets"
+    return {
+        "package-name": PACKAGE,
+        "name": "Asset archives",
+        "description": "Exports and archives assets of "
+        + ", ".join(spec.title for spec in specs)
+        + " into your own storage.",
+        "versions": [__version__],
+        "integrations": [
+            {"integration-name": spec.title, "external-doc-url": spec.docs_url, "tags": ["service"]}
+            for spec in specs
+        ],
+        "connection-types": [_connection_type(spec) for spec in specs],
+        "hooks": [
+            {"integration-name": s.title, "python-modules": [s.hook.rpartition(".")[0]]}
+            for s in specs
+        ],
+        "operators": _modules(specs, f"{module}.operators.archive"),
+        "sensors": _modules(specs, f"{module}.sensors.archive"),
+        "triggers": _modules(specs, f"{module}.triggers.archive"),
+        "transfers": [
+            {
+                "source-integration-name": spec.title,
+                "target-integration-name": "Common IO",
+                "python-module": f"{module}.transfers.archive_to_object_storage",
+            }
+            for spec in specs
+        ],
+    }
+
+
+def _modules(specs: list[VendorSpec], module: str) -> list[JSON]:
+    return [{"integration-name": spec.title, "python-modules": [module]} for spec in specs]
+
+
+def _connection_type(spec: VendorSpec) -> JSON:
+    return {
+        "connection-type": spec.name,
+        "hook-class-name": spec.hook,
+        "hook-name": spec.title,
+        "ui-field-behaviour": {
+            "hidden-fields": list(spec.form.hidden),
+            "relabeling": dict(spec.form.relabeling),
+            "placeholders": dict(spec.form.placeholders),
+        },
+        "conn-fields": {name: dict(field) for name, field in spec.form.fields.items()},
+    }

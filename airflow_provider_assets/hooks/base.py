@@ -1,0 +1,213 @@
+"""What the vendors' hooks share: connection in, driven flows out."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.sdk import BaseHook
+
+from airflow_provider_assets._airflow import connection_of, mask_link
+from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
+from airflow_provider_assets.sansio.flow import Flow
+from airflow_provider_assets.sansio.jobs import ArchiveFile, ArchiveJob, ArchiveReference, Link
+from airflow_provider_assets.sansio.waiter import PollPolicy, Waitlist, wait_for
+from airflow_provider_assets.transport import AsyncTransport, RateLimit, Transport
+from airflow_provider_assets.vendors import vendor_class
+from airflow_provider_assets.vendors.base import Vendor
+from airflow_provider_assets.vendors.connection import Connection
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection as AirflowConnection
+
+T = TypeVar("T")
+
+
+class AssetArchiveHook(BaseHook):
+    """One connection to one vendor.
+
+    ``hook.run(hook.vendor.poll([job]))`` performs any of the vendor's flows; what exporters need most
+    often has a method of its own.
+
+    :param conn_id: Airflow connection whose type is a vendor's name.
+    """
+
+    conn_name_attr = "conn_id"
+    default_conn_name = "assets_default"
+    conn_type = ""
+    hook_name = "Asset archives"
+
+    def __init__(self, conn_id: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.conn_id = conn_id or self.default_conn_name
+
+    @classmethod
+    def for_conn(cls, conn_id: str) -> AssetArchiveHook:
+        """The hook of the vendor that the connection's type names.
+
+        :raises InvalidRequestError: if the type belongs to no vendor; the message lists those there are.
+        """
+        conn = cls.get_connection(conn_id)
+        path = vendor_class(conn.conn_type or "").spec.hook
+        module, _, name = path.rpartition(".")
+        hook = getattr(import_module(module), name)(conn_id=conn_id)
+        if not isinstance(hook, AssetArchiveHook):
+            raise InvalidRequestError(f"{path} is not an AssetArchiveHook")
+        return hook
+
+    # --- the pieces --------------------------------------------------------------------------
+
+    @cached_property
+    def vendor(self) -> Vendor:
+        """The vendor through this connection."""
+        return vendor_for(connection_of(self.get_connection(self.conn_id)))
+
+    @cached_property
+    def transport(self) -> Transport:
+        """Performs requests in this thread."""
+        return Transport(self.vendor.error_for, rate=rate_of(self.vendor.connection))
+
+    def get_conn(self) -> Vendor:
+        """The vendor; Airflow's usual name for what a hook connects to."""
+        return self.vendor
+
+    def run(self, flow: Flow[T]) -> T:
+        """Perform *flow*.
+
+        :raises AssetsError: of the class that says what to do about it.
+        """
+        return self.transport.run(flow)
+
+    # --- what exporters need -----------------------------------------------------------------
+
+    def poll(self, jobs: Sequence[ArchiveJob]) -> list[ArchiveJob]:
+        """The present state of *jobs*, in their order."""
+        return self.run(self.vendor.poll(jobs))
+
+    def wait(
+        self,
+        jobs: Sequence[ArchiveJob],
+        *,
+        deadline: float,
+        poll_interval: float | None = None,
+        on_change: Callable[[ArchiveJob], None] = lambda job: None,
+    ) -> list[ArchiveJob | AssetsError]:
+        """Wait for *jobs* to end or for *deadline* (epoch seconds); the ends, in their order."""
+        waitlist = Waitlist(
+            self.vendor.poll,
+            policy=poll_policy(self.vendor, poll_interval),
+            clock=time.time,
+            spread=random.random,
+        )
+        return self.run(wait_for(jobs, waitlist=waitlist, deadline=deadline, on_change=on_change))
+
+    def cancel(self, job: ArchiveJob) -> bool:
+        """Ask the vendor to cancel; whether it agreed."""
+        return self.run(self.vendor.cancel(job))
+
+    def files(
+        self, reference: ArchiveReference, *, target_format: str | None = None
+    ) -> list[ArchiveFile]:
+        """The downloadable files of a finished archive."""
+        return self.run(self.vendor.files(reference, target_format=target_format))
+
+    def link(
+        self, reference: ArchiveReference, file: ArchiveFile, *, target_format: str | None = None
+    ) -> Link:
+        """How to download *file* now. Never log or store it."""
+        return mask_link(self.run(self.vendor.link(reference, file, target_format=target_format)))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Prove the credentials with a request that costs nothing."""
+        try:
+            return True, self.run(self.vendor.check())
+        except AssetsError as error:
+            return False, f"{type(error).__name__}: {error.message}"
+
+    # --- the connection form below Airflow 3.2, which reads provider info instead -------------
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Hidden and renamed fields."""
+        form = vendor_class(cls.conn_type).spec.form
+        return {
+            "hidden_fields": list(form.hidden),
+            "relabeling": dict(form.relabeling),
+            "placeholders": dict(form.placeholders),
+        }
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Fields of the connection's extra."""
+        from flask_babel import lazy_gettext  # noqa: PLC0415  # the web server's, below 3.2
+        from wtforms import StringField  # noqa: PLC0415  # likewise
+
+        fields = vendor_class(cls.conn_type).spec.form.fields
+        return {name: StringField(lazy_gettext(str(f["label"]))) for name, f in fields.items()}
+
+
+class AsyncClient:
+    """A vendor on the running event loop, from a connection that has been read already."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.vendor = vendor_for(connection)
+        self.transport = AsyncTransport(self.vendor.error_for, rate=rate_of(connection))
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Perform *flow* without blocking the loop."""
+        return await self.transport.run(flow)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.transport.close()
+
+
+async def aconnection(conn_id: str) -> Connection:
+    """The plain connection, read without blocking the loop."""
+    from airflow.providers.common.compat.connection import (  # noqa: PLC0415  # triggers only
+        get_async_connection,
+        get_async_extra_dejson,
+    )
+
+    conn: AirflowConnection = await get_async_connection(conn_id)
+    extra: Mapping[str, Any] = await get_async_extra_dejson(conn)
+    return connection_of(conn, extra)
+
+
+def vendor_for(connection: Connection) -> Vendor:
+    """The vendor of a connection.
+
+    :raises InvalidRequestError: if the connection's type belongs to none, or lacks something.
+    """
+    return vendor_class(connection.conn_type)(connection, clock=time.time)
+
+
+def rate_of(connection: Connection) -> RateLimit:
+    """The connection's own limit, extra ``requests_per_second``.
+
+    :raises InvalidRequestError: if it is not a positive number.
+    """
+    text = connection.text("requests_per_second")
+    if not text:
+        return RateLimit()
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if rate <= 0:
+        raise InvalidRequestError(
+            f"connection {connection.conn_id!r}: requests_per_second {text!r} is not a positive number"
+        )
+    return RateLimit(rate)
+
+
+def poll_policy(vendor: Vendor, interval: float | None) -> PollPolicy:
+    """The vendor's way of polling, or a fixed *interval* in seconds."""
+    policy = vendor.spec.poll
+    if interval is None:
+        return policy
+    return PollPolicy(initial=interval, maximum=interval, bulk=policy.bulk)

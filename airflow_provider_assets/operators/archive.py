@@ -1,0 +1,299 @@
+"""Selects items, asks the vendor to archive them, and waits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow.sdk import BaseOperator, conf
+from airflow.sdk.exceptions import AirflowSkipException, TaskDeferralTimeout
+
+from airflow_provider_assets._airflow import (
+    default_retry_policy,
+    raise_for_airflow,
+    window_of,
+)
+from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.operators.batches import Batches, reference, waiting_for
+from airflow_provider_assets.operators.ledger import Entry, Ledger
+from airflow_provider_assets.operators.selection import Selection, seconds
+from airflow_provider_assets.sansio.errors import (
+    AssetsError,
+    InvalidRequestError,
+    PartialArchiveError,
+)
+from airflow_provider_assets.sansio.jobs import ArchiveJob, Data
+from airflow_provider_assets.sansio.waiter import ensure_succeeded
+from airflow_provider_assets.triggers.archive import AssetArchiveTrigger, describe, read_ends
+from airflow_provider_assets.triggers.poller import End
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_assets.sansio.window import WindowSpec
+
+# A job without any deadline would poll for ever; a day is longer than any vendor keeps a job alive.
+DEFAULT_TIMEOUT = timedelta(hours=24)
+# Our own deadline ends the wait in the trigger; Airflow's is only the backstop behind it.
+BACKSTOP = timedelta(minutes=5)
+
+
+class AssetArchiveOperator(BaseOperator):
+    """Archive a vendor's assets: select, batch, submit, wait.
+
+    Returns a list of archive references, one a batch, for
+    ``ArchiveToObjectStorageOperator.partial(...).expand(archive=archive.output)``.
+
+    :param conn_id: Airflow connection; its type says which vendor.
+    :param items: explicitly named items, kind -> ids, e.g. ``{"asset_ids": [...]}``.
+    :param select: the vendor's listing filters; ``{}`` selects everything in the window.
+    :param window: span to select from: ``"auto"`` (the run's own), ``"since_last"``, a timedelta that
+        ends at the run's date, or a pair of zoned datetimes or ISO strings. Not used with *items*.
+    :param options: the vendor's archive options.
+    :param max_items: refuse to export more than this.
+    :param wait_for_completion: False returns as soon as the jobs are submitted.
+    :param deferrable: wait in the triggerer instead of on a worker.
+    :param poll_interval: seconds or timedelta; default is the vendor's own pace.
+    :param timeout: seconds or timedelta from the submit; default one day.
+    :param on_empty: what a selection without items does: ``skip`` the task, ``succeed`` with an empty
+        list, or ``fail``.
+    :param on_partial: what a job does that archived only some items: ``fail``, or ``land`` those.
+    :raises AssetsError: see ``sansio.errors`` for what each class asks of you.
+    """
+
+    template_fields: Sequence[str] = (
+        "conn_id",
+        "items",
+        "select",
+        "window",
+        "options",
+        "max_items",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "items": "json",
+        "select": "json",
+        "options": "json",
+    }
+    ui_color = "#e8f0e0"
+
+    def __init__(
+        self,
+        *,
+        conn_id: str,
+        items: Mapping[str, Any] | None = None,
+        select: Mapping[str, Any] | None = None,
+        window: WindowSpec = "auto",
+        options: Mapping[str, Any] | None = None,
+        max_items: int | None = None,
+        wait_for_completion: bool = True,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float | timedelta | None = None,
+        timeout: float | timedelta | None = None,
+        on_empty: Literal["skip", "succeed", "fail"] = "skip",
+        on_partial: Literal["fail", "land"] = "fail",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**{**default_retry_policy(), **kwargs})
+        self.conn_id = conn_id
+        self.items = items
+        self.select = select
+        self.window = window
+        self.options = options
+        self.max_items = max_items
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+        self.on_empty = on_empty
+        self.on_partial = on_partial
+        self._running: list[ArchiveJob] = []
+
+    @cached_property
+    def hook(self) -> AssetArchiveHook:
+        """The vendor's hook for this connection."""
+        return AssetArchiveHook.for_conn(self.conn_id)
+
+    # --- Airflow's entry points --------------------------------------------------------------
+
+    def execute(self, context: Context) -> list[Data]:
+        """Select, batch, submit and wait; see the class for what is returned."""
+        try:
+            return self._execute(context)
+        except AssetsError as error:
+            raise_for_airflow(error)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> list[Data]:
+        """Go on where the trigger ended."""
+        try:
+            ledger = self._ledger(context)
+            carry = event.get("carry") or []
+            entries = ledger.recall() or [Entry.from_dict(data) for data in carry]
+            ends = read_ends(event)
+            wave = waiting_for(entries, [str(job_id) for job_id in event["job_ids"]])
+            return self._advance(
+                context, ledger, _merged(entries, self._verdict(ledger, wave, ends))
+            )
+        except AssetsError as error:
+            raise_for_airflow(error)
+
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> Any:
+        """Cancel the jobs where Airflow's own time limit ends the wait: nobody else would."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralTimeout:
+            self._running = [e.job for e in self._ledger(context).recall() if e.job]
+            self.on_kill()
+            raise
+
+    def on_kill(self) -> None:
+        """Ask the vendor, once and briefly, to cancel what this try waits for."""
+        for job in self._running:
+            try:
+                self.log.info("%s", self.hook.run(self.hook.vendor.cancel_and_tell(job)))
+            except AssetsError as error:
+                self.log.warning("Cancelling %s job %s failed: %s", job.vendor, job.job_id, error)
+
+    # --- the life of the batches -------------------------------------------------------------
+
+    def _execute(self, context: Context) -> list[Data]:
+        selection = self._selection()
+        ledger = self._ledger(context)
+        if not ledger.durable:
+            self.log.info("Airflow keeps no task state before 3.3: a retry submits anew")
+        entries = ledger.recall()
+        if entries:
+            self.log.info("Going on with %d batches of an earlier try", len(entries))
+        else:
+            requests = selection.requests(self.hook, lambda: window_of(self.window, context))
+            if not requests:
+                return self._empty()
+            entries = ledger.plan(requests)
+        return self._advance(context, ledger, entries)
+
+    def _selection(self) -> Selection:
+        """The inputs, checked before anything is asked of the vendor."""
+        for name, value, allowed in (
+            ("on_empty", self.on_empty, ("skip", "succeed", "fail")),
+            ("on_partial", self.on_partial, ("fail", "land")),
+        ):
+            if value not in allowed:
+                raise InvalidRequestError(f"{name}={value!r} is none of {', '.join(allowed)}")
+        for name in ("timeout", "poll_interval"):
+            seconds(getattr(self, name), name)
+        selection = Selection(
+            vendor=self.hook.vendor,
+            items=self.items,
+            select=self.select,
+            options=self.options or {},
+            max_items=self.max_items,
+        )
+        for note in selection.notes:
+            self.log.info("%s", note)
+        return selection
+
+    def _ledger(self, context: Context) -> Ledger:
+        return Ledger(context, [self.conn_id, self.items, self.select, self.window, self.options])
+
+    def _advance(self, context: Context, ledger: Ledger, entries: list[Entry]) -> list[Data]:
+        """Start and wait for wave after wave: some vendors take one job at a time."""
+        size = self.hook.vendor.spec.parallel_jobs or len(entries)
+        batches = Batches(self.hook, ledger, self.log)
+        while wave := [e for e in entries if not e.has_succeeded][:size]:
+            started = [batches.start(entry) for entry in wave]
+            self._running = [entry.job for entry in started if entry.job]
+            entries = _merged(entries, started)
+            if not self.wait_for_completion:
+                if len(started) < len(entries):
+                    raise InvalidRequestError(
+                        f"{self.hook.vendor.spec.title} takes one job at a time and there are "
+                        f"{len(entries)} batches; leave wait_for_completion on"
+                    )
+                break
+            entries = _merged(entries, self._wait(context, ledger, entries, started))
+        return [reference(self.conn_id, entry) for entry in entries]
+
+    def _wait(
+        self, context: Context, ledger: Ledger, entries: list[Entry], wave: list[Entry]
+    ) -> list[Entry]:
+        """*wave* when it has ended well; leaves by a deferral where it has not ended yet."""
+        jobs = [entry.job for entry in wave if entry.job]
+        interval = seconds(self.poll_interval, "poll_interval")
+        deadline = self._deadline(context, jobs)
+        if not self.deferrable:
+            ends = self.hook.wait(
+                jobs,
+                deadline=deadline,
+                poll_interval=interval,
+                on_change=lambda job: self.log.info("%s", describe(job)),
+            )
+            return self._verdict(ledger, wave, ends)
+        jobs = self.hook.poll(jobs)
+        if all(job.state.is_terminal for job in jobs):
+            return self._verdict(ledger, wave, jobs)
+        carry = None if ledger.durable else [entry.to_dict() for entry in entries]
+        self.defer(
+            trigger=AssetArchiveTrigger(
+                conn_id=self.conn_id,
+                jobs=[job.to_dict() for job in jobs],
+                deadline=deadline,
+                poll_interval=interval,
+                carry=carry,
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=max(deadline - time.time(), 0.0)) + BACKSTOP,
+        )
+        raise AssertionError("defer() returned")  # it raises; its annotation does not say so
+
+    def _verdict(self, ledger: Ledger, wave: list[Entry], ends: Sequence[End]) -> list[Entry]:
+        """Record every end before the first that is an error is raised."""
+        ended = [
+            replace(entry, job=end) if isinstance(end, ArchiveJob) else entry
+            for entry, end in zip(wave, ends, strict=True)
+        ]
+        for entry in ended:
+            ledger.record(entry)
+        self._running = []
+        for end in ends:
+            self._check_partial(ensure_succeeded(end))
+        return ended
+
+    def _check_partial(self, job: ArchiveJob) -> None:
+        failed = job.facts.get("failed")
+        if not isinstance(failed, dict) or not failed:
+            return
+        shown = ", ".join(f"{item} ({status})" for item, status in list(failed.items())[:10])
+        text = f"{job.vendor} job {job.job_id}: {len(failed)} items are missing: {shown}"
+        if self.on_partial == "fail":
+            raise PartialArchiveError(
+                f'{text}; set on_partial="land" to land the others', vendor=job.vendor
+            )
+        self.log.warning("%s", text)
+
+    def _deadline(self, context: Context, jobs: Sequence[ArchiveJob]) -> float:
+        """Epoch seconds: the earlier of `timeout` from the submit and execution_timeout from the start."""
+        timeout = seconds(self.timeout, "timeout") or DEFAULT_TIMEOUT.total_seconds()
+        deadline = min(job.submitted_at or time.time() for job in jobs) + timeout
+        started = context["ti"].start_date
+        if self.execution_timeout is not None and started is not None:
+            deadline = min(deadline, (started + self.execution_timeout).timestamp())
+        return deadline
+
+    def _empty(self) -> list[Data]:
+        text = "nothing is selected: no item of the listing matches select and window"
+        if self.on_empty == "skip":
+            raise AirflowSkipException(text)
+        if self.on_empty == "fail":
+            raise InvalidRequestError(f'{text}; on_empty="fail" makes this an error')
+        self.log.info("%s", text)
+        return []
+
+
+def _merged(entries: list[Entry], newer: list[Entry]) -> list[Entry]:
+    by_index = {entry.request.index: entry for entry in newer}
+    return [by_index.get(entry.request.index, entry) for entry in entries]

@@ -1,0 +1,88 @@
+"""How one batch gets a job: recorded, found at the vendor, or submitted; never twice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.operators.ledger import Entry, Ledger
+from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
+from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, Data, JobState
+from airflow_provider_assets.triggers.archive import describe
+
+if TYPE_CHECKING:
+    from airflow.sdk.types import Logger
+
+
+@dataclass(slots=True)
+class Batches:
+    """Starts batches and records each step before and after it is taken."""
+
+    hook: AssetArchiveHook
+    ledger: Ledger
+    log: Logger
+
+    def start(self, entry: Entry) -> Entry:
+        """*entry* with a job that is worth waiting for."""
+        job = self._known(entry)
+        if job is None:
+            job = self._submit(entry)
+        started = replace(entry, job=job)
+        self.ledger.record(started)
+        return started
+
+    def _known(self, entry: Entry) -> ArchiveJob | None:
+        """The job of an earlier try, unless the vendor has given it up."""
+        if entry.job is not None:
+            job = self.hook.poll([entry.job])[0]
+            if job.state in {JobState.RUNNING, JobState.SUCCEEDED}:
+                self.log.info("Re-attached to %s", describe(job))
+                return job
+            self.log.info("%s; it is submitted anew", describe(job))
+        elif entry.since is not None:
+            found = self.hook.run(self.hook.vendor.find(entry.request, entry.since))
+            if found is not None:
+                self.log.info(
+                    "Found the %s, which an earlier try could not record", describe(found)
+                )
+            return found
+        return None
+
+    def _submit(self, entry: Entry) -> ArchiveJob:
+        request = entry.request
+        self.ledger.record(Entry(request, since=time.time()))
+        job = self.hook.run(self.hook.vendor.submit(request))
+        self.log.info(
+            "Submitted batch %d of %d with %d items as %s job %s",
+            request.index + 1,
+            request.of,
+            request.count,
+            job.vendor,
+            job.job_id,
+        )
+        return job
+
+
+def waiting_for(entries: Sequence[Entry], job_ids: Sequence[str]) -> list[Entry]:
+    """The entries of *job_ids*, in that order.
+
+    :raises ProtocolError: if one is missing: the event belongs to another attempt.
+    """
+    by_id = {entry.job.job_id: entry for entry in entries if entry.job}
+    missing = [job_id for job_id in job_ids if job_id not in by_id]
+    if missing:
+        raise ProtocolError(f"the trigger speaks of jobs that this task does not know: {missing}")
+    return [by_id[job_id] for job_id in job_ids]
+
+
+def reference(conn_id: str, entry: Entry) -> Data:
+    """What the operator returns for a batch.
+
+    :raises InvalidRequestError: if the batch has no job.
+    """
+    if entry.job is None:
+        raise InvalidRequestError(f"batch {entry.request.index} has no job")
+    return ArchiveReference(conn_id, entry.request, entry.job).to_dict()

@@ -1,0 +1,113 @@
+"""The operator's inputs, checked, and turned into batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import cast
+
+from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.jobs import ArchiveRequest
+from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.plan import plan
+from airflow_provider_assets.sansio.window import Window
+from airflow_provider_assets.vendors.base import Vendor, check_names
+
+
+def seconds(value: float | timedelta | None, name: str) -> float | None:
+    """*value* in seconds.
+
+    :raises InvalidRequestError: unless it is positive.
+    """
+    if value is None:
+        return None
+    number = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or number <= 0:
+        raise InvalidRequestError(f"{name}={value!r} is not a positive number of seconds")
+    return float(number)
+
+
+def mapping(value: object, name: str) -> dict[str, JSON]:
+    """*value* as a mapping.
+
+    :raises InvalidRequestError: naming the field, and the usual cause where it is text.
+    """
+    if isinstance(value, Mapping):
+        return dict(value)
+    hint = (
+        "; a template renders to text unless the DAG has render_template_as_native_obj=True"
+        if isinstance(value, str)
+        else ""
+    )
+    raise InvalidRequestError(f"{name}: expected a mapping, got {type(value).__name__}{hint}")
+
+
+@dataclass(slots=True)
+class Selection:
+    """What is to be exported.
+
+    :param items: named items, or None to select from the vendor's listing. The name of an option may
+        stand among them (``kind`` of Topaz).
+    :raises InvalidRequestError: naming the field and the remedy; nothing has been submitted then.
+    """
+
+    vendor: Vendor
+    items: Mapping[str, object] | None
+    select: Mapping[str, object] | None
+    options: Mapping[str, object]
+    max_items: int | None = None
+    archive_options: dict[str, JSON] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        """Check everything that can be checked without asking the vendor."""
+        spec = self.vendor.spec
+        options = mapping(self.options, "options")
+        if self.items is not None:
+            if self.select is not None:
+                raise InvalidRequestError("items and select exclude each other; give one of them")
+            items = mapping(self.items, "items")
+            options |= {name: items.pop(name) for name in spec.options & set(items)}
+            check_names(items, spec.kinds, "items")
+            self.items = items
+        else:
+            self.select = mapping(self.select or {}, "select")
+            check_names(self.select, spec.filters, "select")
+        check_names(options, spec.options, "options")
+        self.archive_options = dict(self.vendor.validate(options=options))
+
+    @property
+    def notes(self) -> list[str]:
+        """What became of options that were not taken as they were given."""
+        return [
+            f"options.{name}: {value!r} is sent as {self.archive_options[name]!r}"
+            for name, value in self.options.items()
+            if name in self.archive_options and self.archive_options[name] != value
+        ]
+
+    def requests(
+        self, hook: AssetArchiveHook, window: Callable[[], Window]
+    ) -> list[ArchiveRequest]:
+        """The batches; asks the vendor's listing. *window* is resolved only where it counts."""
+        span: tuple[str, str] | None = None
+        if self.items is not None:
+            found = hook.run(self.vendor.expand(cast("dict[str, list[str]]", self.items)))
+        else:
+            bounds = window()
+            span = bounds.iso()
+            select = cast("dict[str, JSON]", self.select)
+            found = hook.run(self.vendor.select(select, bounds))
+        found = list(dict.fromkeys(found))
+        if self.max_items is not None and len(found) > int(self.max_items):
+            raise InvalidRequestError(
+                f"{len(found)} items are selected, more than max_items={self.max_items}; "
+                "narrow select or window, or raise max_items"
+            )
+        return plan(
+            self.vendor.spec.name,
+            found,
+            max_batch=self.vendor.spec.max_batch,
+            options=self.archive_options,
+            window=span,
+        )

@@ -1,0 +1,107 @@
+"""Waits for archive jobs that were submitted elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
+
+from airflow_provider_assets._airflow import default_retry_policy, raise_for_airflow
+from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
+from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, Data
+from airflow_provider_assets.sansio.waiter import ensure_succeeded
+from airflow_provider_assets.triggers.archive import AssetArchiveTrigger, describe, read_ends
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class AssetArchiveSensor(BaseSensorOperator):
+    """Wait until every archive of *archives* has been finished by the vendor.
+
+    Returns the references with their jobs as they ended, ready to be landed.
+
+    :param archives: what ``AssetArchiveOperator(wait_for_completion=False)`` returned, or one of them.
+    :param deferrable: wait in the triggerer instead of on a worker.
+    :param timeout: as for every sensor: seconds from its start; its end raises AirflowSensorTimeout
+        when poking, :class:`JobTimeoutError` when deferred.
+    """
+
+    template_fields: Sequence[str] = ("archives",)
+
+    def __init__(
+        self,
+        *,
+        archives: Sequence[Data] | Data,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**{**default_retry_policy(), **kwargs})
+        self.archives = archives
+        self.deferrable = deferrable
+
+    @cached_property
+    def references(self) -> list[ArchiveReference]:
+        """The archives, typed.
+
+        :raises InvalidRequestError: if they are none, or of several connections.
+        """
+        given = [self.archives] if isinstance(self.archives, Mapping) else list(self.archives)
+        references = [ArchiveReference.from_dict(data) for data in given]
+        if len({reference.conn_id for reference in references}) != 1:
+            raise InvalidRequestError(
+                "archives: expected references of one connection; use one sensor for each connection"
+            )
+        return references
+
+    @cached_property
+    def hook(self) -> AssetArchiveHook:
+        """The vendor's hook for the references' connection."""
+        return AssetArchiveHook.for_conn(self.references[0].conn_id)
+
+    def execute(self, context: Context) -> Any:
+        """Poke, or look once and defer."""
+        try:
+            if not self.deferrable:
+                return super().execute(context)
+            jobs = self.hook.poll([reference.job for reference in self.references])
+            if all(job.state.is_terminal for job in jobs):
+                return self._result(jobs)
+        except AssetsError as error:
+            raise_for_airflow(error)
+        self.defer(
+            trigger=AssetArchiveTrigger(
+                conn_id=self.references[0].conn_id,
+                jobs=[job.to_dict() for job in jobs],
+                deadline=time.time() + self.timeout,
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=self.timeout),
+        )
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Ask once."""
+        jobs = self.hook.poll([reference.job for reference in self.references])
+        for job in jobs:
+            self.log.info("%s", describe(job))
+        if not all(job.state.is_terminal for job in jobs):
+            return PokeReturnValue(is_done=False)
+        return PokeReturnValue(is_done=True, xcom_value=self._result(jobs))
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> list[Data]:
+        """Go on where the trigger ended."""
+        try:
+            return self._result([ensure_succeeded(end) for end in read_ends(event)])
+        except AssetsError as error:
+            raise_for_airflow(error)
+
+    def _result(self, jobs: Sequence[ArchiveJob]) -> list[Data]:
+        return [
+            ArchiveReference(old.conn_id, old.request, ensure_succeeded(job)).to_dict()
+            for old, job in zip(self.references, jobs, strict=True)
+        ]

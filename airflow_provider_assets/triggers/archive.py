@@ -1,0 +1,121 @@
+"""The deferred wait for archive jobs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, cast
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_assets.hooks.base import AsyncClient, aconnection
+from airflow_provider_assets.sansio.errors import AssetsError, ErrorDict, from_dict, to_dict
+from airflow_provider_assets.sansio.jobs import ArchiveJob, Data
+from airflow_provider_assets.triggers.poller import End, shared
+
+
+class AssetArchiveTrigger(BaseTrigger):
+    """Wait until each of *jobs* has ended, or until *deadline*.
+
+    The event is ``{"job_ids": [...], "ends": [...], "carry": ...}``: one end a job, in order, each
+    ``{"job": {...}}`` or ``{"error": {...}}`` (see :func:`read_ends`). It holds no secret and no URL.
+
+    :param conn_id: Airflow connection; it is read when the trigger runs, never stored.
+    :param jobs: what :meth:`ArchiveJob.to_dict` gave.
+    :param deadline: epoch seconds. It is absolute, so a restart of the triggerer changes nothing.
+    :param poll_interval: seconds between polls; None leaves it to the vendor's own pace.
+    :param carry: returned in the event as it is, for a task that has no other memory.
+    """
+
+    def __init__(
+        self,
+        conn_id: str,
+        jobs: Sequence[Data],
+        deadline: float,
+        poll_interval: float | None = None,
+        carry: Any = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's own
+        self.conn_id = conn_id
+        self.jobs = list(jobs)
+        self.deadline = deadline
+        self.poll_interval = poll_interval
+        self.carry = carry
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and JSON-safe arguments."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "conn_id": self.conn_id,
+                "jobs": self.jobs,
+                "deadline": self.deadline,
+                "poll_interval": self.poll_interval,
+                "carry": self.carry,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield one event when all jobs have ended."""
+        jobs = [ArchiveJob.from_dict(job) for job in self.jobs]
+        try:
+            connection = await aconnection(self.conn_id)
+            async with shared(connection, self.poll_interval) as poller:
+                ends = await poller.wait(jobs, self.deadline, self._progress)
+        except AssetsError as error:
+            ends = [error] * len(jobs)
+        yield TriggerEvent(  # type: ignore[no-untyped-call]  # Airflow's own
+            {
+                "job_ids": [job.job_id for job in jobs],
+                "ends": [_end_to_dict(end) for end in ends],
+                "carry": self.carry,
+            }
+        )
+
+    async def on_kill(self) -> None:
+        """The task was cleared, marked or ended by a person: ask the vendor to cancel its jobs.
+
+        Never called on a restart of the triggerer, where the jobs must go on.
+        """
+        client = AsyncClient(await aconnection(self.conn_id))
+        try:
+            for job in map(ArchiveJob.from_dict, self.jobs):
+                try:
+                    self.log.info("%s", await client.run(client.vendor.cancel_and_tell(job)))
+                except AssetsError as error:
+                    self.log.warning(
+                        "Cancelling %s job %s failed: %s", job.vendor, job.job_id, error
+                    )
+        finally:
+            await client.close()
+
+    def _progress(self, job: ArchiveJob) -> None:
+        self.log.info("%s", describe(job))
+
+
+def describe(job: ArchiveJob) -> str:
+    """One line on how far a job is."""
+    text = f"{job.vendor} job {job.job_id}: {job.vendor_status or job.state.value}"
+    if job.done is not None and job.total is not None:
+        return f"{text}, {job.done}/{job.total}"
+    return text if job.progress is None else f"{text}, {job.progress:.0%}"
+
+
+def read_ends(event: object) -> list[End]:
+    """The ends in an event, with their types.
+
+    :raises ValueError: if it is not an event of :class:`AssetArchiveTrigger`.
+    """
+    ends = event.get("ends") if isinstance(event, dict) else None
+    if not isinstance(ends, list) or not ends:
+        raise ValueError(f"not an event of AssetArchiveTrigger: {type(event).__name__}")
+    return [_end_from_dict(cast("dict[str, Data]", end)) for end in ends]
+
+
+def _end_to_dict(end: End) -> dict[str, Any]:
+    return {"error": to_dict(end)} if isinstance(end, AssetsError) else {"job": end.to_dict()}
+
+
+def _end_from_dict(data: dict[str, Data]) -> End:
+    if "error" in data:
+        return from_dict(cast("ErrorDict", data["error"]))
+    return ArchiveJob.from_dict(data["job"])
