@@ -1,0 +1,50 @@
+"""The landing engine: turns downloads into verified objects. No Airflow inside.
+
+``land(sources, store, ...)`` is the whole of it; ``open_store(url)`` gives a store for a ``file://`` URL,
+and ``S3Store``, ``AzureStore``, ``GcsStore``, ``FsspecStore`` take ready clients.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow_provider_assets.landing.engine import land
+    from airflow_provider_assets.landing.manifest import Entry, Manifest
+    from airflow_provider_assets.landing.model import LandingOptions, Progress, Source
+    from airflow_provider_assets.landing.store import Store
+    from airflow_provider_assets.landing.store_local import LocalStore, open_store
+    from airflow_provider_assets.landing.store_s3 import S3Store
+
+_HOMES = {
+    "land": "engine",
+    "Entry": "manifest",
+    "Manifest": "manifest",
+    "LandingOptions": "model",
+    "Progress": "model",
+    "Source": "model",
+    "Store": "store",
+    "LocalStore": "store_local",
+    "open_store": "store_local",
+    "S3Store": "store_s3",
+}
+__all__ = [
+    "Entry",
+    "LandingOptions",
+    "LocalStore",
+    "Manifest",
+    "Progress",
+    "S3Store",
+    "Source",
+    "Store",
+    "land",
+    "open_store",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import on first use: a DAG that only names the operator pays for nothing here."""
+    if name not in _HOMES:
+        raise AttributeError(name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,354 @@
+"""The reader of one download: ranged, resumed at the failed byte, resolved anew when its link dies.
+
+The first request asks for the range of the first part and *is* the transfer of that part: there is
+no HEAD and no probe. A server that ignores Range is read as one stream. A single-use link is opened once,
+without Range, and never again, whatever happens.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import urljoin, urlsplit
+
+from airflow_provider_assets.landing.model import LandingOptions, Source
+from airflow_provider_assets.landing.wire import Wire
+from airflow_provider_assets.sansio.errors import (
+    ArchiveExpiredError,
+    AssetsError,
+    AuthenticationError,
+    IntegrityError,
+    InvalidRequestError,
+    RateLimitedError,
+    TransferInterruptedError,
+)
+from airflow_provider_assets.sansio.jobs import Link
+
+_REFUSED = frozenset({401, 403, 404, 410})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_READ = 1 << 18
+_HOPS = 5
+_FRESH_LINKS = 2  # refused in a row before the refusal is believed
+_OURS = frozenset({"Accept", "Accept-Encoding", "Range", "If-Range"})
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
+_SOON = 10.0  # seconds before its expiry from which a link is not used for a new request
+
+
+class SourceChangedError(Exception):
+    """The file behind the link is not the one that the landing began with."""
+
+
+class _Broken(Exception):
+    """A try that failed and may be repeated; the cause is for people."""
+
+    def __init__(self, why: str, *, busy: bool = False, wait: float = 0.0) -> None:
+        super().__init__(why)
+        self.busy = busy
+        self.wait = wait
+
+
+@dataclass(slots=True)
+class Download:
+    """One file's bytes.
+
+    :param stop: set when the landing gives up; every wait ends.
+    :param on_bytes: told the number of bytes as they arrive, from many threads.
+    :ivar total: bytes of the file, None while (or where) unknown.
+    :ivar ranged: whether any part can be asked for; known after :meth:`open`.
+    """
+
+    source: Source
+    options: LandingOptions
+    stop: threading.Event
+    on_bytes: Callable[[int], None] = lambda _: None
+    total: int | None = None
+    ranged: bool = False
+    busy: int = 0
+    single_use: bool = False
+    _link: Link | None = None
+    _serial: int = 0
+    _validator: str = ""
+    _first: tuple[http.client.HTTPResponse, Wire, str, int] | None = None
+    _refusals: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _links: threading.Lock = field(default_factory=threading.Lock)
+
+    def open(self, wire: Wire, first: int) -> None:
+        """Send the first request, for the first *first* bytes, and learn what the server can do.
+
+        :raises TransferInterruptedError: if the host cannot be reached or keeps failing.
+        :raises AuthenticationError, ArchiveExpiredError: if fresh links are refused as well.
+        """
+        link = self._current()[0]
+        self.single_use = link.single_use
+        if link.single_use:
+            self._open_once(wire, link)
+            return
+        if link.head_url and self.source.file.size is None:
+            self.total = self._length_by_head(wire, link.head_url)
+        self._patiently(lambda: self._open_ranged(wire, first))
+
+    def read(self, wire: Wire, offset: int, view: memoryview) -> None:
+        """Fill *view* with the bytes from *offset* on. Thread-safe where ``ranged``.
+
+        :raises SourceChangedError: if the file is another one by now.
+        :raises AssetsError: as :meth:`open` does.
+        """
+        got = 0
+
+        def more() -> None:
+            nonlocal got
+            response, url = self._respond(wire, offset + got, len(view) - got)
+            try:
+                while got < len(view):
+                    got += self._some(response, view[got : got + _READ])
+            finally:
+                if got < len(view) or not _used_up(response):
+                    wire.drop(url)
+
+        self._patiently(more, progress=lambda: got)
+
+    def read_stream(self, view: memoryview) -> int:
+        """Fill *view* with the next bytes of the single stream; fewer only at its end.
+
+        :raises TransferInterruptedError: if it breaks: a stream cannot be continued.
+        :raises IntegrityError: if it is shorter or longer than announced.
+        """
+        if not self._first:
+            return 0
+        response, wire, url, got = self._first
+        filled = 0
+        try:
+            while filled < len(view):
+                count = self._some(response, view[filled : filled + _READ], end_ok=True)
+                if not count:
+                    break
+                filled += count
+        except _Broken as error:
+            wire.drop(url)
+            raise TransferInterruptedError(
+                f"the download broke after {got + filled} bytes: {error}", code="mid_body"
+            ) from error
+        got += filled
+        self._first = (response, wire, url, got)
+        if self.total is not None and (
+            got > self.total or (filled < len(view) and got < self.total)
+        ):
+            raise TransferInterruptedError(
+                f"the download ended after {got} of {self.total} bytes", code="mid_body"
+            )
+        return filled
+
+    # -- requests -----------------------------------------------------------------------------
+
+    def _open_once(self, wire: Wire, link: Link) -> None:
+        try:
+            response = wire.request("GET", link.url, headers=_headers(link), fresh=True)
+        except (OSError, http.client.HTTPException) as error:
+            raise TransferInterruptedError(
+                f"the single-use download failed before any response: {_why(error)}",
+                code="before_headers",
+            ) from error
+        if response.status != http.client.OK:
+            raise _refusal(response.status, "single-use download")
+        self._take_stream(response, wire, link.url)
+
+    def _open_ranged(self, wire: Wire, first: int) -> None:
+        response, url = self._get(wire, 0, first)
+        if response.status == http.client.PARTIAL_CONTENT:
+            _, _, total = _content_range(response)
+            if total is None:
+                raise TransferInterruptedError("the server gives ranges without a total length")
+            self._expect(total)
+            self.ranged = True
+            self._validator = _validator(response)
+            self._first = (response, wire, url, min(first, total))
+        elif response.status == http.client.OK:
+            self._take_stream(response, wire, url)
+        elif response.status == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+            response.read()
+            self._expect(0)  # there is no first byte: the file is empty
+            self.ranged = True
+
+    def _take_stream(self, response: http.client.HTTPResponse, wire: Wire, url: str) -> None:
+        if response.length is not None:
+            self._expect(response.length)
+        elif self.source.file.size is not None:
+            self.total = self.source.file.size
+        self._first = (response, wire, url, 0)
+
+    def _expect(self, total: int) -> None:
+        announced = self.source.file.size if self.source.file.size is not None else self.total
+        if announced is not None and announced != total:
+            raise IntegrityError(
+                f"the download has {total} bytes, the vendor announced {announced}"
+            )
+        self.total = total
+
+    def _respond(self, wire: Wire, offset: int, size: int) -> tuple[http.client.HTTPResponse, str]:
+        with self._lock:
+            first = self._first
+            if first and offset == 0 and first[1] is wire and size <= first[3]:
+                self._first = None
+                return first[0], first[2]
+        response, url = self._get(wire, offset, size)
+        if response.status != http.client.PARTIAL_CONTENT:
+            wire.drop(url)
+            raise SourceChangedError
+        start, end, total = _content_range(response)
+        if total != self.total or _validator(response) != self._validator:
+            wire.drop(url)
+            raise SourceChangedError
+        if (start, end) != (offset, offset + size - 1):
+            wire.drop(url)
+            raise _Broken(f"asked for bytes {offset}-{offset + size - 1}, got {start}-{end}")
+        return response, url
+
+    def _get(self, wire: Wire, offset: int, size: int) -> tuple[http.client.HTTPResponse, str]:
+        link, serial = self._current()
+        headers = _headers(link) | {"Range": f"bytes={offset}-{offset + size - 1}"}
+        if self._validator and not self._validator.startswith("W/"):
+            headers["If-Range"] = self._validator
+        url = link.url
+        for _ in range(_HOPS):
+            try:
+                response = wire.request("GET", url, headers=headers)
+            except (OSError, http.client.HTTPException) as error:
+                raise _Broken(_why(error)) from error
+            status = response.status
+            if status in _REDIRECTS:
+                goal = urljoin(url, response.headers.get("Location", ""))
+                wire.drop(url)
+                if urlsplit(goal)[:2] != urlsplit(url)[:2]:
+                    headers = {k: v for k, v in headers.items() if k in _OURS}
+                url = goal
+                continue
+            if status in (200, 206, 416):
+                self._refusals = 0
+                return response, url
+            wire.drop(url)
+            if status in _REFUSED:
+                self._renew(serial, status)
+                raise _Broken(f"HTTP {status}")
+            if status in _BUSY:
+                self.busy += 1
+                raise _Broken(f"HTTP {status}", busy=True, wait=_retry_after(response))
+            raise _refusal(status, "download")
+        raise InvalidRequestError("the download is redirected in a circle")
+
+    def _length_by_head(self, wire: Wire, url: str) -> int | None:
+        try:
+            response = wire.request("HEAD", url, headers={"Accept-Encoding": "identity"})
+            response.read()
+        except (OSError, http.client.HTTPException):
+            return None  # it only would have told the length earlier
+        length = response.headers.get("Content-Length", "")
+        return int(length) if response.status == http.client.OK and length.isdigit() else None
+
+    # -- links --------------------------------------------------------------------------------
+
+    def _current(self) -> tuple[Link, int]:
+        with self._links:
+            link = self._link
+            late = link and link.expires_at and link.expires_at - _SOON < self.options.now()
+            if link is None or late:
+                self._link = link = self.source.resolve()
+                self._serial += 1
+            return link, self._serial
+
+    def _renew(self, serial: int, status: int) -> None:
+        """Resolve anew, once for all the threads whose link *serial* was refused."""
+        with self._links:
+            if serial != self._serial:
+                return
+            self._refusals += 1
+            if self._refusals > _FRESH_LINKS:
+                raise _refusal(status, "fresh download link")
+            self._link = self.source.resolve()
+            self._serial += 1
+
+    # -- patience -----------------------------------------------------------------------------
+
+    def _some(
+        self, response: http.client.HTTPResponse, view: memoryview, *, end_ok: bool = False
+    ) -> int:
+        if self.stop.is_set():
+            raise _Broken("the landing was stopped")
+        try:
+            count = response.readinto(view)
+        except (OSError, http.client.HTTPException) as error:
+            raise _Broken(_why(error)) from error
+        if not count and not end_ok:
+            raise _Broken("the connection was closed early")
+        self.on_bytes(count)
+        return count
+
+    def _patiently(
+        self, action: Callable[[], None], progress: Callable[[], int] = lambda: 0
+    ) -> None:
+        failures = reached = 0
+        while True:
+            try:
+                return action()
+            except _Broken as error:
+                now_at = progress()
+                failures = 1 if now_at > reached else failures + 1
+                reached = now_at
+                pause = min(30.0, 0.25 * 2**failures) * (0.5 + self.options.jitter() / 2)
+                stopped = self.stop.is_set() or failures >= self.options.attempts
+                if stopped or self.stop.wait(max(pause, error.wait)):
+                    raise TransferInterruptedError(
+                        f"the download of {self.source.file.name or 'a file'} keeps failing "
+                        f"({failures} times in a row): {error}"
+                    ) from error
+
+
+def _headers(link: Link) -> dict[str, str]:
+    return {"Accept-Encoding": "identity", "Accept": "*/*"} | dict(link.headers)
+
+
+def _content_range(response: http.client.HTTPResponse) -> tuple[int, int, int | None]:
+    found = _CONTENT_RANGE.match(response.headers.get("Content-Range", "").strip())
+    if not found:
+        raise _Broken("a partial response without a valid Content-Range")
+    start, end, total = found.groups()
+    return int(start), int(end), None if total == "*" else int(total)
+
+
+def _validator(response: http.client.HTTPResponse) -> str:
+    return response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
+
+
+def _used_up(response: http.client.HTTPResponse) -> bool:
+    """Whether the response was read to its end, so that its connection can serve the next."""
+    try:
+        return response.isclosed() or not response.read(1)
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _retry_after(response: http.client.HTTPResponse) -> float:
+    value = response.headers.get("Retry-After", "").strip()
+    return min(float(value), 120.0) if value.isdigit() else 0.0
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "no byte arrived within the stall time"
+    return f"{type(error).__name__}: {error}"
+
+
+def _refusal(status: int, what: str) -> AssetsError:
+    if status in (404, 410):
+        return ArchiveExpiredError(f"the {what} is gone (HTTP {status})", status=status)
+    if status in (401, 403):
+        return AuthenticationError(f"the {what} is refused (HTTP {status})", status=status)
+    if status == http.client.TOO_MANY_REQUESTS:
+        return RateLimitedError(f"the {what} is throttled (HTTP 429)", status=status)
+    if status in _BUSY:
+        return TransferInterruptedError(f"the {what} failed (HTTP {status})", status=status)
+    return InvalidRequestError(f"the {what} was answered with HTTP {status}", status=status)

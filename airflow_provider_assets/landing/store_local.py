@@ -1,0 +1,182 @@
+"""Files: a hidden ``.part`` file beside the target, synced, then linked to its name in one step."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from airflow_provider_assets.landing.store import Part, Rules, Stored, Whole
+from airflow_provider_assets.sansio.errors import (
+    AuthenticationError,
+    IntegrityError,
+    InvalidRequestError,
+    TransferInterruptedError,
+)
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise AuthenticationError(f"{what}: {error.strerror}: {error.filename}") from error
+    except OSError as error:
+        raise TransferInterruptedError(f"{what}: {error.strerror or error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStore:
+    """A directory tree; keys are paths below *root*, with ``/``."""
+
+    root: Path
+    rules: Rules = Rules()
+
+    def uri(self, key: str) -> str:
+        """``file://`` and the absolute path."""
+        return self._path(key).as_uri()
+
+    def head(self, key: str) -> Stored | None:
+        """The file's length."""
+        try:
+            return Stored(self._path(key).stat().st_size)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def get(self, key: str) -> bytes | None:
+        """The file's contents."""
+        try:
+            return self._path(key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def put(self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool) -> Stored:
+        """Write beside, sync, then show."""
+        writer = self.begin(key, label="put")
+        try:
+            writer.put_part(Part(1, 0, len(data), crc32), memoryview(data))
+            return writer.commit(Whole(len(data), crc32), overwrite=overwrite)
+        finally:
+            writer.abort()
+
+    def begin(
+        self, key: str, *, label: str, resume: Mapping[str, str] | None = None
+    ) -> LocalWriter:
+        """A hidden file beside the target."""
+        target = self._path(key)
+        with _told(f"cannot write to {target.parent}"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            part = target.parent / f".{target.name}.{label[:16]}-{secrets.token_hex(4)}.part"
+            handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        return LocalWriter(target, part, handle)
+
+    def delete(self, key: str) -> None:
+        """Remove the file."""
+        self._path(key).unlink(missing_ok=True)
+
+    def sweep(self, key: str, *, label: str) -> int:
+        """Remove the ``.part`` files of this landing."""
+        target = self._path(key)
+        stale = list(target.parent.glob(f".{_literal(target.name)}.{label[:16]}-*.part"))
+        for part in stale:
+            part.unlink(missing_ok=True)
+        return len(stale)
+
+    def _path(self, key: str) -> Path:
+        path = self.root / key
+        if ".." in path.parts:
+            raise InvalidRequestError(f"a key must stay below its store: {key!r}")
+        return path
+
+
+@dataclass(slots=True)
+class LocalWriter:
+    """One ``.part`` file, written at any place by any thread."""
+
+    target: Path
+    part: Path
+    handle: int
+    _parts: list[Part] = field(default_factory=list)
+
+    def put_part(self, part: Part, data: memoryview) -> None:
+        """Write at the part's place."""
+        with _told(f"cannot write {self.target}"):
+            at, left = part.offset, data
+            while left:
+                count = os.pwrite(self.handle, left, at)
+                at, left = at + count, left[count:]
+        self._parts.append(part)
+
+    def done(self) -> Sequence[Part]:
+        """Nothing is resumed."""
+        return ()
+
+    def commit(self, whole: Whole, *, overwrite: bool) -> Stored:
+        """Check the length, sync the data, then give it its name in one step."""
+        size = os.fstat(self.handle).st_size
+        if size != whole.size:
+            raise IntegrityError(f"{self.part.name} holds {size} bytes, expected {whole.size}")
+        with _told(f"cannot publish {self.target}"):
+            os.fsync(self.handle)
+            if overwrite:
+                self.part.replace(self.target)
+            else:
+                self._link()
+            _sync_folder(self.target.parent)
+        return Stored(size)
+
+    def abort(self) -> None:
+        """Remove the ``.part`` file."""
+        if self.handle >= 0:
+            os.close(self.handle)
+            self.handle = -1
+        self.part.unlink(missing_ok=True)
+
+    def _link(self) -> None:
+        try:
+            os.link(self.part, self.target)
+        except FileExistsError:
+            raise taken(self.target.as_uri()) from None
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS):
+                raise
+            # A file system without links: the check and the rename are two steps there.
+            if self.target.exists():
+                raise taken(self.target.as_uri()) from None
+            self.part.rename(self.target)
+
+
+def open_store(url: str) -> LocalStore:
+    """The store of a ``file://`` URL (or an absolute path); other schemes take ready clients.
+
+    :raises InvalidRequestError: for any other scheme.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
+        raise InvalidRequestError(f"not a file:// URL: {parts.scheme}://{parts.netloc}{parts.path}")
+    return LocalStore(Path(unquote(parts.path) if parts.scheme else url))
+
+
+def taken(uri: str) -> InvalidRequestError:
+    """The error for a name that is in use by something else."""
+    return InvalidRequestError(
+        f"{uri} exists and is not what this landing would write; "
+        "choose another name or set overwrite=True"
+    )
+
+
+def _literal(name: str) -> str:
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,268 @@
+"""S3 and its likes: parts side by side, published by Complete, which the store refuses for wrong bytes.
+
+Every part carries its CRC-32, and Complete the CRC-32 of the whole (``FULL_OBJECT``) and its size, so
+the store itself compares what it holds with what arrived from the vendor before it shows anything
+(Amazon S3 User Guide, "Checking object integrity"). ``If-None-Match: *`` keeps a name that is taken.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from airflow_provider_assets.landing.store import MIB, Part, Rules, Stored, Whole
+from airflow_provider_assets.landing.store_local import taken
+from airflow_provider_assets.sansio.errors import (
+    AssetsError,
+    AuthenticationError,
+    IntegrityError,
+    InvalidRequestError,
+    TransferInterruptedError,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+T = TypeVar("T")
+_DENIED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"})
+_DAMAGED = frozenset({"BadDigest", "XAmzContentChecksumMismatch", "InvalidDigest"})
+_MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
+_LABEL = "landing"
+
+
+def _crc(value: int) -> str:
+    return base64.b64encode(value.to_bytes(4, "big")).decode()
+
+
+def _call(what: str, action: Callable[[], T]) -> T:
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    try:
+        return action()
+    except ClientError as error:
+        raise _translate(what, error.response) from error
+    except (BotoCoreError, OSError) as error:
+        raise TransferInterruptedError(f"{what}: {type(error).__name__}") from error
+
+
+def _translate(what: str, response: Mapping[str, object]) -> AssetsError:
+    found = response.get("Error")
+    code = str(found.get("Code", "")) if isinstance(found, dict) else ""
+    said = str(found.get("Message", "")) if isinstance(found, dict) else ""
+    meta = response.get("ResponseMetadata")
+    status = int(meta.get("HTTPStatusCode", 0)) if isinstance(meta, dict) else 0
+    text = f"{what}: {code}: {said}"
+    if code in _DENIED or status in (401, 403):
+        return AuthenticationError(text, code=code, status=status)
+    if code in _DAMAGED:
+        return IntegrityError(text, code=code, status=status)
+    if status in (408, 409, 429) or status >= 500 or code == "NoSuchUpload":  # noqa: PLR2004
+        return TransferInterruptedError(text, code=code, status=status)
+    return InvalidRequestError(text, code=code, status=status)
+
+
+@dataclass(frozen=True, slots=True)
+class S3Store:
+    """A bucket.
+
+    :param client: a boto3 S3 client, with its own credentials and endpoint.
+    :param bucket: its name. :param scheme: what URIs begin with.
+    """
+
+    client: S3Client = field(repr=False)
+    bucket: str
+    scheme: str = "s3"
+    rules: Rules = Rules(min_part=5 * MIB, max_parts=10_000, checksum=True)  # noqa: RUF009
+
+    def uri(self, key: str) -> str:
+        """``s3://bucket/key``."""
+        return f"{self.scheme}://{self.bucket}/{key}"
+
+    def head(self, key: str) -> Stored | None:
+        """Length, and the CRC-32 of the whole where the store keeps it."""
+        try:
+            found = _call(
+                f"cannot look at {self.uri(key)}",
+                lambda: self.client.head_object(
+                    Bucket=self.bucket, Key=key, ChecksumMode="ENABLED"
+                ),
+            )
+        except InvalidRequestError as error:
+            if error.code in _MISSING:
+                return None
+            raise
+        crc = found.get("ChecksumCRC32", "")
+        whole = crc and "-" not in crc and found.get("ChecksumType") != "COMPOSITE"
+        return Stored(
+            found["ContentLength"],
+            int.from_bytes(base64.b64decode(crc), "big") if whole else None,
+        )
+
+    def get(self, key: str) -> bytes | None:
+        """The object's bytes."""
+        try:
+            return _call(
+                f"cannot read {self.uri(key)}",
+                lambda: self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read(),
+            )
+        except InvalidRequestError as error:
+            if error.code in _MISSING:
+                return None
+            raise
+
+    def put(self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool) -> Stored:
+        """One PutObject; the store checks the CRC-32."""
+        only_new = {} if overwrite else {"IfNoneMatch": "*"}
+        try:
+            _call(
+                f"cannot write {self.uri(key)}",
+                lambda: self.client.put_object(
+                    Bucket=self.bucket,
+                    Key=key,
+                    Body=bytes(data),
+                    ChecksumCRC32=_crc(crc32),
+                    **only_new,  # type: ignore[arg-type]
+                ),
+            )
+        except AssetsError as error:
+            return self.settle(key, error, Whole(len(data), crc32))
+        return Stored(len(data), crc32)
+
+    def begin(self, key: str, *, label: str, resume: Mapping[str, str] | None = None) -> S3Writer:
+        """CreateMultipartUpload, marked with *label*."""
+        answer = _call(
+            f"cannot write to {self.uri(key)}",
+            lambda: self.client.create_multipart_upload(
+                Bucket=self.bucket,
+                Key=key,
+                ChecksumAlgorithm="CRC32",
+                ChecksumType="FULL_OBJECT",
+                Metadata={_LABEL: label},
+            ),
+        )
+        return S3Writer(self, key, answer["UploadId"])
+
+    def delete(self, key: str) -> None:
+        """DeleteObject."""
+        _call(
+            f"cannot delete {self.uri(key)}",
+            lambda: self.client.delete_object(Bucket=self.bucket, Key=key),
+        )
+
+    def sweep(self, key: str, *, label: str) -> int:  # noqa: ARG002  # S3 lists uploads by key only
+        """Abort the uploads to *key* that nobody completed."""
+        answer = _call(
+            f"cannot list the uploads to {self.uri(key)}",
+            lambda: self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=key),
+        )
+        stale = [u["UploadId"] for u in answer.get("Uploads", ()) if u["Key"] == key]
+        for upload in stale:
+            S3Writer(self, key, upload).abort()
+        return len(stale)
+
+    def settle(self, key: str, error: AssetsError, whole: Whole) -> Stored:
+        """After a failed publish: it may have happened all the same, its answer lost."""
+        if error.code not in ("PreconditionFailed", "NoSuchUpload", "ConditionalRequestConflict"):
+            raise error
+        there = self.head(key)
+        if there and there.size == whole.size and there.crc32 == whole.crc32:
+            return there
+        if there and error.code == "PreconditionFailed":
+            raise taken(self.uri(key)) from error
+        raise error
+
+
+@dataclass(slots=True)
+class S3Writer:
+    """One multipart upload."""
+
+    store: S3Store
+    key: str
+    upload: str
+    _etags: dict[int, tuple[str, str]] = field(default_factory=dict)
+
+    def put_part(self, part: Part, data: memoryview) -> None:
+        """UploadPart with the part's CRC-32."""
+        crc = _crc(part.crc32)
+        answer = _call(
+            f"part {part.number} of {self.store.uri(self.key)}",
+            lambda: self.store.client.upload_part(
+                Bucket=self.store.bucket,
+                Key=self.key,
+                UploadId=self.upload,
+                PartNumber=part.number,
+                Body=_Body(data),  # type: ignore[arg-type]
+                ChecksumCRC32=crc,
+            ),
+        )
+        self._etags[part.number] = (answer["ETag"], crc)
+
+    def done(self) -> Sequence[Part]:
+        """Nothing is resumed."""
+        return ()
+
+    def commit(self, whole: Whole, *, overwrite: bool) -> Stored:
+        """CompleteMultipartUpload, on condition that size and CRC-32 of the whole are right."""
+        only_new = {} if overwrite else {"IfNoneMatch": "*"}
+        parts = [
+            {"PartNumber": number, "ETag": etag, "ChecksumCRC32": crc}
+            for number, (etag, crc) in sorted(self._etags.items())
+        ]
+        try:
+            _call(
+                f"cannot publish {self.store.uri(self.key)}",
+                lambda: self.store.client.complete_multipart_upload(
+                    Bucket=self.store.bucket,
+                    Key=self.key,
+                    UploadId=self.upload,
+                    MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]
+                    ChecksumCRC32=_crc(whole.crc32),
+                    ChecksumType="FULL_OBJECT",
+                    MpuObjectSize=whole.size,
+                    **only_new,  # type: ignore[arg-type]
+                ),
+            )
+        except AssetsError as error:
+            return self.store.settle(self.key, error, whole)
+        return Stored(whole.size, whole.crc32)
+
+    def abort(self) -> None:
+        """AbortMultipartUpload; an upload that is gone is fine."""
+        try:
+            _call(
+                f"cannot abort the upload to {self.store.uri(self.key)}",
+                lambda: self.store.client.abort_multipart_upload(
+                    Bucket=self.store.bucket, Key=self.key, UploadId=self.upload
+                ),
+            )
+        except AssetsError as error:
+            if error.code != "NoSuchUpload":
+                raise
+
+
+@dataclass(slots=True)
+class _Body:
+    """A part as a file that hands out large pieces: 8 KiB at a time cost more than the sending."""
+
+    data: memoryview
+    at: int = 0
+
+    def read(self, size: int = -1) -> memoryview | bytes:
+        """A piece of up to 1 MiB, whatever was asked for."""
+        piece = self.data[self.at : self.at + max(size, MIB)] if size else b""
+        self.at += len(piece)
+        return piece
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """As files do."""
+        self.at = offset + (0, self.at, len(self.data))[whence]
+        return self.at
+
+    def tell(self) -> int:
+        """As files do."""
+        return self.at
+
+    def __len__(self) -> int:
+        return len(self.data)

@@ -1,0 +1,155 @@
+"""One keep-alive connection per origin, for one thread: URLs go out byte for byte, nothing is retried.
+
+``http.client`` and not a friendlier library, for two measured reasons: it reads straight into the
+part's buffer, and it does not rewrite the percent-encoding of a signed URL.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import ssl
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Union
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+
+Connection = Union[http.client.HTTPConnection, http.client.HTTPSConnection]
+
+
+@lru_cache(maxsize=4)
+def tls_context(ca: str | None = None) -> ssl.SSLContext:
+    """TLS as ``requests`` would do it: *ca* or the bundle of the environment, else certifi's."""
+    path = ca or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    if not path and not os.environ.get("SSL_CERT_FILE"):
+        try:
+            import certifi  # noqa: PLC0415  # comes with requests; a slim image has no other bundle
+
+            path = certifi.where()
+        except ImportError:
+            path = None
+    if path and os.path.isdir(path):  # noqa: PTH112
+        return ssl.create_default_context(capath=path)
+    return ssl.create_default_context(cafile=path)
+
+
+def _authority(parts: SplitResult) -> tuple[str, int]:
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InvalidRequestError(f"cannot download from a {parts.scheme or 'relative'!r} URL")
+    return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _connect(parts: SplitResult, timeout: float, context: ssl.SSLContext | None) -> Connection:
+    host, port = _authority(parts)
+    proxy = getproxies().get(parts.scheme)
+    through = urlsplit(proxy) if proxy and not proxy_bypass(host) else None
+    at, at_port = (through.hostname or "", through.port or 80) if through else (host, port)
+    connection: Connection
+    if parts.scheme == "https":
+        tls = context or tls_context()
+        connection = http.client.HTTPSConnection(at, at_port, timeout=timeout, context=tls)
+        if through:
+            connection.set_tunnel(host, port, _proxy_login(through))
+    else:
+        connection = http.client.HTTPConnection(at, at_port, timeout=timeout)
+    return connection
+
+
+def _proxy_login(proxy: SplitResult) -> dict[str, str]:
+    if not proxy.username:
+        return {}
+    import base64  # noqa: PLC0415  # behind a proxy with a password only
+
+    login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
+    return {"Proxy-Authorization": "Basic " + base64.b64encode(login).decode()}
+
+
+@dataclass(slots=True)
+class Wire:
+    """The connections of one thread.
+
+    :param timeout: seconds without a byte after which a connection counts as stalled.
+    :param context: TLS settings; None: those of the environment.
+    """
+
+    timeout: float = 60.0
+    context: ssl.SSLContext | None = None
+    _open: dict[tuple[str, str], Connection] = field(default_factory=dict)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: memoryview | bytes | None = None,
+        fresh: bool = False,
+    ) -> http.client.HTTPResponse:
+        """Send one request and return its response with the body unread.
+
+        :param fresh: open a new connection, so that nothing can ever ask for the request twice.
+        :raises OSError, http.client.HTTPException: whatever went wrong on the wire.
+        """
+        parts = urlsplit(url)
+        origin = (parts.scheme, parts.netloc)
+        kept = None if fresh else self._open.pop(origin, None)
+        if kept:
+            try:
+                return self._send(kept, origin, method, url, headers, body)
+            except (ConnectionError, http.client.RemoteDisconnected):
+                kept.close()  # an idle connection that the server had closed meanwhile
+        return self._send(
+            _connect(parts, self.timeout, self.context), origin, method, url, headers, body
+        )
+
+    def _send(
+        self,
+        connection: Connection,
+        origin: tuple[str, str],
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: memoryview | bytes | None,
+    ) -> http.client.HTTPResponse:
+        self._open[origin] = connection
+        try:
+            connection.request(method, self._target(url, connection), body, dict(headers))
+            return connection.getresponse()
+        except BaseException:
+            self.drop(url)
+            raise
+
+    def drop(self, url: str) -> None:
+        """Close the connection that *url* uses: its response was not read to the end."""
+        parts = urlsplit(url)
+        connection = self._open.pop((parts.scheme, parts.netloc), None)
+        if connection:
+            connection.close()
+
+    def interrupt(self) -> None:
+        """End whatever another thread is waiting for on these connections."""
+        for connection in list(self._open.values()):
+            sock = connection.sock
+            if sock is not None:
+                with suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close every connection."""
+        for connection in self._open.values():
+            connection.close()
+        self._open.clear()
+
+    @staticmethod
+    def _target(url: str, connection: Connection) -> str:
+        parts = urlsplit(url)
+        target = url[len(f"{parts.scheme}://{parts.netloc}") :].partition("#")[0] or "/"
+        target = target if target.startswith("/") else f"/{target}"
+        direct = parts.scheme == "https" or _authority(parts) == (connection.host, connection.port)
+        return target if direct else f"{parts.scheme}://{parts.netloc}{target}"

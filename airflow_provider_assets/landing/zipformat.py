@@ -1,0 +1,85 @@
+"""The words of the zip format that reading, unpacking and packing share (PKWARE APPNOTE.TXT 6.3.10)."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass
+
+LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
+END64, LOCATOR64, DESCRIPTOR, EXTRA_DATA = (
+    b"PK\x06\x06",
+    b"PK\x06\x07",
+    b"PK\x07\x08",
+    b"PK\x06\x08",
+)
+STORED, DEFLATED, BZIP2 = 0, 8, 12
+ENCRYPTED, DESCRIBED, UTF8 = 1, 8, 1 << 11
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One entry, as the archive describes it.
+
+    :param size: bytes unpacked; ``packed``: bytes in the archive.
+    :param offset: of its local header. :param raw: the name as it stands in the archive.
+    """
+
+    name: str
+    size: int
+    packed: int
+    crc: int
+    method: int
+    offset: int
+    raw: bytes = b""
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a directory entry."""
+        return self.name.endswith("/")
+
+    def digest(self) -> int:
+        """A number that differs when any of it differs."""
+        facts = f"{self.offset}:{self.method}:{self.packed}:{self.size}:{self.crc}:".encode()
+        return int.from_bytes(hashlib.blake2b(facts + self.raw, digest_size=16).digest(), "big")
+
+
+def described(
+    block: bytes | bytearray, crc: int, packed: int, size: int, *, prefer_wide: bool = False
+) -> int:
+    """Length of the data descriptor at the start of *block*, 0 if there is none that fits."""
+    narrow = struct.pack("<LLL", crc, packed & 0xFFFFFFFF, size & 0xFFFFFFFF)
+    wide = struct.pack("<LQQ", crc, packed, size)
+    for form in (wide, narrow) if prefer_wide or max(packed, size) > 0xFFFFFFFF else (narrow, wide):
+        for lead in (DESCRIPTOR, b""):
+            if block.startswith(lead + form):
+                return len(lead + form)
+    return 0
+
+
+def decode_name(raw: bytes, flags: int) -> str:
+    """An entry's name: UTF-8 where the flag says so, else code page 437 (APPNOTE D.1)."""
+    if flags & UTF8:
+        return raw.decode("utf-8", "replace")
+    try:
+        return raw.decode("ascii")
+    except UnicodeDecodeError:
+        return raw.decode("cp437")
+
+
+def widen(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int, int, bool]:
+    """Sizes and offset with the zip64 extra field (id 1) applied, and whether there is one."""
+    at = 0
+    while at + 4 <= len(extra):
+        kind, length = struct.unpack_from("<HH", extra, at)
+        body = extra[at + 4 : at + 4 + length]
+        at += 4 + length
+        if kind != 1:
+            continue
+        values = [v for (v,) in struct.iter_unpack("<Q", body[: len(body) // 8 * 8])]
+        fields = [size, packed, offset]
+        for index, value in enumerate(fields):
+            if value == 0xFFFFFFFF and values:
+                fields[index] = values.pop(0)
+        return fields[0], fields[1], fields[2], True
+    return size, packed, offset, False

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import io
+import random
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from servers import Origin, S3Server, http_origin, seaweedfs
+
+from airflow_provider_assets.landing import LandingOptions, LocalStore, S3Store, Source
+from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with seaweedfs(tmp_path_factory.mktemp("weed")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_client(s3_server: S3Server):
+    client = s3_server.client()
+    client.create_bucket(Bucket="landing")
+    return client
+
+
+@pytest.fixture
+def s3(s3_client) -> Iterator[S3Store]:
+    # One bucket for all: SeaweedFS takes seconds to make room for a new one.
+    yield S3Store(s3_client, "landing")
+    for item in s3_client.list_objects_v2(Bucket="landing").get("Contents", ()):
+        s3_client.delete_object(Bucket="landing", Key=item["Key"])
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path)
+
+
+@pytest.fixture(params=["local", "s3"])
+def store(request: pytest.FixtureRequest):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def origin() -> Iterator[Origin]:
+    with http_origin() as running:
+        yield running
+
+
+@pytest.fixture
+def quick() -> LandingOptions:
+    return LandingOptions(stall_seconds=2, jitter=lambda: 0.0, part_size=5 << 20)
+
+
+def noise(size: int, seed: int = 1) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", method) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return target.getvalue()
+
+
+def linked(origin: Origin, data: bytes, name: str = "export.zip", **link: object) -> Source:
+    origin.files[f"/{name}"] = data
+    return Source(ArchiveFile(name, name), lambda: Link(f"{origin.url}/{name}", **link))
+
+
+def contents(store: LocalStore | S3Store, key: str) -> bytes | None:
+    return store.get(key)
+
+
+def leftovers(store: LocalStore | S3Store) -> list[str]:
+    """What a landing must not leave: hidden part files, open uploads."""
+    if isinstance(store, LocalStore):
+        return [str(path) for path in store.root.rglob("*.part")]
+    found = store.client.list_multipart_uploads(Bucket=store.bucket)
+    return [upload["UploadId"] for upload in found.get("Uploads", ())]
