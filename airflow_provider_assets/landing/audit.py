@@ -6,7 +6,8 @@ import hashlib
 import zlib
 from dataclasses import dataclass, field
 
-from airflow_provider_assets.landing.zipscan import Ledger, ZipScanner
+from airflow_provider_assets.landing.zipformat import Ledger
+from airflow_provider_assets.landing.zipscan import ZipScanner
 from airflow_provider_assets.sansio.errors import IntegrityError
 
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")

@@ -70,7 +70,7 @@ class _Single:
     key: str
     held: list[memoryview] = field(default_factory=list)
 
-    def put_part(self, part: Part, data: memoryview) -> None:  # noqa: ARG002
+    def put_part(self, part: Part, data: memoryview) -> None:
         self.held.append(data)
 
     def done(self) -> Sequence[Part]:

@@ -13,6 +13,7 @@ from airflow_provider_assets.sansio.messages import JSON
 
 VERSION = 1
 SUFFIX = ".manifest.json"
+Document = bytes  # ``bytes`` is a field below
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class Manifest:
         except TypeError as error:
             raise InvalidRequestError(f"not a manifest: {error}") from error
 
-    def document(self, files: Iterable[Entry]) -> bytes:
+    def document(self, files: Iterable[Entry]) -> Document:
         """The manifest object: :meth:`to_dict` and ``files``, one entry a line."""
         head = json.dumps(self.to_dict(), sort_keys=True, ensure_ascii=False)
         lines = ",\n".join(json.dumps(entry.to_dict(), ensure_ascii=False) for entry in files)

@@ -17,7 +17,6 @@ from airflow_provider_assets.landing.crc import combine_all, crc32
 from airflow_provider_assets.landing.source import Download
 from airflow_provider_assets.landing.store import Part, PartWriter, Whole
 from airflow_provider_assets.landing.wire import Wire
-from airflow_provider_assets.sansio.errors import AssetsError
 
 
 @dataclass(slots=True)

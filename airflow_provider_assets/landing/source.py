@@ -42,7 +42,7 @@ class SourceChangedError(Exception):
     """The file behind the link is not the one that the landing began with."""
 
 
-class _Broken(Exception):
+class _BrokenError(Exception):
     """A try that failed and may be repeated; the cause is for people."""
 
     def __init__(self, why: str, *, busy: bool = False, wait: float = 0.0) -> None:
@@ -128,7 +128,7 @@ class Download:
                 if not count:
                     break
                 filled += count
-        except _Broken as error:
+        except _BrokenError as error:
             wire.drop(url)
             raise TransferInterruptedError(
                 f"the download broke after {got + filled} bytes: {error}", code="mid_body"
@@ -205,7 +205,7 @@ class Download:
             raise SourceChangedError
         if (start, end) != (offset, offset + size - 1):
             wire.drop(url)
-            raise _Broken(f"asked for bytes {offset}-{offset + size - 1}, got {start}-{end}")
+            raise _BrokenError(f"asked for bytes {offset}-{offset + size - 1}, got {start}-{end}")
         return response, url
 
     def _get(self, wire: Wire, offset: int, size: int) -> tuple[http.client.HTTPResponse, str]:
@@ -218,7 +218,7 @@ class Download:
             try:
                 response = wire.request("GET", url, headers=headers)
             except (OSError, http.client.HTTPException) as error:
-                raise _Broken(_why(error)) from error
+                raise _BrokenError(_why(error)) from error
             status = response.status
             if status in _REDIRECTS:
                 goal = urljoin(url, response.headers.get("Location", ""))
@@ -233,10 +233,10 @@ class Download:
             wire.drop(url)
             if status in _REFUSED:
                 self._renew(serial, status)
-                raise _Broken(f"HTTP {status}")
+                raise _BrokenError(f"HTTP {status}")
             if status in _BUSY:
                 self.busy += 1
-                raise _Broken(f"HTTP {status}", busy=True, wait=_retry_after(response))
+                raise _BrokenError(f"HTTP {status}", busy=True, wait=_retry_after(response))
             raise _refusal(status, "download")
         raise InvalidRequestError("the download is redirected in a circle")
 
@@ -277,13 +277,13 @@ class Download:
         self, response: http.client.HTTPResponse, view: memoryview, *, end_ok: bool = False
     ) -> int:
         if self.stop.is_set():
-            raise _Broken("the landing was stopped")
+            raise _BrokenError("the landing was stopped")
         try:
             count = response.readinto(view)
         except (OSError, http.client.HTTPException) as error:
-            raise _Broken(_why(error)) from error
+            raise _BrokenError(_why(error)) from error
         if not count and not end_ok:
-            raise _Broken("the connection was closed early")
+            raise _BrokenError("the connection was closed early")
         self.on_bytes(count)
         return count
 
@@ -294,7 +294,7 @@ class Download:
         while True:
             try:
                 return action()
-            except _Broken as error:
+            except _BrokenError as error:
                 now_at = progress()
                 failures = 1 if now_at > reached else failures + 1
                 reached = now_at
@@ -314,7 +314,7 @@ def _headers(link: Link) -> dict[str, str]:
 def _content_range(response: http.client.HTTPResponse) -> tuple[int, int, int | None]:
     found = _CONTENT_RANGE.match(response.headers.get("Content-Range", "").strip())
     if not found:
-        raise _Broken("a partial response without a valid Content-Range")
+        raise _BrokenError("a partial response without a valid Content-Range")
     start, end, total = found.groups()
     return int(start), int(end), None if total == "*" else int(total)
 

@@ -19,6 +19,8 @@ from airflow_provider_assets.sansio.errors import (
     TransferInterruptedError,
 )
 
+_RULES = Rules()
+
 
 @contextmanager
 def _told(what: str) -> Iterator[None]:
@@ -35,7 +37,7 @@ class LocalStore:
     """A directory tree; keys are paths below *root*, with ``/``."""
 
     root: Path
-    rules: Rules = Rules()
+    rules: Rules = field(default=_RULES, repr=False)
 
     def uri(self, key: str) -> str:
         """``file://`` and the absolute path."""

@@ -30,6 +30,8 @@ _DENIED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatc
 _DAMAGED = frozenset({"BadDigest", "XAmzContentChecksumMismatch", "InvalidDigest"})
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 _LABEL = "landing"
+# Amazon S3 User Guide, "Amazon S3 multipart upload limits".
+_RULES = Rules(min_part=5 * MIB, max_parts=10_000, checksum=True)
 
 
 def _crc(value: int) -> str:
@@ -74,7 +76,7 @@ class S3Store:
     client: S3Client = field(repr=False)
     bucket: str
     scheme: str = "s3"
-    rules: Rules = Rules(min_part=5 * MIB, max_parts=10_000, checksum=True)  # noqa: RUF009
+    rules: Rules = field(default=_RULES, repr=False)
 
     def uri(self, key: str) -> str:
         """``s3://bucket/key``."""
@@ -105,7 +107,7 @@ class S3Store:
         try:
             return _call(
                 f"cannot read {self.uri(key)}",
-                lambda: self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read(),
+                self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read,
             )
         except InvalidRequestError as error:
             if error.code in _MISSING:
@@ -151,7 +153,7 @@ class S3Store:
             lambda: self.client.delete_object(Bucket=self.bucket, Key=key),
         )
 
-    def sweep(self, key: str, *, label: str) -> int:  # noqa: ARG002  # S3 lists uploads by key only
+    def sweep(self, key: str, *, label: str) -> int:  # S3 lists uploads by key only
         """Abort the uploads to *key* that nobody completed."""
         answer = _call(
             f"cannot list the uploads to {self.uri(key)}",

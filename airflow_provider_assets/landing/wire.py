@@ -14,13 +14,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Union
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
-Connection = Union[http.client.HTTPConnection, http.client.HTTPSConnection]
+Connection = http.client.HTTPConnection  # or its subclass for TLS
 
 
 @lru_cache(maxsize=4)
@@ -101,23 +100,23 @@ class Wire:
         kept = None if fresh else self._open.pop(origin, None)
         if kept:
             try:
-                return self._send(kept, origin, method, url, headers, body)
+                return self._send(kept, method, url, headers=headers, body=body)
             except (ConnectionError, http.client.RemoteDisconnected):
                 kept.close()  # an idle connection that the server had closed meanwhile
-        return self._send(
-            _connect(parts, self.timeout, self.context), origin, method, url, headers, body
-        )
+        new = _connect(parts, self.timeout, self.context)
+        return self._send(new, method, url, headers=headers, body=body)
 
     def _send(
         self,
         connection: Connection,
-        origin: tuple[str, str],
         method: str,
         url: str,
+        *,
         headers: Mapping[str, str],
         body: memoryview | bytes | None,
     ) -> http.client.HTTPResponse:
-        self._open[origin] = connection
+        parts = urlsplit(url)
+        self._open[parts.scheme, parts.netloc] = connection
         try:
             connection.request(method, self._target(url, connection), body, dict(headers))
             return connection.getresponse()

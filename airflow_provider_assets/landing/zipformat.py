@@ -7,14 +7,12 @@ import struct
 from dataclasses import dataclass
 
 LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
-END64, LOCATOR64, DESCRIPTOR, EXTRA_DATA = (
-    b"PK\x06\x06",
-    b"PK\x06\x07",
-    b"PK\x07\x08",
-    b"PK\x06\x08",
-)
+END64, LOCATOR64 = b"PK\x06\x06", b"PK\x06\x07"
+DESCRIPTOR, EXTRA_DATA = b"PK\x07\x08", b"PK\x06\x08"
 STORED, DEFLATED, BZIP2 = 0, 8, 12
 ENCRYPTED, DESCRIBED, UTF8 = 1, 8, 1 << 11
+LONGEST_DESCRIPTOR = 24
+MAX32 = 0xFFFFFFFF  # in a 32-bit field: look into the zip64 extra
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +42,27 @@ class Member:
         return int.from_bytes(hashlib.blake2b(facts + self.raw, digest_size=16).digest(), "big")
 
 
+@dataclass(slots=True)
+class Ledger:
+    """What went by so far, small enough to be stored: where, how many, and a sum of their digests."""
+
+    offset: int = 0
+    count: int = 0
+    digest: int = 0
+
+    def add(self, member: Member, end: int) -> None:
+        """One more entry, which ends at *end*."""
+        self.offset, self.count = end, self.count + 1
+        self.digest = (self.digest + member.digest()) % (1 << 128)
+
+
 def described(
     block: bytes | bytearray, crc: int, packed: int, size: int, *, prefer_wide: bool = False
 ) -> int:
     """Length of the data descriptor at the start of *block*, 0 if there is none that fits."""
-    narrow = struct.pack("<LLL", crc, packed & 0xFFFFFFFF, size & 0xFFFFFFFF)
+    narrow = struct.pack("<LLL", crc, packed & MAX32, size & MAX32)
     wide = struct.pack("<LQQ", crc, packed, size)
-    for form in (wide, narrow) if prefer_wide or max(packed, size) > 0xFFFFFFFF else (narrow, wide):
+    for form in (wide, narrow) if prefer_wide or max(packed, size) > MAX32 else (narrow, wide):
         for lead in (DESCRIPTOR, b""):
             if block.startswith(lead + form):
                 return len(lead + form)
@@ -79,7 +91,7 @@ def widen(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int, 
         values = [v for (v,) in struct.iter_unpack("<Q", body[: len(body) // 8 * 8])]
         fields = [size, packed, offset]
         for index, value in enumerate(fields):
-            if value == 0xFFFFFFFF and values:
+            if value == MAX32 and values:
                 fields[index] = values.pop(0)
         return fields[0], fields[1], fields[2], True
     return size, packed, offset, False

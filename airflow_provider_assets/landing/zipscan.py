@@ -1,8 +1,8 @@
 """Reads a zip in one pass as its bytes go by: structure, sizes and CRC-32 of every entry.
 
-A push parser: the bytes are not kept and the whole is never needed. It follows APPNOTE.TXT 6.3.10 (PKWARE): local
-headers (4.3.7), data descriptors (4.3.9), zip64 (4.5.3) and the central directory (4.3.12), which must
-describe exactly the entries that went by. An entry that is stored *and* has a data descriptor has
+A push parser: the bytes are not kept and the whole is never needed. It follows PKWARE's APPNOTE.TXT
+6.3.10: local headers (4.3.7), data descriptors (4.3.9), zip64 (4.5.3) and the central directory
+(4.3.12), which must describe exactly the entries that went by. An entry that is stored *and* has a data descriptor has
 no announced length; its end is where a descriptor's CRC-32 and size fit the bytes before it.
 """
 
@@ -16,19 +16,17 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from airflow_provider_assets.landing.crc import crc32
+from airflow_provider_assets.landing.zipdirectory import Directory, Parser, Want
 from airflow_provider_assets.landing.zipformat import (
-    CENTRAL,
-    DEFLATED,
     BZIP2,
+    DEFLATED,
     DESCRIBED,
     DESCRIPTOR,
     ENCRYPTED,
-    END,
-    END64,
-    EXTRA_DATA,
     LOCAL,
-    LOCATOR64,
+    LONGEST_DESCRIPTOR,
     STORED,
+    Ledger,
     Member,
     decode_name,
     described,
@@ -37,6 +35,7 @@ from airflow_provider_assets.landing.zipformat import (
 from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
 
 _PIECE = 1 << 15  # compressed bytes a step: bounds what one step can inflate to
+_HARMLESS = 1 << 24  # bytes that an entry may unpack to at any ratio
 
 
 class Handler(Protocol):
@@ -53,20 +52,6 @@ class Handler(Protocol):
 
 
 @dataclass(slots=True)
-class Ledger:
-    """What went by so far, small enough to be stored: where, how many, and a sum of their digests."""
-
-    offset: int = 0
-    count: int = 0
-    digest: int = 0
-
-    def add(self, member: Member, end: int) -> None:
-        """One more entry, which ends at *end*."""
-        self.offset, self.count = end, self.count + 1
-        self.digest = (self.digest + member.digest()) % (1 << 128)
-
-
-@dataclass(slots=True)
 class _Header:
     name: str
     raw: bytes
@@ -76,15 +61,6 @@ class _Header:
     packed: int
     size: int
     zip64: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Want:
-    size: int
-    exact: bool
-
-
-_Parser = Generator[_Want, memoryview, None]
 
 
 @dataclass(slots=True)
@@ -104,8 +80,8 @@ class ZipScanner:
     members: list[Member] = field(default_factory=list)
     unverified: str = ""
     position: int = 0
-    _parser: _Parser | None = None
-    _want: _Want = _Want(0, exact=False)
+    _parser: Parser | None = None
+    _want: Want = field(default=Want(4, exact=True), repr=False)
     _held: bytearray = field(default_factory=bytearray)
     _back: bytes = b""
     _ended: bool = False
@@ -122,7 +98,7 @@ class ZipScanner:
         :raises IntegrityError: as soon as they contradict what the archive says of itself.
         """
         view = memoryview(data)
-        while len(view):
+        while view:
             view = view[self._step(view) :]
             while self._back:
                 back, self._back = self._back, b""
@@ -163,18 +139,24 @@ class ZipScanner:
         self.position -= len(piece)
         self._back = piece + self._back
 
-    def _archive(self) -> _Parser:
-        while (signature := bytes((yield _Want(4, exact=True)))) == LOCAL:
+    def _archive(self) -> Parser:
+        while (signature := bytes((yield Want(4, exact=True)))) == LOCAL:
             yield from self._entry(self.position - 4)
-        yield from _Directory(self).parse(signature)
+        yield from self._directory(signature)
         self._ended = True
-        yield _Want(1, exact=False)
+        yield Want(1, exact=False)
         raise IntegrityError(f"bytes follow the end of the zip archive at {self.position - 1}")
 
-    def _entry(self, offset: int) -> _Parser:
-        fixed = yield _Want(26, exact=True)
+    def _directory(self, signature: bytes) -> Parser:
+        directory = Directory(self.position - 4)
+        yield from directory.parse(signature, lambda: self.position)
+        self.members = directory.members
+        directory.compare(self.ledger)
+
+    def _entry(self, offset: int) -> Parser:
+        fixed = yield Want(26, exact=True)
         _, flags, method, _, _, crc, packed, size, n, x = struct.unpack("<5H3L2H", fixed)
-        tail = bytes((yield _Want(n + x, exact=True))) if n + x else b""
+        tail = bytes((yield Want(n + x, exact=True))) if n + x else b""
         name = decode_name(tail[:n], flags)
         size, packed, _, zip64 = widen(tail[n:], size, packed, 0)
         head = _Header(name, tail[:n], flags, method, crc, packed, size, zip64)
@@ -196,30 +178,30 @@ class ZipScanner:
         if self.ledger.count > self.max_entries:
             raise InvalidRequestError(f"the archive has more than {self.max_entries} entries")
 
-    def _stored(self, head: _Header, offset: int) -> Generator[_Want, memoryview, Member]:
+    def _stored(self, head: _Header, offset: int) -> Generator[Want, memoryview, Member]:
         left, crc = head.size, 0
         if head.packed != head.size:
             raise IntegrityError(f"{head.name!r}: a stored entry with two sizes")
         while left:
-            piece = yield _Want(left, exact=False)
+            piece = yield Want(left, exact=False)
             left -= len(piece)
             crc = crc32(piece, crc)
             self._emit(piece)
         return _checked(head, offset, size=head.size, packed=head.packed, crc=crc)
 
-    def _stored_blind(self, head: _Header, offset: int) -> Generator[_Want, memoryview, Member]:
+    def _stored_blind(self, head: _Header, offset: int) -> Generator[Want, memoryview, Member]:
         window, size, crc = bytearray(), 0, 0
         while True:
-            window += yield _Want(_PIECE, exact=False)
+            window += yield Want(_PIECE, exact=False)
             while True:
                 at = window.find(DESCRIPTOR)
                 known = at if at >= 0 else max(0, len(window) - 3)
                 crc, size = crc32(window[:known], crc), size + known
                 self._emit(bytes(window[:known]))
                 del window[:known]
-                if at < 0 or len(window) < 24:
+                if at < 0 or len(window) < LONGEST_DESCRIPTOR:
                     break
-                width = described(window, crc, size, size)
+                width = described(window, crc, size, size, prefer_wide=head.zip64)
                 if width:
                     self._give_back(bytes(window[width:]))
                     return Member(head.name, size, size, crc, STORED, offset, head.raw)
@@ -227,14 +209,14 @@ class ZipScanner:
                 self._emit(bytes(window[:4]))
                 del window[:4]
 
-    def _compressed(self, head: _Header, offset: int) -> Generator[_Want, memoryview, Member]:
+    def _compressed(self, head: _Header, offset: int) -> Generator[Want, memoryview, Member]:
         engine = zlib.decompressobj(-15) if head.method == DEFLATED else bz2.BZ2Decompressor()
         packed = size = crc = 0
         while not engine.eof:
             room = _PIECE if head.flags & DESCRIBED else min(_PIECE, head.packed - packed)
             if not room:
                 raise IntegrityError(f"{head.name!r} is damaged: its data ends early")
-            piece: memoryview | bytes = yield _Want(room, exact=False)
+            piece: memoryview | bytes = yield Want(room, exact=False)
             packed += len(piece)
             while True:
                 out, piece = _inflate(engine, piece, head.name)
@@ -242,7 +224,7 @@ class ZipScanner:
                 self._emit(out)
                 if engine.eof or not (piece or len(out) == _PIECE * 4):
                     break
-            if size > self.max_ratio * packed + _PIECE * 4:
+            if size > self.max_ratio * packed + _HARMLESS:
                 raise InvalidRequestError(
                     f"{head.name!r} unpacks to over {self.max_ratio} times its size"
                 )
@@ -253,15 +235,17 @@ class ZipScanner:
             yield from self._descriptor(head, crc, packed, size)
         return _checked(head, offset, size=size, packed=packed, crc=crc)
 
-    def _descriptor(self, head: _Header, crc: int, packed: int, size: int) -> _Parser:
-        block = bytes((yield _Want(24, exact=True)))  # what follows it is at least as long
+    def _descriptor(self, head: _Header, crc: int, packed: int, size: int) -> Parser:
+        block = bytes(
+            (yield Want(LONGEST_DESCRIPTOR, exact=True))
+        )  # what follows it is at least as long
         width = described(block, crc, packed, size, prefer_wide=head.zip64)
         if not width:
             raise IntegrityError(f"{head.name!r} is damaged: its descriptor does not fit its data")
         self._give_back(block[width:])
         head.crc, head.packed, head.size = crc, packed, size
 
-    def _opaque(self, head: _Header, offset: int, why: str) -> Generator[_Want, memoryview, Member]:
+    def _opaque(self, head: _Header, offset: int, why: str) -> Generator[Want, memoryview, Member]:
         if self.handler:
             raise InvalidRequestError(
                 f"{head.name!r} cannot be unpacked: {why}; use layout='archive'"
@@ -274,7 +258,7 @@ class ZipScanner:
         self.unverified = self.unverified or f"{head.name!r}: {why}"
         left = head.packed
         while left:
-            left -= len((yield _Want(left, exact=False)))
+            left -= len((yield Want(left, exact=False)))
         return Member(head.name, head.size, head.packed, head.crc, head.method, offset, head.raw)
 
     def _emit(self, piece: memoryview | bytes) -> None:
@@ -301,60 +285,3 @@ def _checked(head: _Header, offset: int, *, size: int, packed: int, crc: int) ->
             f"the archive says {head.size} and {head.crc:08x}"
         )
     return Member(head.name, size, packed, crc, head.method, offset, head.raw)
-
-
-@dataclass(slots=True)
-class _Directory:
-    """The central directory, compared with the entries that went by."""
-
-    scan: ZipScanner
-    seen: Ledger = field(default_factory=Ledger)
-
-    def parse(self, signature: bytes) -> _Parser:
-        start = self.scan.position - 4
-        if signature == EXTRA_DATA:
-            (length,) = struct.unpack("<L", (yield _Want(4, exact=True)))
-            yield _Want(length, exact=True)
-            start = self.scan.position
-            signature = bytes((yield _Want(4, exact=True)))
-        while signature == CENTRAL:
-            fixed = yield _Want(42, exact=True)
-            n, x, c = struct.unpack_from("<3H", fixed, 24)
-            tail = bytes((yield _Want(n + x + c, exact=True))) if n + x + c else b""
-            self._record(bytes(fixed), tail, n, x)
-            signature = bytes((yield _Want(4, exact=True)))
-        end = self.scan.position - 4
-        count, length, at = -1, -1, -1
-        if signature == END64:
-            (more,) = struct.unpack("<Q", (yield _Want(8, exact=True)))
-            block = yield _Want(min(more, 1 << 16), exact=True)
-            count, length, at = struct.unpack_from("<QQQ", block, 20)
-            signature = bytes((yield _Want(4, exact=True)))
-        if signature == LOCATOR64:
-            yield _Want(16, exact=True)
-            signature = bytes((yield _Want(4, exact=True)))
-        if signature != END:
-            raise IntegrityError(f"the zip archive is damaged at byte {self.scan.position - 4}")
-        n, size, offset, comment = struct.unpack_from("<HLLH", (yield _Want(18, exact=True)), 6)
-        if comment:
-            yield _Want(comment, exact=True)
-        if count < 0:
-            # Writers without zip64 let the 16 bits wrap.
-            count, length, at = self.seen.count & ~0xFFFF | n, size, offset
-        self._compare((count, length, at), (self.seen.count, end - start, start))
-
-    def _record(self, fixed: bytes, tail: bytes, n: int, x: int) -> None:
-        flags, method, _, _, crc, packed, size = struct.unpack_from("<4H3L", fixed, 4)
-        (offset,) = struct.unpack_from("<L", fixed, 38)
-        size, packed, offset, _ = widen(tail[n : n + x], size, packed, offset)
-        member = Member(decode_name(tail[:n], flags), size, packed, crc, method, offset, tail[:n])
-        self.seen.add(member, 0)
-        self.scan.members.append(member)
-
-    def _compare(self, said: tuple[int, int, int], found: tuple[int, int, int]) -> None:
-        went = self.scan.ledger
-        if said != found or (self.seen.count, self.seen.digest) != (went.count, went.digest):
-            raise IntegrityError(
-                f"the zip archive is damaged: its directory lists {self.seen.count} entries and "
-                f"does not describe the {went.count} that it holds"
-            )

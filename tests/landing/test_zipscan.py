@@ -1,0 +1,202 @@
+"""The one-pass zip reader against archives of every kind, cut into any pieces."""
+
+from __future__ import annotations
+
+import io
+import random
+import struct
+import zipfile
+import zlib
+
+import pytest
+from conftest import noise
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_assets.landing.crc import combine, combine_all
+from airflow_provider_assets.landing.zipscan import ZipScanner
+from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
+
+
+class _Unseekable(io.RawIOBase):
+    """Makes zipfile write data descriptors."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data) -> int:
+        self.data += data
+        return len(data)
+
+
+def archive(files, *, method=zipfile.ZIP_STORED, streamed=False, zip64=False, comment=b"") -> bytes:
+    target = _Unseekable() if streamed else io.BytesIO()
+    with zipfile.ZipFile(target, "w", method) as out:
+        out.comment = comment
+        for name, data in files.items():
+            if zip64:
+                with out.open(name, "w", force_zip64=True) as entry:
+                    entry.write(data)
+            else:
+                out.writestr(name, data)
+    return bytes(target.data) if streamed else target.getvalue()
+
+
+class _Collect:
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+
+    def start(self, name):
+        self.now = bytearray()
+
+    def data(self, piece):
+        self.now += piece
+
+    def end(self, member):
+        self.files[member.name] = bytes(self.now)
+
+
+def scan(data: bytes, seed: int = 0, handler=None) -> ZipScanner:
+    scanner = ZipScanner(handler=handler)
+    draw = random.Random(seed)
+    at = 0
+    while at < len(data):
+        step = draw.choice((1, 7, 100, 5000, 70000, len(data)))
+        scanner.feed(memoryview(data)[at : at + step])
+        at += step
+    scanner.close()
+    return scanner
+
+
+FILES = {
+    "a.txt": b"text " * 5000,
+    "empty": b"",
+    "folder/": b"",
+    "folder/ü.bin": noise(70_000),
+    "trap.zip": b"PK\x07\x08" * 50 + b"PK\x03\x04PK\x01\x02PK\x05\x06" + noise(300) + b"PK\x07\x08PK",
+    "zeros": bytes(300_000),
+}
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("zip64", [False, True])
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_every_kind_of_archive_is_read_from_any_pieces(method, streamed, zip64, seed):
+    data = archive(FILES, method=method, streamed=streamed, zip64=zip64, comment=b"PK\x05\x06 hi")
+    collect = _Collect()
+    scanner = scan(data, seed, collect)
+    assert collect.files == FILES
+    assert [m.name for m in scanner.members] == list(FILES)
+    assert not scanner.unverified
+
+
+def test_an_archive_without_entries_is_whole():
+    assert scan(archive({})).members == []
+
+
+def test_more_entries_than_sixteen_bits_count():
+    files = {f"{n:05}": b"" for n in range(66_000)}
+    assert len(scan(archive(files), 3).members) == len(files)
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_a_cut_archive_is_never_whole(data):
+    whole = archive(FILES, streamed=data.draw(st.booleans()))
+    cut = data.draw(st.integers(0, len(whole) - 1))
+    with pytest.raises(IntegrityError):
+        scan(whole[:cut])
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_a_changed_byte_of_content_is_always_found(data):
+    method = data.draw(st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
+    whole = bytearray(archive({"a": noise(3000), "b": b"b" * 900}, method=method))
+    end = whole.index(b"PK\x01\x02")
+    at = data.draw(st.integers(31, end - 1))
+    before = bytes(whole)
+    whole[at] ^= data.draw(st.integers(1, 255))
+    collect = _Collect()
+    try:
+        scan(bytes(whole), handler=collect)
+    except (IntegrityError, InvalidRequestError):
+        return
+    # What no checksum covers (dates, versions) may differ; the contents may not.
+    expected = _Collect()
+    scan(before, handler=expected)
+    assert list(collect.files.values()) == list(expected.files.values())
+
+
+@given(st.binary(max_size=400))
+@settings(max_examples=200, deadline=None)
+def test_noise_is_refused_and_never_crashes_the_reader(data):
+    for lead in (b"", b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"):
+        try:
+            scan(lead + data)
+        except (IntegrityError, InvalidRequestError):
+            continue
+        assert lead + data == b"PK\x05\x06" + bytes(18)
+
+
+def test_an_encrypted_entry_is_reported_as_unverified():
+    whole = bytearray(archive({"a": b"x" * 50}))
+    whole[6] |= 1
+    whole[whole.index(b"PK\x01\x02") + 8] |= 1
+    assert "encrypted" in scan(bytes(whole)).unverified
+
+
+def test_bytes_after_the_end_are_refused():
+    with pytest.raises(IntegrityError, match="follow"):
+        scan(archive(FILES) + b"x")
+
+
+def test_a_directory_that_names_another_entry_is_refused():
+    whole = archive({"aaa": b"1", "bbb": b"2"})
+    at = whole.rindex(b"bbb")
+    with pytest.raises(IntegrityError, match="directory"):
+        scan(whole[:at] + b"ccc" + whole[at + 3 :])
+
+
+def test_a_bomb_is_refused_while_it_unpacks():
+    bomb = archive({"zeros": bytes(30_000_000)}, method=zipfile.ZIP_BZIP2)
+    with pytest.raises(InvalidRequestError, match="times its size"):
+        scan(bomb)
+
+
+def test_a_scan_continues_from_its_ledger():
+    whole = archive(FILES)
+    first = ZipScanner()
+    first.feed(whole[: whole.index(b"folder/\xc3\xbc") + 500])
+    ledger = first.ledger
+    second = ZipScanner(ledger=ledger)
+    second.feed(whole[ledger.offset :])
+    second.close()
+    assert len(second.members) == len(FILES)
+
+
+@given(st.lists(st.binary(max_size=200)))
+def test_checksums_of_pieces_combine_to_that_of_the_whole(pieces):
+    assert combine_all((zlib.crc32(p), len(p)) for p in pieces) == zlib.crc32(b"".join(pieces))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 2**40))
+def test_combining_zeros_shifts_only(crc, length):
+    assert combine(crc, 0, length) == combine(combine(crc, 0, length // 2), 0, length - length // 2)
+
+
+def test_a_descriptor_of_either_width_is_recognised():
+    for wide in (False, True):
+        data, crc = b"payload", zlib.crc32(b"payload")
+        form = struct.pack("<LQQ" if wide else "<LLL", crc, 7, 7)
+        head = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 8, 0, 0, 0, 0, 0, 0, 1, 0) + b"n"
+        local = head + data + b"PK\x07\x08" + form
+        central = struct.pack(
+            "<4s6H3L5H2L", b"PK\1\2", 20, 20, 8, 0, 0, 0, crc, 7, 7, 1, 0, 0, 0, 0, 0, 0
+        ) + b"n"
+        end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(central), len(local), 0)
+        assert scan(local + central + end).members[0].size == 7
