@@ -145,3 +145,11 @@ def _stored(raw: bytes) -> bytes:
 @functools.cache
 def _noise() -> bytes:
     return random.Random(20).randbytes(3 * _PADDING_PIECE)  # noqa: S311
+
+
+def sha256_of(blob: Blob) -> str:
+    """The hash of everything a blob serves."""
+    digest = hashlib.sha256()
+    for piece in blob.read(0, blob.size):
+        digest.update(piece)
+    return digest.hexdigest()

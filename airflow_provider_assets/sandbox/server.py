@@ -19,6 +19,7 @@ from aiohttp import web
 from .admin import Admin
 from .gate import Gate
 from .scenario.routes import ScenarioApi
+from .topaz.routes import TopazApi
 from .world import Route, World
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 _MAX_BODY = 600 * 1024 * 1024  # Topaz takes uploads of up to 500 MB
 
-_VENDORS: dict[str, Callable[[World], Vendor]] = {"scenario": ScenarioApi}
+_VENDORS: dict[str, Callable[[World], Vendor]] = {"scenario": ScenarioApi, "topaz": TopazApi}
 
 
 async def serve(options: Options) -> None:

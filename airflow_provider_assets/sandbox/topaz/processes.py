@@ -1,0 +1,166 @@
+"""Processes of one Topaz account: some exist from the start, more can be submitted.
+
+Source: the Image API's OpenAPI document 1.2.0. Outputs are kept 7 days after processing, inputs
+7 days after upload. The format says what a file is called; its bytes are always a PNG.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from airflow_provider_assets.sandbox.images import Blob, PngBlob
+from airflow_provider_assets.sandbox.lifecycle import Lifecycle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_assets.sandbox.world import World
+
+STAGES = ("Pending", "Processing", "Completed")
+FAILED, CANCELLED = "Failed", "Cancelled"
+RETENTION = 7 * 86_400
+FORMATS = {"jpeg": "jpeg", "jpg": "jpeg", "png": "png", "tiff": "tiff", "tif": "tiff"}
+# Category, kind of model and model, as the status of a process tells them.
+MODELS = (
+    ("Enhance", "GAN", "Standard V2"),
+    ("Enhance", "GAN", "High Fidelity V2"),
+    ("Enhance", "GAN", "CGI"),
+    ("Sharpen", "GAN", "Lens Blur"),
+    ("Denoise", "Generative", "Extreme"),
+)
+_STEMS = ("kite", "fog", "harbour at dawn", "Übersicht", "IMG_0042", "scan.final")
+_OLDEST = 30 * 86_400
+_LARGEST_SIDE = 256
+
+
+@dataclass(slots=True, kw_only=True)
+class Process:
+    """One process; `size` is (width, height) of the input, `wanted` of the output."""
+
+    id: str
+    source_id: str
+    filename: str
+    input_format: str
+    output_format: str
+    size: tuple[int, int]
+    wanted: tuple[int, int]
+    model: tuple[str, str, str]
+    life: Lifecycle
+    source: Blob
+    output: Blob
+    crop: bool = False
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def credits(self) -> int:
+        """What it cost; failures are refunded."""
+        return 0 if self.life.status in (FAILED, CANCELLED) else 1
+
+
+@dataclass(slots=True)
+class Processes:
+    """Every process, by id."""
+
+    world: World
+    by_id: dict[str, Process] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        options, now = self.world.options, self.world.clock.now()
+        rng = random.Random(f"{options.seed}/topaz")  # noqa: S311
+        for _ in range(options.items):
+            # One in ten is beyond retention: known to nobody any more.
+            span = RETENTION if rng.random() < 0.9 else _OLDEST  # noqa: PLR2004
+            oldest = 60.0 if span == RETENTION else RETENTION + 60.0
+            self._preload(rng, now - rng.uniform(oldest, span - 60))
+        for day, count in options.days:
+            self.add_day(day, count)
+
+    def add_day(self, day: dt.date, count: int) -> list[str]:
+        """Exactly `count` completed processes created within a UTC day; returns their ids."""
+        rng = random.Random(f"{self.world.options.seed}/{day}/{len(self.by_id)}")  # noqa: S311
+        midnight = dt.datetime.combine(day, dt.time(), dt.timezone.utc).timestamp()
+        end = min(midnight + 86_400, max(self.world.clock.now(), midnight + 1))
+        return [self._preload(rng, rng.uniform(midnight, end), plain=True).id for _ in range(count)]
+
+    def accept(self, process: Process) -> None:
+        """Let a submitted process exist, doomed if a fault says so."""
+        fault = self.world.faults.take("topaz.job", "job", path="/")
+        self.by_id[process.id] = process
+        self.world.stats.accepted("topaz", process.id)
+        kind = fault.kind if fault else ""
+        now = self.world.clock.now()
+        if kind == "stuck":
+            process.life.held = True
+        elif kind in ("failed", "canceled"):
+            process.life.end(FAILED if kind == "failed" else CANCELLED, now)
+        elif fault and kind == "slow":
+            process.life.seconds = float(fault.value or 10)
+
+    def find(self, process_id: str, *, polled: bool = False) -> Process | None:
+        """A process as it is now, None when there is none or it is beyond retention."""
+        process = self.by_id.get(process_id.lower())
+        if process is None:
+            return None
+        process.life.look(self.world.clock.now(), polled=polled)
+        return process if self._kept(process) else None
+
+    def kept(self) -> Iterator[Process]:
+        """Everything within retention, ordered by id: the vendor promises no order."""
+        for process_id in sorted(self.by_id):
+            process = self.find(process_id)
+            if process is not None:
+                yield process
+
+    def fresh_life(self) -> Lifecycle:
+        """The life of a process that begins now."""
+        options = self.world.options
+        return Lifecycle(
+            stages=STAGES,
+            begun=self.world.clock.now(),
+            seconds=options.job_seconds,
+            by_poll=options.advance == "poll",
+        )
+
+    def _kept(self, process: Process) -> bool:
+        return process.life.updated > self.world.clock.now() - RETENTION
+
+    def _preload(self, rng: random.Random, begun: float, *, plain: bool = False) -> Process:
+        made, wanted = (rng.choice(tuple(FORMATS)) for _ in range(2))
+        width, height = rng.randint(16, 64), rng.randint(16, 64)
+        target = int(self.world.options.item_bytes * rng.uniform(0.5, 1.5))
+        seed = rng.randrange(1 << 31)
+        life = Lifecycle(stages=STAGES, begun=begun, seconds=rng.randint(20, 600))
+        process = Process(
+            id=_uuid(rng),
+            source_id=_uuid(rng),
+            filename=f"{rng.choice(_STEMS)}.{made}",
+            input_format=FORMATS[made],
+            output_format=FORMATS[wanted],
+            size=(width, height),
+            wanted=(2 * width, 2 * height),
+            model=rng.choice(MODELS),
+            life=life,
+            source=PngBlob(seed, width, height),
+            output=PngBlob(seed + 1, 2 * width, 2 * height, target),
+        )
+        luck = rng.random()
+        if not plain and luck < 0.1:  # noqa: PLR2004
+            life.end(FAILED if luck < 0.05 else CANCELLED, begun + life.seconds)  # noqa: PLR2004
+        life.look(begun + life.seconds, polled=False)
+        self.by_id[process.id] = process
+        return process
+
+
+def stand_in(seed: int, size: tuple[int, int], target: int) -> PngBlob:
+    """A picture in the proportions asked for, but never a large one."""
+    width, height = size
+    scale = min(1.0, _LARGEST_SIDE / max(size))
+    return PngBlob(seed, max(int(width * scale), 1), max(int(height * scale), 1), target)
+
+
+def _uuid(rng: random.Random) -> str:
+    return str(uuid.UUID(int=rng.getrandbits(128), version=4))
