@@ -9,7 +9,7 @@ from typing import cast
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.jobs import ArchiveRequest
+from airflow_provider_assets.sansio.jobs import ArchiveRequest, fingerprint
 from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.plan import plan
 from airflow_provider_assets.sansio.window import Window
@@ -54,8 +54,8 @@ class Selection:
     """
 
     vendor: Vendor
-    items: Mapping[str, object] | None
-    select: Mapping[str, object] | None
+    items: Mapping[str, JSON] | None
+    select: Mapping[str, JSON] | None
     options: Mapping[str, object]
     max_items: int | None = None
     archive_options: dict[str, JSON] = field(default_factory=dict, init=False)
@@ -91,12 +91,13 @@ class Selection:
     ) -> list[ArchiveRequest]:
         """The batches; asks the vendor's listing. *window* is resolved only where it counts."""
         span: tuple[str, str] | None = None
+        asked = self.select if self.items is None else self.items
         if self.items is not None:
             found = hook.run(self.vendor.expand(cast("dict[str, list[str]]", self.items)))
         else:
             bounds = window()
             span = bounds.iso()
-            select = cast("dict[str, JSON]", self.select)
+            select = dict(self.select or {})
             found = hook.run(self.vendor.select(select, bounds))
         found = list(dict.fromkeys(found))
         if self.max_items is not None and len(found) > int(self.max_items):
@@ -110,4 +111,5 @@ class Selection:
             max_batch=self.vendor.spec.max_batch,
             options=self.archive_options,
             window=span,
+            query=fingerprint([hook.conn_id, dict(asked or {}), self.archive_options]),
         )

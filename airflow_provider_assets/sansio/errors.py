@@ -5,6 +5,7 @@
     AssetsError
     ├── TransientError            retry: the same call may work later
     │   ├── RateLimitedError          429; ``retry_after`` seconds when the vendor said so
+    │   ├── BusyError                 the vendor takes one job at a time, and one is under way
     │   ├── VendorUnavailableError    network failure, 5xx, a page of HTML where JSON was due
     │   └── TransferInterruptedError  a download broke or stalled part-way
     ├── PermanentError            fail now: only a person can change the outcome
@@ -81,6 +82,13 @@ class TransientError(AssetsError):
 
 class RateLimitedError(TransientError):
     """Too many requests; ``retry_after`` says how long to wait if the vendor did."""
+
+
+class BusyError(TransientError):
+    """Nothing was started: the vendor takes one job at a time and another one is under way.
+
+    It may last as long as that job, minutes rather than seconds: wait for it, do not hammer.
+    """
 
 
 class VendorUnavailableError(TransientError):

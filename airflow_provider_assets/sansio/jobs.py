@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, time, timedelta
 from enum import Enum
 from typing import cast
 
@@ -49,6 +50,7 @@ class ArchiveRequest:
     :param items: kind of item (``asset_ids``, ``process_ids``, ``apps``) -> ids.
     :param options: the vendor's archive options, as the user gave them.
     :param window: ISO bounds of the half-open span that was exported, if there was one.
+    :param query: identity of connection and selection, so that equal windows of two exports differ.
     :param index: position of this batch, from 0; ``of`` is the number of batches of the run.
     :param tag: our mark on the vendor's job, stable over retries; "" where it carries none.
     """
@@ -57,6 +59,7 @@ class ArchiveRequest:
     items: Mapping[str, tuple[str, ...]]
     options: Mapping[str, JSON] = field(default_factory=dict)
     window: tuple[str, str] | None = None
+    query: str = ""
     index: int = 0
     of: int = 1
     tag: str = ""
@@ -77,6 +80,20 @@ class ArchiveRequest:
             }
         )
 
+    @property
+    def stem(self) -> str:
+        """A file name without its ending: of vendor, window, query and position, never of run or clock.
+
+        A re-run of the same span meets what it landed before.
+        """
+        parts = [self.vendor]
+        if self.window:
+            parts.append(_span(*self.window))
+        parts.append((self.query or self.fingerprint)[:8])
+        if self.of > 1:
+            parts.append(f"{self.index + 1:03d}")
+        return "-".join(parts)
+
     def to_dict(self) -> Data:
         """JSON form."""
         return {
@@ -85,6 +102,7 @@ class ArchiveRequest:
             "items": {kind: list(ids) for kind, ids in self.items.items()},
             "options": dict(self.options),
             "window": list(self.window) if self.window else None,
+            "query": self.query,
             "index": self.index,
             "of": self.of,
             "tag": self.tag,
@@ -107,6 +125,7 @@ class ArchiveRequest:
                 },
                 options=cast("Data", data["options"]),
                 window=(window[0], window[1]) if window else None,
+                query=cast("str", data["query"]),
                 index=cast("int", data["index"]),
                 of=cast("int", data["of"]),
                 tag=cast("str", data["tag"]),
@@ -239,6 +258,14 @@ class Link:
     head_url: str | None = field(default=None, repr=False)
     expires_at: float | None = None
     single_use: bool = False
+
+
+def _span(start: str, end: str) -> str:
+    """A window in a file name: the date where it is one whole UTC day, else both bounds."""
+    first, last = (datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (start, end))
+    if last - first == timedelta(days=1) and first.time() == time():
+        return start[:10]
+    return "_".join(f"{moment:%Y%m%dT%H%M%S}" for moment in (first, last))
 
 
 def _check(data: Mapping[str, JSON], what: str) -> None:

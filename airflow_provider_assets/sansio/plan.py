@@ -26,6 +26,7 @@ def plan(
     max_batch: int,
     options: Mapping[str, JSON],
     window: tuple[str, str] | None = None,
+    query: str = "",
 ) -> list[ArchiveRequest]:
     """Split *items* into requests of at most *max_batch* items, keeping order and dropping repeats.
 
@@ -47,6 +48,7 @@ def plan(
             items={kind: tuple(ids) for kind, ids in batch.items()},
             options=options,
             window=window,
+            query=query,
             index=index,
             of=len(batches),
         )

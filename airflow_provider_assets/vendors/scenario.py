@@ -257,7 +257,7 @@ class Scenario(Vendor):
         yield from ()
         request = reference.request
         if target_format is None:
-            return [ArchiveFile(reference.job.job_id, f"{wire.archive_name(request)}.zip")]
+            return [ArchiveFile(reference.job.job_id, f"{request.stem}.zip")]
         if not target_format.isalnum():
             raise InvalidRequestError(
                 f"target_format: {target_format!r} is not a format such as webp"

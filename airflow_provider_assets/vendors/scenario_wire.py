@@ -132,13 +132,9 @@ def complete(options: Mapping[str, JSON]) -> Mapping[str, JSON]:
 
 
 def archive_name(request: ArchiveRequest) -> str:
-    """The zip's name without ``.zip``: the user's or ours, the batch, and our tag at the end."""
-    name = str(request.options.get("archive_name") or "")
-    if not name:
-        name = "scenario" + (f"-{request.window[0][:10]}" if request.window else "")
-    ending = (f"-{request.index + 1:03d}of{request.of:03d}" if request.of > 1 else "") + (
-        f"-{request.tag}" if request.tag else ""
-    )
+    """The vendor's name for the zip, without ``.zip``: the user's or ours, with our tag at the end."""
+    name = str(request.options.get("archive_name") or request.stem)
+    ending = f"-{request.tag}" if request.tag else ""
     return name[: MAX_NAME - len(ending)] + ending
 
 

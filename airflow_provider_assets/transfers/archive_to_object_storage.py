@@ -1,0 +1,228 @@
+"""Lands a finished archive in object storage, verified."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+
+from airflow.sdk import Asset, AssetAlias, BaseOperator
+
+from airflow_provider_assets._airflow import default_retry_policy, raise_for_airflow
+from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.sansio.errors import (
+    AssetsError,
+    InvalidRequestError,
+    PartialArchiveError,
+)
+from airflow_provider_assets.sansio.jobs import ArchiveFile, ArchiveReference, Data, JobState
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_assets.landing import Manifest, Progress, Store
+    from airflow_provider_assets.sansio.messages import JSON
+
+MIB = 1 << 20
+
+
+class ArchiveToObjectStorageOperator(BaseOperator):
+    """Move a finished archive into your own storage, without holding it in memory or on disk.
+
+    The object becomes visible only after its length and checksums have been verified, and a manifest
+    beside it lists what it holds. A landing that is there already is not done again. Returns the
+    manifest without its entries.
+
+    :param archive: one of the references that ``AssetArchiveOperator`` or ``AssetArchiveSensor``
+        returned; map over them with ``.expand(archive=archive.output)``.
+    :param destination: Airflow object storage URL, ``s3://conn_id@bucket/prefix/`` or ``file:///...``.
+    :param layout: ``archive`` lands one object, ``files`` one object per file.
+    :param name: of the object, without ending; default is made of vendor, window and query. Batches
+        after the first get their number added.
+    :param overwrite: replace another landing of the same name.
+    :param verify: read archives through while they pass. Length and checksums are always compared.
+    :param concurrency: connections to the source; default is found by the engine.
+    :param part_size: bytes of a part.
+    :param max_memory: bytes that the engine may hold, 128 MiB.
+    :param target_format: let the vendor convert every file (Scenario); lands files one by one.
+    :param on_partial: what an archive with fewer files than were asked for does: ``fail``, or ``land``.
+    :raises AssetsError: see ``sansio.errors``; nothing half is visible then.
+    """
+
+    template_fields: Sequence[str] = ("archive", "destination", "name", "target_format")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"archive": "json"}
+    ui_color = "#e0e8f0"
+
+    def __init__(
+        self,
+        *,
+        archive: Data,
+        destination: str,
+        layout: Literal["archive", "files"] = "archive",
+        name: str | None = None,
+        overwrite: bool = False,
+        verify: bool = True,
+        concurrency: int | None = None,
+        part_size: int | None = None,
+        max_memory: int = 128 * MIB,
+        target_format: str | None = None,
+        on_partial: Literal["fail", "land"] = "fail",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**{**default_retry_policy(), **kwargs})
+        self.archive = archive
+        self.destination = destination
+        self.layout = layout
+        self.name = name
+        self.overwrite = overwrite
+        self.verify = verify
+        self.concurrency = concurrency
+        self.part_size = part_size
+        self.max_memory = max_memory
+        self.target_format = target_format
+        self.on_partial = on_partial
+
+    @cached_property
+    def reference(self) -> ArchiveReference:
+        """The archive, typed.
+
+        :raises InvalidRequestError: if it is none, or not finished.
+        """
+        reference = ArchiveReference.from_dict(self.archive)
+        if reference.job.state is not JobState.SUCCEEDED:
+            raise InvalidRequestError(
+                f"archive: job {reference.job.job_id} is {reference.job.state.value}; wait for it with "
+                "AssetArchiveSensor, or leave wait_for_completion of AssetArchiveOperator on"
+            )
+        return reference
+
+    def execute(self, context: Context) -> Data:
+        """Land the archive; see the class for what is returned."""
+        try:
+            manifest = self._land()
+        except AssetsError as error:
+            raise_for_airflow(error)
+        result = manifest.to_dict()
+        self._tell_outlets(context, result)
+        return result
+
+    def _land(self) -> Manifest:
+        from airflow_provider_assets.landing import (  # noqa: PLC0415  # parsing must not pay
+            LandingOptions,
+            Source,
+            land,
+        )
+        from airflow_provider_assets.transfers.stores import open_destination  # noqa: PLC0415
+
+        if self.on_partial not in ("fail", "land"):
+            raise InvalidRequestError(f"on_partial={self.on_partial!r} is neither fail nor land")
+        reference = self.reference
+        store, prefix = open_destination(self.destination)
+        hook = AssetArchiveHook.for_conn(reference.conn_id)
+        link = partial(hook.link, reference, target_format=self.target_format)
+        files = hook.files(reference, target_format=self.target_format)
+        manifest = land(
+            [Source(file, partial(link, file)) for file in files],
+            store,
+            prefix=prefix,
+            name=self._object_name(files),
+            layout=self.layout,
+            overwrite=self.overwrite,
+            verify=self.verify,
+            options=LandingOptions(
+                concurrency=self.concurrency,
+                part_size=self.part_size,
+                max_memory=self.max_memory,
+                sha256=True,
+            ),
+            facts=self._facts(),
+            progress=self._progress,
+        )
+        self._tell(manifest)
+        self._check_count(manifest, store, prefix)
+        return manifest
+
+    def _object_name(self, files: Sequence[ArchiveFile]) -> str | None:
+        """Of the object, or of the manifest of several files."""
+        request = self.reference.request
+        stem = request.stem
+        if self.name:
+            stem = self.name + (f"-{request.index + 1:03d}" if request.of > 1 else "")
+        if len(files) == 1:
+            ending = PurePosixPath(files[0].name).suffix
+            return f"{stem}{ending}"
+        return f"{stem}.zip" if self.layout == "archive" else stem
+
+    def _facts(self) -> dict[str, JSON]:
+        """What the manifest remembers; the fingerprint decides whether a landing is the same one."""
+        reference = self.reference
+        request = reference.request
+        return {
+            "vendor": request.vendor,
+            "conn_id": reference.conn_id,
+            "job_id": reference.job.job_id,
+            "window": list(request.window) if request.window else None,
+            "items": request.count,
+            "batch": request.index + 1,
+            "batches": request.of,
+            "target_format": self.target_format,
+            "fingerprint": request.fingerprint,
+        }
+
+    def _progress(self, progress: Progress) -> None:
+        parts = [f"{progress.bytes / MIB:.1f} MiB at {progress.rate / MIB:.1f} MiB/s"]
+        if progress.percent is not None:
+            parts.insert(0, f"{progress.percent:.0f} %")
+        if progress.eta is not None:
+            parts.append(f"{progress.eta:.0f} s left")
+        self.log.info("%s", ", ".join(parts))
+
+    def _tell(self, manifest: Manifest) -> None:
+        if manifest.skipped:
+            self.log.info("%s is there already and whole; nothing is moved", manifest.uri)
+            return
+        self.log.info(
+            "Landed %s: %d bytes, %d files, sha256 %s; verified: %s",
+            manifest.uri,
+            manifest.bytes,
+            manifest.entries,
+            manifest.sha256,
+            ", ".join(manifest.verified),
+        )
+        for check, reason in manifest.unverified.items():
+            self.log.info("Not verified: %s (%s)", check, reason)
+
+    def _check_count(self, manifest: Manifest, store: Store, prefix: str) -> None:
+        """Compare what landed with what was asked for, by the ids in the entries' names."""
+        ids = [i for kind in self.reference.request.items.values() for i in kind]
+        if "zip_structure" not in manifest.verified or manifest.entries >= len(ids):
+            return
+        key = prefix + manifest.manifest_uri.rpartition("/")[2]
+        document = json.loads(store.get(key) or b"{}")
+        names = "\n".join(str(entry["name"]) for entry in document.get("files", []))
+        missing = [i for i in ids if i not in names]
+        text = (
+            f"{manifest.uri} holds {manifest.entries} of the {len(ids)} items asked for; missing: "
+            f"{', '.join(missing[:10])}{' …' if len(missing) > 10 else ''}"  # noqa: PLR2004
+        )
+        if self.on_partial == "fail":
+            raise PartialArchiveError(
+                f'{text}. What the vendor sent has landed; on_partial="land" accepts it',
+                vendor=self.reference.request.vendor,
+            )
+        self.log.warning("%s", text)
+
+    def _tell_outlets(self, context: Context, result: Mapping[str, JSON]) -> None:
+        """Put the landing into the asset events of the task's outlets."""
+        extra = {
+            name: result[name] for name in ("uri", "bytes", "sha256", "entries", "manifest_uri")
+        }
+        facts = cast("Data", result["facts"])
+        extra |= {name: facts[name] for name in ("vendor", "job_id", "window")}
+        for outlet in self.outlets:
+            if isinstance(outlet, Asset):
+                context["outlet_events"][outlet].extra = dict(extra)
+            elif isinstance(outlet, AssetAlias):
+                context["outlet_events"][outlet].add(Asset(str(result["uri"])), extra=dict(extra))
