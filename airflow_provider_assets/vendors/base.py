@@ -196,9 +196,7 @@ class Vendor(ABC):
                 vendor=self.spec.name,
                 status=status,
             )
-        kind = self.spec.errors.get(status) or ERRORS.get(status)
-        if kind is None:
-            kind = VendorUnavailableError if status >= 500 else InvalidRequestError  # noqa: PLR2004
+        kind = self.error_class(status, data)
         wait = self.retry_after(response, data)
         detail = f": {text[:300]}" if text else ""
         return kind(
@@ -208,6 +206,11 @@ class Vendor(ABC):
             status=status,
             retry_after=wait,
         )
+
+    def error_class(self, status: int, data: JSON) -> type[AssetsError]:
+        """The class for an error status; a vendor whose body tells more overrides this."""
+        default = VendorUnavailableError if status >= 500 else InvalidRequestError  # noqa: PLR2004
+        return self.spec.errors.get(status) or ERRORS.get(status) or default
 
     def _remedy(self, kind: type[AssetsError]) -> str:
         if kind is AuthenticationError:

@@ -50,9 +50,9 @@ class Topaz(Vendor):
         docs_url="https://developer.topazlabs.com/reference/image/status",
         base_url="https://api.topazlabs.com/image/v1",
         max_batch=wire.PAGE,  # one page of statuses answers for a batch
-        kinds=("process_ids", "kind"),
+        kinds=("process_ids",),
         filters=wire.FILTERS,
-        options=frozenset(),
+        options=frozenset({"kind"}),
         statuses=wire.STATUSES,
         # The guide names no interval and advises to go by the `eta` of each process.
         poll=PollPolicy(initial=5.0, maximum=30.0, bulk=wire.PAGE),
@@ -90,32 +90,31 @@ class Topaz(Vendor):
         return "Topaz accepts the API key"
 
     def validate(self, *, options: Mapping[str, JSON]) -> Mapping[str, JSON]:
-        """Topaz has no archive options."""
-        return options
+        """``kind``: ``output`` (default) or ``input``."""
+        return wire.complete(options)
 
     def expand(self, items: Mapping[str, Sequence[str]]) -> Flow[list[Item]]:
-        """``process_ids`` as they are; ``kind`` says whether outputs (default) or inputs are meant."""
+        """``process_ids`` as they are."""
         yield from ()
-        kind = wire.item_kind(items.get("kind"), "items.kind")
-        return [Item(kind, i) for i in strings(items.get("process_ids", []), "items.process_ids")]
+        ids = strings(items.get("process_ids", []), "items.process_ids")
+        return [Item("process_ids", process_id) for process_id in ids]
 
     def select(self, query: Mapping[str, JSON], window: Window | None) -> Flow[list[Item]]:
         """Processes of the last 7 days, oldest first; all filters are ours, the vendor has none.
 
-        ``status`` (``Completed`` unless inputs are wanted), ``model``, ``category`` and
-        ``output_format`` take a text or a list, ``filename`` a glob; ``by`` names the time that lies
-        in the window: ``creation_time`` (default) or ``modification_time``.
+        ``status`` (``Completed`` unless given), ``model``, ``category`` and ``output_format`` take a
+        text or a list, ``filename`` a glob; ``by`` names the time that lies in the window:
+        ``creation_time`` (default) or ``modification_time``.
 
         :raises InvalidRequestError: if the window starts before what the vendor lists, unless
             ``allow_truncated`` is set.
         """
-        kind = wire.item_kind(query.get("kind"), "select.kind")
         by = str(query.get("by") or wire.TIMES[0])
         if by not in wire.TIMES:
             raise InvalidRequestError(f"select.by: {by!r} is neither {' nor '.join(wire.TIMES)}")
         if window and not query.get("allow_truncated"):
             wire.refuse_early(window, self.clock())
-        wanted, glob = wire.matcher(query, kind), str(query.get("filename") or "*")
+        wanted, glob = wire.matcher(query), str(query.get("filename") or "*")
         found: dict[str, float] = {}
         cursor: str | None = ""
         while cursor is not None:
@@ -124,14 +123,15 @@ class Topaz(Vendor):
                 if wire.matches(status, wanted, glob, by, window):
                     found[text(status, "process_id")] = number(status, by)
         # The listing has no documented order, and a retry must meet the same batches.
-        return [Item(kind, i) for i in sorted(found, key=lambda i: (found[i], i))]
+        return [Item("process_ids", i) for i in sorted(found, key=lambda i: (found[i], i))]
 
     # --- jobs --------------------------------------------------------------------------------
 
     def submit(self, request: ArchiveRequest) -> Flow[ArchiveJob]:
         """Nothing is sent, as the processes run already; the same request has the same job id."""
         yield from ()
-        ((kind, ids),) = request.items.items()
+        kind = wire.complete(request.options)["kind"]
+        ids = request.items["process_ids"]
         return ArchiveJob(
             "topaz",
             f"topaz-{request.fingerprint[:16]}",

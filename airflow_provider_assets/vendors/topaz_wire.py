@@ -41,13 +41,13 @@ STATUSES: Mapping[str, JobState] = {
 EXPIRED, UNKNOWN = "Expired", "Unknown"
 # Seconds before each try of a link, while a process is both completed and not ready.
 NOT_READY_PAUSES = (0.0, 1.0, 2.0, 4.0)
-# Kinds of item: the output of a process, or its input.
-OUTPUT, INPUT = "process_ids", "input_process_ids"
+# What is collected of a process; `kind` among the options.
+OUTPUT, INPUT = "output", "input"
 # "Download Output" and "Download Input".
 DOWNLOADS = {OUTPUT: "/download/", INPUT: "/download/input/"}
 TIMES = ("creation_time", "modification_time")
 FIELDS = ("status", "model", "category", "output_format")
-FILTERS = frozenset({*FIELDS, "filename", "by", "kind", "allow_truncated"})
+FILTERS = frozenset({*FIELDS, "filename", "by", "allow_truncated"})
 # A stem is cut to this many bytes: with id and extension the name stays below a file system's 255.
 MAX_STEM = 150
 SHOWN = 5
@@ -60,15 +60,15 @@ FORM = ConnectionForm(
 )
 
 
-def item_kind(value: object, name: str) -> str:
-    """The kind of item that ``kind="output"`` (also when absent) or ``"input"`` stands for.
+def complete(options: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    """``kind``: outputs unless inputs are asked for.
 
-    :raises InvalidRequestError: for anything else.
+    :raises InvalidRequestError: for any other kind.
     """
-    kinds = {"output": OUTPUT, "input": INPUT}
-    if not isinstance(value or "output", str) or (value or "output") not in kinds:
-        raise InvalidRequestError(f"{name}: {value!r} is neither 'output' nor 'input'")
-    return kinds[str(value or "output")]
+    kind = options.get("kind") or OUTPUT
+    if kind not in (OUTPUT, INPUT):
+        raise InvalidRequestError(f"options.kind: {kind!r} is neither {OUTPUT!r} nor {INPUT!r}")
+    return {"kind": kind}
 
 
 def utc(seconds: float) -> datetime:
@@ -76,10 +76,10 @@ def utc(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, timezone.utc)
 
 
-def matcher(query: Mapping[str, JSON], kind: str) -> Mapping[str, frozenset[str]]:
-    """Field -> accepted values in lower case; outputs are of completed processes unless told."""
+def matcher(query: Mapping[str, JSON]) -> Mapping[str, frozenset[str]]:
+    """Field -> accepted values in lower case; completed processes unless told."""
     wanted = {name: _words(query[name], f"select.{name}") for name in FIELDS if query.get(name)}
-    return wanted if kind == INPUT else {"status": frozenset({"completed"}), **wanted}
+    return {"status": frozenset({"completed"}), **wanted}
 
 
 def matches(
@@ -120,7 +120,7 @@ def failed_of(job: ArchiveJob) -> dict[str, str]:
 
 
 def kind_of(job: ArchiveJob) -> str:
-    """The kind of item that a job collects."""
+    """What a job collects."""
     return str(job.facts.get("kind", OUTPUT))
 
 

@@ -77,12 +77,14 @@ def script(topaz):
     return Script(topaz)
 
 
-def job_of(script, *ids, kind="process_ids"):
-    return script.run(script.vendor.submit(ArchiveRequest("topaz", {kind: ids})))
+def job_of(script, *ids, kind="output"):
+    return script.run(
+        script.vendor.submit(ArchiveRequest("topaz", {"process_ids": ids}, {"kind": kind}))
+    )
 
 
-def reference(job, kind="process_ids"):
-    return ArchiveReference("t", ArchiveRequest("topaz", {kind: ()}), job)
+def reference(job):
+    return ArchiveReference("t", ArchiveRequest("topaz", {}), job)
 
 
 def test_a_connection_without_a_key_is_refused():
@@ -95,8 +97,15 @@ def test_the_key_is_a_header_of_every_request(script):
     assert ("X-API-Key", "the-key") in script.seen[0].headers
 
 
-def test_there_are_no_archive_options(topaz):
-    assert topaz.validate(options={}) == {}
+def test_outputs_are_meant_unless_inputs_are_asked_for(topaz):
+    assert topaz.validate(options={}) == {"kind": "output"}
+    assert topaz.validate(options={"kind": "input"}) == {"kind": "input"}
+
+
+@pytest.mark.parametrize("kind", ["both", ["input"], 1])
+def test_any_other_kind_is_refused(topaz, kind):
+    with pytest.raises(InvalidRequestError, match=r"options\.kind"):
+        topaz.validate(options={"kind": kind})
 
 
 @pytest.mark.parametrize(
@@ -119,21 +128,9 @@ def test_an_error_reply_becomes_the_class_that_says_what_to_do(script, status, e
 # --- what to export ---
 
 
-def test_explicit_processes_are_outputs_unless_inputs_are_asked_for(script):
-    expand = script.vendor.expand
-    assert script.run(expand({"process_ids": [A, B, A]})) == [
-        Item("process_ids", A),
-        Item("process_ids", B),
-    ]
-    assert script.run(expand({"process_ids": [A], "kind": "input"})) == [
-        Item("input_process_ids", A)
-    ]
-
-
-@pytest.mark.parametrize("kind", ["both", ["input"], 1])
-def test_any_other_kind_is_refused(script, kind):
-    with pytest.raises(InvalidRequestError, match=r"items\.kind"):
-        script.run(script.vendor.expand({"process_ids": [A], "kind": kind}))
+def test_explicit_processes_are_taken_once_each(script):
+    found = script.run(script.vendor.expand({"process_ids": [A, B, A]}))
+    assert found == [Item("process_ids", A), Item("process_ids", B)]
 
 
 def test_completed_processes_are_selected_over_all_pages_oldest_first(script):
@@ -164,7 +161,6 @@ def test_every_filter_narrows_the_selection(script):
     assert select(output_format=["png"], status="completed") == ["4"]
     assert select(filename="f*.tif") == ["5"]
     assert select(status=["Failed", "Cancelled"]) == ["6", "7"]
-    assert select(kind="input") == ["1", "2", "3", "4", "5", "6", "7"]
 
 
 def test_a_window_is_half_open_and_applies_to_the_chosen_time(script):
@@ -186,7 +182,7 @@ def test_a_window_is_half_open_and_applies_to_the_chosen_time(script):
 def test_a_window_that_starts_before_the_listing_does_is_refused_with_a_remedy(script):
     now = datetime.fromtimestamp(NOW, timezone.utc)
     window = Window(now - timedelta(days=8), now)
-    with pytest.raises(InvalidRequestError, match="last 7 days.*allow_truncated"):
+    with pytest.raises(InvalidRequestError, match=r"last 7 days.*allow_truncated"):
         script.run(script.vendor.select({}, window))
     assert script.run(script.vendor.select({"allow_truncated": True}, window), (PAGE, page())) == []
 
@@ -233,7 +229,7 @@ def test_one_process_is_asked_for_alone(script):
     (job,) = script.run(script.vendor.poll([job]), (f"GET /status/{A}", reply(status())))
     assert job.state is JobState.SUCCEEDED
     assert (job.vendor_status, job.progress, job.done, job.total) == ("Completed", 1.0, 1, 1)
-    assert job.facts == {"kind": "process_ids", "process_ids": [A]}
+    assert job.facts == {"kind": "output", "process_ids": [A]}
 
 
 def test_a_batch_runs_until_its_last_process_has_ended(script):
@@ -330,7 +326,7 @@ def test_what_failed_early_is_remembered_and_a_long_list_is_cut(script):
 
 @pytest.mark.parametrize(
     ("kind", "old"),
-    [("process_ids", "modification_time"), ("input_process_ids", "creation_time")],
+    [("output", "modification_time"), ("input", "creation_time")],
 )
 def test_an_image_past_its_7_days_is_expired(script, kind, old):
     stale = status(**{old: NOW - 7 * DAY - 1})
@@ -342,7 +338,7 @@ def test_an_image_past_its_7_days_is_expired(script, kind, old):
 
 
 def test_an_input_is_there_whatever_became_of_its_process(script):
-    job = job_of(script, A, B, kind="input_process_ids")
+    job = job_of(script, A, B, kind="input")
     (job,) = script.run(
         script.vendor.poll([job]), (PAGE, page(status(A, "Failed"), status(B, "Processing")))
     )
@@ -369,7 +365,7 @@ def test_cancelling_asks_for_every_open_process_and_tolerates_refusals(script):
 
 
 def test_collecting_inputs_cancels_no_process(script):
-    assert not script.run(script.vendor.cancel(job_of(script, A, kind="input_process_ids")))
+    assert not script.run(script.vendor.cancel(job_of(script, A, kind="input")))
 
 
 # --- bytes ---
@@ -378,12 +374,12 @@ def test_collecting_inputs_cancels_no_process(script):
 @pytest.mark.parametrize(
     ("kind", "facts", "name"),
     [
-        ("process_ids", status(), f"kite-{A}.jpeg"),
-        ("input_process_ids", status(), f"kite-{A}.png"),
-        ("process_ids", status(filename="../a\\b/été 1.v2.png"), f"été 1.v2-{A}.jpeg"),
-        ("process_ids", status(filename="..."), f"{A}.jpeg"),
-        ("process_ids", status(filename="a:b?", output_format="../x"), f"a_b_-{A}"),
-        ("process_ids", status(filename="é" * 300 + ".png"), f"{'é' * 75}-{A}.jpeg"),
+        ("output", status(), f"kite-{A}.jpeg"),
+        ("input", status(), f"kite-{A}.png"),
+        ("output", status(filename="../a\\b/été 1.v2.png"), f"été 1.v2-{A}.jpeg"),
+        ("output", status(filename="..."), f"{A}.jpeg"),
+        ("output", status(filename="a:b?", output_format="../x"), f"a_b_-{A}"),
+        ("output", status(filename="é" * 300 + ".png"), f"{'é' * 75}-{A}.jpeg"),
     ],
 )
 def test_files_are_named_by_stem_process_and_format(script, kind, facts, name):
@@ -412,7 +408,7 @@ def test_no_other_format_can_be_had(script):
 
 @pytest.mark.parametrize(
     ("kind", "path"),
-    [("process_ids", f"/download/{A}"), ("input_process_ids", f"/download/input/{A}")],
+    [("output", f"/download/{A}"), ("input", f"/download/input/{A}")],
 )
 def test_a_link_carries_both_urls_and_its_end_and_no_credentials(script, kind, path):
     job = job_of(script, A, kind=kind)
