@@ -1,0 +1,54 @@
+# Every target makes what it needs in .venv: with uv where it is installed, else with venv and pip.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+VENDOR ?= scenario
+# The first Python that Airflow 3 runs on and that can make an environment.
+FIT := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
+FIND := for p in python3 python3.12 python3.13 python3.11 python3.10 python; do \
+	if $$p -c '$(FIT)' >/dev/null 2>&1; then command -v $$p; break; fi; done
+INSTALL = if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python $(1); \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1); fi
+
+help: ## show this
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+$(BIN)/python:
+	@python="$$($(FIND))"; \
+	if [ -z "$$python" ]; then \
+		echo "No Python 3.10 to 3.13 with the venv module is found; install one and try again." >&2; exit 1; fi; \
+	echo "Making $(VENV) with $$($$python --version) ..."; \
+	$$python -m venv $(VENV)
+	@command -v uv >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+
+$(VENV)/.installed: $(BIN)/python pyproject.toml
+	@echo "Installing Airflow and this provider into $(VENV) (once, a minute or two) ..."
+	@$(call INSTALL,--editable .)
+	@touch $@
+
+$(VENV)/.testable: $(VENV)/.installed
+	@echo "Installing what the tests need (once) ..."
+	@$(call INSTALL,--group test)
+	@touch $@
+
+$(VENV)/.lintable: $(VENV)/.testable
+	@echo "Installing what the checks need (once) ..."
+	@$(call INSTALL,--group lint)
+	@touch $@
+
+demo: $(VENV)/.installed ## run a nightly export through Airflow, from a vendor sandbox into .demo/landed
+	@$(BIN)/python dags_examples/demo $(VENDOR)
+
+test: $(VENV)/.testable ## run all tests
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.lintable ## check style, types and the law of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+clean: ## remove everything that the other targets made
+	@rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
