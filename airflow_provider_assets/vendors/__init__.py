@@ -17,6 +17,7 @@ ENTRY_POINT_GROUP = "airflow_provider_assets.vendors"
 BUILT_IN = {
     "scenario": "airflow_provider_assets.vendors.scenario:Scenario",
     "topaz": "airflow_provider_assets.vendors.topaz:Topaz",
+    "huawei_roma": "airflow_provider_assets.vendors.huawei_roma:HuaweiRoma",
 }
 
 

@@ -47,7 +47,7 @@ class Script:
     slept: list[float] = field(default_factory=list)
 
     def run(self, flow: Flow, *expected: tuple[str, HttpResponse | AssetsError]):
-        self.expected += expected
+        self.expected = [*expected]
         result = flows.run(flow, perform=self.perform, sleep=self.sleep)
         assert not self.expected, f"never asked: {self.expected}"
         return result

@@ -1,0 +1,252 @@
+"""Huawei Cloud's two ways to authenticate: an IAM token, and requests signed with AK/SK.
+
+Sources: IAM API reference ("Obtaining a User Token Through Password Authentication", "Querying
+Project Information") and the vendor's Python SDK 3.1.219 (huaweicloudsdkcore), whose signer is
+re-computed here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from threading import Lock
+from typing import Generic, TypeVar
+from urllib.parse import quote, unquote, urlsplit
+
+from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
+from airflow_provider_assets.sansio.flow import Flow, call, pause
+from airflow_provider_assets.sansio.messages import JSON, HttpRequest, json_body
+from airflow_provider_assets.sansio.window import parse_moment
+from airflow_provider_assets.vendors.replies import objects, text
+
+T = TypeVar("T")
+
+ALGORITHM = "SDK-HMAC-SHA256"
+# IAM: a token is valid for 24 hours, and no long call is to start with one that is about to end.
+TOKEN_SECONDS = 24 * 3600.0
+RENEW_SECONDS = 30 * 60.0
+# How often a flow looks whether another one has fetched what both need.
+WAIT_SECONDS = 0.1
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who asks, and where.
+
+    :param name: access key, or IAM user name.
+    :param secret: secret key, or password.
+    :param domain: account name of an IAM user; not needed for keys.
+    :param region: name of the region, which is also that of its default project.
+    :param project_id: "" has it looked up.
+    """
+
+    iam_url: str
+    name: str = field(repr=False)
+    secret: str = field(repr=False)
+    domain: str = ""
+    region: str = ""
+    project_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An IAM token; ``expires_at`` in epoch seconds."""
+
+    value: str = field(repr=False)
+    project_id: str
+    expires_at: float
+
+
+@dataclass(slots=True)
+class Shared(Generic[T]):
+    """A value that one flow fetches while all others, of any thread or loop, wait for it."""
+
+    fetch: Callable[[], Flow[T]]
+    usable: Callable[[T], bool] = lambda value: True
+    _value: T | None = field(default=None, repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def get(self) -> Flow[T]:
+        """The value, fetched if there is none that is usable."""
+        while not self._lock.acquire(blocking=False):
+            yield from pause(WAIT_SECONDS)
+        try:
+            if self._value is None or not self.usable(self._value):
+                self._value = yield from self.fetch()
+            return self._value
+        finally:
+            self._lock.release()
+
+    def drop(self, is_refused: Callable[[T], bool]) -> None:
+        """Forget the value, unless another flow has replaced the refused one already."""
+        if self._value is not None and is_refused(self._value):
+            self._value = None
+
+
+class Auth(ABC):
+    """How requests get their credentials."""
+
+    @abstractmethod
+    def project_id(self) -> Flow[str]:
+        """The project that every path names."""
+
+    @abstractmethod
+    def authorize(self, request: HttpRequest) -> Flow[HttpRequest]:
+        """*request* with credentials that are good now."""
+
+    def renew(self, refused: HttpRequest) -> bool:
+        """Whether other credentials may be had after a 401 for *refused*."""
+        return False
+
+
+class TokenAuth(Auth):
+    """``X-Auth-Token``: a password grant with project scope, refreshed 30 minutes early."""
+
+    def __init__(self, account: Account, *, clock: Callable[[], float]) -> None:
+        self._account = account
+        self._clock = clock
+        self._token: Shared[Token] = Shared(
+            self._fetch, usable=lambda token: token.expires_at - clock() > RENEW_SECONDS
+        )
+
+    def project_id(self) -> Flow[str]:
+        """As configured, else the token's own."""
+        return self._account.project_id or (yield from self._token.get()).project_id
+
+    def authorize(self, request: HttpRequest) -> Flow[HttpRequest]:
+        """Add the token."""
+        token = yield from self._token.get()
+        return replace(request, headers=(*request.headers, ("X-Auth-Token", token.value)))
+
+    def renew(self, refused: HttpRequest) -> bool:
+        """Forget the refused token: IAM revokes tokens when password or permissions change."""
+        self._token.drop(lambda token: ("X-Auth-Token", token.value) in refused.headers)
+        return True
+
+    def _fetch(self) -> Flow[Token]:
+        account = self._account
+        user: JSON = {
+            "name": account.name,
+            "password": account.secret,
+            "domain": {"name": account.domain},
+        }
+        project: JSON = (
+            {"id": account.project_id} if account.project_id else {"name": account.region}
+        )
+        body: JSON = {
+            "auth": {
+                "identity": {"methods": ["password"], "password": {"user": user}},
+                "scope": {"project": project},
+            }
+        }
+        reply = yield from call(
+            HttpRequest(
+                "POST",
+                f"{account.iam_url}/v3/auth/tokens",
+                (("nocatalog", "true"),),
+                (("Content-Type", "application/json;charset=utf8"),),
+                json_body(body),
+            )
+        )
+        value = reply.headers.get("x-subject-token")
+        token = reply.json_object().get("token")
+        scope = token.get("project") if isinstance(token, dict) else None
+        if not value or not isinstance(token, dict) or not isinstance(scope, dict):
+            raise ProtocolError("IAM's reply lacks the token or its project")
+        return Token(value, text(scope, "id"), self._end(token.get("expires_at")))
+
+    def _end(self, expires_at: JSON) -> float:
+        try:
+            return parse_moment(expires_at, "expires_at").timestamp()
+        except InvalidRequestError:
+            return self._clock() + TOKEN_SECONDS
+
+
+class KeyAuth(Auth):
+    """Requests signed with AK/SK."""
+
+    def __init__(self, account: Account, *, clock: Callable[[], float]) -> None:
+        self._account = account
+        self._clock = clock
+        self._project: Shared[str] = Shared(self._look_up)
+
+    def project_id(self) -> Flow[str]:
+        """As configured, else the one that IAM names for the region."""
+        return self._account.project_id or (yield from self._project.get())
+
+    def authorize(self, request: HttpRequest) -> Flow[HttpRequest]:
+        """Sign for now."""
+        return self._sign(request, (yield from self.project_id()))
+
+    def _sign(self, request: HttpRequest, project_id: str) -> HttpRequest:
+        return sign(
+            request,
+            access_key=self._account.name,
+            secret_key=self._account.secret,
+            moment=self._clock(),
+            project_id=project_id,
+        )
+
+    def _look_up(self) -> Flow[str]:
+        account = self._account
+        request = HttpRequest("GET", f"{account.iam_url}/v3/projects", (("name", account.region),))
+        reply = yield from call(self._sign(request, ""))
+        projects = objects(reply.json_object(), "projects")
+        if len(projects) != 1:
+            raise InvalidRequestError(
+                f"IAM knows {len(projects)} projects named {account.region!r}; set the connection's "
+                "project_id"
+            )
+        return text(projects[0], "id")
+
+
+def sign(
+    request: HttpRequest, *, access_key: str, secret_key: str, moment: float, project_id: str = ""
+) -> HttpRequest:
+    """*request* with ``Authorization`` by ``SDK-HMAC-SHA256``.
+
+    :param moment: epoch seconds, for ``X-Sdk-Date``; the vendor refuses other clocks than its own.
+    :param project_id: sent as ``X-Project-Id`` unless empty.
+    """
+    date = datetime.fromtimestamp(moment, timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    headers = [*request.headers, ("Host", _host(request.url)), ("X-Sdk-Date", date)]
+    if project_id:
+        headers.append(("X-Project-Id", project_id))
+    path = quote(unquote(urlsplit(request.url).path), safe="/~")
+    signed = sorted((name.lower(), value.strip()) for name, value in headers)
+    names = ";".join(name for name, _ in signed)
+    canonical = "\n".join(
+        [
+            request.method.upper(),
+            path if path.endswith("/") else f"{path}/",
+            replace(request, params=tuple(sorted(request.params))).query,
+            *(f"{name}:{value}" for name, value in signed),
+            "",
+            names,
+            hashlib.sha256(request.body or b"").hexdigest(),
+        ]
+    )
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    to_sign = f"{ALGORITHM}\n{date}\n{digest}"
+    signature = hmac.new(secret_key.encode(), to_sign.encode(), hashlib.sha256).hexdigest()
+    headers.append(
+        (
+            "Authorization",
+            f"{ALGORITHM} Access={access_key}, SignedHeaders={names}, Signature={signature}",
+        )
+    )
+    return replace(request, headers=tuple(headers))
+
+
+def _host(url: str) -> str:
+    """The ``Host`` header as HTTP clients send it: lower case, and no port that is the default."""
+    parts = urlsplit(url)
+    name = (parts.hostname or "") if ":" not in (parts.hostname or "") else f"[{parts.hostname}]"
+    if parts.port in {None, DEFAULT_PORTS.get(parts.scheme)}:
+        return name
+    return f"{name}:{parts.port}"

@@ -1,0 +1,257 @@
+"""Huawei Cloud ROMA Connect: applications and data integration tasks, exported as one package.
+
+A package can be downloaded once, and a user may run one export at a time. What the flows rely on
+stands, with its sources, in ``huawei_roma_wire``; authentication in ``huawei_auth``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from typing import ClassVar
+from urllib.parse import quote
+
+from airflow_provider_assets.sansio.errors import (
+    AssetsError,
+    BusyError,
+    InvalidRequestError,
+)
+from airflow_provider_assets.sansio.flow import Flow, call
+from airflow_provider_assets.sansio.jobs import (
+    ArchiveFile,
+    ArchiveJob,
+    ArchiveReference,
+    ArchiveRequest,
+    JobState,
+    Link,
+)
+from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse, json_body
+from airflow_provider_assets.sansio.plan import Item
+from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
+from airflow_provider_assets.sansio.window import Window
+from airflow_provider_assets.vendors import huawei_roma_wire as wire
+from airflow_provider_assets.vendors.base import Vendor, VendorSpec, strings
+from airflow_provider_assets.vendors.connection import Connection, check_url
+from airflow_provider_assets.vendors.huawei_auth import Account, Auth, KeyAuth, TokenAuth
+from airflow_provider_assets.vendors.replies import number, objects, text
+
+
+class HuaweiRoma(Vendor):
+    """ROMA Connect, by AK/SK or by an IAM user's token; one connection names one instance."""
+
+    spec: ClassVar[VendorSpec] = VendorSpec(
+        name="huawei_roma",
+        title="ROMA Connect",
+        hook="airflow_provider_assets.hooks.roma.RomaConnectHook",
+        docs_url="https://support.huaweicloud.com/intl/en-us/api-roma/",
+        base_url="",
+        max_batch=wire.MAX_BATCH,
+        kinds=("apps", "tasks"),
+        filters=frozenset(wire.LISTINGS),
+        options=frozenset(),
+        statuses=wire.STATUSES,
+        # The vendor names no interval and has no bulk status.
+        poll=PollPolicy(initial=5.0, maximum=60.0),
+        form=wire.FORM,
+        single_use=True,
+    )
+
+    def __init__(self, connection: Connection, *, clock: Callable[[], float]) -> None:
+        super().__init__(connection, clock=clock)
+        self.old = connection.flag("old_export_body")
+        self._instance = quote(self._needed("instance_id", connection.text("instance_id")), safe="")
+        self._auth = self._authentication()
+
+    def _base_url(self) -> str:
+        region = self.connection.text("region")
+        url = self.connection.text("base_url") or self.connection.host
+        if not url and region not in wire.REGIONS:
+            raise InvalidRequestError(
+                f"connection {self.connection.conn_id!r}: set base_url, or a region among "
+                f"{', '.join(wire.REGIONS)} (it is {region!r})"
+            )
+        default = f"https://roma.{region}.myhuaweicloud.com"
+        return check_url(url or default, "base_url", self.connection)
+
+    def _authentication(self) -> Auth:
+        conn = self.connection
+        region, project = conn.text("region"), conn.text("project_id")
+        if not project:
+            self._needed("project_id, or the region to look it up by", region)
+        zone = "" if region in wire.GLOBAL_IAM else f"{region}."
+        iam_url = conn.text("iam_url") or f"https://iam.{zone}myhuaweicloud.com"
+        account = Account(
+            check_url(iam_url, "iam_url", conn),
+            self._needed("login", conn.login),
+            self._needed("password", conn.password),
+            domain=conn.text("account"),
+            region=region,
+            project_id=project,
+        )
+        kind = conn.text("auth_type") or "aksk"
+        if kind == "token":
+            self._needed("account", account.domain)
+            return TokenAuth(account, clock=self.clock)
+        if kind != "aksk":
+            raise InvalidRequestError(
+                f"connection {conn.conn_id!r}: auth_type {kind!r} is neither aksk nor token"
+            )
+        return KeyAuth(account, clock=self.clock)
+
+    def _needed(self, name: str, value: str) -> str:
+        if not value:
+            raise InvalidRequestError(f"connection {self.connection.conn_id!r}: {name} is needed")
+        return value
+
+    # --- talking -----------------------------------------------------------------------------
+
+    def authorize(self, request: HttpRequest) -> Flow[HttpRequest]:
+        """A token, or a signature for now."""
+        return self._auth.authorize(request)
+
+    def send(self, request: HttpRequest) -> Flow[HttpResponse]:
+        """Perform *request*; one that is refused with 401 is sent once more with a new token."""
+        unauthorized = HTTPStatus.UNAUTHORIZED
+        sent = yield from self.authorize(replace(request, accept=request.accept | {unauthorized}))
+        reply = yield from call(sent)
+        if reply.status == unauthorized and self._auth.renew(sent):
+            reply = yield from super().send(request)
+        elif reply.status == unauthorized:
+            raise self.error_for(request, reply)
+        return reply
+
+    def error_class(self, status: int, data: JSON) -> type[AssetsError]:
+        """As everywhere, but "another export is running" is no missing permission."""
+        return BusyError if wire.is_busy(status, data) else super().error_class(status, data)
+
+    def _request(
+        self,
+        path: str,
+        *params: tuple[str, str],
+        service: str = "",
+        body: JSON = None,
+        accept: Sequence[int] = (),
+    ) -> Flow[HttpRequest]:
+        """GET, or with a *body* a POST that is sent once; *path* is below the instance's."""
+        project = quote((yield from self._auth.project_id()), safe="")
+        return HttpRequest(
+            "GET" if body is None else "POST",
+            f"{self.base_url}/v2/{project}{service}/instances{path}",
+            params,
+            (("Content-Type", "application/json;charset=utf-8"),) if body is not None else (),
+            None if body is None else json_body(body),
+            idempotent=body is None,
+            accept=frozenset(accept),
+        )
+
+    # --- what to export ----------------------------------------------------------------------
+
+    def check(self) -> Flow[str]:
+        """List the project's instances and find the connection's own among them.
+
+        :raises InvalidRequestError: if it is not there; the message names those that are.
+        """
+        request = yield from self._request("", ("offset", "0"), ("limit", str(wire.PAGE)))
+        data = (yield from self.send(request)).json_object()
+        known = [text(instance, "id") for instance in objects(data, "instances")]
+        if self._instance not in known and number(data, "total") <= len(known):
+            raise InvalidRequestError(
+                f"connection {self.connection.conn_id!r}: the project has no instance "
+                f"{self._instance!r}; it has {', '.join(known) or 'none'}"
+            )
+        return f"ROMA Connect accepts the credentials and knows instance {self._instance}"
+
+    def validate(self, *, options: Mapping[str, JSON]) -> Mapping[str, JSON]:
+        """ROMA Connect has no export options."""
+        return options
+
+    def expand(self, items: Mapping[str, Sequence[str]]) -> Flow[list[Item]]:
+        """Applications and tasks by id; with ``old_export_body``, applications by name."""
+        yield from ()
+        return [
+            Item(kind, value)
+            for kind in self.spec.kinds
+            for value in strings(items.get(kind, []), f"items.{kind}")
+        ]
+
+    def select(self, query: Mapping[str, JSON], window: Window | None) -> Flow[list[Item]]:
+        """``{"apps": {filter: value}, "tasks": {…}}``; an empty query takes all of both.
+
+        The vendor cannot list what changed: the window is applied here, to ``update_time`` of an
+        application and ``last_modified_time`` of a task.
+        """
+        found: list[Item] = []
+        for kind, params in wire.listings(query).items():
+            key = wire.key_of(kind, old=self.old)
+            entries = yield from self._list(kind, params)
+            # The listings have no documented order, and a retry must meet the same batches.
+            found += sorted(Item(kind, text(e, key)) for e in entries if wire.changed(e, window))
+        return found
+
+    def _list(self, kind: str, params: tuple[tuple[str, str], ...]) -> Flow[list[dict[str, JSON]]]:
+        service, key = wire.PLACES[kind]
+        found: list[dict[str, JSON]] = []
+        while True:
+            page = (("offset", str(len(found))), ("limit", str(wire.PAGE)))
+            path = f"/{self._instance}/{kind}"
+            request = yield from self._request(path, *page, *params, service=service)
+            data = (yield from self.send(request)).json_object()
+            entries = objects(data, key)
+            found += entries
+            if not entries or len(found) >= number(data, "total"):
+                return found
+
+    # --- jobs --------------------------------------------------------------------------------
+
+    def submit(self, request: ArchiveRequest) -> Flow[ArchiveJob]:
+        """Call "Exporting Assets in Batches", once.
+
+        :raises BusyError: if another export of this user is running.
+        """
+        body = wire.submission(request, old=self.old)
+        post = yield from self._request(f"/{self._instance}/assets/export", body=body)
+        data = (yield from self.send(post)).json_object()
+        return ArchiveJob(self.spec.name, text(data, "job_id"), submitted_at=self.clock())
+
+    def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[ArchiveJob]]:
+        """Call "Obtaining Job Progress" for each; success has ``facts["archive_id"]``."""
+        polled = list(jobs)
+        for index, job in enumerate(jobs):
+            if not job.state.is_terminal:
+                polled[index] = yield from self._ask(job)
+        return polled
+
+    def _ask(self, job: ArchiveJob) -> Flow[ArchiveJob]:
+        path = f"/{self._instance}/assets/jobs/{quote(job.job_id, safe='')}"
+        request = yield from self._request(path, accept=[HTTPStatus.NOT_FOUND])
+        reply = yield from self.send(request)
+        if reply.status in request.accept:
+            return wire.job(job, {"status": wire.UNKNOWN_JOB}, JobState.EXPIRED)
+        data = reply.json_object()
+        return wire.job(job, data, self.state_of(data.get("status")))
+
+    # --- bytes -------------------------------------------------------------------------------
+
+    def files(
+        self, reference: ArchiveReference, *, target_format: str | None = None
+    ) -> Flow[list[ArchiveFile]]:
+        """One package; the vendor names no container, so the name has no ending yet."""
+        yield from ()
+        if target_format is not None:
+            raise InvalidRequestError("target_format: ROMA Connect converts nothing; leave it out")
+        return [ArchiveFile(text(reference.job.facts, "archive_id"), reference.request.stem)]
+
+    def link(
+        self, reference: ArchiveReference, file: ArchiveFile, *, target_format: str | None = None
+    ) -> Flow[Link]:
+        """The API's own address, with credentials; its one GET is not sent here.
+
+        The job is asked first: that proves the token, and that the package is still there.
+
+        :raises ArchiveExpiredError: if it has been downloaded or its validity period is over.
+        """
+        ensure_succeeded((yield from self._ask(reference.job)))
+        path = f"/{self._instance}/assets/archives/{quote(file.key, safe='')}"
+        request = yield from self.authorize((yield from self._request(path)))
+        return Link(request.full_url, headers=request.headers, single_use=True)

@@ -1,0 +1,234 @@
+"""ROMA Connect's tables and wire shapes: what the vendor documents, and nothing that acts on it.
+
+Sources: the ROMA Connect API reference ("Exporting Assets in Batches", "Obtaining Job Progress",
+"Downloading an Asset Package", "Instance list" and the queries of apps and data integration tasks),
+its edition of 2022 for ae-ad-1 ("2022" below), and the vendor's Python SDK 3.1.219 ("SDK").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timezone
+
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, JobState
+from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.window import Window, parse_moment
+from airflow_provider_assets.vendors.base import check_names
+from airflow_provider_assets.vendors.connection import ConnectionForm
+
+# "Exporting Assets in Batches": at most 100 applications and tasks; we take it as their sum.
+MAX_BATCH = 100
+# "Instance list": limit up to 100. Tasks take 999; apps state no bound.
+PAGE = 100
+# SDK, RomaRegion. Other regions exist: they need an explicit base_url.
+REGIONS = (
+    "ap-southeast-1",
+    "ap-southeast-3",
+    "cn-east-2",
+    "cn-east-3",
+    "cn-north-1",
+    "cn-north-4",
+    "cn-south-1",
+    "ru-northwest-2",
+)
+# SDK, table of IAM endpoints: this region of ROMA has none of its own.
+GLOBAL_IAM = frozenset({"", "ru-northwest-2"})
+
+# "Obtaining Job Progress", all editions, in lower case. 2022: "Finished" means that the package was
+# downloaded within its validity period; its archive_id is no longer returned.
+STATUSES: Mapping[str, JobState] = {
+    "created": JobState.RUNNING,
+    "pending": JobState.RUNNING,
+    "waiting": JobState.RUNNING,
+    "processing": JobState.RUNNING,
+    "running": JobState.RUNNING,
+    "succeeded": JobState.SUCCEEDED,
+    "success": JobState.SUCCEEDED,
+    "failed": JobState.FAILED,
+    "failure": JobState.FAILED,
+    "error": JobState.FAILED,
+    "finished": JobState.EXPIRED,
+}
+# Our own word for a job that the vendor answers with 404.
+UNKNOWN_JOB = "unknown to the vendor"
+
+# SDK: query parameters of the two listings, without paging and sorting.
+LISTINGS: Mapping[str, frozenset[str]] = {
+    "apps": frozenset({"name", "owner", "favorite", "auth_role", "user_name"}),
+    "tasks": frozenset({"task_id", "name", "status", "task_type", "execute_status", "task_tag"})
+    | {"source_datasource_id", "target_datasource_id", "source_app_id", "target_app_id"},
+}
+# SDK: listing -> the part of its path before /instances, and the key of its entries.
+PLACES = {"apps": ("", "apps"), "tasks": ("/fdi", "entities")}
+CHANGED = ("update_time", "last_modified_time", "create_time", "created_date")
+# A number of at least this many is in milliseconds; seconds reach it in the year 5138.
+MILLISECONDS = 1e11
+MAX_REASONS = 5
+
+# "Exporting Assets in Batches" allows one export of a user at a time, but documents neither status nor
+# code of the refusal (its only error is 403): only the words tell it from a missing permission.
+REFUSALS = frozenset({400, 403, 409})
+_BUSY = re.compile(
+    r"\b(another|other|existing|previous|concurrent)\b.*\b(job|task|export)"
+    r"|\b(job|task|export)\w*\b.*(?<!not )\b(running|in progress|under way|unfinished|exists?)\b"
+    r"|\bbeing exported\b|\bis exporting\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_DENIED = re.compile(r"permission|authori[sz]|denied|forbidden|policy", re.IGNORECASE)
+
+FORM = ConnectionForm(
+    hidden=("schema", "port", "extra"),
+    relabeling={
+        "login": "Access key (AK) or IAM user",
+        "password": "Secret key (SK) or password",
+        "host": "Base URL",
+    },
+    placeholders={"host": "https://roma.ap-southeast-1.myhuaweicloud.com"},
+    fields={
+        "auth_type": {
+            "label": "Authentication",
+            "description": "aksk: requests are signed. token: an IAM user's password grant.",
+            "schema": {"type": "string", "enum": ["aksk", "token"], "default": "aksk"},
+        },
+        "region": {
+            "label": "Region",
+            "description": "Finds the base URL, the IAM URL and the project id.",
+            "schema": {"type": ["string", "null"]},
+        },
+        "instance_id": {
+            "label": "Instance id",
+            "description": "The ROMA Connect instance whose assets are exported.",
+            "schema": {"type": "string"},
+        },
+        "project_id": {
+            "label": "Project id",
+            "description": "Empty: looked up through IAM by the region's name.",
+            "schema": {"type": ["string", "null"]},
+        },
+        "account": {
+            "label": "Account name",
+            "description": "The IAM user's account (domain); for token authentication only.",
+            "schema": {"type": ["string", "null"]},
+        },
+        "iam_url": {
+            "label": "IAM URL",
+            "description": "Empty: https://iam.<region>.myhuaweicloud.com.",
+            "schema": {"type": ["string", "null"]},
+        },
+        "old_export_body": {
+            "label": "Old export dialect",
+            "description": "For instances of 2022: one application, by name, and task_id.",
+            "schema": {"type": "boolean", "default": False},
+        },
+    },
+)
+
+
+def is_busy(status: int, data: JSON) -> bool:
+    """Whether a refusal says that an export is under way."""
+    if status not in REFUSALS or not isinstance(data, dict):
+        return False
+    words = f"{data.get('error_msg')} {data.get('error_details')}"
+    return _BUSY.search(words) is not None and _DENIED.search(words) is None
+
+
+def submission(request: ArchiveRequest, *, old: bool) -> JSON:
+    """Both keys are always there: editions differ on which are mandatory.
+
+    :param old: 2022: ``apps`` is the name of one application, and tasks are named by ``task_id``.
+    :raises InvalidRequestError: if the old dialect cannot express the request.
+    """
+    apps, tasks = request.items.get("apps", ()), request.items.get("tasks", ())
+    if not old:
+        return {"apps": [{"id": i} for i in apps], "tasks": [{"id": i} for i in tasks]}
+    if len(apps) != 1:
+        raise InvalidRequestError(
+            f"old_export_body takes exactly one application, by its name, and this batch has "
+            f"{len(apps)}; export each application in a task of its own"
+        )
+    return {"apps": apps[0], "tasks": [{"task_id": i} for i in tasks]}
+
+
+def listings(query: Mapping[str, JSON]) -> dict[str, tuple[tuple[str, str], ...]]:
+    """``apps`` and ``tasks`` -> their query; both, unfiltered, if *query* names neither.
+
+    :raises InvalidRequestError: for a filter that the vendor does not know.
+    """
+    found: dict[str, tuple[tuple[str, str], ...]] = {}
+    for kind, known in LISTINGS.items():
+        given = query.get(kind, not query)
+        if given is False or given is None:
+            continue
+        filters = {} if given is True else given
+        if not isinstance(filters, dict):
+            raise InvalidRequestError(f"select.{kind}: expected true or filters, got {given!r}")
+        check_names(filters, known, f"select.{kind}")
+        found[kind] = tuple((name, _param(filters[name])) for name in sorted(filters))
+    return found
+
+
+def key_of(kind: str, *, old: bool) -> str:
+    """What an entry of a listing is exported by."""
+    return "task_id" if kind == "tasks" else "name" if old else "id"
+
+
+def changed(entry: Mapping[str, JSON], window: Window | None) -> bool:
+    """Whether it was last changed in *window*; one that tells no time is taken, not lost."""
+    moments = [found for key in CHANGED if (found := moment(entry.get(key))) is not None]
+    return window is None or not moments or window.holds(moments[0])
+
+
+def moment(value: JSON) -> datetime | None:
+    """A time in any of the editions' forms: ISO text, or epoch milliseconds as number or text."""
+    if isinstance(value, str) and not value.isdigit():
+        for zone in ("", "+00:00"):
+            try:
+                return parse_moment(value + zone, "time")
+            except InvalidRequestError:
+                continue
+        return None
+    if value is None or isinstance(value, (bool, list, dict)) or not float(value):
+        return None
+    seconds = float(value) / (1000 if float(value) >= MILLISECONDS else 1)
+    return datetime.fromtimestamp(seconds, timezone.utc)
+
+
+def job(known: ArchiveJob, data: Mapping[str, JSON], state: JobState) -> ArchiveJob:
+    """A job as "Obtaining Job Progress" tells it, in any edition."""
+    nested = data.get("entities")
+    archive = data.get("archive_id") or (isinstance(nested, dict) and nested.get("archive_id"))
+    reasons = _reasons(data)
+    text = "; ".join(_sentence(reason) for reason in reasons[:MAX_REASONS])
+    if state is JobState.SUCCEEDED and not archive:
+        state = JobState.EXPIRED
+    if state is JobState.EXPIRED:
+        text = "the package can be downloaded once, and it has been, or its validity period is over"
+    progress = data.get("progress_percent")
+    return ArchiveJob(
+        "huawei_roma",
+        known.job_id,
+        state=state,
+        vendor_status=str(data.get("status") or ""),
+        progress=float(progress) if isinstance(progress, (int, float)) else None,
+        reason=text,
+        code=str(reasons[0]["error_code"]) if reasons and reasons[0].get("error_code") else None,
+        submitted_at=known.submitted_at,
+        facts={"archive_id": str(archive)} if archive else {},
+    )
+
+
+def _reasons(data: Mapping[str, JSON]) -> list[Mapping[str, JSON]]:
+    """The failures: ``reasons``, or ``reason`` in the edition of 2025."""
+    found = data.get("reasons") or data.get("reason")
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+
+
+def _sentence(reason: Mapping[str, JSON]) -> str:
+    what = f"{reason.get('resource_type', 'resource')} {reason.get('resource_name', '')}".strip()
+    return f"{what}: {reason.get('error_msg', 'no message')}"
+
+
+def _param(value: JSON) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
