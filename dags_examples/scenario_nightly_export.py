@@ -9,7 +9,9 @@ from airflow.sdk import DAG
 
 from airflow_provider_assets.exports import asset_export
 
-with DAG("scenario_nightly_export", schedule="@daily", start_date=pendulum.datetime(2026, 1, 1)) as dag:
+with DAG(
+    "scenario_nightly_export", schedule="@daily", start_date=pendulum.datetime(2026, 1, 1)
+) as dag:
     asset_export(
         "export",
         conn_id="scenario_default",

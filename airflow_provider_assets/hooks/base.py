@@ -14,8 +14,14 @@ from airflow.sdk import BaseHook
 from airflow_provider_assets._airflow import connection_of, mask_link
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 from airflow_provider_assets.sansio.flow import Flow
-from airflow_provider_assets.sansio.jobs import ArchiveFile, ArchiveJob, ArchiveReference, Link
-from airflow_provider_assets.sansio.waiter import PollPolicy, Waitlist, wait_for
+from airflow_provider_assets.sansio.jobs import (
+    ArchiveFile,
+    ArchiveJob,
+    ArchiveReference,
+    ArchiveRequest,
+    Link,
+)
+from airflow_provider_assets.sansio.waiter import PollPolicy, Waitlist, submit_when_free, wait_for
 from airflow_provider_assets.transport import AsyncTransport, RateLimit, Transport
 from airflow_provider_assets.vendors import vendor_class
 from airflow_provider_assets.vendors.base import Vendor
@@ -83,6 +89,19 @@ class AssetArchiveHook(BaseHook):
         return self.transport.run(flow)
 
     # --- what exporters need -----------------------------------------------------------------
+
+    def submit(self, request: ArchiveRequest) -> ArchiveJob:
+        """Start a job, once; waits for another job where the vendor takes one at a time.
+
+        :raises BusyError: if that takes longer than half an hour.
+        """
+        return self.run(
+            submit_when_free(
+                lambda: self.vendor.submit(request),
+                clock=time.time,
+                on_busy=lambda error: self.log.info("Waiting for another export: %s", error),
+            )
+        )
 
     def poll(self, jobs: Sequence[ArchiveJob]) -> list[ArchiveJob]:
         """The present state of *jobs*, in their order."""

@@ -54,7 +54,7 @@ class Batches:
     def _submit(self, entry: Entry) -> ArchiveJob:
         request = entry.request
         self.ledger.record(Entry(request, since=time.time()))
-        job = self.hook.run(self.hook.vendor.submit(request))
+        job = self.hook.submit(request)
         self.log.info(
             "Submitted batch %d of %d with %d items as %s job %s",
             request.index + 1,

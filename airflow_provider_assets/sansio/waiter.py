@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AssetsError,
+    BusyError,
     JobCancelledError,
     JobFailedError,
     JobTimeoutError,
@@ -22,6 +23,8 @@ from airflow_provider_assets.sansio.flow import Flow, pause
 from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState
 
 MAX_FAILED_POLLS = 5
+# Seconds to wait for another job of an account that may run one, and between two tries.
+BUSY_BUDGET, BUSY_PAUSE = 1800.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +188,28 @@ def wait_for(
         waitlist.add(watch)
     yield from waitlist.flow()
     return [watch.end for watch in watches if watch.end is not None]
+
+
+def submit_when_free(
+    submit: Callable[[], Flow[ArchiveJob]],
+    *,
+    clock: Callable[[], float],
+    on_busy: Callable[[BusyError], None] = lambda error: None,
+) -> Flow[ArchiveJob]:
+    """Submit; where the vendor takes one job at a time, wait until the other one has ended.
+
+    :param submit: starts the flow of a submission.
+    :raises BusyError: if the other job outlasts :data:`BUSY_BUDGET`.
+    """
+    until = clock() + BUSY_BUDGET
+    while True:
+        try:
+            return (yield from submit())
+        except BusyError as error:
+            if clock() + BUSY_PAUSE > until:
+                raise
+            on_busy(error)
+        yield from pause(BUSY_PAUSE)
 
 
 def ensure_succeeded(end: ArchiveJob | AssetsError) -> ArchiveJob:

@@ -17,7 +17,13 @@ from airflow_provider_assets.sansio.errors import (
     InvalidRequestError,
     PartialArchiveError,
 )
-from airflow_provider_assets.sansio.jobs import ArchiveFile, ArchiveReference, Data, JobState
+from airflow_provider_assets.sansio.jobs import (
+    ArchiveFile,
+    ArchiveReference,
+    Data,
+    JobState,
+    fingerprint,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -47,6 +53,8 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     :param part_size: bytes of a part.
     :param max_memory: bytes that the engine may hold, 128 MiB.
     :param target_format: let the vendor convert every file (Scenario); lands files one by one.
+    :param max_reexports: where an archive can be downloaded only once and the download broke, how often
+        an attempt may ask the vendor to export it anew.
     :param on_partial: what an archive with fewer files than were asked for does: ``fail``, or ``land``.
     :raises AssetsError: see ``sansio.errors``; nothing half is visible then.
     """
@@ -68,6 +76,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         part_size: int | None = None,
         max_memory: int = 128 * MIB,
         target_format: str | None = None,
+        max_reexports: int = 1,
         on_partial: Literal["fail", "land"] = "fail",
         **kwargs: Any,
     ) -> None:
@@ -82,6 +91,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         self.part_size = part_size
         self.max_memory = max_memory
         self.target_format = target_format
+        self.max_reexports = max_reexports
         self.on_partial = on_partial
 
     @cached_property
@@ -114,62 +124,61 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             Source,
             land,
         )
+        from airflow_provider_assets.transfers.once import (  # noqa: PLC0415
+            MARKER_SUFFIX,
+            Once,
+            sealed,
+        )
         from airflow_provider_assets.transfers.stores import open_destination  # noqa: PLC0415
 
         if self.on_partial not in ("fail", "land"):
             raise InvalidRequestError(f"on_partial={self.on_partial!r} is neither fail nor land")
-        reference = self.reference
         store, prefix = open_destination(self.destination)
-        hook = AssetArchiveHook.for_conn(reference.conn_id)
-        link = partial(hook.link, reference, target_format=self.target_format)
-        files = hook.files(reference, target_format=self.target_format)
-        manifest = land(
-            [Source(file, partial(link, file)) for file in files],
-            store,
-            prefix=prefix,
-            name=self._object_name(files),
-            layout=self.layout,
-            overwrite=self.overwrite,
-            verify=self.verify,
-            options=LandingOptions(
-                concurrency=self.concurrency,
-                part_size=self.part_size,
-                max_memory=self.max_memory,
-                sha256=True,
-            ),
-            facts=self._facts(),
-            progress=self._progress,
+        options = LandingOptions(
+            concurrency=self.concurrency,
+            part_size=self.part_size,
+            max_memory=self.max_memory,
+            sha256=True,
         )
+
+        def land_from(reference: ArchiveReference, is_sealed: bool = False) -> Manifest:
+            files = hook.files(reference, target_format=self.target_format)
+            link = partial(hook.link, reference, target_format=self.target_format)
+            return land(
+                [Source(file, sealed if is_sealed else partial(link, file)) for file in files],
+                store,
+                prefix=prefix,
+                name=self._object_name(files),
+                layout=self.layout,
+                overwrite=self.overwrite,
+                verify=self.verify,
+                options=options,
+                facts=facts(reference, self.target_format),
+                progress=self._progress,
+            )
+
+        hook = AssetArchiveHook.for_conn(self.reference.conn_id)
+        if hook.vendor.spec.single_use:
+            marker = f"{prefix}{self._stem()}{MARKER_SUFFIX}"
+            once = Once(hook, store, marker, self.max_reexports)
+            manifest = once.land(self.reference, land_from)
+        else:
+            manifest = land_from(self.reference)
         self._tell(manifest)
         self._check_count(manifest, store, prefix)
         return manifest
 
-    def _object_name(self, files: Sequence[ArchiveFile]) -> str | None:
-        """Of the object, or of the manifest of several files."""
+    def _stem(self) -> str:
         request = self.reference.request
-        stem = request.stem
         if self.name:
-            stem = self.name + (f"-{request.index + 1:03d}" if request.of > 1 else "")
-        if len(files) == 1:
-            ending = PurePosixPath(files[0].name).suffix
-            return f"{stem}{ending}"
-        return f"{stem}.zip" if self.layout == "archive" else stem
+            return self.name + (f"-{request.index + 1:03d}" if request.of > 1 else "")
+        return request.stem
 
-    def _facts(self) -> dict[str, JSON]:
-        """What the manifest remembers; the fingerprint decides whether a landing is the same one."""
-        reference = self.reference
-        request = reference.request
-        return {
-            "vendor": request.vendor,
-            "conn_id": reference.conn_id,
-            "job_id": reference.job.job_id,
-            "window": list(request.window) if request.window else None,
-            "items": request.count,
-            "batch": request.index + 1,
-            "batches": request.of,
-            "target_format": self.target_format,
-            "fingerprint": request.fingerprint,
-        }
+    def _object_name(self, files: Sequence[ArchiveFile]) -> str:
+        """Of the object, or of the manifest of several files."""
+        if len(files) == 1:
+            return self._stem() + PurePosixPath(files[0].name).suffix
+        return f"{self._stem()}.zip" if self.layout == "archive" else self._stem()
 
     def _progress(self, progress: Progress) -> None:
         parts = [f"{progress.bytes / MIB:.1f} MiB at {progress.rate / MIB:.1f} MiB/s"]
@@ -219,10 +228,26 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         extra = {
             name: result[name] for name in ("uri", "bytes", "sha256", "entries", "manifest_uri")
         }
-        facts = cast("Data", result["facts"])
-        extra |= {name: facts[name] for name in ("vendor", "job_id", "window")}
+        known = cast("Data", result["facts"])
+        extra |= {name: known[name] for name in ("vendor", "job_id", "window")}
         for outlet in self.outlets:
             if isinstance(outlet, Asset):
                 context["outlet_events"][outlet].extra = dict(extra)
             elif isinstance(outlet, AssetAlias):
                 context["outlet_events"][outlet].add(Asset(str(result["uri"])), extra=dict(extra))
+
+
+def facts(reference: ArchiveReference, target_format: str | None) -> dict[str, JSON]:
+    """What the manifest remembers; the fingerprint decides whether a landing is the same one."""
+    request = reference.request
+    return {
+        "vendor": request.vendor,
+        "conn_id": reference.conn_id,
+        "job_id": reference.job.job_id,
+        "window": list(request.window) if request.window else None,
+        "items": request.count,
+        "batch": request.index + 1,
+        "batches": request.of,
+        "target_format": target_format,
+        "fingerprint": fingerprint([request.fingerprint, target_format]),
+    }

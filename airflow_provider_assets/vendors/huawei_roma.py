@@ -54,6 +54,8 @@ class HuaweiRoma(Vendor):
         # The vendor names no interval and has no bulk status.
         poll=PollPolicy(initial=5.0, maximum=60.0),
         form=wire.FORM,
+        # "Exporting Assets in Batches": one export job of a user at a time.
+        parallel_jobs=1,
         single_use=True,
     )
 

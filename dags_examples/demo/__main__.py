@@ -106,7 +106,8 @@ def verified(landed: list[dict[str, object]], sandbox: object) -> Iterator[dict[
             "seconds": f"{manifest['seconds']:.1f}",
             "where": path.relative_to(ROOT),
             "skipped": manifest["skipped"],
-            "verified": served["sha256"] == digest and len(served["entries"]) == manifest["entries"],
+            "verified": served["sha256"] == digest
+            and len(served["entries"]) == manifest["entries"],
         }
 
 

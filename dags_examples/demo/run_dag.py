@@ -6,11 +6,12 @@ import json
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pendulum
 from airflow.utils.db import initdb
 
-from airflow_provider_assets.sansio.jobs import ArchiveRequest
+from airflow_provider_assets.sansio.jobs import ArchiveReference
 
 DAGS = Path(__file__).parent.parent
 
@@ -21,16 +22,19 @@ def main(dag_id: str, day: str) -> int:
     sys.path.insert(0, str(DAGS))
     dag = import_module(dag_id).dag
     run = dag.test(logical_date=pendulum.parse(day, tz="UTC").add(days=1))
-    landed, jobs = [], {}
+    landed: list[dict[str, Any]] = []
+    jobs: dict[tuple[str, int], str] = {}
     for ti in run.get_task_instances():
         result = ti.xcom_pull(task_ids=ti.task_id, map_indexes=ti.map_index)
         if isinstance(result, dict) and "manifest_uri" in result:
             took = (ti.end_date - ti.start_date).total_seconds() if ti.end_date else 0.0
             landed.append({**result, "seconds": took})
         for reference in result if isinstance(result, list) else ():
-            jobs[ArchiveRequest.from_dict(reference["request"]).fingerprint] = reference["job"]
+            known = ArchiveReference.from_dict(reference)
+            jobs[known.request.vendor, known.request.index] = known.job.job_id
     for manifest in landed:  # what is there already tells the job that it landed from
-        manifest["job_id"] = jobs[manifest["facts"]["fingerprint"]]["job_id"]
+        facts = manifest["facts"]
+        manifest["job_id"] = jobs[facts["vendor"], facts["batch"] - 1]
     sys.stdout.write(f"\nRESULT {json.dumps(landed)}\n")
     return 0 if run.state == "success" else 1
 
