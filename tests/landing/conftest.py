@@ -2,24 +2,15 @@ from __future__ import annotations
 
 import io
 import random
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from servers import Origin, S3Server, http_origin, seaweedfs
+from servers import Origin, S3Server, http_origin
 
 from airflow_provider_assets.landing import LandingOptions, LocalStore, S3Store, Source
 from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
-
-
-@pytest.fixture(scope="session")
-def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with seaweedfs(tmp_path_factory.mktemp("weed")) as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,160 @@
+"""Runs DAGs with ``dag.test()`` and tells what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+from airflow.models.asset import AssetEvent
+from airflow.sdk import DAG
+from airflow.utils.session import create_session
+from airflow.utils.state import DagRunState
+from airflow.utils.types import DagRunType
+from sqlalchemy import select
+
+BUNDLE = "dags-folder"
+_NUMBER = count(1)
+
+
+def day(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
+
+
+@dataclass
+class Try:
+    """How one try of a task ended in an error."""
+
+    task_id: str
+    map_index: int
+    number: int
+    error: BaseException
+
+
+@dataclass
+class Run:
+    """A finished DAG run."""
+
+    dag_run: Any
+    tries: list[Try] = field(default_factory=list)
+
+    @property
+    def state(self) -> str:
+        return str(self.dag_run.state)
+
+    @property
+    def states(self) -> dict[str, str]:
+        """Task id (with map index where mapped) -> state."""
+        return {_name(ti): str(ti.state) for ti in self.instances()}
+
+    def instances(self) -> list[Any]:
+        found = self.dag_run.get_task_instances()
+        return sorted(found, key=lambda ti: (ti.task_id, ti.map_index))
+
+    def result(self, task_id: str, map_index: int = -1) -> Any:
+        for ti in self.instances():
+            if ti.task_id == task_id and ti.map_index == map_index:
+                return ti.xcom_pull(task_ids=task_id, map_indexes=map_index)
+        raise KeyError(task_id)
+
+    def results(self, task_id: str) -> list[Any]:
+        """Of every map index."""
+        indexes = [ti.map_index for ti in self.instances() if ti.task_id == task_id]
+        return [self.result(task_id, index) for index in indexes]
+
+    @property
+    def error(self) -> BaseException:
+        """The error that ended the run; there is exactly one task that failed by itself."""
+        assert self.tries, f"nothing failed: {self.states}"
+        return self.tries[-1].error
+
+    def extras(self) -> list[dict[str, Any]]:
+        """The extra of each asset event of this run."""
+        with create_session() as session:
+            query = select(AssetEvent).where(
+                AssetEvent.source_dag_id == self.dag_run.dag_id,
+                AssetEvent.source_run_id == self.dag_run.run_id,
+            )
+            return [dict(event.extra) for event in session.scalars(query)]
+
+
+def _name(ti: Any) -> str:
+    return ti.task_id if ti.map_index < 0 else f"{ti.task_id}[{ti.map_index}]"
+
+
+class Airflow:
+    """Builds, registers and runs DAGs.
+
+    ``dag.test()`` knows manual runs only; :meth:`run` can also make it a run of another kind.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._patch = monkeypatch
+
+    def dag(self, build: Callable[[], object], **options: Any) -> Any:
+        """A DAG of a new name with the tasks that *build* makes, known to the database."""
+        tries: list[Try] = []
+
+        def note(context: Mapping[str, Any]) -> None:
+            ti = context["ti"]
+            tries.append(Try(ti.task_id, ti.map_index, ti.try_number, context["exception"]))
+
+        arguments = {
+            "on_failure_callback": note,
+            "on_retry_callback": note,
+            "retries": 0,
+            "retry_delay": timedelta(0),
+            **options.pop("default_args", {}),
+        }
+        options = {"start_date": day("2025-12-01"), "catchup": False, **options}
+        schedule = options.pop("schedule", "@daily")
+        dag = DAG(f"test_{next(_NUMBER)}", schedule=schedule, default_args=arguments, **options)
+        with dag:
+            build()
+        dag.tries = tries
+        register(dag)
+        return dag
+
+    def run(
+        self, dag: Any, logical_date: str | None = "2026-01-07", conf: Any = None, **facts: Any
+    ) -> Run:
+        """Run *dag*; *facts* are arguments of ``create_dagrun`` (``run_type``, ``partition_key``)."""
+        tries = getattr(dag, "tries", [])
+        tries.clear()
+        with self._patch.context() as patch:
+            if facts:
+                patch.setattr("airflow.models.dagrun.get_or_create_dagrun", _creator(facts))
+            moment = None if logical_date is None else day(logical_date)
+            dag_run = dag.test(logical_date=moment, run_conf=conf)
+        return Run(dag_run, list(tries))
+
+    def __call__(self, build: Callable[[], object], **options: Any) -> Run:
+        """Build and run in one go."""
+        run = options.pop("run", {})
+        return self.run(self.dag(build, **options), **run)
+
+
+def register(dag: Any) -> None:
+    """Make *dag* known, as the DAG processor does with what it finds in a bundle's folder."""
+    folder = Path(__file__).parent
+    dag.fileloc, dag.relative_fileloc = str(folder / f"{dag.dag_id}.py"), f"{dag.dag_id}.py"
+    with create_session() as session:
+        DagBundlesManager().sync_bundles_to_db(session=session)
+    bag = DagBag(dag_folder=str(folder / "none"), bundle_path=folder, bundle_name=BUNDLE)
+    bag.bag_dag(dag)
+    sync_bag_to_db(bag, BUNDLE, None)
+
+
+def _creator(facts: Mapping[str, Any]) -> Callable[..., Any]:
+    def create(*, dag: Any, **arguments: Any) -> Any:
+        given = {"run_type": DagRunType.MANUAL, "state": DagRunState.RUNNING, **arguments, **facts}
+        given["run_id"] = f"{given['run_type']}__{next(_NUMBER)}"
+        return dag.create_dagrun(**given)
+
+    return create

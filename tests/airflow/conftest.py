@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from airflow.utils.db import initdb
+from airflow_runs import Airflow
+from servers import S3Server
+
+from airflow_provider_assets.sandbox import running
+
+BUCKET = "exports"
+
+
+@pytest.fixture(scope="session")
+def database() -> None:
+    initdb()
+
+
+@pytest.fixture
+def airflow(database: None, monkeypatch: pytest.MonkeyPatch) -> Airflow:
+    """A real Airflow; its runs poll without pauses of the vendor's own pace."""
+    return Airflow(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def _sandbox():
+    days = [f"2026-01-0{day}={count}" for day, count in ((5, 4), (6, 7), (7, 5))]
+    flags = [flag for day in days for flag in ("--day", day)]
+    with running(
+        "--vendor", "scenario", "--items", "20", *flags, "--day", "2026-01-08=1003",
+        "--job-seconds", "0.2", "--item-bytes", "200",
+    ) as sandbox:  # fmt: skip
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(_sandbox, monkeypatch: pytest.MonkeyPatch):
+    """The Scenario sandbox behind the connection ``scenario_default``, with fresh counters."""
+    _sandbox.clear_faults()
+    _sandbox.reset_stats()
+    connect(monkeypatch, "scenario_default", _sandbox.scenario["connection"])
+    return _sandbox
+
+
+@pytest.fixture
+def s3(
+    s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], dict[str, bytes]]]:
+    """The connection ``s3_test``; a call gives what stands in the bucket."""
+    client = s3_server.client()
+    if BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
+        client.create_bucket(Bucket=BUCKET)
+    connection = {
+        "conn_type": "aws",
+        "login": s3_server.access_key,
+        "password": s3_server.secret_key,
+        "extra": {
+            "endpoint_url": s3_server.endpoint,
+            "region_name": "us-east-1",
+            "config_kwargs": {"s3": {"addressing_style": "path"}},
+        },
+    }
+    connect(monkeypatch, "s3_test", connection)
+
+    def stored() -> dict[str, bytes]:
+        found = client.list_objects_v2(Bucket=BUCKET).get("Contents", ())
+        return {
+            item["Key"]: client.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read()
+            for item in found
+        }
+
+    yield stored
+    for key in stored():
+        client.delete_object(Bucket=BUCKET, Key=key)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "landed"
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, conn_id: str, connection: object) -> None:
+    monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
