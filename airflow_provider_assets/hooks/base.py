@@ -206,22 +206,27 @@ def vendor_for(connection: Connection) -> Vendor:
 
 
 def rate_of(connection: Connection) -> RateLimit:
-    """The connection's own limit, extra ``requests_per_second``.
+    """The connection's own limit, extra ``requests_per_second``."""
+    return RateLimit(positive(connection, "requests_per_second"))
+
+
+def positive(connection: Connection, name: str) -> float | None:
+    """Extra *name* as a number; None if it is not set.
 
     :raises InvalidRequestError: if it is not a positive number.
     """
-    text = connection.text("requests_per_second")
+    text = connection.text(name)
     if not text:
-        return RateLimit()
+        return None
     try:
-        rate = float(text)
+        value = float(text)
     except ValueError:
-        rate = 0.0
-    if rate <= 0:
+        value = 0.0
+    if value <= 0:
         raise InvalidRequestError(
-            f"connection {connection.conn_id!r}: requests_per_second {text!r} is not a positive number"
+            f"connection {connection.conn_id!r}: {name} {text!r} is not a positive number"
         )
-    return RateLimit(rate)
+    return value
 
 
 def poll_policy(vendor: Vendor, interval: float | None) -> PollPolicy:

@@ -24,6 +24,7 @@ from airflow_provider_assets.operators.selection import Selection, seconds
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
+    JobTimeoutError,
     PartialArchiveError,
 )
 from airflow_provider_assets.sansio.jobs import ArchiveJob, Data
@@ -258,6 +259,12 @@ class AssetArchiveOperator(BaseOperator):
         ]
         for entry in ended:
             ledger.record(entry)
+        self._running = [
+            entry.job
+            for entry, end in zip(wave, ends, strict=True)
+            if isinstance(end, JobTimeoutError) and entry.job
+        ]
+        self.on_kill()  # what is given up at the deadline must not run on
         self._running = []
         for end in ends:
             self._check_partial(ensure_succeeded(end))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 from airflow.sdk import Asset, AssetAlias, BaseOperator
 
 from airflow_provider_assets._airflow import default_retry_policy, raise_for_airflow
-from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.hooks.base import AssetArchiveHook, positive
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
@@ -133,9 +133,10 @@ class ArchiveToObjectStorageOperator(BaseOperator):
 
         if self.on_partial not in ("fail", "land"):
             raise InvalidRequestError(f"on_partial={self.on_partial!r} is neither fail nor land")
+        hook = AssetArchiveHook.for_conn(self.reference.conn_id)
         store, prefix = open_destination(self.destination)
         options = LandingOptions(
-            concurrency=self.concurrency,
+            concurrency=self._concurrency(hook),
             part_size=self.part_size,
             max_memory=self.max_memory,
             sha256=True,
@@ -157,7 +158,6 @@ class ArchiveToObjectStorageOperator(BaseOperator):
                 progress=self._progress,
             )
 
-        hook = AssetArchiveHook.for_conn(self.reference.conn_id)
         if hook.vendor.spec.single_use:
             marker = f"{prefix}{self._stem()}{MARKER_SUFFIX}"
             once = Once(hook, store, marker, self.max_reexports)
@@ -167,6 +167,13 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         self._tell(manifest)
         self._check_count(manifest, store, prefix)
         return manifest
+
+    def _concurrency(self, hook: AssetArchiveHook) -> int | None:
+        """Ours, within the connection's ``max_concurrent_downloads``."""
+        limit = positive(hook.vendor.connection, "max_concurrent_downloads")
+        if limit is None:
+            return self.concurrency
+        return min(int(limit), self.concurrency or int(limit))
 
     def _stem(self) -> str:
         request = self.reference.request
