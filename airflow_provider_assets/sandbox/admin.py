@@ -32,6 +32,7 @@ class Admin:
         add("DELETE", f"{base}/faults", self._disarm)
         add("GET", f"{base}/clock", self._clock)
         add("POST", f"{base}/clock", self._clock)
+        add("DELETE", f"{base}/tokens", self._forget_tokens)
         add("GET", f"{base}/jobs", self._jobs)
         add("GET", f"{base}/jobs/{{job}}", self._truth)
         add("POST", f"{base}/jobs/{{job}}", self._act)
@@ -71,6 +72,10 @@ class Admin:
             self.world.clock.offset += float((await request.json())["advance"])
         clock = self.world.clock
         return web.json_response({"now": clock.now(), "offset": clock.offset})
+
+    async def _forget_tokens(self, _request: web.Request) -> web.Response:
+        self.world.tokens.clear()
+        return web.Response(status=204)
 
     async def _jobs(self, _request: web.Request) -> web.Response:
         return web.json_response(self._all_jobs())

@@ -61,6 +61,10 @@ class Sandbox:
         """Move the sandbox's clock forward."""
         self.ask("POST", "clock", {"advance": seconds})
 
+    def forget_tokens(self) -> None:
+        """Make every issued token invalid, as a changed password does."""
+        self.ask("DELETE", "tokens")
+
     def jobs(self) -> list[Json]:
         """Every job of every vendor: vendor, id, status and more."""
         return cast("list[Json]", self.ask("GET", "jobs"))

@@ -19,13 +19,13 @@ _SPEC = re.compile(
 )
 _STATUS = re.compile(r"(?P<status>[1-5]\d\d)(?P<body>html|empty|json)?")
 
-ANSWER_KINDS = ("reset", "hang", "delay", "empty", "plan-limit", "redirect")
+ANSWER_KINDS = ("drop", "reset", "hang", "delay", "empty", "plan-limit", "redirect")
 BODY_KINDS = (
     "reset", "truncate", "short", "corrupt", "slow", "stall", "expired",
     "no-range", "no-length", "new-etag",
 )  # fmt: skip
 JOB_KINDS = ("stuck", "failed", "canceled", "expired", "partial", "slow")
-REPLY_KINDS = ("status", "no-url", "no-id", "empty-page")
+REPLY_KINDS = ("status", "no-url", "no-id", "empty-page", "busy")
 AFTERWARDS = "accept-then-"
 
 
@@ -65,7 +65,8 @@ class Fault:
         """The fault that replaces the answer once the request has taken effect."""
         if not self.kind.startswith(AFTERWARDS):
             return None
-        return replace(self, kind=self.kind.removeprefix(AFTERWARDS))
+        kind = self.kind.removeprefix(AFTERWARDS)
+        return replace(self, kind="drop" if kind == "reset" else kind)
 
     def param(self, name: str, default: str = "") -> str:
         """A ``key=value`` of the specification."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from .storage import hang_up
+from .storage import archive_key, hang_up
 
 if TYPE_CHECKING:
     from .faults import Fault
@@ -33,6 +33,8 @@ class Gate:
             stats = self.world.stats
             stats.asked(self.vendor.name, route.name, route.group)
             request["route"] = route.name
+            if route.group == "download":
+                stats.archive(archive_key(request), "gets")
             fault = self.world.faults.take(*names, path=request.path)
             request["fault"] = fault
             response = await self._perform(request, route, fault)
@@ -57,7 +59,8 @@ class Gate:
         self, request: web.Request, fault: Fault, route: Route
     ) -> web.StreamResponse | None:
         """What the fault answers in the vendor's place; None when it only bends the answer."""
-        if fault.kind == "reset" and route.group != "download":
+        # On a download "reset" happens within the body, where the handler sends it.
+        if fault.kind == "drop" or (fault.kind == "reset" and route.group != "download"):
             hang_up(request, rudely=True)
             return web.Response()
         if fault.kind == "hang":
@@ -72,16 +75,16 @@ class Gate:
             return web.Response(status=200)
         if fault.status is None:
             return None
-        return self._refuse(fault, fault.status)
+        return self._refuse(fault, fault.status, route)
 
-    def _refuse(self, fault: Fault, status: int) -> web.Response:
+    def _refuse(self, fault: Fault, status: int, route: Route) -> web.Response:
         if fault.body == "html":
             text = _HTML.format(status=status)
             response = web.Response(status=status, text=text, content_type="text/html")
         elif fault.body == "empty":
             response = web.Response(status=status)
         else:
-            response = self.vendor.refuse(status)
+            response = (route.refuse or self.vendor.refuse)(status)
         if wait := fault.param("retry_after"):
             response.headers["Retry-After"] = wait
         return response
@@ -93,3 +96,9 @@ def _plan_limit(fault: Fault) -> Json:
         "details": {"actionName": "download-assets", "actionLimit": 10},
         "remainingSeconds": int(fault.param("remaining", "17")),
     }
+
+
+def bent(request: web.Request, kind: str) -> str:
+    """The value (or just the name) of the fault of this kind that hit the request, else ''."""
+    fault: Fault | None = request.get("fault")
+    return (fault.value or kind) if fault and fault.kind == kind else ""

@@ -110,12 +110,42 @@ class PngBlob:
 
 
 @dataclass(frozen=True, slots=True)
+class BytesBlob:
+    """A few bytes in memory."""
+
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+        return len(self.data)
+
+    @property
+    def etag(self) -> str:
+        """The hash of the bytes."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    def read(self, start: int, stop: int) -> Iterator[bytes]:
+        """The bytes [start, stop)."""
+        yield self.data[start:stop]
+
+
+@dataclass(frozen=True, slots=True)
 class FileBlob:
     """A file on disk whose hash is known."""
 
     path: Path
     size: int
     etag: str
+
+    @classmethod
+    def of(cls, path: Path) -> FileBlob:
+        """The blob of a finished file; its `etag` is the sha256."""
+        digest = hashlib.sha256()
+        with path.open("rb") as stream:
+            while piece := stream.read(_READ):
+                digest.update(piece)
+        return cls(path, path.stat().st_size, digest.hexdigest())
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
         """The bytes [start, stop)."""

@@ -18,6 +18,7 @@ from aiohttp import web
 
 from .admin import Admin
 from .gate import Gate
+from .roma.routes import RomaApi
 from .scenario.routes import ScenarioApi
 from .topaz.routes import TopazApi
 from .world import Route, World
@@ -30,7 +31,11 @@ if TYPE_CHECKING:
 
 _MAX_BODY = 600 * 1024 * 1024  # Topaz takes uploads of up to 500 MB
 
-_VENDORS: dict[str, Callable[[World], Vendor]] = {"scenario": ScenarioApi, "topaz": TopazApi}
+_VENDORS: dict[str, Callable[[World], Vendor]] = {
+    "scenario": ScenarioApi,
+    "topaz": TopazApi,
+    "roma": RomaApi,
+}
 
 
 async def serve(options: Options) -> None:

@@ -68,7 +68,7 @@ class Stats:
         self.jobs[job_id][TALLY_KEYS.get(group, group)] += count
 
     def archive(self, archive_id: str, key: str, count: int = 1) -> None:
-        """Count ``gets`` or ``bytes`` of one archive or one stored object."""
+        """Count ``gets`` (attempts, refused ones too) or ``bytes`` of one archive or object."""
         self.archives[archive_id][key] += count
 
     def reset(self) -> None:

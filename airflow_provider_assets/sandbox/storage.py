@@ -16,7 +16,7 @@ import re
 import socket
 import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 from aiohttp import web
@@ -41,6 +41,16 @@ class Stored:
     content_type: str
     vendor: str
     job_id: str = ""
+
+
+class Sink(Protocol):
+    """Where a body is written to: an aiohttp response, or what stands in for one."""
+
+    async def write(self, data: bytes, /) -> None:
+        """Send some bytes, waiting until there is room for more."""
+
+    async def write_eof(self) -> None:
+        """End the body."""
 
 
 @dataclass(slots=True)
@@ -96,10 +106,8 @@ class Storage:
         if refused is not None:
             return refused
         stored = self.objects[request.path]
-        if request.method == "GET":
-            self.world.stats.archive(request.path, "gets")
-            if stored.job_id:
-                self.world.stats.job(stored.job_id, "download")
+        if request.method == "GET" and stored.job_id:
+            self.world.stats.job(stored.job_id, "download")
         return await send(request, stored, self.world)
 
 
@@ -130,7 +138,7 @@ async def send(request: web.Request, stored: Stored, world: World) -> web.Stream
 
 async def pump(
     request: web.Request,
-    response: web.StreamResponse,
+    sink: Sink,
     pieces: Iterator[bytes],
     *,
     world: World,
@@ -140,13 +148,12 @@ async def pump(
     """Write a body and count it; cut, slow or spoil it as the request's fault demands."""
     fault: Fault | None = request.get("fault")
     kind = fault.kind if fault else ""
-    if kind in ("reset", "truncate", "stall", "corrupt"):
-        pieces = _damaged(pieces, kind, _cut(fault, size))
+    pieces = _spoilt(fault, pieces, size)
     rate = float(fault.value or 100_000) if fault and kind == "slow" else 0.0
     try:
         for piece in _sliced(pieces) if rate else pieces:
-            await response.write(piece)
-            _count(request, world, stored, len(piece))
+            await sink.write(piece)
+            _count(request, stored, world, len(piece))
             if rate:
                 await asyncio.sleep(len(piece) / rate)
         if kind == "stall":
@@ -155,9 +162,14 @@ async def pump(
             await asyncio.sleep(0.05)  # lets the kernel hand over what was written before the cut
             hang_up(request, rudely=kind == "reset")
             return
-        await response.write_eof()
+        await sink.write_eof()
     except ConnectionError:
         world.stats.routes[request["route"]]["disconnects"] += 1
+
+
+def archive_key(request: web.Request) -> str:
+    """What a download is counted as: the archive id where there is one, else the path."""
+    return request.match_info.get("archive", request.path)
 
 
 def hang_up(request: web.Request, *, rudely: bool) -> None:
@@ -173,11 +185,20 @@ def hang_up(request: web.Request, *, rudely: bool) -> None:
         transport.close()
 
 
-def _count(request: web.Request, world: World, stored: Stored, count: int) -> None:
-    world.stats.sent(stored.vendor, request["route"], count)
-    world.stats.archive(request.path, "bytes", count)
+def _count(request: web.Request, stored: Stored, world: World, length: int) -> None:
+    """Count bytes of a body that were written."""
+    world.stats.sent(stored.vendor, request["route"], length)
+    world.stats.archive(archive_key(request), "bytes", length)
     if stored.job_id:
-        world.stats.job(stored.job_id, "bytes", count)
+        world.stats.job(stored.job_id, "bytes", length)
+
+
+def _spoilt(fault: Fault | None, pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """A body that ends early or has a wrong byte, if the fault says so."""
+    kind = fault.kind if fault else ""
+    if kind not in ("reset", "truncate", "stall", "corrupt"):
+        return pieces
+    return _damaged(pieces, kind, _cut(fault, size))
 
 
 def _cut(fault: Fault | None, size: int) -> int:

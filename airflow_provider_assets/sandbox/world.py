@@ -26,13 +26,26 @@ Json = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One call of a vendor: what it is named in faults and counters, and who answers it."""
+    """One call of a vendor: what it is named in faults and counters, and who answers it.
+
+    `refuse` words its errors where that differs from the vendor's other calls.
+    """
 
     method: str
     path: str
     name: str
     group: str
     handler: Handler
+    refuse: Callable[[int], web.Response] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A token that was issued: to whom, for which project, until when (epoch seconds)."""
+
+    user: str
+    project: str
+    expires: float
 
 
 class Vendor(Protocol):
@@ -75,6 +88,7 @@ class World:
     stats: Stats = field(default_factory=Stats)
     faults: FaultBook = field(default_factory=FaultBook)
     storage: Storage = field(init=False)
+    tokens: dict[str, Token] = field(default_factory=dict)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:

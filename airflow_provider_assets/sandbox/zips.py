@@ -91,12 +91,7 @@ def build_zip(path: Path, *, name: str, members: Iterable[Member], style: str) -
         target: BinaryIO = _Unseekable(stream) if style == "streamed" else stream  # type: ignore[assignment]
         with zipfile.ZipFile(target, "w", compression=method) as archive:
             entries.extend(_add(archive, member, method) for member in members)
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while piece := stream.read(1 << 20):
-            digest.update(piece)
-    blob = FileBlob(path, path.stat().st_size, digest.hexdigest())
-    return Archive(name=name, blob=blob, entries=tuple(entries))
+    return Archive(name=name, blob=FileBlob.of(path), entries=tuple(entries))
 
 
 def _add(archive: zipfile.ZipFile, member: Member, method: int) -> Entry:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from airflow_provider_assets.sandbox.gate import bent
+
 from . import joblist
 from .errors import Invalid, refuse
 from .jobs import ARCHIVE, Jobs, ScenarioJob
 from .paging import paginate
 from .views import job_json
-from .wire import bent, body_of, page_json, strings
+from .wire import body_of, page_json, strings
 
 if TYPE_CHECKING:
     from airflow_provider_assets.sandbox.world import Handler, Json, World

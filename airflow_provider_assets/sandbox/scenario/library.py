@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from airflow_provider_assets.sandbox.clock import iso_ms
+from airflow_provider_assets.sandbox.gate import bent
 from airflow_provider_assets.sandbox.storage import Stored
 
 from .catalog import COLLECTIONS, PROJECT
@@ -20,7 +21,7 @@ from .errors import Invalid, refuse
 from .listing import select
 from .paging import paginate
 from .views import asset_json, asset_path, hit_json
-from .wire import bent, body_of, page_json, strings
+from .wire import body_of, page_json, strings
 
 if TYPE_CHECKING:
     from airflow_provider_assets.sandbox.world import Handler, Json, World

@@ -14,7 +14,6 @@ from .catalog import PROJECT
 from .errors import Invalid, refuse
 
 if TYPE_CHECKING:
-    from airflow_provider_assets.sandbox.faults import Fault
     from airflow_provider_assets.sandbox.world import Handler, Json
 
 KEY, SECRET, JWT = "sandbox-key", "sandbox-secret", "sandbox-jwt"
@@ -60,12 +59,6 @@ def strings(body: Mapping[str, object], name: str, *, required: bool) -> list[st
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise Invalid(f"{name} must be an array of strings")
     return value
-
-
-def bent(request: web.Request, kind: str) -> str:
-    """The value (or just the name) of the fault of this kind that hit the request, else ''."""
-    fault: Fault | None = request["fault"]
-    return (fault.value or kind) if fault and fault.kind == kind else ""
 
 
 def page_json(name: str, items: list[Json], token: str | None) -> web.Response:

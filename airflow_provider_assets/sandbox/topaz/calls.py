@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from airflow_provider_assets.sandbox.gate import bent
 from airflow_provider_assets.sandbox.storage import Stored
 
 from .processes import RETENTION, STAGES, Process, Processes
 from .uploads import BadForm, process_of
 
 if TYPE_CHECKING:
-    from airflow_provider_assets.sandbox.faults import Fault
     from airflow_provider_assets.sandbox.images import Blob
     from airflow_provider_assets.sandbox.world import Handler, Json, World
 
@@ -82,7 +82,7 @@ class TopazCalls:
         headers = {
             "X-Process-ID": process.id, "X-Source-ID": process.source_id, "X-ETA": str(eta),
         }  # fmt: skip
-        if _bent(request, "no-id"):
+        if bent(request, "no-id"):
             return web.json_response({})
         return web.json_response(answer, headers=headers)
 
@@ -92,7 +92,7 @@ class TopazCalls:
             return refuse(404)
         self.world.stats.job(process.id, "poll")
         answer = status_json(process)
-        answer["status"] = _bent(request, "status") or answer["status"]
+        answer["status"] = bent(request, "status") or answer["status"]
         return web.json_response(answer)
 
     async def _statuses(self, request: web.Request) -> web.Response:
@@ -106,7 +106,7 @@ class TopazCalls:
         if after is None:
             return refuse(400, "cursor is not valid")
         left = [one for one in kept if one.id > after]
-        page = [] if _bent(request, "empty-page") else left[: int(size)]
+        page = [] if bent(request, "empty-page") else left[: int(size)]
         more = len(page) < len(left)
         pagination: Json = {"has_next_page": more}
         if more:
@@ -118,7 +118,7 @@ class TopazCalls:
         self.world.stats.job(process.id, "bulk_poll")
         process.life.look(self.world.clock.now(), polled=True)
         answer = status_json(process)
-        answer["status"] = _bent(request, "status") or answer["status"]
+        answer["status"] = bent(request, "status") or answer["status"]
         return answer
 
     async def _link(self, request: web.Request) -> web.Response:
@@ -207,11 +207,6 @@ def status_json(process: Process) -> Json:
 
 def _eta(process: Process) -> int:
     return int(process.life.begun + process.life.seconds)
-
-
-def _bent(request: web.Request, kind: str) -> str:
-    fault: Fault | None = request["fault"]
-    return (fault.value or kind) if fault and fault.kind == kind else ""
 
 
 def _cursor(after: str) -> str:

@@ -1,0 +1,41 @@
+"""Who may call: IAM users, their access keys, and the project of each region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ACCOUNT = "sandbox-account"
+REGION = "sandbox-1"
+PROJECT = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
+INSTANCE = "5a1d8e1c-0000-4000-8000-0000000000aa"
+# A name that two projects have, which a look-up by name must not guess about.
+AMBIGUOUS_REGION = "sandbox-twice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """One IAM user and the access key of the same user."""
+
+    name: str
+    password: str
+    access_key: str
+    secret_key: str
+
+
+USERS = (
+    User(name="exporter", password="sandbox-password", access_key="SANDBOXAK1",  # noqa: S106
+         secret_key="sandbox-sk-1"),  # noqa: S106
+    User(name="second", password="sandbox-password-2", access_key="SANDBOXAK2",  # noqa: S106
+         secret_key="sandbox-sk-2"),  # noqa: S106
+)  # fmt: skip
+
+
+def by_access_key(access_key: str) -> User | None:
+    """The owner of an access key."""
+    return next((one for one in USERS if one.access_key == access_key), None)
+
+
+def projects(name: str | None) -> list[tuple[str, str]]:
+    """(id, name) of the projects with a name, of all of them when there is none given."""
+    known = [(PROJECT, REGION), ("1" * 32, AMBIGUOUS_REGION), ("2" * 32, AMBIGUOUS_REGION)]
+    return [one for one in known if name is None or one[1] == name]

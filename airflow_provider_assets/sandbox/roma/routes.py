@@ -1,0 +1,115 @@
+"""The emulated ROMA Connect, with its IAM, as the server and the admin route see it."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from airflow_provider_assets.sandbox.clock import iso_ms
+from airflow_provider_assets.sandbox.world import Json, Route
+
+from .accounts import ACCOUNT, INSTANCE, PROJECT, REGION, USERS
+from .calls import RomaCalls
+from .dialects import DIALECTS, state_of
+from .exports import Exports
+from .gatekeeper import Gatekeeper, refuse
+from .iam import Iam
+from .inventory import Inventory
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from airflow_provider_assets.sandbox.world import World
+
+
+class RomaApi:
+    """Applications, tasks and exports of one instance."""
+
+    name = "roma"
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._keeper = Gatekeeper(world)
+        self._inventory = Inventory(world.options)
+        self._exports = Exports(world, self._inventory)
+
+    def routes(self) -> list[Route]:
+        """Every call; the names are those of the counters and of ``--fault``."""
+        calls = RomaCalls(self._world, self._keeper, self._inventory, self._exports)
+        roma = [
+            Route(method, path, f"roma.{name}", group, handler)
+            for method, path, name, group, handler in calls.table()
+        ]
+        return [*Iam(self._world, self._keeper).routes(), *roma]
+
+    def describe(self, origin: str) -> Json:
+        """URLs, an AK/SK connection, a token connection, and what can be exported."""
+        user = USERS[0]
+        extra = {
+            "auth_type": "aksk", "base_url": origin, "iam_url": origin, "region": REGION,
+            "project_id": PROJECT, "instance_id": INSTANCE,
+        }  # fmt: skip
+        token_extra = extra | {"auth_type": "token", "account": ACCOUNT}
+        kind = "huawei_roma"
+        return {
+            "base_url": origin,
+            "iam_url": origin,
+            "connection": {
+                "conn_type": kind, "login": user.access_key, "password": user.secret_key,
+                "extra": extra,
+            },
+            "token_connection": {
+                "conn_type": kind, "login": user.name, "password": user.password,
+                "extra": token_extra,
+            },
+            "apps": list(self._inventory.apps),
+            "tasks": list(self._inventory.tasks),
+        }  # fmt: skip
+
+    def refuse(self, status: int, *, extra: Json | None = None) -> web.Response:
+        """An error in ROMA Connect's shape."""
+        return refuse(status, extra=extra)
+
+    def jobs(self) -> list[Json]:
+        """Every export."""
+        dialect = DIALECTS[self._world.options.roma_dialect]
+        return [
+            {"id": one.id, "status": state_of(one, dialect), "archive_id": one.archive_id,
+             "consumed": one.consumed, "user": one.user, "created": iso_ms(one.life.begun)}
+            for one in self._exports.by_id.values()
+        ]  # fmt: skip
+
+    async def truth(self, job_id: str) -> Json | None:
+        """Name, bytes, sha256 and entries of a package, also after it was downloaded."""
+        for export in self._exports.by_id.values():
+            if job_id in (export.id, export.archive_id) and export.building is not None:
+                await asyncio.wait({export.building})
+                return None if export.archive is None else export.archive.report()
+        return None
+
+    async def act(self, job_id: str, action: str, detail: str) -> bool:
+        """``finish``, ``fail``, ``stick``, or ``expire`` (the validity period is over)."""
+        export = self._exports.by_id.get(job_id)
+        if export is None:
+            return False
+        if action == "finish":
+            await self._exports.finish(export)
+        elif action in ("fail", "cancel"):
+            self._exports.fail(export, detail or "resource is locked")
+        elif action == "stick":
+            export.life.held = True
+        elif action == "expire":
+            export.gone = True
+        return True
+
+    def items(self) -> list[Json]:
+        """Every application and task; ``created`` is its last change, as windows select by it."""
+        return [
+            {"id": one.id, "kind": one.kind, "name": one.name, "created": iso_ms(one.updated)}
+            for one in self._inventory.all()
+        ]
+
+    def add_items(self, day: dt.date, count: int) -> list[str]:
+        """Let more items be changed within a day, apps and tasks in turn; returns their ids."""
+        return self._inventory.add_day(day, count)
