@@ -18,14 +18,13 @@ from airflow_provider_assets._airflow import (
     window_of,
 )
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.operators.batches import Batches, reference, waiting_for
+from airflow_provider_assets.operators.batches import Batches, check_partial, reference, waiting_for
 from airflow_provider_assets.operators.ledger import Entry, Ledger
 from airflow_provider_assets.operators.selection import Selection, seconds
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
     JobTimeoutError,
-    PartialArchiveError,
 )
 from airflow_provider_assets.sansio.jobs import ArchiveJob, Data
 from airflow_provider_assets.sansio.waiter import ensure_succeeded
@@ -267,20 +266,8 @@ class AssetArchiveOperator(BaseOperator):
         self.on_kill()  # what is given up at the deadline must not run on
         self._running = []
         for end in ends:
-            self._check_partial(ensure_succeeded(end))
+            check_partial(ensure_succeeded(end), self.on_partial, self.log)
         return ended
-
-    def _check_partial(self, job: ArchiveJob) -> None:
-        failed = job.facts.get("failed")
-        if not isinstance(failed, dict) or not failed:
-            return
-        shown = ", ".join(f"{item} ({status})" for item, status in list(failed.items())[:10])
-        text = f"{job.vendor} job {job.job_id}: {len(failed)} items are missing: {shown}"
-        if self.on_partial == "fail":
-            raise PartialArchiveError(
-                f'{text}; set on_partial="land" to land the others', vendor=job.vendor
-            )
-        self.log.warning("%s", text)
 
     def _deadline(self, context: Context, jobs: Sequence[ArchiveJob]) -> float:
         """Epoch seconds: the earlier of `timeout` from the submit and execution_timeout from the start."""

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.operators.ledger import Entry, Ledger
-from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
+from airflow_provider_assets.sansio.errors import (
+    InvalidRequestError,
+    PartialArchiveError,
+    ProtocolError,
+)
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, Data, JobState
 from airflow_provider_assets.triggers.archive import describe
 
@@ -76,6 +80,23 @@ def waiting_for(entries: Sequence[Entry], job_ids: Sequence[str]) -> list[Entry]
     if missing:
         raise ProtocolError(f"the trigger speaks of jobs that this task does not know: {missing}")
     return [by_id[job_id] for job_id in job_ids]
+
+
+def check_partial(job: ArchiveJob, on_partial: str, log: Logger) -> None:
+    """Judge a job that archived only some of its items.
+
+    :raises PartialArchiveError: unless *on_partial* is ``land``; names what is missing.
+    """
+    failed = job.facts.get("failed")
+    if not isinstance(failed, dict) or not failed:
+        return
+    shown = ", ".join(f"{item} ({status})" for item, status in list(failed.items())[:10])
+    text = f"{job.vendor} job {job.job_id}: {len(failed)} items are missing: {shown}"
+    if on_partial == "fail":
+        raise PartialArchiveError(
+            f'{text}; set on_partial="land" to land the others', vendor=job.vendor
+        )
+    log.warning("%s", text)
 
 
 def reference(conn_id: str, entry: Entry) -> Data:

@@ -68,8 +68,7 @@ class Poller:
         """End the loop and close the connections."""
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task])
         await self.client.close()
 
     def _wake(self) -> None:
@@ -83,9 +82,16 @@ class Poller:
                 self._waitlist.flow(), perform=self.client.transport.perform, sleep=self._sleep
             )
         except AssetsError as error:  # a permanent one: it is every wait's
-            for watch in list(self._waitlist.watches):
-                self._waitlist.drop(watch)
-                watch.finish(error)
+            self._end_all(error)
+        except Exception as error:
+            # A fault of ours must end the waits; a triggerer would hold them for ever.
+            self._end_all(AssetsError(f"the poller broke: {type(error).__name__}"))
+            raise
+
+    def _end_all(self, error: AssetsError) -> None:
+        for watch in list(self._waitlist.watches):
+            self._waitlist.drop(watch)
+            watch.finish(error)
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep, but not past a change of the list: a newcomer may be due sooner."""

@@ -1,0 +1,23 @@
+"""Three vendors, one bucket: the same task group, three connections."""
+
+from __future__ import annotations
+
+import os
+
+import pendulum
+from airflow.sdk import DAG
+
+from airflow_provider_assets.exports import asset_export
+
+BUCKET = os.environ.get("EXPORT_TO", "s3://aws_default@my-bucket/")
+
+with DAG(
+    "three_vendors_one_bucket", schedule="@daily", start_date=pendulum.datetime(2026, 1, 1)
+) as dag:
+    for vendor in ("scenario", "topaz", "huawei_roma"):
+        asset_export(
+            vendor,
+            conn_id=f"{vendor}_default",
+            destination=f"{BUCKET.rstrip('/')}/{vendor}/",
+            deferrable=True,
+        )
