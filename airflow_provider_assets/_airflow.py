@@ -83,6 +83,7 @@ def run_facts(context: Context, watermark: datetime | None = None) -> RunFacts:
         partition_key=getattr(run, "partition_key", None),
         zone=zone,
         periods=_periods(timetable, zone),
+        next_tick=_next_tick(timetable, zone),
         watermark=watermark,
     )
 
@@ -100,13 +101,33 @@ def _periods(
     timetable: object, zone: timezone
 ) -> Callable[[datetime], tuple[datetime, datetime]] | None:
     """From a moment to the bounds of the schedule's period that ended at or before it."""
-    cron = getattr(timetable, "expression", None) or getattr(timetable, "_expression", None)
+    cron = _cron(timetable)
     delta = getattr(timetable, "delta", None) or getattr(timetable, "_delta", None)
-    if isinstance(cron, str) and cron:
+    if cron:
         return lambda moment: _cron_period(cron, moment.astimezone(zone))
     if delta is not None:
         return lambda moment: (moment - delta, moment)
     return None
+
+
+def _cron(timetable: object) -> str | None:
+    cron = getattr(timetable, "expression", None) or getattr(timetable, "_expression", None)
+    return cron if isinstance(cron, str) and cron else None
+
+
+def _next_tick(timetable: object, zone: timezone) -> Callable[[datetime], datetime] | None:
+    """From a moment to the cron schedule's first one after it."""
+    cron = _cron(timetable)
+    if cron is None:
+        return None
+
+    def next_tick(moment: datetime) -> datetime:
+        from croniter import croniter  # noqa: PLC0415  # Airflow's own cron library, only here
+
+        tick: datetime = croniter(cron, moment.astimezone(zone)).get_next(datetime)
+        return tick
+
+    return next_tick
 
 
 def _cron_period(cron: str, moment: datetime) -> tuple[datetime, datetime]:

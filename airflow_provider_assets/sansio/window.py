@@ -27,7 +27,7 @@ _KEY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A half-open span; both bounds are zoned and ``start < end``."""
+    """A half-open span; both bounds are in UTC and ``start < end``."""
 
     start: datetime
     end: datetime
@@ -39,6 +39,8 @@ class Window:
                 raise InvalidRequestError(
                     f"window {name} {bound.isoformat()} has no time zone; add one, e.g. +00:00"
                 )
+            # Python compares two moments of one zone by their clocks, which go back in autumn.
+            object.__setattr__(self, name, bound.astimezone(timezone.utc))
         if self.start >= self.end:
             raise InvalidRequestError(
                 f"window [{self.start.isoformat()}, {self.end.isoformat()}) is empty; "
@@ -61,15 +63,16 @@ class RunFacts:
     :param run_date: logical date, or the moment it was due to start if it has none.
     :param periods: maps a moment to the bounds of the cron period that ended at or before it; None
         where the schedule is no cron.
+    :param next_tick: maps a moment to the schedule's first one after it; None likewise.
     :param watermark: end of the last span that was exported, for ``since_last``.
     """
 
     run_date: datetime | None = None
     data_interval: tuple[datetime, datetime] | None = None
     partition_key: str | None = None
-    partition_date: datetime | None = None
     zone: tzinfo = timezone.utc
     periods: Callable[[datetime], tuple[datetime, datetime]] | None = None
+    next_tick: Callable[[datetime], datetime] | None = None
     watermark: datetime | None = None
 
 
@@ -99,7 +102,10 @@ def _span(length: timedelta, facts: RunFacts) -> Window:
         raise InvalidRequestError(f"window={length!r} must be positive")
     if facts.run_date is None:
         raise InvalidRequestError(f"window={length!r}: this run has no date; {REMEDY}")
-    return Window(facts.run_date - length, facts.run_date)
+    try:
+        return Window(facts.run_date - length, facts.run_date)
+    except OverflowError:
+        raise InvalidRequestError(f"window={length!r} begins before the year 1") from None
 
 
 def _pair(pair: tuple[object, ...] | list[object]) -> Window:
@@ -121,24 +127,42 @@ def _auto(facts: RunFacts) -> Window:
 
 
 def _partition(facts: RunFacts) -> Window:
-    """A time partition is named by its start; its length is that of its finest part."""
+    """A time partition is named by its start; see :func:`_end` for its length."""
     key = facts.partition_key or ""
     match = _KEY.fullmatch(key)
-    if match is None:
-        raise InvalidRequestError(
-            f"window='auto': partition key {key!r} is not a date (2026, 2026-01, 2026-01-31, "
-            "2026-01-31T08); pass an explicit (start, end) pair"
-        )
-    year, month, day, hour, minute = (int(g) if g else None for g in match.groups()[:5])
-    zone = _offset(match.group(6)) or facts.zone
-    start = datetime(year or 1, month or 1, day or 1, hour or 0, minute or 0, tzinfo=zone)
+    try:
+        if match is not None:
+            parts = [int(part) if part else None for part in match.groups()[:5]]
+            year, month, day, hour, minute = parts
+            zone = _offset(match.group(6)) or facts.zone
+            start = datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, tzinfo=zone)
+            return Window(start, _end(start, parts, facts))
+    except (ValueError, OverflowError):
+        pass  # 2026-13, 0000, 9999: it only looks like a date
+    raise InvalidRequestError(
+        f"window='auto': partition key {key!r} is not a date (2026, 2026-01, 2026-01-31, "
+        "2026-01-31T08); pass an explicit (start, end) pair"
+    )
+
+
+def _end(start: datetime, parts: list[int | None], facts: RunFacts) -> datetime:
+    """The end of what the finest part names, or of the schedule's period if one starts there.
+
+    A schedule writes its keys as it is told to, by default to the second, however long its period.
+    """
+    _, month, day, hour, minute = parts
     if month is None:
-        return Window(start, start.replace(year=start.year + 1))
-    if day is None:
-        return Window(start, (start.replace(day=28) + timedelta(days=4)).replace(day=1))
-    if hour is None:
-        return Window(start, start + timedelta(days=1))
-    return Window(start, start + (timedelta(hours=1) if not minute else timedelta(minutes=1)))
+        end = start.replace(year=start.year + 1)
+    elif day is None:
+        end = (start.replace(day=28) + timedelta(days=4)).replace(day=1)
+    elif hour is None:
+        end = start + timedelta(days=1)
+    else:
+        end = start + (timedelta(minutes=1) if minute else timedelta(hours=1))
+    if facts.next_tick and facts.next_tick(start - timedelta(seconds=1)) == start:
+        tick = facts.next_tick(start)
+        return tick if minute is not None else max(tick, end)
+    return end
 
 
 def _offset(text: str | None) -> tzinfo | None:
@@ -161,8 +185,9 @@ def parse_moment(value: object, name: str) -> datetime:
     """
     if isinstance(value, str):
         text = re.sub(r"[Zz]$", "+00:00", value.strip())
-        # Python 3.10 reads exactly three or six digits of a second's fraction.
+        # Python 3.10 reads no other number of digits of a second's fraction,
         text = re.sub(r"\.(\d{1,6})\d*", lambda m: "." + m.group(1).ljust(6, "0"), text)
+        text = re.sub(r"(:\d\d(?:\.\d+)?[+-]\d\d)(\d\d)$", r"\1:\2", text)  # nor +0000
         try:
             value = datetime.fromisoformat(text)
         except ValueError:

@@ -1,0 +1,325 @@
+# ruff: noqa: DTZ001  # naive datetimes are among what is refused
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.window import RunFacts, Window, iso_ms, parse_moment, resolve
+
+UTC = timezone.utc
+PARIS = ZoneInfo("Europe/Paris")
+DAY = timedelta(days=1)
+# A calendar far from the ends of time, where every zone has an offset.
+MOMENTS = st.datetimes(datetime(1980, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def days(start: str, end: str) -> Window:
+    return Window(at(start), at(end))
+
+
+def next_midnight(moment: datetime) -> datetime:
+    return moment.astimezone(PARIS).replace(hour=0, minute=0, second=0, microsecond=0) + DAY
+
+
+def daily(moment: datetime) -> tuple[datetime, datetime]:
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight - DAY, midnight
+
+
+# --- every kind of run -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        pytest.param(
+            RunFacts(data_interval=(at("2026-01-09"), at("2026-01-10"))),
+            days("2026-01-09", "2026-01-10"),
+            id="data-interval timetable",
+        ),
+        pytest.param(
+            RunFacts(
+                run_date=at("2026-01-10"),
+                data_interval=(at("2026-01-10"), at("2026-01-10")),
+                periods=daily,
+            ),
+            days("2026-01-09", "2026-01-10"),
+            id="@daily of Airflow 3: zero width",
+        ),
+        pytest.param(
+            RunFacts(run_date=at("2026-01-10T15:30:00"), periods=daily),
+            days("2026-01-09", "2026-01-10"),
+            id="manual run of a cron DAG",
+        ),
+        pytest.param(
+            RunFacts(partition_key="2026-01-09"),
+            days("2026-01-09", "2026-01-10"),
+            id="partitioned run: no logical date, no interval",
+        ),
+        pytest.param(
+            RunFacts(
+                run_date=at("2026-03-01"),
+                data_interval=(at("2026-02-28"), at("2026-03-01")),
+                partition_key="2026-01-09",
+                periods=daily,
+            ),
+            days("2026-01-09", "2026-01-10"),
+            id="a partition key wins over an interval",
+        ),
+    ],
+)
+def test_auto_gives_every_kind_of_run_its_span(facts: RunFacts, expected: Window) -> None:
+    assert resolve("auto", facts) == expected
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        RunFacts(),
+        RunFacts(run_date=at("2026-01-10")),
+        RunFacts(run_date=at("2026-01-10"), data_interval=(at("2026-01-10"), at("2026-01-10"))),
+        RunFacts(data_interval=(at("2026-01-10"), at("2026-01-10")), periods=daily),
+    ],
+    ids=["nothing known", "asset-triggered", "zero width without cron", "zero width without date"],
+)
+def test_a_run_without_a_span_is_an_error_with_a_remedy_never_an_empty_span(facts) -> None:
+    with pytest.raises(InvalidRequestError, match=r"timedelta\(days=1\)"):
+        resolve("auto", facts)
+
+
+def test_a_timedelta_ends_at_the_runs_date() -> None:
+    facts = RunFacts(run_date=at("2026-01-10"), data_interval=(at("2020-01-01"), at("2020-01-02")))
+    assert resolve(2 * DAY, facts) == days("2026-01-08", "2026-01-10")
+
+
+@pytest.mark.parametrize("length", [timedelta(0), -DAY])
+def test_a_timedelta_must_be_positive(length: timedelta) -> None:
+    with pytest.raises(InvalidRequestError, match="must be positive"):
+        resolve(length, RunFacts(run_date=at("2026-01-10")))
+
+
+def test_a_timedelta_before_the_beginning_of_time_is_refused() -> None:
+    with pytest.raises(InvalidRequestError, match="window"):
+        resolve(timedelta.max, RunFacts(run_date=at("2026-01-10")))
+
+
+def test_a_timedelta_needs_a_run_with_a_date() -> None:
+    with pytest.raises(InvalidRequestError, match="this run has no date"):
+        resolve(DAY, RunFacts(partition_key="2026-01-09"))
+
+
+@given(start=MOMENTS, first=st.timedeltas(DAY / 24, 90 * DAY), second=st.timedeltas(DAY / 24, DAY))
+def test_since_last_spans_meet_without_gap_or_overlap(start, first, second) -> None:
+    bounds = (start, start + first, start + first + second)
+    facts = [
+        RunFacts(data_interval=(bounds[1] - timedelta(hours=1), bounds[1]), watermark=bounds[0]),
+        RunFacts(data_interval=(bounds[2] - timedelta(minutes=1), bounds[2]), watermark=bounds[1]),
+    ]
+    one, two = (resolve("since_last", fact) for fact in facts)
+    assert (one.start, one.end, two.start, two.end) == (*bounds[:2], *bounds[1:])
+
+
+def test_the_first_run_of_since_last_is_its_own_span() -> None:
+    facts = RunFacts(data_interval=(at("2026-01-09"), at("2026-01-10")))
+    assert resolve("since_last", facts) == days("2026-01-09", "2026-01-10")
+
+
+# --- explicit pairs --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("2026-01-09T00:00:00Z", "2026-01-10T00:00:00z"),
+        ["2026-01-09 00:00:00+00:00", "2026-01-10T01:00:00.000000000+01:00"],
+        (" 2026-01-09T00:00:00.0+00:00 ", at("2026-01-10")),
+        ("2026-01-09T00:00:00+0000", "2026-01-09T19:00:00-0500"),
+    ],
+)
+def test_a_pair_may_be_datetimes_or_iso_strings(pair) -> None:
+    assert resolve(pair, RunFacts()) == days("2026-01-09", "2026-01-10")
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        (("2026-01-09T00:00:00", "2026-01-10T00:00:00Z"), "window start: .* no time zone"),
+        (("2026-01-09T00:00:00Z", datetime(2026, 1, 10)), "window end: .* no time zone"),
+        (("2026-01-09", "2026-01-10"), "no time zone"),
+        (("2026-01-10T00:00:00Z", "2026-01-09T00:00:00Z"), "is empty"),
+        (("2026-01-10T00:00:00Z", "2026-01-10T01:00:00+01:00"), "is empty"),
+        (("today", "2026-01-10T00:00:00Z"), "'today' is not an ISO 8601"),
+        (("2026-01-09T00:00:00Z",), "got 1 values"),
+        ((None, "2026-01-10T00:00:00Z"), "expected a datetime, got NoneType"),
+        ((date(2026, 1, 9), "2026-01-10T00:00:00Z"), "expected a datetime, got date"),
+        ("yesterday", "'yesterday' is none of"),
+        (None, "None is none of"),
+    ],
+)
+def test_a_wrong_window_is_refused_with_the_field_and_the_remedy(spec, says) -> None:
+    with pytest.raises(InvalidRequestError, match=says):
+        resolve(spec, RunFacts())
+
+
+def test_naive_bounds_are_refused_wherever_they_come_from() -> None:
+    naive = datetime(2026, 1, 9)
+    for facts in (
+        RunFacts(data_interval=(naive, naive + DAY)),
+        RunFacts(run_date=naive, periods=daily),
+    ):
+        with pytest.raises(InvalidRequestError, match="has no time zone"):
+            resolve("auto", facts)
+    with pytest.raises(InvalidRequestError, match="has no time zone"):
+        resolve("since_last", RunFacts(partition_key="2026-01-09", watermark=naive))
+
+
+@given(MOMENTS, st.timedeltas(timedelta(microseconds=1), 900 * DAY), MOMENTS)
+def test_a_window_holds_its_start_and_not_its_end(start, length, moment) -> None:
+    window = Window(start, start + length)
+    assert window.holds(window.start)
+    assert not window.holds(window.end)
+    assert window.holds(moment) == (window.start <= moment < window.end)
+
+
+@given(MOMENTS, st.sampled_from(["UTC", "Europe/Paris", "Asia/Kathmandu", "America/St_Johns"]))
+def test_a_moment_reads_the_same_in_every_zone_and_spelling(moment, zone) -> None:
+    there = moment.astimezone(ZoneInfo(zone))
+    assert parse_moment(there.isoformat(), "x") == moment
+    assert iso_ms(there) == iso_ms(moment)
+    assert moment - parse_moment(iso_ms(there), "x") < timedelta(milliseconds=1)
+
+
+@given(st.text())
+def test_any_text_is_a_zoned_moment_or_refused(text) -> None:
+    try:
+        moment = parse_moment(text, "x")
+    except InvalidRequestError:
+        return
+    assert moment.tzinfo is not None
+
+
+# --- partition keys --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "start", "end"),
+    [
+        ("2026", "2026-01-01", "2027-01-01"),
+        ("2026-02", "2026-02-01", "2026-03-01"),
+        ("2026-12", "2026-12-01", "2027-01-01"),
+        ("2024-02-29", "2024-02-29", "2024-03-01"),
+        ("2026-01-31T08", "2026-01-31T08:00:00", "2026-01-31T09:00:00"),
+        ("2026-01-31 23:00", "2026-01-31T23:00:00", "2026-02-01"),
+        ("2026-01-31T08:30", "2026-01-31T08:30:00", "2026-01-31T08:31:00"),
+        ("2026-01-31T08:30:00Z", "2026-01-31T08:30:00", "2026-01-31T08:31:00"),
+        ("2026-01-31+02:00", "2026-01-30T22:00:00", "2026-01-31T22:00:00"),
+        ("2026-01-31T00-0530", "2026-01-31T05:30:00", "2026-01-31T06:30:00"),
+    ],
+)
+def test_a_partition_is_named_by_its_start_and_as_long_as_its_finest_part(key, start, end) -> None:
+    assert resolve("auto", RunFacts(partition_key=key)) == days(start, end)
+
+
+@pytest.mark.parametrize("key", ["2026-01-09T00:00:00", "2026-01-09 00:00", "2026-01-09"])
+def test_the_key_of_a_scheduled_partition_spans_its_period_however_finely_it_is_written(
+    key,
+) -> None:
+    # CronPartitionTimetable writes %Y-%m-%dT%H:%M:%S by default, a daily one too.
+    facts = RunFacts(partition_key=key, zone=PARIS, next_tick=next_midnight)
+    midnight = datetime(2026, 1, 9, tzinfo=PARIS)
+    assert resolve("auto", facts) == Window(midnight, midnight + DAY)
+
+
+def test_a_weekly_partition_is_a_week_though_its_key_is_a_date() -> None:
+    def next_friday(moment: datetime) -> datetime:
+        days_ahead = (4 - next_midnight(moment).weekday()) % 7
+        return next_midnight(moment) + days_ahead * DAY
+
+    facts = RunFacts(partition_key="2026-01-09", zone=PARIS, next_tick=next_friday)
+    assert resolve("auto", facts).end == datetime(2026, 1, 16, tzinfo=PARIS)
+
+
+@pytest.mark.parametrize(
+    ("key", "minutes"),
+    [("2026-01-09T08:15:00", 15), ("2026-01-09T08:00:00", 15), ("2026-01-09", 1440)],
+)
+def test_a_schedule_of_quarter_hours_has_quarter_hour_partitions(key, minutes) -> None:
+    def next_quarter(moment: datetime) -> datetime:
+        floor = moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0)
+        return floor + timedelta(minutes=15)
+
+    window = resolve("auto", RunFacts(partition_key=key, next_tick=next_quarter))
+    assert window.end - window.start == timedelta(minutes=minutes)
+
+
+def test_a_key_beside_the_schedules_ticks_is_as_long_as_its_finest_part() -> None:
+    facts = RunFacts(partition_key="2026-01-09T08", next_tick=next_midnight)
+    assert resolve("auto", facts) == days("2026-01-09T08:00:00", "2026-01-09T09:00:00")
+
+
+@pytest.mark.parametrize(
+    ("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-01-09", 24)]
+)
+def test_a_day_partition_has_the_hours_that_the_zone_gives_it(day, hours) -> None:
+    window = resolve("auto", RunFacts(partition_key=day, zone=PARIS))
+    assert window.end.astimezone(UTC) - window.start.astimezone(UTC) == timedelta(hours=hours)
+
+
+def test_an_hour_that_the_clocks_skip_is_an_error_and_not_an_empty_span() -> None:
+    with pytest.raises(InvalidRequestError, match="is empty"):
+        resolve("auto", RunFacts(partition_key="2026-03-29T02", zone=PARIS))
+
+
+def test_the_hour_that_comes_twice_is_one_partition_of_two_hours() -> None:
+    window = resolve("auto", RunFacts(partition_key="2026-10-25T02", zone=PARIS))
+    assert window.iso() == ("2026-10-25T00:00:00.000Z", "2026-10-25T02:00:00.000Z")
+
+
+def test_bounds_on_both_sides_of_the_clocks_going_back_are_compared_as_instants() -> None:
+    start = datetime(2026, 10, 25, 2, 30, tzinfo=PARIS)
+    end = datetime(2026, 10, 25, 2, 15, tzinfo=PARIS, fold=1)
+    window = Window(start, end)
+    assert window.iso() == ("2026-10-25T00:30:00.000Z", "2026-10-25T01:15:00.000Z")
+    assert window.holds(datetime(2026, 10, 25, 2, 10, tzinfo=PARIS, fold=1))
+    assert not window.holds(datetime(2026, 10, 25, 2, 20, tzinfo=PARIS))
+    with pytest.raises(InvalidRequestError, match="is empty"):
+        Window(end, start)
+
+
+@given(st.dates(date(1980, 1, 1), date(2090, 1, 1)), st.sampled_from(["UTC", "Europe/Paris"]))
+def test_day_partitions_tile_the_calendar(day, zone) -> None:
+    one, two = (
+        resolve("auto", RunFacts(partition_key=d.isoformat(), zone=ZoneInfo(zone)))
+        for d in (day, day + DAY)
+    )
+    assert one.end.astimezone(UTC) == two.start.astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("", "eu-west", "2026-1-9", "2026-13", "2026-02-30", "0000", "9999", "20260109"),
+        *("2026-01-09T24", "2026-01-09T08:61", "2026-01-09+99:99", "2026-01-09|eu"),
+    ],
+)
+def test_a_key_that_is_no_date_is_refused_with_a_remedy(key) -> None:
+    with pytest.raises(InvalidRequestError, match=r"partition key .* \(start, end\) pair"):
+        resolve("auto", RunFacts(partition_key=key))
+
+
+@given(st.from_regex(r"\d{4}(-\d{2}(-\d{2}(T\d{2}(:\d{2})?)?)?)?(Z|[+-]\d{4})?", fullmatch=True))
+def test_any_key_gives_a_span_or_is_refused(key) -> None:
+    try:
+        window = resolve("auto", RunFacts(partition_key=key))
+    except InvalidRequestError:
+        return
+    assert window.start.astimezone(UTC) < window.end.astimezone(UTC)
