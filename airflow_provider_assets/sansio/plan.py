@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -35,7 +36,7 @@ def plan(
     batches: list[dict[str, list[str]]] = []
     count = size = 0
     for item in dict.fromkeys(items):
-        length = len(item.id.encode()) + 4  # quotes, comma, space
+        length = len(json.dumps(item.id)) + len(", ")
         if not batches or count == max_batch or size + length > MAX_BATCH_BYTES:
             batches.append({})
             count = size = 0
