@@ -81,11 +81,25 @@ def run_facts(context: Context, watermark: datetime | None = None) -> RunFacts:
         run_date=getattr(run, "logical_date", None) or getattr(run, "run_after", None),
         data_interval=(start, end) if start and end else None,
         partition_key=getattr(run, "partition_key", None),
+        event_window=_event_window(context),
         zone=zone,
         periods=_periods(timetable, zone),
         next_tick=_next_tick(timetable, zone),
         watermark=watermark,
     )
+
+
+def _event_window(context: Context) -> tuple[str, str] | None:
+    """The span of the events of ``AssetArchiveEventTrigger`` that started the run."""
+    windows = [
+        payload["window"]
+        for events in (context.get("triggering_asset_events") or {}).values()
+        for event in events
+        if isinstance(payload := (event.extra or {}).get("payload"), dict) and "window" in payload
+    ]
+    if not windows:
+        return None
+    return min(str(start) for start, _ in windows), max(str(end) for _, end in windows)
 
 
 def _zone(timetable: object) -> timezone:

@@ -21,6 +21,7 @@ from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.operators.batches import Batches, check_partial, reference, waiting_for
 from airflow_provider_assets.operators.ledger import Entry, Ledger
 from airflow_provider_assets.operators.selection import Selection, seconds
+from airflow_provider_assets.operators.watermark import Watermark
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
@@ -34,7 +35,7 @@ from airflow_provider_assets.triggers.poller import End
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_assets.sansio.window import WindowSpec
+    from airflow_provider_assets.sansio.window import Window, WindowSpec
 
 # A job without any deadline would poll for ever; a day is longer than any vendor keeps a job alive.
 DEFAULT_TIMEOUT = timedelta(hours=24)
@@ -170,7 +171,7 @@ class AssetArchiveOperator(BaseOperator):
         if entries:
             self.log.info("Going on with %d batches of an earlier try", len(entries))
         else:
-            requests = selection.requests(self.hook, lambda: window_of(self.window, context))
+            requests = selection.requests(self.hook, lambda: self._window(context))
             if not requests:
                 return self._empty()
             entries = ledger.plan(requests)
@@ -216,7 +217,13 @@ class AssetArchiveOperator(BaseOperator):
                     )
                 break
             entries = _merged(entries, self._wait(context, ledger, entries, started))
+        if self.window == "since_last" and entries[0].request.window:
+            Watermark(context).advance(entries[0].request.window[1])
         return [reference(self.conn_id, entry) for entry in entries]
+
+    def _window(self, context: Context) -> Window:
+        since = Watermark(context).read() if self.window == "since_last" else None
+        return window_of(self.window, context, since)
 
     def _wait(
         self, context: Context, ledger: Ledger, entries: list[Entry], wave: list[Entry]

@@ -61,6 +61,7 @@ class RunFacts:
     """What a run says about its time.
 
     :param run_date: logical date, or the moment it was due to start if it has none.
+    :param event_window: ISO bounds that the event told, where an event started the run.
     :param periods: maps a moment to the bounds of the cron period that ended at or before it; None
         where the schedule is no cron.
     :param next_tick: maps a moment to the schedule's first one after it; None likewise.
@@ -90,8 +91,7 @@ def resolve(spec: WindowSpec, facts: RunFacts) -> Window:
     if spec == "auto":
         return _auto(facts)
     if spec == "since_last":
-        window = _auto(facts)
-        return Window(facts.watermark, window.end) if facts.watermark else window
+        return _since(facts.watermark, facts) if facts.watermark else _auto(facts)
     raise InvalidRequestError(
         f"window={spec!r} is none of 'auto', 'since_last', a timedelta, or a pair of datetimes"
     )
@@ -117,6 +117,8 @@ def _pair(pair: tuple[object, ...] | list[object]) -> Window:
 def _auto(facts: RunFacts) -> Window:
     if facts.partition_key is not None:
         return _partition(facts)
+    if facts.event_window is not None:
+        return _pair(facts.event_window)
     if facts.data_interval and facts.data_interval[0] < facts.data_interval[1]:
         return Window(*facts.data_interval)
     if facts.run_date is not None and facts.periods is not None:
@@ -124,6 +126,22 @@ def _auto(facts: RunFacts) -> Window:
     raise InvalidRequestError(
         f"window='auto': this run has no partition key and no data interval of its own; {REMEDY}"
     )
+
+
+def _since(watermark: datetime, facts: RunFacts) -> Window:
+    """Up to the end of the run's own span, or to its date where it has none (an asset started it)."""
+    try:
+        end = _auto(facts).end
+    except InvalidRequestError:
+        if facts.run_date is None:
+            raise
+        end = facts.run_date
+    if end <= watermark:
+        raise InvalidRequestError(
+            f"window='since_last': everything before {watermark.isoformat()} has been exported; "
+            "to export a span again, pass it as an explicit (start, end) pair"
+        )
+    return Window(watermark, end)
 
 
 def _partition(facts: RunFacts) -> Window:

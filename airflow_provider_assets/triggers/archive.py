@@ -10,7 +10,10 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_assets.hooks.base import AsyncClient, aconnection
 from airflow_provider_assets.sansio.errors import AssetsError, ErrorDict, from_dict, to_dict
 from airflow_provider_assets.sansio.jobs import ArchiveJob, Data
+from airflow_provider_assets.triggers.events import AssetArchiveEventTrigger
 from airflow_provider_assets.triggers.poller import End, shared
+
+__all__ = ["AssetArchiveEventTrigger", "AssetArchiveTrigger", "describe", "read_ends"]
 
 
 class AssetArchiveTrigger(BaseTrigger):

@@ -1,0 +1,43 @@
+"""Where ``window="since_last"`` goes on: the end of the last exported span, kept with the task's asset."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.window import iso_ms, parse_moment
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+KEY = "asset_archive.exported_until"
+
+
+class Watermark:
+    """The state of the one Asset among the task's outlets and inlets (Airflow 3.3+).
+
+    :raises InvalidRequestError: where Airflow keeps no such state.
+    """
+
+    def __init__(self, context: Context) -> None:
+        store = context.get("asset_state_store")
+        if store is None:
+            raise InvalidRequestError(
+                'window="since_last" needs Airflow 3.3 and one Asset in the outlets of this task, '
+                "with which the end of the last exported span is kept"
+            )
+        self._store = store
+        # A backfill exports the past; the nightly run must not go on from there.
+        self._advances = context["dag_run"].run_type != "backfill"
+
+    def read(self) -> datetime | None:
+        """The end of the last exported span; None before the first."""
+        value = self._store.get(KEY)
+        return None if value is None else parse_moment(value, KEY)
+
+    def advance(self, end: str) -> None:
+        """Remember that everything before *end* (ISO) is exported; it never goes back."""
+        moment, known = parse_moment(end, KEY), self.read()
+        if self._advances and (known is None or moment > known):
+            self._store.set(KEY, iso_ms(moment))
