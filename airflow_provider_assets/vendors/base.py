@@ -217,6 +217,8 @@ class Vendor(ABC):
             return (
                 f"; check the credentials and permissions of connection {self.connection.conn_id!r}"
             )
+        if kind is QuotaExceededError:
+            return "; the plan's ceiling is reached or its credits are used up"
         return ""
 
     def retry_after(self, response: HttpResponse, data: JSON) -> float | None:

@@ -9,6 +9,7 @@ import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
+from http import HTTPStatus
 from typing import ClassVar
 from urllib.parse import quote
 
@@ -27,12 +28,13 @@ from airflow_provider_assets.sansio.jobs import (
     ArchiveRequest,
     Link,
 )
-from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse, json_body
+from airflow_provider_assets.sansio.messages import JSON, HttpRequest, json_body
 from airflow_provider_assets.sansio.plan import Item
 from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
 from airflow_provider_assets.sansio.window import Window, iso_ms
 from airflow_provider_assets.vendors import scenario_wire as wire
 from airflow_provider_assets.vendors.base import Vendor, VendorSpec, strings
+from airflow_provider_assets.vendors.replies import objects, text
 
 
 class Scenario(Vendor):
@@ -83,21 +85,14 @@ class Scenario(Vendor):
             )
         return "Basic " + base64.b64encode(f"{conn.login}:{conn.password}".encode()).decode()
 
-    def error_for(self, request: HttpRequest, response: HttpResponse) -> AssetsError:
+    def error_class(self, status: int, data: JSON) -> type[AssetsError]:
         """As everywhere, but a 429 of a plan's ceiling is a quota, not a rate."""
-        error = super().error_for(request, response)
-        if response.status == 429 and wire.is_ceiling(response.json_or_none()):  # noqa: PLR2004  # HTTP
-            return QuotaExceededError(
-                f"{error.message}; the plan's ceiling is reached",
-                vendor=error.vendor,
-                code=error.code,
-                status=error.status,
-                retry_after=error.retry_after,
-            )
-        return error
+        if status == HTTPStatus.TOO_MANY_REQUESTS and wire.is_ceiling(data):
+            return QuotaExceededError
+        return super().error_class(status, data)
 
     def _get(self, path: str, *params: tuple[str, str], missing: bool = False) -> HttpRequest:
-        accept = frozenset({404} if missing else ())
+        accept = frozenset({HTTPStatus.NOT_FOUND} if missing else ())
         return HttpRequest("GET", self.base_url + path, params, accept=accept)
 
     def _post(
@@ -146,8 +141,8 @@ class Scenario(Vendor):
         while True:
             data = (yield from self.send(self._get("/assets", *params, *page))).json_object()
             found += [
-                Item("asset_ids", wire.text(asset, "id"))
-                for asset in wire.objects(data, "assets")
+                Item("asset_ids", text(asset, "id"))
+                for asset in objects(data, "assets")
                 if wire.wanted(asset, str(by), window)
             ]
             # A page may be empty and still have a successor (SDK, nextPaginationToken).
@@ -162,7 +157,7 @@ class Scenario(Vendor):
         for first in range(0, len(ids), wire.MAX_BULK):
             batch: list[JSON] = list(ids[first : first + wire.MAX_BULK])
             reply = yield from self.send(self._post("/assets/get-bulk", {"assetIds": batch}))
-            found |= {wire.text(a, "id"): a for a in wire.objects(reply.json_object(), "assets")}
+            found |= {text(a, "id"): a for a in objects(reply.json_object(), "assets")}
         return found
 
     # --- jobs --------------------------------------------------------------------------------
@@ -174,7 +169,7 @@ class Scenario(Vendor):
         data = reply.json_object()
         job = data.get("job")
         job_id = data.get("jobId") or (job.get("jobId") if isinstance(job, dict) else None)
-        if reply.status != 200 or not job_id:  # noqa: PLR2004  # HTTP
+        if reply.status != HTTPStatus.OK or not job_id:
             raise ProtocolError(
                 f"Scenario answered the submission with HTTP {reply.status} and no job id",
                 vendor=self.spec.name,
@@ -217,7 +212,7 @@ class Scenario(Vendor):
         page: tuple[tuple[str, str], ...] = ()
         while True:
             data = (yield from self.send(self._get("/jobs", *params, *page))).json_object()
-            seen |= {wire.text(job, "jobId"): job for job in wire.objects(data, "jobs")}
+            seen |= {text(job, "jobId"): job for job in objects(data, "jobs")}
             if enough(seen) or not data.get("nextPaginationToken"):
                 return seen
             page = (("paginationToken", str(data["nextPaginationToken"])),)
@@ -225,13 +220,13 @@ class Scenario(Vendor):
     def _one(self, job: ArchiveJob) -> Flow[dict[str, JSON]]:
         path = quote(job.job_id, safe="")
         reply = yield from self.send(self._get(f"/jobs/{path}", missing=True))
-        if reply.status != 404:  # noqa: PLR2004  # HTTP
+        if reply.status != HTTPStatus.NOT_FOUND:
             data = reply.json_object().get("job")
             if not isinstance(data, dict):
                 raise ProtocolError(f"Scenario job {job.job_id}: the reply lacks a job")
             return data
         reply = yield from self.send(self._get(f"/assets/download/{path}", missing=True))
-        if reply.status == 404:  # noqa: PLR2004  # HTTP
+        if reply.status == HTTPStatus.NOT_FOUND:
             return {"jobId": job.job_id, "status": wire.UNKNOWN_JOB}
         data = reply.json_object()
         return {"jobId": job.job_id, "status": data.get("jobStatus")}
@@ -271,7 +266,7 @@ class Scenario(Vendor):
         if target_format is not None:
             path = f"/assets/{quote(file.key, safe='')}/download"
             reply = yield from self.send(self._post(path, {"targetFormat": target_format}))
-            return Link(wire.text(reply.json_object(), "url"))
+            return Link(text(reply.json_object(), "url"))
         job = reference.job
         for attempt in range(wire.LINK_TRIES):
             yield from pause(wire.LINK_PAUSE if attempt else 0.0)
@@ -287,12 +282,12 @@ class Scenario(Vendor):
         """``downloadUrl``, else the places that the guide and other revisions name."""
         path = quote(job.job_id, safe="")
         reply = yield from self.send(self._get(f"/assets/download/{path}", missing=True))
-        if reply.status != 404:  # noqa: PLR2004  # HTTP
+        if reply.status != HTTPStatus.NOT_FOUND:
             data = reply.json_object()
             status = {"jobId": job.job_id, "status": data.get("jobStatus", "")}
             ensure_succeeded(self._job(status))
             if data.get("downloadUrl"):
-                return wire.text(data, "downloadUrl")
+                return text(data, "downloadUrl")
         data = yield from self._one(job)
         ensure_succeeded(self._job(data))
         return wire.archive_url(data.get("metadata"))

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import cast
 
-from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
+from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, JobState
 from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
 from airflow_provider_assets.vendors.base import strings
 from airflow_provider_assets.vendors.connection import ConnectionForm
+from airflow_provider_assets.vendors.replies import text
 
 # API reference, "Request batch": "batch limited to 1000 assets".
 MAX_BATCH = 1000
@@ -179,7 +179,7 @@ def job(data: Mapping[str, JSON], state: JobState) -> ArchiveJob:
         "scenario",
         text(data, "jobId"),
         state=state,
-        vendor_status=text(data, "status"),
+        vendor_status=str(data.get("status") or ""),
         progress=float(progress) if isinstance(progress, (int, float)) else None,
         reason="; ".join(str(notes[key]) for key in ("error", "hint") if notes.get(key)),
     )
@@ -192,22 +192,6 @@ def archive_url(metadata: JSON) -> str | None:
     named = [metadata.get("archiveUrl"), metadata.get("downloadUrl")]
     urls = [*named, *all_strings(metadata.get("output"))]
     return next((u for u in urls if isinstance(u, str) and u.startswith("http")), None)
-
-
-def objects(data: Mapping[str, JSON], key: str) -> list[dict[str, JSON]]:
-    """The list of objects at *key*."""
-    found = data.get(key)
-    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-        raise ProtocolError(f"Scenario: {key!r} is not a list of objects")
-    return cast("list[dict[str, JSON]]", found)
-
-
-def text(data: Mapping[str, JSON], key: str) -> str:
-    """The text at *key*."""
-    value = data.get(key)
-    if not isinstance(value, str):
-        raise ProtocolError(f"Scenario: the reply lacks {key!r}")
-    return value
 
 
 def param(value: JSON, name: str) -> str:

@@ -80,7 +80,14 @@ class Topaz(Vendor):
     def _request(
         self, path: str, *params: tuple[str, str], method: str = "GET", accept: Iterable[int] = ()
     ) -> HttpRequest:
-        return HttpRequest(method, self.base_url + path, params, accept=frozenset(accept))
+        return HttpRequest(
+            method,
+            self.base_url + path,
+            params,
+            # A cancel is not repeated: whoever cancels has seconds to live.
+            idempotent=method == "GET",
+            accept=frozenset(accept),
+        )
 
     # --- what to export ----------------------------------------------------------------------
 
@@ -147,10 +154,10 @@ class Topaz(Vendor):
         Failed, cancelled, expired and unknown ones are named in ``facts["failed"]``; a job succeeds
         if at least one image can be downloaded.
         """
-        running = [job for job in jobs if not job.state.is_terminal]
-        statuses = yield from self._statuses([i for job in running for i in wire.open_of(job)])
+        wanted = [i for job in jobs if not job.state.is_terminal for i in wire.open_of(job)]
+        statuses = yield from self._statuses(wanted)
         now = self.clock()
-        return [wire.judge(job, statuses, now) if job in running else job for job in jobs]
+        return [job if job.state.is_terminal else wire.judge(job, statuses, now) for job in jobs]
 
     def _statuses(self, ids: Sequence[str]) -> Flow[dict[str, wire.Status]]:
         """Id -> status, in pages, then one by one; ids that Topaz does not know are absent."""
