@@ -38,6 +38,7 @@ class Admin:
         add("POST", f"{base}/jobs/{{job}}", self._act)
         add("GET", f"{base}/items/{{vendor}}", self._items)
         add("POST", f"{base}/items/{{vendor}}", self._add_items)
+        add("DELETE", f"{base}/items/{{vendor}}/{{item}}", self._remove_item)
 
     async def _page(self, _request: web.Request) -> web.Response:
         jobs, stats = self._all_jobs(), self.world.stats.report()
@@ -107,6 +108,11 @@ class Admin:
         body = await request.json()
         day, count = dt.date.fromisoformat(body["day"]), int(body["count"])
         return web.json_response(self._vendor(request).add_items(day, count), status=201)
+
+    async def _remove_item(self, request: web.Request) -> web.Response:
+        if not self._vendor(request).remove_item(request.match_info["item"]):
+            raise web.HTTPNotFound(text="no such item")
+        return web.Response(status=204)
 
     def _vendor(self, request: web.Request) -> Vendor:
         for vendor in self.vendors:

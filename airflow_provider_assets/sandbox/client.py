@@ -86,6 +86,10 @@ class Sandbox:
         made = self.ask("POST", f"items/{vendor}", {"day": day, "count": count})
         return cast("list[str]", made)
 
+    def remove_item(self, vendor: str, item_id: str) -> None:
+        """Delete an item at the vendor."""
+        self.ask("DELETE", f"items/{vendor}/{item_id}")
+
     def ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> object:
         """One call of the admin route, decoded."""
         data = None if body is None else json.dumps(body).encode()

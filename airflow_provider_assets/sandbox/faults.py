@@ -2,9 +2,36 @@
 
 Grammar: ``route:kind[=value][@offset][:count][,key=value...]``
 
-*route* is a route (``scenario.submit``), a group (``submit``, ``poll``, ``download``), or a
-shell pattern of either. *count* is how many requests are hit (default: all), ``after=N`` lets
-the first N pass, ``match=TEXT`` hits only paths that contain TEXT.
+*route* is a route (``scenario.submit``), a group (``submit``, ``poll``, ``bulk_poll``, ``cancel``,
+``list``, ``metadata``, ``link``, ``head``, ``download``, ``auth``, ``job``), or a shell pattern of
+either. *count* is how many requests are hit (default: all), ``after=N`` lets the first N pass,
+``match=TEXT`` hits only paths that contain TEXT.
+
+==================== ============================================================================
+kind                 what happens
+==================== ============================================================================
+``429``, ``500`` …   that status with the vendor's error body; ``retry_after=2`` adds the header,
+                     ``retry_at=2`` the same as a date, ``retry_after_ms=200`` the other header
+``502html``          that status with a page of a proxy; ``200html`` works too
+``503empty``         that status without a body; ``empty`` is ``200empty``
+``plan-limit``       429 with ``remainingSeconds`` (``remaining=17``)
+``redirect``         302 to ``to=URL``
+``drop``             the connection is reset without an answer
+``hang``             no answer, ever
+``delay=S``          the answer comes S seconds late
+``accept-then-…``    the request takes effect, then ``reset``, ``hang``, ``500`` … is the answer
+==================== ============================================================================
+
+Bodies of downloads (N defaults to the middle): ``reset@N`` resets and ``truncate@N`` closes the
+connection after N bytes, ``stall@N`` stops sending, ``short@N`` ends early and claims to be whole,
+``corrupt@N`` flips a byte, ``slow=BYTES_PER_SECOND``; ``expired`` refuses the link, ``no-range``
+ignores Range, ``no-length`` sends chunks, ``new-etag`` pretends another version. Elsewhere
+``reset`` is ``drop``.
+
+Replies: ``status=WORD`` tells a job state of your choice, ``no-url`` leaves out the link or the
+archive id, ``no-id`` the job id, ``empty-page`` gives a token and nothing else, ``busy`` is ROMA's
+refusal of a second export. Jobs (route ``job``, taken when one is submitted): ``stuck``,
+``failed`` (``error=TEXT``), ``canceled``, ``partial=N`` lacks N items, ``slow=SECONDS``.
 """
 
 from __future__ import annotations
@@ -24,7 +51,7 @@ BODY_KINDS = (
     "reset", "truncate", "short", "corrupt", "slow", "stall", "expired",
     "no-range", "no-length", "new-etag",
 )  # fmt: skip
-JOB_KINDS = ("stuck", "failed", "canceled", "expired", "partial", "slow")
+JOB_KINDS = ("stuck", "failed", "canceled", "partial", "slow")
 REPLY_KINDS = ("status", "no-url", "no-id", "empty-page", "busy")
 AFTERWARDS = "accept-then-"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -87,6 +88,11 @@ class Gate:
             response = (route.refuse or self.vendor.refuse)(status)
         if wait := fault.param("retry_after"):
             response.headers["Retry-After"] = wait
+        if wait := fault.param("retry_at"):
+            moment = self.world.clock.now() + float(wait)
+            response.headers["Retry-After"] = formatdate(moment, usegmt=True)
+        if wait := fault.param("retry_after_ms"):
+            response.headers["Retry-After-Ms"] = wait
         return response
 
 

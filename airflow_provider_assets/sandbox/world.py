@@ -77,6 +77,9 @@ class Vendor(Protocol):
     def add_items(self, day: dt.date, count: int) -> list[str]:
         """Let more items come to exist within a day; returns their ids."""
 
+    def remove_item(self, item_id: str) -> bool:
+        """Delete an item; False when there is none."""
+
 
 @dataclass(slots=True)
 class World:

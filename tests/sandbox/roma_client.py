@@ -44,10 +44,8 @@ class Caller:
     def call(self, method, path, *, body=b"", **query):
         text = urlencode(sorted(query.items()), quote_via=quote)
         url = self.sandbox.roma["base_url"] + path + (f"?{text}" if text else "")
-        if self.token:
-            headers = {"X-Auth-Token": self.token}
-        else:
-            headers = self.signed(method, url, body)
+        signed = not self.token
+        headers = self.signed(method, url, body) if signed else {"X-Auth-Token": self.token}
         return requests.request(method, url, data=body, headers=headers, timeout=10)
 
     def signed(self, method, url, body=b""):
@@ -84,3 +82,11 @@ def token_of(sandbox, *, user=None, password=None, account=None, scope=None):
     auth = {"identity": identity, "scope": scope or {"project": {"name": extra["region"]}}}
     url = sandbox.roma["iam_url"] + "/v3/auth/tokens?nocatalog=true"
     return requests.post(url, json={"auth": auth}, timeout=10)
+
+
+def ready(sandbox, caller=None, count=2):
+    caller = caller or Caller(sandbox)
+    job_id = caller.export(sandbox.roma["apps"][:count]).json()["job_id"]
+    sandbox.job(job_id, "finish")
+    answer = caller.job(job_id)
+    return job_id, answer.get("archive_id") or answer["entities"]["archive_id"]

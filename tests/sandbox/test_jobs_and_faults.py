@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from email.utils import parsedate_to_datetime
+
 import pytest
 import requests
-from sandbox_calls import call, submit
+from sandbox_calls import call, every, submit
 
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sandbox.faults import parse_fault
@@ -101,6 +103,14 @@ def test_a_refused_submission_is_no_job(scenario):
     assert submit(scenario, ["asset_x"]).json()["remainingSeconds"] == 9
 
 
+def test_the_wait_can_be_told_as_a_date_or_in_milliseconds(scenario):
+    scenario.fault("list:503:1,retry_at=9")
+    scenario.fault("list:429:1,retry_after_ms=250")
+    date = call(scenario, "GET", "/assets").headers["Retry-After"]
+    assert parsedate_to_datetime(date).tzinfo is not None
+    assert call(scenario, "GET", "/assets").headers["Retry-After-Ms"] == "250"
+
+
 def test_replies_can_be_bent(scenario):
     job_id = accepted(scenario)
     scenario.job(job_id, "finish")
@@ -121,6 +131,18 @@ def test_a_fault_can_spare_the_first_and_name_the_route(scenario):
     assert [reply.status_code for reply in replies] == [200, 502, 200]
     assert replies[1].text.startswith("<html>")
     assert scenario.stats()["routes"]["scenario.poll_job"]["statuses"] == {"200": 2, "502": 1}
+
+
+def test_a_deleted_item_is_in_the_trash_and_in_no_archive(scenario):
+    kept, gone = scenario.add_items("scenario", "2025-06-06", 2)
+    scenario.remove_item("scenario", gone)
+    trash = call(scenario, "GET", "/assets", params={"deleted": "true"}).json()["assets"]
+    assert [one["id"] for one in trash] == [gone]
+    assert trash[0]["deletedAt"]
+    listed = {one["id"] for one in every(scenario)}
+    assert (kept in listed, gone in listed) == (True, False)
+    job_id = submit(scenario, [kept, gone]).json()["jobId"]
+    assert [one["item_id"] for one in scenario.archive(job_id)["entries"]] == [kept]
 
 
 def test_late_items_come_to_exist_when_asked_for(scenario):

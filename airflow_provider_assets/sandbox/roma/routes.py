@@ -113,3 +113,8 @@ class RomaApi:
     def add_items(self, day: dt.date, count: int) -> list[str]:
         """Let more items be changed within a day, apps and tasks in turn; returns their ids."""
         return self._inventory.add_day(day, count)
+
+    def remove_item(self, item_id: str) -> bool:
+        """Delete an application or a task."""
+        both = (self._inventory.apps, self._inventory.tasks)
+        return any(one.pop(item_id, None) is not None for one in both)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import datetime as dt
 import random
 import string
@@ -89,19 +88,19 @@ class Catalog:
 
     def add(self, assets: list[Asset]) -> None:
         """Let more assets exist."""
-        for asset in assets:
-            self.assets[asset.id] = asset
-            bisect.insort(self.by_creation, asset, key=lambda one: (one.created, one.id))
+        self.assets.update((asset.id, asset) for asset in assets)
+        self._reorder()
 
-    def replace(self, asset_id: str, **changes: int | str) -> bool:
-        """Change one asset; False when there is none."""
-        old = self.assets.get(asset_id)
-        if old is None:
+    def delete(self, asset_id: str, now: float) -> bool:
+        """Move an asset to the trash; False when there is none."""
+        if asset_id not in self.assets:
             return False
-        new = replace(old, **changes)  # type: ignore[arg-type]
-        self.assets[asset_id] = new
-        self.by_creation[self.by_creation.index(old)] = new
+        self.assets[asset_id] = replace(self.assets[asset_id], deleted=int(now * 1000))
+        self._reorder()
         return True
+
+    def _reorder(self) -> None:
+        self.by_creation = sorted(self.assets.values(), key=lambda one: (one.created, one.id))
 
     def of_inferences(self, inferences: set[str]) -> list[Asset]:
         """Every asset that came out of one of these inferences."""

@@ -7,7 +7,7 @@ the link serves the asset's own PNG.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -19,7 +19,7 @@ from airflow_provider_assets.sandbox.storage import Stored
 from .catalog import COLLECTIONS, PROJECT
 from .errors import Invalid, refuse
 from .listing import select
-from .paging import paginate
+from .paging import fingerprint, paginate
 from .views import asset_json, asset_path, hit_json
 from .wire import body_of, page_json, strings
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .catalog import Asset, Catalog
 
 _BULK_LIMIT = 200
+_RECENT = 16
 _FORMATS = {
     "gif": "image/gif", "heif": "image/heif", "jpeg": "image/jpeg", "jpg": "image/jpeg",
     "png": "image/png", "svg": "image/svg+xml", "webp": "image/webp", "avif": "image/avif",
@@ -58,6 +59,7 @@ class LibraryCalls:
 
     world: World
     catalog: Catalog
+    recent: dict[tuple[str, bool], tuple[list[Asset], list[Asset]]] = field(default_factory=dict)
 
     def table(self) -> list[tuple[str, str, str, str, Handler]]:
         """Method, path, name, group and handler of each call."""
@@ -72,14 +74,26 @@ class LibraryCalls:
         ]
 
     async def _list(self, request: web.Request) -> web.Response:
-        now = self.world.clock.now()
         page = paginate(
-            select(self.catalog, request.query, now=now, public=request["public"]),
+            self._selected(request),
             request.query,
             empty_every=self.world.options.empty_pages,
             empty_now=bool(bent(request, "empty-page")),
         )
         return page_json("assets", [self._shown(one) for one in page.items], page.token)
+
+    def _selected(self, request: web.Request) -> list[Asset]:
+        """What the query selects; kept for its next page, as long as nothing has changed."""
+        key = (fingerprint(request.query), request["public"])
+        kept = self.recent.get(key)
+        if kept is not None and kept[0] is self.catalog.by_creation:
+            return kept[1]
+        now = self.world.clock.now()
+        found = select(self.catalog, request.query, now=now, public=request["public"])
+        while len(self.recent) >= _RECENT:
+            del self.recent[next(iter(self.recent))]
+        self.recent[key] = (self.catalog.by_creation, found)
+        return found
 
     async def _get_bulk(self, request: web.Request) -> web.Response:
         wanted = strings(await body_of(request), "assetIds", required=True)

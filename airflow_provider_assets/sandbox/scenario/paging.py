@@ -47,7 +47,7 @@ def paginate(
 ) -> Page[T]:
     """Cut the page a query asks for; every `empty_every`th page has a token only."""
     size = page_size(query, default=default)
-    print_ = _fingerprint(query)
+    print_ = fingerprint(query)
     offset, number = _opened(query.get("paginationToken", ""), print_)
     blank = empty_now or (empty_every > 0 and number % empty_every == empty_every - 1)
     if blank and offset < len(items):
@@ -57,7 +57,8 @@ def paginate(
     return Page(items[offset:following], token)
 
 
-def _fingerprint(query: Mapping[str, str]) -> str:
+def fingerprint(query: Mapping[str, str]) -> str:
+    """What a query asks for, apart from the page."""
     kept = sorted(
         (key, value) for key, value in query.items() if key not in ("paginationToken", "pageSize")
     )

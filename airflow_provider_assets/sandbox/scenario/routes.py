@@ -105,3 +105,7 @@ class ScenarioApi:
         assets = day_of_assets(self._world.options, day, count, salt=salt)
         self._catalog.add(assets)
         return [one.id for one in assets]
+
+    def remove_item(self, item_id: str) -> bool:
+        """Move an asset to the trash."""
+        return self._catalog.delete(item_id, self._world.clock.now())

@@ -102,6 +102,10 @@ class TopazApi:
         """Let more completed processes come to exist within a day; returns their ids."""
         return self._book.add_day(day, count)
 
+    def remove_item(self, item_id: str) -> bool:
+        """Forget a process."""
+        return self._book.by_id.pop(item_id, None) is not None
+
 
 def _checked(handler: Handler) -> Handler:
     async def with_key(request: web.Request) -> web.StreamResponse:
