@@ -71,6 +71,7 @@ class RunFacts:
     run_date: datetime | None = None
     data_interval: tuple[datetime, datetime] | None = None
     partition_key: str | None = None
+    event_window: tuple[str, str] | None = None
     zone: tzinfo = timezone.utc
     periods: Callable[[datetime], tuple[datetime, datetime]] | None = None
     next_tick: Callable[[datetime], datetime] | None = None
