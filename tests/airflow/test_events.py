@@ -1,0 +1,129 @@
+"""Runs that go on since the last one, and runs that a vendor's new assets start."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk import Asset
+from exported import CONN
+
+from airflow_provider_assets import _airflow
+from airflow_provider_assets.operators.archive import AssetArchiveOperator
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.triggers.archive import AssetArchiveEventTrigger
+
+pytestmark = pytest.mark.airflow
+
+
+def since_last(name, window="since_last", **options):
+    def build():
+        AssetArchiveOperator(
+            task_id="archive", conn_id=CONN, window=window, outlets=[Asset(name)], **options
+        )
+
+    return build
+
+
+def windows(run):
+    return [reference["request"]["window"] for reference in run.result("archive")]
+
+
+def test_since_last_goes_on_where_the_last_run_ended(airflow, sandbox):
+    dag = airflow.dag(since_last("gapless"))
+    first = airflow.run(dag, "2026-01-06")
+    third = airflow.run(dag, "2026-01-08")
+    assert windows(first) == [["2026-01-05T00:00:00.000Z", "2026-01-06T00:00:00.000Z"]]
+    assert windows(third) == [["2026-01-06T00:00:00.000Z", "2026-01-08T00:00:00.000Z"]]
+
+
+def test_since_last_does_not_export_a_span_twice(airflow, sandbox):
+    dag = airflow.dag(since_last("again"))
+    airflow.run(dag, "2026-01-06")
+    again = airflow.run(dag, "2026-01-06")
+    assert isinstance(again.error, InvalidRequestError)
+    assert "explicit (start, end)" in str(again.error)
+
+
+def test_a_backfill_does_not_move_the_mark(airflow, sandbox):
+    dag = airflow.dag(since_last("backfilled"))
+    airflow.run(dag, "2026-01-08", run_type="backfill")
+    nightly = airflow.run(dag, "2026-01-07")
+    assert windows(nightly) == [["2026-01-06T00:00:00.000Z", "2026-01-07T00:00:00.000Z"]]
+
+
+def test_since_last_without_an_asset_says_what_it_needs(airflow, sandbox):
+    run = airflow(lambda: AssetArchiveOperator(task_id="a", conn_id=CONN, window="since_last"))
+    assert isinstance(run.error, InvalidRequestError)
+    assert "one Asset in the outlets" in str(run.error)
+    assert sandbox.stats()["totals"]["submits"] == 0
+
+
+class State:
+    """What a triggerer gives an event trigger to keep its state with the asset."""
+
+    def __init__(self, **values):
+        self.values = values
+
+    async def aget(self, key, default=None):
+        return self.values.get(key, default)
+
+    async def aset(self, key, value):
+        self.values[key] = value
+
+
+def event_after(trigger, state):
+    async def first():
+        trigger.asset_state_store = state
+        events = trigger.run()
+        try:
+            return (await asyncio.wait_for(anext(events), 20)).payload
+        finally:
+            await events.aclose()
+
+    return asyncio.run(first())
+
+
+def test_new_assets_make_an_event_that_names_their_span(sandbox):
+    today = datetime.now(timezone.utc)
+    start = (today - timedelta(days=2)).isoformat()
+    day = (today - timedelta(days=1)).date().isoformat()
+    new = sandbox.add_items("scenario", day, 3)
+    state = State(**{"asset_archive.seen_until": start})
+    event = event_after(AssetArchiveEventTrigger(conn_id=CONN, interval=0.2), state)
+    assert event["items"] == len(new) == 3
+    assert event["conn_id"] == CONN
+    assert event["window"][0][:19] == start[:19]
+
+
+def test_a_vendor_that_is_away_is_asked_again(sandbox):
+    today = datetime.now(timezone.utc)
+    sandbox.add_items("scenario", (today - timedelta(days=1)).date().isoformat(), 1)
+    sandbox.fault("list:503empty:5")
+    state = State(**{"asset_archive.seen_until": (today - timedelta(days=2)).isoformat()})
+    trigger = AssetArchiveEventTrigger(conn_id=CONN, interval=0.1)
+    assert event_after(trigger, state)["items"] >= 1
+
+
+def test_the_run_that_an_event_starts_exports_its_span():
+    def event(*window):
+        payload = {"conn_id": CONN, "window": list(window), "items": 1}
+        return SimpleNamespace(extra={"from_trigger": True, "payload": payload})
+
+    early = event("2026-01-05T00:00:00.000Z", "2026-01-05T06:00:00.000Z")
+    late = event("2026-01-05T06:00:00.000Z", "2026-01-05T09:00:00.000Z")
+    context = {
+        "dag_run": SimpleNamespace(logical_date=None, run_after=None, partition_key=None),
+        "triggering_asset_events": {Asset("new"): [late, early]},
+    }
+    window = _airflow.window_of("auto", context)
+    assert window.iso() == ("2026-01-05T00:00:00.000Z", "2026-01-05T09:00:00.000Z")
+
+
+def test_an_event_trigger_can_be_made_again_from_what_is_stored():
+    trigger = AssetArchiveEventTrigger(conn_id=CONN, select={"types": ["uploaded"]}, interval=7)
+    path, arguments = trigger.serialize()
+    assert path.endswith("AssetArchiveEventTrigger")
+    assert AssetArchiveEventTrigger(**arguments).serialize() == trigger.serialize()
