@@ -154,11 +154,7 @@ def test_a_token_is_granted_once_for_user_account_and_project():
             "identity": {
                 "methods": ["password"],
                 "password": {
-                    "user": {
-                        "name": "exporter",
-                        "password": "secret",
-                        "domain": {"name": "acme"},
-                    }
+                    "user": {"name": "exporter", "password": "secret", "domain": {"name": "acme"}}
                 },
             },
             "scope": {"project": {"name": "ap-southeast-1"}},
@@ -213,7 +209,7 @@ def test_only_the_refused_token_is_dropped():
         reply({}, 201, x_subject_token="x"),
         reply({"token": {}}, 201, x_subject_token="x"),
         reply({"token": {"project": {}}}, 201, x_subject_token="x"),
-        reply(None, 201, x_subject_token="x"),
+        reply([], 201, x_subject_token="x"),
     ],
 )
 def test_a_grant_without_token_or_project_is_a_protocol_error(answer):

@@ -72,6 +72,15 @@ def all_vendors() -> dict[str, tuple[type[Vendor], Callable[[str], Wire]]]:
         }
 
 
+VENDORS = all_vendors()
+HTML = b"<html><body>Bad Gateway</body></html>"
+
+
+def always(status, body=b"{}", **headers):
+    """A fault: every request is answered so."""
+    return lambda request: HttpResponse(status, headers, body)
+
+
 @dataclass
 class Contract:
     """One vendor, its wire, and a driver."""

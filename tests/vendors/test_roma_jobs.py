@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from roma_samples import (
+    APP,
+    APPS,
+    BASE,
+    EXPORT,
+    JOB,
+    STATUS,
+    SUCCESS,
+    TASK,
+    error,
+    job,
+    page,
+    reference,
+    roma,
+)
+from vendor_script import NOW, Script, reply
+
+from airflow_provider_assets.sansio.errors import (
+    ArchiveExpiredError,
+    AuthenticationError,
+    BusyError,
+    InvalidRequestError,
+    ProtocolError,
+    RateLimitedError,
+    VendorUnavailableError,
+)
+from airflow_provider_assets.sansio.jobs import ArchiveFile, ArchiveJob, ArchiveRequest, JobState
+from airflow_provider_assets.sansio.messages import HttpResponse
+from airflow_provider_assets.sansio.plan import Item
+
+
+@pytest.fixture
+def script():
+    return Script(roma())
+
+
+def polled(script, data):
+    (found,) = script.run(script.vendor.poll([job()]), (STATUS, reply(data)))
+    return found
+
+
+def submitted(script, **items):
+    script.run(
+        script.vendor.submit(ArchiveRequest("huawei_roma", items)), (EXPORT, reply({"job_id": JOB}))
+    )
+    return json.loads(script.seen[-1].body)
+
+
+def test_an_export_always_names_apps_and_tasks_and_is_sent_once(script):
+    assert submitted(script, apps=(APP,)) == {"apps": [{"id": APP}], "tasks": []}
+    assert submitted(script, tasks=(TASK,)) == {"apps": [], "tasks": [{"id": TASK}]}
+    assert not script.seen[-1].idempotent
+
+
+def test_the_dialect_of_2022_names_one_app_and_task_ids():
+    script = Script(roma(old_export_body=True))
+    assert submitted(script, apps=("billing-app",), tasks=(TASK,)) == {
+        "apps": "billing-app",
+        "tasks": [{"task_id": TASK}],
+    }
+    with pytest.raises(InvalidRequestError, match="exactly one application"):
+        submitted(script, apps=("a", "b"))
+    found = script.run(
+        script.vendor.select({"apps": {}}, None),
+        (APPS.format(0), page("apps", {"id": APP, "name": "billing-app"})),
+    )
+    assert found == [Item("apps", "billing-app")]
+
+
+def test_a_submit_without_a_job_id_is_a_protocol_error(script):
+    with pytest.raises(ProtocolError, match="job_id"):
+        script.run(
+            script.vendor.submit(ArchiveRequest("huawei_roma", {"apps": (APP,)})),
+            (EXPORT, reply({})),
+        )
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        error(403, "another export job is running"),
+        error(403, "An asset export task already exists."),
+        error(409, "The job is in progress"),
+        error(403, "refused", details="The instance is being exported"),
+    ],
+)
+def test_busy_is_never_mistaken_for_a_missing_permission(script, refusal):
+    with pytest.raises(BusyError) as raised:
+        script.run(
+            script.vendor.submit(ArchiveRequest("huawei_roma", {"apps": (APP,)})), (EXPORT, refusal)
+        )
+    assert raised.value.retryable
+    assert "permission" not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        error(403, "No permission to export assets while running", "APIG.1005"),
+        error(403, "Export failed because the instance is not running"),
+        error(403, "archive not available", details="already downloaded"),
+        reply([], 403),
+    ],
+)
+def test_any_other_403_is_a_missing_permission(script, refusal):
+    with pytest.raises(AuthenticationError):
+        script.run(
+            script.vendor.submit(ArchiveRequest("huawei_roma", {"apps": (APP,)})), (EXPORT, refusal)
+        )
+
+
+def test_throttling_and_error_pages_are_transient(script):
+    with pytest.raises(RateLimitedError, match="throttled"):
+        script.run(script.vendor.poll([job()]), (STATUS, error(429, "throttled", "APIGW.0308")))
+    html = HttpResponse(502, {"content-type": "text/html"}, b"<html>Bad Gateway</html>")
+    with pytest.raises(VendorUnavailableError):
+        script.run(script.vendor.poll([job()]), (STATUS, html))
+
+
+@pytest.mark.parametrize("word", ["RUNNING", "Running", "waiting", "PROCESSING", "rolling over"])
+def test_a_running_job_tells_its_progress(script, word):
+    found = polled(script, {"id": JOB, "status": word, "progress_percent": 0.35})
+    assert (found.state, found.vendor_status, found.progress) == (JobState.RUNNING, word, 0.35)
+    assert found.submitted_at == NOW
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"status": "SUCCEEDED", "archive_id": "arch-77aa", "end_time": "2026-01-10T08:01:10Z"},
+        {"status": "Success", "entities": {"archive_id": "arch-77aa"}, "end_time": 1768032070000},
+        {"status": "succeeded", "entities": None, "archive_id": "arch-77aa"},
+    ],
+)
+def test_success_of_any_edition_names_the_package(script, data):
+    found = polled(script, data)
+    assert (found.state, found.facts) == (JobState.SUCCEEDED, {"archive_id": "arch-77aa"})
+    assert ArchiveJob.from_dict(found.to_dict()) == found
+
+
+@pytest.mark.parametrize("key", ["reasons", "reason"])
+def test_a_failure_tells_its_reasons_under_either_key(script, key):
+    reason = {
+        "resource_type": "application",
+        "resource_name": "billing-app",
+        "error_code": "ROMA.00000101",
+        "error_msg": "resource is locked",
+    }
+    found = polled(script, {"status": "Failed", key: [reason, "?", {}]})
+    assert (found.state, found.code) == (JobState.FAILED, "ROMA.00000101")
+    assert found.reason == "application billing-app: resource is locked; resource: no message"
+
+
+@pytest.mark.parametrize("reasons", [None, "locked", [{}]])
+def test_a_failure_may_have_no_readable_reason(script, reasons):
+    found = polled(script, {"status": "FAILED", "reasons": reasons})
+    assert (found.state, found.code) == (JobState.FAILED, None)
+
+
+@pytest.mark.parametrize("data", [{"status": "Finished"}, {"status": "SUCCEEDED"}])
+def test_a_package_that_is_no_longer_named_is_gone(script, data):
+    found = polled(script, data)
+    assert found.state is JobState.EXPIRED
+    assert "downloaded once" in found.reason
+
+
+def test_a_job_the_vendor_does_not_know_is_expired_and_ended_jobs_are_not_asked_for(script):
+    done = job(state=JobState.SUCCEEDED)
+    found = script.run(
+        script.vendor.poll([done, job()]), (STATUS, error(404, "no such job", "ROMA.00000102"))
+    )
+    assert found[0] == done
+    assert (found[1].state, found[1].vendor_status) == (JobState.EXPIRED, "unknown to the vendor")
+
+
+def test_nothing_can_be_cancelled_or_found_again(script):
+    request = ArchiveRequest("huawei_roma", {"apps": (APP,)})
+    assert not script.run(script.vendor.cancel(job()))
+    assert script.run(script.vendor.find(request, NOW)) is None
+
+
+# --- bytes ---
+
+
+def test_the_package_is_one_file_whose_container_is_not_known(script):
+    done = reference(job(state=JobState.SUCCEEDED, facts={"archive_id": "arch-77aa"}))
+    (file,) = script.run(script.vendor.files(done))
+    assert file.key == "arch-77aa"
+    assert "." not in file.name
+    with pytest.raises(InvalidRequestError, match="target_format"):
+        script.run(script.vendor.files(done, target_format="zip"))
+
+
+def test_a_link_is_the_apis_own_address_with_credentials_for_one_get(script):
+    done = reference(job(state=JobState.SUCCEEDED, facts={"archive_id": "arch/77"}))
+    link = script.run(script.vendor.link(done, ArchiveFile("arch/77")), (STATUS, reply(SUCCESS)))
+    assert link.url == f"{BASE}/v2/p0/instances/i1/assets/archives/arch%2F77"
+    assert link.single_use
+    assert (link.head_url, link.expires_at) == (None, None)
+    assert dict(link.headers)["Authorization"].startswith("SDK-HMAC-SHA256")
+    assert "SDK-HMAC" not in repr(link)
+
+
+def test_a_package_that_is_gone_is_never_asked_for(script):
+    done = reference(job(state=JobState.SUCCEEDED, facts={"archive_id": "arch-77aa"}))
+    with pytest.raises(ArchiveExpiredError, match="downloaded once"):
+        script.run(
+            script.vendor.link(done, ArchiveFile("arch-77aa")),
+            (STATUS, reply({"status": "Finished"})),
+        )

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+from roma_samples import APP, APPS, TASK, TASKS, page, roma
+from vendor_script import Script, reply
+
+from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
+from airflow_provider_assets.sansio.plan import Item
+from airflow_provider_assets.sansio.window import Window
+
+
+@pytest.fixture
+def script():
+    return Script(roma())
+
+
+def test_apps_and_tasks_are_named_explicitly(script):
+    found = script.run(script.vendor.expand({"tasks": [TASK], "apps": [APP, APP]}))
+    assert found == [Item("apps", APP), Item("tasks", TASK)]
+
+
+def test_an_empty_query_takes_all_apps_and_tasks_over_all_pages(script):
+    found = script.run(
+        script.vendor.select({}, None),
+        (APPS.format(0), page("apps", {"id": "b"}, {"id": "c"}, total=3)),
+        (APPS.format(2), page("apps", {"id": "a"}, total=3)),
+        (TASKS.format(0), page("entities", {"task_id": TASK})),
+    )
+    assert found == [Item("apps", "a"), Item("apps", "b"), Item("apps", "c"), Item("tasks", TASK)]
+
+
+def test_a_listing_that_shrinks_while_it_is_read_ends(script):
+    found = script.run(
+        script.vendor.select({"apps": True}, None),
+        (APPS.format(0), page("apps", {"id": "a"}, total=2)),
+        (APPS.format(1), page("apps", total=2)),
+    )
+    assert found == [Item("apps", "a")]
+
+
+def test_filters_are_passed_on_to_their_own_listing(script):
+    script.run(
+        script.vendor.select({"apps": {"name": "bill", "owner": True}}, None),
+        (APPS.format(0) + "&name=bill&owner=true", page("apps")),
+    )
+    script.run(
+        script.vendor.select({"tasks": {"status": 1}, "apps": False}, None),
+        (TASKS.format(0) + "&status=1", page("entities")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "named"), [({"apps": {"nmae": "x"}}, "nmae"), ({"tasks": ["x"]}, "true or filters")]
+)
+def test_an_unknown_filter_is_refused(script, query, named):
+    with pytest.raises(InvalidRequestError, match=named):
+        script.run(script.vendor.select(query, None))
+
+
+def test_the_window_takes_what_was_changed_in_it_and_what_tells_no_time(script):
+    window = Window(
+        datetime(2026, 1, 9, tzinfo=timezone.utc), datetime(2026, 1, 10, tzinfo=timezone.utc)
+    )
+    first, last = 1767916800, 1768003200
+    tasks = {
+        "first": first * 1000,
+        "seconds": first,
+        "text": str(first * 1000),
+        "iso": "2026-01-09T23:59:59Z",
+        "naive": "2026-01-09 12:00:00",
+        "garbled": "yesterday",
+        "zero": 0,
+        "none": None,
+        "end": last * 1000,
+        "before": "2026-01-08T23:59:59.999Z",
+    }
+    entries = [{"task_id": name, "last_modified_time": time} for name, time in tasks.items()]
+    created = {"task_id": "created", "created_date": last}
+    found = script.run(
+        script.vendor.select({"tasks": {}}, window),
+        (TASKS.format(0), page("entities", *entries, created)),
+    )
+    assert {item.id for item in found} == set(tasks) - {"end", "before"}
+
+
+def test_a_listing_of_another_shape_is_a_protocol_error(script):
+    with pytest.raises(ProtocolError):
+        script.run(script.vendor.select({}, None), (APPS.format(0), reply({"apps": "none"})))

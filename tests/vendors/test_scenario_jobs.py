@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from scenario_samples import BATCH, JOB, JOBS, STATUS, reference, request, scenario
+from vendor_script import NOW, reply
+
+from airflow_provider_assets.sansio.errors import (
+    ArchiveExpiredError,
+    InvalidRequestError,
+    JobFailedError,
+    JobTimeoutError,
+    ProtocolError,
+    VendorUnavailableError,
+)
+from airflow_provider_assets.sansio.jobs import ArchiveFile, ArchiveJob, JobState
+
+
+@pytest.fixture
+def script():
+    return scenario()
+
+
+@pytest.mark.parametrize("body", [{"jobId": "job_1"}, {"job": {"jobId": "job_1"}}])
+def test_a_submission_names_its_archive_by_our_tag(script, body):
+    job = script.run(
+        script.vendor.submit(request(prefer_original=True, archive_name="nightly")),
+        ("POST /assets/download", reply(body)),
+    )
+    assert job == JOB
+    assert json.loads(script.seen[0].body) == {
+        "query": {"assetIds": ["a", "b"], "inferenceIds": [], "modelIds": []},
+        "options": {
+            "fileNameTemplate": "<id>",
+            "flat": True,
+            "archiveName": "nightly-tag-1",
+            "preferOriginal": True,
+        },
+    }
+
+
+@pytest.mark.parametrize("answer", [reply({}), reply({"job": 1}), reply({"jobId": "x"}, 269)])
+def test_a_reply_without_a_job_is_no_submission(script, answer):
+    with pytest.raises(ProtocolError, match="no job id"):
+        script.run(script.vendor.submit(request()), ("POST /assets/download", answer))
+
+
+def listed(*jobs, token=None):
+    return reply({"jobs": list(jobs), **({"nextPaginationToken": token} if token else {})})
+
+
+SINCE = JOBS.format("2026-01-10T07%3A56%3A40.000Z")
+
+
+def test_a_lost_job_is_found_by_its_exact_name_only(script):
+    name = f"{request().stem}-tag-1"
+    near = {"jobId": "near", "status": "success", "metadata": {"input": [{"n": f"{name}0"}]}}
+    ours = {"jobId": "ours", "status": "queued", "metadata": {"input": [{"n": name}]}}
+    job = script.run(
+        script.vendor.find(request(), NOW),
+        (SINCE, listed(near, token="t")),
+        (f"{SINCE}&paginationToken=t", listed(ours)),
+    )
+    assert (job.job_id, job.submitted_at) == ("ours", NOW)
+    assert script.run(script.vendor.find(request(), NOW), (SINCE, listed(near))) is None
+
+
+def test_many_jobs_share_the_list_and_one_it_lacks_is_asked_for_alone(script):
+    jobs = [ArchiveJob("scenario", f"job_{n}", submitted_at=NOW) for n in (1, 2)]
+    first, second = script.run(
+        script.vendor.poll(jobs),
+        (SINCE, listed({"jobId": "job_2", "status": "success"}, token="t")),
+        (f"{SINCE}&paginationToken=t", listed()),
+        (STATUS, reply({"job": {"jobId": "job_1", "status": "failure", "metadata": 1}})),
+    )
+    assert (first.state, second.state) == (JobState.FAILED, JobState.SUCCEEDED)
+
+
+def test_progress_and_the_vendors_reason_are_told(script):
+    record = {
+        "jobId": "job_1",
+        "status": "failure",
+        "progress": 0.5,
+        "metadata": {"error": "no space", "hint": "ask for less"},
+    }
+    (job,) = script.run(script.vendor.poll([JOB]), (STATUS, reply({"job": record})))
+    assert (job.progress, job.reason) == (0.5, "no space; ask for less")
+
+
+def test_a_job_that_only_its_download_knows_is_read_there(script):
+    (job,) = script.run(
+        script.vendor.poll([JOB]),
+        (STATUS, reply({}, 404)),
+        (BATCH, reply({"jobId": "job_1", "jobStatus": "finalizing"})),
+    )
+    assert (job.state, job.vendor_status) == (JobState.RUNNING, "finalizing")
+    with pytest.raises(ProtocolError, match="lacks a job"):
+        script.run(script.vendor.poll([JOB]), (STATUS, reply({})))
+
+
+@pytest.mark.parametrize(("status", "agreed"), [(200, True), (400, False), (403, False)])
+def test_cancelling_is_asked_for_once(script, status, agreed):
+    line = "POST /jobs/job_1/action"
+    assert script.run(script.vendor.cancel(JOB), (line, reply({}, status))) is agreed
+    assert not script.seen[0].idempotent
+
+
+# --- bytes ---
+
+
+def test_one_zip_or_one_converted_file_an_asset(script):
+    (file,) = script.run(script.vendor.files(reference()))
+    assert file.name.endswith(".zip")
+    files = script.run(script.vendor.files(reference(), target_format="webp"))
+    assert files == [ArchiveFile("a", "a.webp"), ArchiveFile("b", "b.webp")]
+    with pytest.raises(InvalidRequestError, match="target_format"):
+        script.run(script.vendor.files(reference(), target_format="../x"))
+    link = script.run(
+        script.vendor.link(reference(), files[0], target_format="webp"),
+        ("POST /assets/a/download", reply({"url": "https://cdn.example.test/a.webp"})),
+    )
+    assert link.url == "https://cdn.example.test/a.webp"
+    assert json.loads(script.seen[0].body) == {"targetFormat": "webp"}
+
+
+def link_of(script, *exchanges):
+    return script.run(script.vendor.link(reference(), ArchiveFile("job_1")), *exchanges)
+
+
+def test_the_link_is_the_download_url(script):
+    answer = {"jobStatus": "success", "downloadUrl": "https://cdn.example.test/a.zip"}
+    assert link_of(script, (BATCH, reply(answer))).url == "https://cdn.example.test/a.zip"
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"archiveUrl": "https://cdn.example.test/a.zip"},
+        {"downloadUrl": "https://cdn.example.test/a.zip", "archiveUrl": ""},
+        {"output": {"files": [1, "name.zip", "https://cdn.example.test/a.zip"]}},
+    ],
+)
+@pytest.mark.parametrize("batch", [reply({}, 404), reply({"jobStatus": "success"})])
+def test_the_link_may_stand_in_the_jobs_metadata(script, metadata, batch):
+    record = {"jobId": "job_1", "status": "success", "metadata": metadata}
+    link = link_of(script, (BATCH, batch), (STATUS, reply({"job": record})))
+    assert link.url == "https://cdn.example.test/a.zip"
+
+
+@pytest.mark.parametrize("metadata", [None, {}])
+def test_a_link_that_is_late_is_waited_for_and_then_transient(script, metadata):
+    late = [
+        (BATCH, reply({"jobStatus": "success"})),
+        (STATUS, reply({"job": {"jobId": "job_1", "status": "success", "metadata": metadata}})),
+    ]
+    with pytest.raises(VendorUnavailableError, match="no download URL yet"):
+        link_of(script, *late * 5)
+    assert script.slept == [2.0] * 4
+
+
+@pytest.mark.parametrize(
+    ("exchanges", "error"),
+    [
+        ([(BATCH, reply({"jobStatus": "failure"}))], JobFailedError),
+        ([(BATCH, reply({"jobStatus": "queued"}))], JobTimeoutError),
+        ([(BATCH, reply({}, 404)), (STATUS, reply({}, 404)), (BATCH, reply({}, 404))], None),
+    ],
+)
+def test_a_job_that_did_not_succeed_has_no_link(script, exchanges, error):
+    with pytest.raises(error or ArchiveExpiredError):
+        link_of(script, *exchanges)

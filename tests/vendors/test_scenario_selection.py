@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import base64
+import json
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from scenario_samples import LIST, OPTIONS, assets, scenario
+from vendor_script import reply
+
+from airflow_provider_assets.sansio.errors import (
+    InvalidRequestError,
+    QuotaExceededError,
+    RateLimitedError,
+)
+from airflow_provider_assets.sansio.plan import Item
+from airflow_provider_assets.sansio.window import Window
+
+
+@pytest.fixture
+def script():
+    return scenario()
+
+
+# --- credentials ---
+
+
+@pytest.mark.parametrize(
+    ("connection", "header"),
+    [
+        ({}, "Basic " + base64.b64encode(b"k:s").decode()),
+        ({"login": ""}, "Bearer s"),
+        ({"extra": {"auth_type": "bearer"}}, "Bearer s"),
+        ({"password": "", "extra": {"auth_type": "bearer", "token": "t"}}, "Bearer t"),
+    ],
+)
+def test_key_and_secret_or_a_bearer_token(connection, header):
+    script = scenario(**connection)
+    script.run(script.vendor.check(), ("GET /assets?pageSize=1", assets()))
+    assert dict(script.seen[0].headers)["Authorization"] == header
+
+
+@pytest.mark.parametrize(
+    ("connection", "named"),
+    [
+        ({"login": "", "password": ""}, "API key"),
+        ({"password": "", "extra": {"auth_type": "bearer"}}, "bearer token"),
+    ],
+)
+def test_missing_credentials_are_named(connection, named):
+    script = scenario(**connection)
+    with pytest.raises(InvalidRequestError, match=named):
+        script.run(script.vendor.check())
+
+
+def test_a_project_restricts_every_call():
+    script = scenario(extra={"project_id": "proj_1"})
+    script.run(script.vendor.check(), ("GET /assets?pageSize=1&projectId=proj_1", assets()))
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "wait"),
+    [
+        ({"message": "slow down"}, RateLimitedError, None),
+        ({"details": {"actionName": "x"}}, RateLimitedError, None),
+        ([], RateLimitedError, None),
+        ({"details": {"actionName": "x", "actionLimit": 5}}, QuotaExceededError, None),
+        ({"remainingSeconds": 17}, QuotaExceededError, 17.0),
+    ],
+)
+def test_a_plans_ceiling_is_a_quota_and_not_a_rate(script, body, error, wait):
+    with pytest.raises(error) as raised:
+        script.run(script.vendor.check(), ("GET /assets?pageSize=1", reply(body, 429)))
+    assert raised.value.retry_after == wait
+    assert ("ceiling" in raised.value.message) is (error is QuotaExceededError)
+
+
+# --- options ---
+
+
+def test_options_are_completed_and_the_id_is_in_every_template(script):
+    validate = script.vendor.validate
+    assert validate(options={}) == OPTIONS
+    assert validate(options={"file_name_template": "<prompt>"})["file_name_template"] == (
+        "<prompt>-<id>"
+    )
+    assert validate(options={"file_name_template": ""})["file_name_template"] == "<id>"
+    kept = {"file_name_template": "<id>/<num>", "flat": False, "prefer_original": True}
+    assert validate(options=kept) == kept
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"file_name_template": 1}, "file_name_template"),
+        ({"archive_name": "x" * 129}, "129"),
+        ({"archive_name": "a/b"}, "archive_name"),
+        ({"flat": "yes"}, "flat"),
+        ({"prefer_original": 1}, "prefer_original"),
+    ],
+)
+def test_a_wrong_option_is_named(script, options, named):
+    with pytest.raises(InvalidRequestError, match=named):
+        script.vendor.validate(options=options)
+
+
+# --- what to export ---
+
+
+def test_inferences_and_models_become_their_assets(script):
+    found = script.run(
+        script.vendor.expand({"asset_ids": ["a"], "inference_ids": ["i"], "model_ids": ["m"]}),
+        (f"{LIST}&inferenceId=i", assets("b")),
+        (f"{LIST}&modelId=m", assets("c")),
+    )
+    assert found == [Item("asset_ids", i) for i in "abc"]
+
+
+def test_an_empty_page_with_a_token_is_not_the_end(script):
+    found = script.run(
+        script.vendor.select({}, None),
+        (LIST, assets(token="t1")),
+        (f"{LIST}&paginationToken=t1", assets("a")),
+    )
+    assert found == [Item("asset_ids", "a")]
+
+
+def test_the_vendors_exclusive_bounds_hold_the_half_open_window(script):
+    start = datetime(2026, 1, 9, tzinfo=timezone.utc)
+    window = Window(start, start + timedelta(days=1))
+    bounds = "updatedAfter=2026-01-08T23%3A59%3A59.999Z&updatedBefore=2026-01-10T00%3A00%3A00.000Z"
+    found = script.run(
+        script.vendor.select({"by": "updatedAt", "types": ["txt2img", "uploaded"]}, window),
+        (
+            f"{LIST.replace('createdAt', 'updatedAt')}&{bounds}&types=txt2img%2Cuploaded",
+            reply(
+                {
+                    "assets": [
+                        {"id": "in", "updatedAt": "2026-01-09T00:00:00.000Z"},
+                        {"id": "out", "updatedAt": "2026-01-10T00:00:00.000Z"},
+                        {"id": "silent"},
+                        {"id": "pending", "status": "pending"},
+                    ]
+                }
+            ),
+        ),
+    )
+    assert [item.id for item in found] == ["in", "silent"]
+
+
+def test_the_trash_takes_no_other_filter_and_no_sorting(script):
+    script.run(
+        script.vendor.select({"deleted": True}, None),
+        ("GET /assets?pageSize=100&deleted=true", assets()),
+    )
+    with pytest.raises(InvalidRequestError, match="modelId"):
+        script.run(script.vendor.select({"deleted": True, "modelId": "m"}, None))
+
+
+@pytest.mark.parametrize(
+    ("query", "named"), [({"by": "id"}, "by"), ({"type": "a", "types": ["b"]}, "exclude")]
+)
+def test_a_query_that_the_vendor_refuses_is_not_sent(script, query, named):
+    with pytest.raises(InvalidRequestError, match=named):
+        script.run(script.vendor.select(query, None))
+
+
+def test_metadata_is_asked_for_200_at_a_time(script):
+    ids = [f"a{n}" for n in range(201)]
+    found = script.run(
+        script.vendor.metadata(ids),
+        ("POST /assets/get-bulk", assets(*ids[:199])),
+        ("POST /assets/get-bulk", assets("a200")),
+    )
+    assert list(found) == [*ids[:199], "a200"]
+    assert [len(json.loads(r.body)["assetIds"]) for r in script.seen] == [200, 1]

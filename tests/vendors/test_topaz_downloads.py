@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import pytest
+from topaz_samples import (
+    DAY,
+    LINK,
+    NOT_READY,
+    PAGE,
+    UNKNOWN,
+    A,
+    B,
+    C,
+    job_of,
+    page,
+    reference,
+    status,
+)
+from vendor_script import NOW, Clock, Script, reply
+
+from airflow_provider_assets.sansio.errors import (
+    ArchiveExpiredError,
+    InvalidRequestError,
+    JobCancelledError,
+    JobFailedError,
+    VendorUnavailableError,
+)
+from airflow_provider_assets.sansio.jobs import ArchiveFile
+from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.topaz import Topaz
+
+
+@pytest.fixture
+def script():
+    return Script(Topaz(Connection("t", "topaz", password="the-key"), clock=Clock()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "name"),
+    [
+        ("output", status(), f"kite-{A}.jpeg"),
+        ("input", status(), f"kite-{A}.png"),
+        ("output", status(filename="../a\\b/été 1.v2.png"), f"été 1.v2-{A}.jpeg"),
+        ("output", status(filename="..."), f"{A}.jpeg"),
+        ("output", status(filename="a:b?", output_format="../x"), f"a_b_-{A}"),
+        ("output", status(filename="é" * 300 + ".png"), f"{'é' * 75}-{A}.jpeg"),
+    ],
+)
+def test_files_are_named_by_stem_process_and_format(script, kind, facts, name):
+    job = job_of(script, A, kind=kind)
+    files = script.run(script.vendor.files(reference(job)), (f"GET /status/{A}", reply(facts)))
+    assert files == [ArchiveFile(A, name)]
+
+
+def test_failed_processes_have_no_file_and_a_lost_status_leaves_the_bare_id(script):
+    (job,) = script.run(
+        script.vendor.poll([job_of(script, A, B, C)]),
+        (PAGE, page(status(A), status(B, "Failed"), status(C))),
+    )
+    files = script.run(
+        script.vendor.files(reference(job)), (PAGE, page(status(A))), (f"GET /status/{C}", UNKNOWN)
+    )
+    assert files == [ArchiveFile(A, f"kite-{A}.jpeg"), ArchiveFile(C, C)]
+
+
+def test_no_other_format_can_be_had(script):
+    with pytest.raises(InvalidRequestError, match="target_format"):
+        script.run(script.vendor.files(reference(job_of(script, A)), target_format="webp"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"), [("output", f"/download/{A}"), ("input", f"/download/input/{A}")]
+)
+def test_a_link_carries_both_urls_and_its_end_and_no_credentials(script, kind, path):
+    job = job_of(script, A, kind=kind)
+    link = script.run(
+        script.vendor.link(reference(job), ArchiveFile(A)), (f"GET {path}", reply(LINK))
+    )
+    assert (link.url, link.head_url) == (LINK["download_url"], LINK["head_url"])
+    assert (link.expires_at, link.headers, link.single_use) == (1768035700.0, (), False)
+    assert "sig=" not in repr(link)
+
+
+def test_a_link_without_head_url_and_expiry_is_still_a_link(script):
+    bare = reply({"download_url": "https://store.example.test/o"})
+    link = script.run(
+        script.vendor.link(reference(job_of(script, A)), ArchiveFile(A)),
+        (f"GET /download/{A}", bare),
+    )
+    assert (link.head_url, link.expires_at) == (None, None)
+
+
+def refused(script, *exchanges):
+    flow = script.vendor.link(reference(job_of(script, A)), ArchiveFile(A))
+    return script.run(flow, *exchanges)
+
+
+@pytest.mark.parametrize(
+    ("now", "error"),
+    [
+        (status(word="Failed"), JobFailedError),
+        (status(word="Cancelled"), JobCancelledError),
+        (status(word="Processing"), VendorUnavailableError),
+    ],
+)
+def test_a_409_is_decided_by_the_status(script, now, error):
+    with pytest.raises(error, match=A):
+        refused(script, (f"GET /download/{A}", NOT_READY), (f"GET /status/{A}", reply(now)))
+
+
+@pytest.mark.parametrize(("eta", "wait"), [(NOW + 60, 60.0), (NOW - 1, None), (None, None)])
+def test_not_ready_says_when_the_vendor_expects_to_be(script, eta, wait):
+    running = reply(status(word="Pending", eta=eta))
+    with pytest.raises(VendorUnavailableError) as raised:
+        refused(script, (f"GET /download/{A}", NOT_READY), (f"GET /status/{A}", running))
+    assert raised.value.retry_after == wait
+
+
+def test_completed_but_not_ready_is_tried_again_briefly(script):
+    conflict = [(f"GET /download/{A}", NOT_READY), (f"GET /status/{A}", reply(status()))]
+    link = refused(script, *conflict, *conflict, (f"GET /download/{A}", reply(LINK)))
+    assert link.url == LINK["download_url"]
+    assert script.slept == [1.0, 2.0]
+    with pytest.raises(VendorUnavailableError, match="completed"):
+        refused(script, *conflict * 4)
+
+
+@pytest.mark.parametrize("now", [UNKNOWN, reply(status(modification_time=NOW - 8 * DAY))])
+def test_a_404_is_an_archive_past_its_7_days(script, now):
+    with pytest.raises(ArchiveExpiredError, match="7 days"):
+        refused(script, (f"GET /download/{A}", UNKNOWN), (f"GET /status/{A}", now))

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from topaz_samples import PAGE, A, B, C, page, status
+from vendor_script import NOW, Clock, Script, reply
+
+from airflow_provider_assets.sansio.errors import (
+    AuthenticationError,
+    InvalidRequestError,
+    ProtocolError,
+    QuotaExceededError,
+    RateLimitedError,
+    VendorUnavailableError,
+)
+from airflow_provider_assets.sansio.plan import Item
+from airflow_provider_assets.sansio.window import Window
+from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.topaz import Topaz
+
+
+@pytest.fixture
+def script():
+    return Script(Topaz(Connection("t", "topaz", password="the-key"), clock=Clock()))
+
+
+def test_a_connection_without_a_key_is_refused():
+    with pytest.raises(InvalidRequestError, match=r"'t'.*API key"):
+        Topaz(Connection("t", "topaz"), clock=Clock())
+
+
+def test_the_key_is_a_header_of_every_request(script):
+    assert script.run(script.vendor.check(), ("GET /status?paginated=true&limit=1", page()))
+    assert ("X-API-Key", "the-key") in script.seen[0].headers
+
+
+def test_outputs_are_meant_unless_inputs_are_asked_for(script):
+    assert script.vendor.validate(options={}) == {"kind": "output"}
+    assert script.vendor.validate(options={"kind": "input"}) == {"kind": "input"}
+
+
+@pytest.mark.parametrize("kind", ["both", ["input"], 1])
+def test_any_other_kind_is_refused(script, kind):
+    with pytest.raises(InvalidRequestError, match=r"options\.kind"):
+        script.vendor.validate(options={"kind": kind})
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (401, AuthenticationError),
+        (402, QuotaExceededError),
+        (412, AuthenticationError),
+        (425, RateLimitedError),
+        (429, RateLimitedError),
+        (500, VendorUnavailableError),
+    ],
+)
+def test_an_error_reply_becomes_the_class_that_says_what_to_do(script, status, error):
+    refusal = reply({"message": "the vendor's words"}, status)
+    with pytest.raises(error, match="the vendor's words"):
+        script.run(script.vendor.check(), ("GET /status?paginated=true&limit=1", refusal))
+
+
+# --- what to export ---
+
+
+def test_explicit_processes_are_taken_once_each(script):
+    found = script.run(script.vendor.expand({"process_ids": [A, B, A]}))
+    assert found == [Item("process_ids", A), Item("process_ids", B)]
+
+
+def test_completed_processes_are_selected_over_all_pages_oldest_first(script):
+    found = script.run(
+        script.vendor.select({}, None),
+        (PAGE, page(status(A, creation_time=20), status(B, "Failed"), cursor="eyJwIjoyfQ")),
+        (f"{PAGE}&cursor=eyJwIjoyfQ", page(status(C, creation_time=10))),
+    )
+    assert found == [Item("process_ids", C), Item("process_ids", A)]
+
+
+def test_every_filter_narrows_the_selection(script):
+    listed = page(
+        status("1"),
+        status("2", model="CGI"),
+        status("3", category="Sharpen"),
+        status("4", output_format="png"),
+        status("5", filename="fog.tif"),
+        status("6", "Failed"),
+        status("7", "Cancelled"),
+    )
+
+    def select(**query):
+        return [item.id for item in script.run(script.vendor.select(query, None), (PAGE, listed))]
+
+    assert select(model="cgi") == ["2"]
+    assert select(category=["Sharpen", "Matting"]) == ["3"]
+    assert select(output_format=["png"], status="completed") == ["4"]
+    assert select(filename="f*.tif") == ["5"]
+    assert select(status=["Failed", "Cancelled"]) == ["6", "7"]
+
+
+def test_a_window_is_half_open_and_applies_to_the_chosen_time(script):
+    window = Window(*(datetime.fromtimestamp(NOW + s, timezone.utc) for s in (-100, -50)))
+    listed = page(
+        status("early", creation_time=NOW - 101, modification_time=NOW - 60),
+        status("first", creation_time=NOW - 100, modification_time=NOW - 50),
+        status("late", creation_time=NOW - 50, modification_time=NOW - 40),
+    )
+    chosen = script.run(script.vendor.select({}, window), (PAGE, listed))
+    assert [item.id for item in chosen] == ["first"]
+    by = {"by": "modification_time"}
+    chosen = script.run(script.vendor.select(by, window), (PAGE, listed))
+    assert [item.id for item in chosen] == ["early"]
+    with pytest.raises(InvalidRequestError, match=r"select\.by: 'expiry'"):
+        script.run(script.vendor.select({"by": "expiry"}, window))
+
+
+def test_a_window_that_starts_before_the_listing_does_is_refused_with_a_remedy(script):
+    now = datetime.fromtimestamp(NOW, timezone.utc)
+    window = Window(now - timedelta(days=8), now)
+    with pytest.raises(InvalidRequestError, match=r"last 7 days.*allow_truncated"):
+        script.run(script.vendor.select({}, window))
+    assert script.run(script.vendor.select({"allow_truncated": True}, window), (PAGE, page())) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        {"data": []},
+        {"data": [1], "pagination": {"has_next_page": False}},
+        {"data": [], "pagination": {"has_next_page": True}},
+        {"data": [{"status": "Completed"}], "pagination": {"has_next_page": False}},
+        {"data": [status(creation_time="now")], "pagination": {"has_next_page": False}},
+    ],
+)
+def test_a_listing_of_another_shape_is_a_protocol_error(script, body):
+    with pytest.raises(ProtocolError):
+        script.run(script.vendor.select({}, None), (PAGE, reply(body)))
+
+
+def test_a_page_that_names_itself_as_the_next_ends_in_an_error(script):
+    with pytest.raises(ProtocolError, match="itself"):
+        script.run(
+            script.vendor.select({}, None),
+            (PAGE, page(cursor="x")),
+            (f"{PAGE}&cursor=x", page(cursor="x")),
+        )
