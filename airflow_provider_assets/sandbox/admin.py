@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from .faults import parse_fault
+from .options import changed
 from .page import render
 from .world import Json, Vendor, World
 
@@ -30,6 +31,8 @@ class Admin:
         add("GET", f"{base}/faults", self._faults)
         add("POST", f"{base}/faults", self._arm)
         add("DELETE", f"{base}/faults", self._disarm)
+        add("POST", f"{base}/options", self._configure)
+        add("DELETE", f"{base}/options", self._reset_options)
         add("GET", f"{base}/clock", self._clock)
         add("POST", f"{base}/clock", self._clock)
         add("DELETE", f"{base}/tokens", self._forget_tokens)
@@ -66,6 +69,17 @@ class Admin:
 
     async def _disarm(self, _request: web.Request) -> web.Response:
         self.world.faults.clear()
+        return web.Response(status=204)
+
+    async def _configure(self, request: web.Request) -> web.Response:
+        try:
+            self.world.options = changed(self.world.options, await request.json())
+        except ValueError as error:
+            return web.json_response({"error": str(error)}, status=400)
+        return web.Response(status=204)
+
+    async def _reset_options(self, _request: web.Request) -> web.Response:
+        self.world.options = self.world.launched
         return web.Response(status=204)
 
     async def _clock(self, request: web.Request) -> web.Response:

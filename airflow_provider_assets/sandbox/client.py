@@ -57,6 +57,15 @@ class Sandbox:
         """Disarm all faults."""
         self.ask("DELETE", "faults")
 
+    def configure(self, **changes: str | float) -> None:
+        """Change options while it runs, see `options.CHANGEABLE`."""
+        self.ask("POST", "options", changes)
+
+    def reset(self) -> None:
+        """Disarm all faults, count from nothing, go back to the options it was started with."""
+        for what in ("faults", "stats", "options"):
+            self.ask("DELETE", what)
+
     def advance(self, seconds: float) -> None:
         """Move the sandbox's clock forward."""
         self.ask("POST", "clock", {"advance": seconds})

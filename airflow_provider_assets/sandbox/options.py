@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .faults import Fault, parse_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 VENDORS = ("scenario", "topaz", "roma")
-ROMA_DIALECTS = ("sdk", "docs2025", "old2022", "nested")
-ROMA_FRAMINGS = ("length", "chunked", "close")
+_CHOICES: dict[str, tuple[object, ...]] = {
+    "advance": ("time", "poll"),
+    "missing": ("skip", "fail"),
+    "zip_style": ("stored", "deflated", "streamed"),
+    "roma_dialect": ("sdk", "docs2025", "old2022", "nested"),
+    "roma_container": ("zip", "targz", "opaque"),
+    "roma_framing": ("length", "chunked", "close"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +52,27 @@ class Options:
     roma_dialect: str = "sdk"
     roma_container: str = "zip"
     roma_framing: str = "length"
+
+
+# What may change while the sandbox runs: how it behaves, but not what exists.
+CHANGEABLE = frozenset(
+    {
+        "advance", "job_seconds", "url_seconds", "empty_pages", "echo_input", "missing",
+        "zip_style", "item_bytes", "roma_dialect", "roma_container", "roma_framing",
+    }
+)  # fmt: skip
+
+
+def changed(options: Options, changes: Mapping[str, object]) -> Options:
+    """The options with these changes; raises ValueError for what cannot be changed so."""
+    for name, value in changes.items():
+        if name not in CHANGEABLE:
+            raise ValueError(f"{name} cannot be changed, only {sorted(CHANGEABLE)}")
+        known = type(getattr(options, name))
+        right = isinstance(value, (int, float) if known is float else known)
+        if not right or value not in _CHOICES.get(name, (value,)):
+            raise ValueError(f"{name} is {_CHOICES.get(name) or known.__name__}, not {value!r}")
+    return replace(options, **changes)  # type: ignore[arg-type]
 
 
 def parse_options(argv: Sequence[str] | None = None) -> Options:
@@ -91,22 +118,32 @@ def _add_items(parser: argparse.ArgumentParser) -> None:
 
 def _add_jobs(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("how jobs and links behave").add_argument
-    add("--advance", choices=("time", "poll"), default="time", help="what moves a job on")
+    add("--advance", choices=_CHOICES["advance"], default="time", help="what moves a job on")
     add("--job-seconds", type=float, default=1.5, help="duration of a job with --advance time")
     add("--url-seconds", type=float, default=3600.0, help="lifetime of a signed link")
     add("--empty-pages", type=int, default=4, help="every Nth page is empty; 0 for none")
     add("--no-echo-input", dest="echo_input", action="store_false",
         help="jobs do not repeat the submitted query and options in metadata.input")  # fmt: skip
-    add("--missing", choices=("skip", "fail"), default="skip", help="unknown ids in an archive")
-    add("--zip-style", choices=("stored", "deflated", "streamed"), default="stored",
+    add("--missing", choices=_CHOICES["missing"], default="skip", help="unknown ids in an archive")
+    add("--zip-style", choices=_CHOICES["zip_style"], default="stored",
         help="streamed: deflated, sizes only in data descriptors")  # fmt: skip
 
 
 def _add_roma(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("ROMA Connect").add_argument
-    add("--roma-dialect", choices=ROMA_DIALECTS, default="sdk", help="spelling of job states")
-    add("--roma-container", choices=("zip", "targz", "opaque"), default="zip")
-    add("--roma-framing", choices=ROMA_FRAMINGS, default="length", help="framing of the archive")
+    add(
+        "--roma-dialect",
+        choices=_CHOICES["roma_dialect"],
+        default="sdk",
+        help="spelling of job states",
+    )
+    add("--roma-container", choices=_CHOICES["roma_container"], default="zip")
+    add(
+        "--roma-framing",
+        choices=_CHOICES["roma_framing"],
+        default="length",
+        help="framing of the archive",
+    )
 
 
 def _day(text: str) -> tuple[dt.date, int]:

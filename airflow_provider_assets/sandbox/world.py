@@ -83,7 +83,10 @@ class Vendor(Protocol):
 
 @dataclass(slots=True)
 class World:
-    """Options, time, counters, faults and files of one running sandbox."""
+    """Options, time, counters, faults and files of one running sandbox.
+
+    `options` may be changed while it runs, `launched` is what it was started with.
+    """
 
     options: Options
     folder: Path
@@ -91,10 +94,12 @@ class World:
     stats: Stats = field(default_factory=Stats)
     faults: FaultBook = field(default_factory=FaultBook)
     storage: Storage = field(init=False)
+    launched: Options = field(init=False)
     tokens: dict[str, Token] = field(default_factory=dict)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self.launched = self.options
         self.storage = Storage(self, secret=f"sandbox/{self.options.seed}".encode())
         for fault in self.options.faults:
             self.faults.arm(fault)

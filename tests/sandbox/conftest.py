@@ -16,9 +16,7 @@ def start():
 
 @pytest.fixture(autouse=True)
 def _forget(request):
-    """Sandboxes shared by a module begin each test without faults and counters."""
+    """Sandboxes shared by a module begin each test as if just started."""
     for name in ("scenario", "topaz", "roma"):
         if name in request.fixturenames:
-            shared = request.getfixturevalue(name)
-            shared.clear_faults()
-            shared.reset_stats()
+            request.getfixturevalue(name).reset()

@@ -160,9 +160,9 @@ def test_items_can_be_padded_and_are_the_same_for_the_same_seed(start):
 
 
 @pytest.mark.parametrize("style", ["stored", "deflated", "streamed"])
-def test_archives_can_be_written_in_every_style(start, style, tmp_path):
-    sandbox = start("--vendor", "scenario", "--items", "20", "--zip-style", style)
-    _, url = archive_of(sandbox)
+def test_archives_can_be_written_in_every_style(scenario, style, tmp_path):
+    scenario.configure(zip_style=style)
+    _, url = archive_of(scenario)
     (tmp_path / "a.zip").write_bytes(get(url).content)
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         assert archive.testzip() is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
+from urllib.error import HTTPError
 
 import pytest
 import requests
@@ -77,13 +78,19 @@ def test_jobs_can_be_made_to_fail_or_to_lack_files(scenario):
     assert len(scenario.archive(accepted(scenario))["entries"]) == 3
 
 
-def test_the_submission_is_echoed_unless_told_otherwise(scenario, start):
-    silent = start("--vendor", "scenario", "--no-echo-input", "--items", "30")
-    options = {"fileNameTemplate": "<id>", "archiveName": "our-tag"}
-    for sandbox, found in ((scenario, True), (silent, False)):
-        accepted(sandbox, options=options)
-        listing = call(sandbox, "GET", "/jobs", params={"types": "assets-download"}).text
-        assert ("our-tag" in listing) is found
+def test_the_submission_is_echoed_unless_told_otherwise(scenario):
+    for echo in (True, False):
+        scenario.configure(echo_input=echo)
+        options = {"fileNameTemplate": "<id>", "archiveName": f"our-tag-{echo}"}
+        accepted(scenario, options=options)
+        query = {"types": "assets-download", "pageSize": "100"}
+        assert (f"our-tag-{echo}" in call(scenario, "GET", "/jobs", params=query).text) is echo
+
+
+@pytest.mark.parametrize("change", [{"items": 3}, {"advance": "luck"}, {"url_seconds": "soon"}])
+def test_only_behaviour_can_be_changed_while_it_runs(scenario, change):
+    with pytest.raises(HTTPError, match="400"):
+        scenario.configure(**change)
 
 
 def test_an_accepted_job_can_have_its_answer_lost(scenario):

@@ -72,11 +72,9 @@ def test_an_export_of_what_does_not_exist_fails_with_a_reason(roma):
         ("nested", ("Running", "Success", "Failed"), "reasons", ("Finished", False)),
     ],
 )
-def test_every_dialect_is_spelled_as_its_documents_say(start, dialect, words, key, after):
-    sandbox = start(
-        "--vendor", "roma", "--items", "6", "--roma-dialect", dialect, "--advance", "poll"
-    )
-    caller = Caller(sandbox)
+def test_every_dialect_is_spelled_as_its_documents_say(roma, dialect, words, key, after):
+    roma.configure(roma_dialect=dialect)
+    caller = Caller(roma)
     apps = caller.call("GET", f"{caller.base}/apps").json()["apps"]
     old = dialect == "old2022"
     ids = {"apps": apps[0]["name"] if old else [{"id": apps[0]["id"]}], "tasks": []}
@@ -89,7 +87,7 @@ def test_every_dialect_is_spelled_as_its_documents_say(start, dialect, words, ke
 
     job_id = export()
     assert caller.job(job_id)["status"] == words[0]
-    sandbox.job(job_id, "finish")
+    roma.job(job_id, "finish")
     done = caller.job(job_id)
     assert done["status"] == words[1]
     assert ("entities" in done) is (dialect == "nested")
@@ -98,17 +96,15 @@ def test_every_dialect_is_spelled_as_its_documents_say(start, dialect, words, ke
     assert caller.download(archive_id).status_code == 200
     gone = caller.job(job_id)
     assert (gone["status"], bool(gone.get("archive_id") or gone.get("entities"))) == after
-    sandbox.fault("job:failed:1")
+    roma.fault("job:failed:1")
     bad = caller.job(export())
     assert bad["status"] == words[2]
     assert bad[key][0]["error_code"]
 
 
-def test_each_dialect_refuses_the_body_of_the_other(start):
-    body = {"apps": "billing", "tasks": [{"task_id": "x"}]}
-    sandbox = start("--vendor", "roma", "--items", "6")
-    caller = Caller(sandbox)
+def test_each_dialect_refuses_the_body_of_the_other(roma):
+    caller, body = Caller(roma), {"apps": "billing", "tasks": [{"task_id": "x"}]}
     path = f"{caller.base}/assets/export"
     assert caller.call("POST", path, body=json.dumps(body).encode()).status_code == 400
-    old = Caller(start("--vendor", "roma", "--items", "6", "--roma-dialect", "old2022"))
-    assert old.export(sandbox.roma["apps"][:1]).status_code == 400
+    roma.configure(roma_dialect="old2022")
+    assert caller.export(roma.roma["apps"][:1]).status_code == 400

@@ -72,37 +72,37 @@ def test_a_connection_can_drop_before_or_after_the_package_is_spent(roma):
 
 @pytest.mark.parametrize("fault", ["reset@100", "truncate@100"])
 @pytest.mark.parametrize("framing", ["length", "chunked"])
-def test_a_body_that_breaks_is_noticed_and_the_package_is_spent(start, framing, fault):
-    sandbox = start("--vendor", "roma", "--items", "6", "--roma-framing", framing)
-    _, archive_id = ready(sandbox)
-    sandbox.fault(f"download:{fault}:1")
+def test_a_body_that_breaks_is_noticed_and_the_package_is_spent(roma, framing, fault):
+    roma.configure(roma_framing=framing)
+    _, archive_id = ready(roma)
+    roma.fault(f"download:{fault}:1")
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-        Caller(sandbox).download(archive_id)
-    assert Caller(sandbox).download(archive_id).status_code == 403
+        Caller(roma).download(archive_id)
+    assert Caller(roma).download(archive_id).status_code == 403
 
 
-def test_framings_differ_as_they_should(start):
+def test_framings_differ_as_they_should(roma):
     for framing in ("length", "chunked", "close"):
-        sandbox = start("--vendor", "roma", "--items", "6", "--roma-framing", framing)
-        job_id, archive_id = ready(sandbox)
-        reply = Caller(sandbox).download(archive_id)
-        assert hashlib.sha256(reply.content).hexdigest() == sandbox.archive(job_id)["sha256"]
+        roma.configure(roma_framing=framing)
+        job_id, archive_id = ready(roma)
+        reply = Caller(roma).download(archive_id)
+        assert hashlib.sha256(reply.content).hexdigest() == roma.archive(job_id)["sha256"]
         assert ("Content-Length" in reply.headers) is (framing == "length")
         assert (reply.headers.get("Transfer-Encoding") == "chunked") is (framing == "chunked")
 
 
-def test_a_truncated_body_without_a_length_looks_complete(start):
-    sandbox = start("--vendor", "roma", "--items", "6", "--roma-framing", "close")
-    _, archive_id = ready(sandbox)
-    sandbox.fault("download:truncate@77:1")
-    assert len(Caller(sandbox).download(archive_id).content) == 77
+def test_a_truncated_body_without_a_length_looks_complete(roma):
+    roma.configure(roma_framing="close")
+    _, archive_id = ready(roma)
+    roma.fault("download:truncate@77:1")
+    assert len(Caller(roma).download(archive_id).content) == 77
 
 
-def test_a_client_that_dies_has_spent_the_package(start):
-    sandbox = start("--vendor", "roma", "--items", "6", "--item-bytes", "3000000")
-    _, archive_id = ready(sandbox)
-    caller = Caller(sandbox)
-    url = f"{sandbox.roma['base_url']}{caller.base}/assets/archives/{archive_id}"
+def test_a_client_that_dies_has_spent_the_package(roma):
+    roma.configure(item_bytes=3_000_000)
+    _, archive_id = ready(roma)
+    caller = Caller(roma)
+    url = f"{roma.roma['base_url']}{caller.base}/assets/archives/{archive_id}"
     headers = caller.signed("GET", url)
     place = urlsplit(url)
     with socket.create_connection((place.hostname, place.port)) as wire:
@@ -110,14 +110,14 @@ def test_a_client_that_dies_has_spent_the_package(start):
         wire.sendall("\r\n".join(lines).encode())
         assert wire.recv(100).startswith(b"HTTP/1.1 200")
     assert caller.download(archive_id).status_code == 403
-    assert sandbox.stats()["archives"][archive_id]["gets"] == 2
+    assert roma.stats()["archives"][archive_id]["gets"] == 2
 
 
-def test_containers_hold_what_they_are_told_to(start):
+def test_containers_hold_what_they_are_told_to(roma):
     for container in ("zip", "targz", "opaque"):
-        sandbox = start("--vendor", "roma", "--items", "6", "--roma-container", container)
-        job_id, archive_id = ready(sandbox)
-        body, truth = Caller(sandbox).download(archive_id).content, sandbox.archive(job_id)
+        roma.configure(roma_container=container)
+        job_id, archive_id = ready(roma)
+        body, truth = Caller(roma).download(archive_id).content, roma.archive(job_id)
         names = {one["name"] for one in truth["entries"]}
         if container == "zip":
             assert set(zipfile.ZipFile(io.BytesIO(body)).namelist()) == names
