@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from airflow_provider_assets.sansio.errors import TransientError
@@ -54,22 +55,23 @@ def run(
     :param perform: performs one request; raises an :class:`AssetsError` for what is not a response.
     :param sleep: waits for a number of seconds.
     """
+    step: Callable[[], Effect] = partial(next, flow)
     try:
-        effect = next(flow)
         while True:
+            try:
+                effect = step()
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
             try:
                 reply: Reply = None
                 if isinstance(effect, HttpRequest):
                     reply = perform(effect)
                 else:
                     sleep(effect.seconds)
+                step = partial(flow.send, reply)
             except TransientError as error:
-                effect = flow.throw(error)
-            else:
-                effect = flow.send(reply)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
+                step = partial(flow.throw, error)
     finally:
         flow.close()
 
@@ -81,21 +83,22 @@ async def arun(
     sleep: Callable[[float], Awaitable[object]],
 ) -> T:
     """Drive *flow* on the running event loop; the twin of :func:`run`, effect for effect."""
+    step: Callable[[], Effect] = partial(next, flow)
     try:
-        effect = next(flow)
         while True:
+            try:
+                effect = step()
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
             try:
                 reply: Reply = None
                 if isinstance(effect, HttpRequest):
                     reply = await perform(effect)
                 else:
                     await sleep(effect.seconds)
+                step = partial(flow.send, reply)
             except TransientError as error:
-                effect = flow.throw(error)
-            else:
-                effect = flow.send(reply)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
+                step = partial(flow.throw, error)
     finally:
         flow.close()

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+from core_kit import Driver, outcome
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_assets.sansio import flow as flows
+from airflow_provider_assets.sansio.errors import (
+    AssetsError,
+    AuthenticationError,
+    IntegrityError,
+    JobFailedError,
+    ProtocolError,
+    RateLimitedError,
+    TransferInterruptedError,
+    VendorUnavailableError,
+)
+from airflow_provider_assets.sansio.flow import Flow, Sleep, call, pause
+from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
+
+REQUEST = HttpRequest("GET", "https://api.test/x")
+TRANSIENT = (RateLimitedError, VendorUnavailableError, TransferInterruptedError)
+FINAL = (AuthenticationError, ProtocolError, JobFailedError, IntegrityError, ValueError)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One effect of a made-up flow, and what the driver does with it."""
+
+    seconds: float | None  # None: a request
+    fault: type[Exception] | None
+    catches: bool
+
+
+STEPS = st.lists(
+    st.builds(
+        Step,
+        st.one_of(st.none(), st.floats(0, 100)),
+        st.sampled_from([None, None, None, *TRANSIENT, *FINAL, StopIteration]),
+        st.booleans(),
+    ),
+    max_size=12,
+)
+
+
+@dataclass
+class Play:
+    """A flow made of steps, with a driver that fails where the steps say so."""
+
+    steps: list[Step]
+    log: list[str] = field(default_factory=list)
+    closed: int = 0
+
+    def flow(self) -> Flow[str]:
+        try:
+            for number, step in enumerate(self.steps):
+                try:
+                    if step.seconds is None:
+                        response = yield from call(HttpRequest("GET", f"https://api.test/{number}"))
+                        self.log.append(f"{number}: {response.status}")
+                    else:
+                        yield Sleep(step.seconds)
+                except RateLimitedError:
+                    self.log.append(f"{number}: caught")
+                    if not step.catches:
+                        raise
+        finally:
+            self.closed += 1
+        return "done"
+
+    def effects(self) -> Driver:
+        play = self
+
+        class Faulty(Driver):
+            turn = -1
+
+            def fail(self) -> None:
+                self.turn += 1
+                fault = play.steps[self.turn].fault
+                if fault is not None:
+                    raise fault(f"fault {self.turn}")
+
+            def sleep(self, seconds: float) -> None:
+                super().sleep(seconds)
+                self.fail()
+
+        def answer(request: HttpRequest) -> HttpResponse:
+            driver.fail()
+            return HttpResponse(200)
+
+        driver = Faulty(answer)
+        return driver
+
+
+@given(STEPS)
+def test_both_drivers_perform_the_same_effects_and_end_alike(steps) -> None:
+    plays = Play(steps), Play(steps)
+    drivers = [play.effects() for play in plays]
+    ends = [
+        outcome(lambda: drivers[0].run(plays[0].flow())),
+        outcome(lambda: drivers[1].arun(plays[1].flow())),
+    ]
+    if "StopIteration" not in ends[0][0]:  # a coroutine may not raise it, and Python renames it
+        assert ends[0] == ends[1]
+    assert drivers[0].trace == drivers[1].trace
+    assert plays[0].log == plays[1].log
+    assert [play.closed for play in plays] == [1, 1]
+
+
+@given(STEPS)
+def test_only_transient_errors_are_thrown_into_a_flow_and_no_error_passes_for_a_result(
+    steps,
+) -> None:
+    play = Play(steps)
+    name, _ = outcome(lambda: play.effects().run(play.flow()))
+    fatal = [
+        step.fault.__name__
+        for step in steps
+        if step.fault and not (step.fault is RateLimitedError and step.catches)
+    ]
+    assert name == (fatal[0] if fatal else "returned")
+    assert len([line for line in play.log if "caught" in line]) <= len(
+        [step for step in steps if step.fault is RateLimitedError]
+    )
+
+
+@pytest.mark.parametrize("error", [*TRANSIENT, *FINAL])
+@pytest.mark.parametrize("driver", ["run", "arun"])
+def test_a_flow_sees_an_error_only_if_it_is_transient(driver, error) -> None:
+    seen: list[BaseException] = []
+
+    def flow() -> Flow[str]:
+        try:
+            yield REQUEST
+        except Exception as caught:  # noqa: BLE001  # even the greediest flow
+            seen.append(caught)
+        return "went on"
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        raise error("x")
+
+    end = outcome(lambda: getattr(Driver(answer), driver)(flow()))
+    if error in TRANSIENT:
+        assert [type(caught) for caught in seen] == [error]
+        assert end == ("returned", "went on")
+    else:
+        assert seen == []
+        assert end == (error.__name__, "x")
+
+
+@pytest.mark.parametrize("driver", ["run", "arun"])
+def test_a_flow_is_closed_however_it_ends(driver) -> None:
+    closed: list[str] = []
+
+    def flow() -> Flow[None]:
+        try:
+            yield REQUEST
+        finally:
+            closed.append("closed")
+
+    class Interrupted(BaseException):
+        pass
+
+    def interrupted(request: HttpRequest) -> HttpResponse:
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        getattr(Driver(interrupted), driver)(flow())
+    assert closed == ["closed"]
+
+
+def test_a_cancelled_wait_closes_its_flow() -> None:
+    closed: list[str] = []
+
+    def flow() -> Flow[None]:
+        try:
+            yield Sleep(3600)
+        finally:
+            closed.append("closed")
+
+    async def scenario() -> None:
+        task = asyncio.create_task(
+            flows.arun(
+                flow(), perform=Driver(lambda _: HttpResponse(200)).aperform, sleep=asyncio.sleep
+            )
+        )
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(scenario())
+    assert closed == ["closed"]
+
+
+def test_a_driver_that_answers_a_request_with_nothing_is_found_out() -> None:
+    with pytest.raises(TypeError, match="answered a request with nothing"):
+        flows.run(call(REQUEST), perform=lambda _: None, sleep=lambda _: None)
+
+
+@given(st.floats(-10, 10))
+def test_a_pause_asks_the_driver_only_for_time_that_lies_ahead(seconds) -> None:
+    driver = Driver(lambda _: HttpResponse(200))
+    driver.run(pause(seconds))
+    assert driver.trace == ([seconds] if seconds > 0 else [])
+
+
+def test_a_transient_error_that_a_flow_lets_through_reaches_the_caller_as_it_is() -> None:
+    error = VendorUnavailableError("down", vendor="v", status=503)
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        raise error
+
+    with pytest.raises(AssetsError) as raised:
+        Driver(answer).run(call(REQUEST))
+    assert raised.value is error
