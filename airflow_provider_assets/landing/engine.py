@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from airflow_provider_assets.landing import manifest as records
 from airflow_provider_assets.landing.audit import Audit
 from airflow_provider_assets.landing.crc import crc32
+from airflow_provider_assets.landing.crew import Crew
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.model import MIB, LandingOptions, Progress, Source
 from airflow_provider_assets.landing.pump import Board, Pump
 from airflow_provider_assets.landing.source import Download, SourceChangedError
 from airflow_provider_assets.landing.store import Part, PartWriter, Store, Stored, Whole
+from airflow_provider_assets.landing.tuner import START, Tuner
 from airflow_provider_assets.landing.wire import Wire
 from airflow_provider_assets.landing.zipscan import ZipScanner
 from airflow_provider_assets.sansio.errors import InvalidRequestError, TransferInterruptedError
@@ -21,6 +23,8 @@ from airflow_provider_assets.sansio.messages import JSON
 
 _RESTARTS = 3
 _PART = 8 * MIB
+_FIRST = 2 * MIB  # asked for by the first request, before the length is known
+_HASHED = 256 * MIB  # above, sha256 costs over 15 % of the wall time of a fast transfer
 
 
 @dataclass(slots=True)
@@ -45,14 +49,15 @@ class Meter:
         with self._lock:
             self.bytes += count
 
-    def tick(self) -> None:
-        """Report if it is time."""
+    def tick(self) -> int:
+        """Report if it is time; returns the bytes so far."""
         now = self.clock()
         then, had = self._last
         step = self.total and self.bytes - had >= self.total / 20
         if self.report and (now - then >= 5 or step):  # noqa: PLR2004
             self._last = (now, self.bytes)
             self.report(self.now(now))
+        return self.bytes
 
     def now(self, at: float | None = None) -> Progress:
         """The present state."""
@@ -131,25 +136,29 @@ def _attempt(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
     options, stop = job.options, threading.Event()
     download = Download(source, options, stop, on_bytes=job.meter.add)
     wire = Wire(timeout=options.stall_seconds)
-    audit = Audit(
-        job.name,
-        hash_it=options.sha256 if options.sha256 is not None else not job.store.rules.checksum,
-        look_inside=job.verify,
-        max_entries=options.max_entries,
-    )
-    first = max(options.part_size or _PART, job.store.rules.min_part)
     writer: PartWriter | None = None
     try:
-        download.open(wire, first)
+        download.open(wire, _FIRST)
         job.meter.total = download.total
-        size = part_size(download.total, first, job.store.rules.max_parts)
+        audit = _audit(job, download.total)
+        wanted = max(options.part_size or _PART, job.store.rules.min_part)
+        size = part_size(download.total, wanted, job.store.rules.max_parts)
         writer = _writer(job, download.total, size)
-        workers = options.concurrency or 4
         spare = max(2, options.max_memory // 2 // size)
-        slices = first if download.ranged else size
-        board = Board(download.total, size, slices, spare, audit)
-        pump = Pump(download, board, writer, stop, options.stall_seconds)
-        whole = pump.run(wire, workers, job.meter.tick)
+        first = _FIRST if download.ranged else size
+        board = Board(download.total, size, first, size, spare, audit, window=spare)
+        pump = Pump(download, board, writer)
+        crew = Crew(
+            pump.step,
+            stop,
+            halt=board.stop,
+            timeout=options.stall_seconds,
+            tuner=Tuner() if download.ranged and not options.concurrency else None,
+            resized=board.resize,
+            busy=lambda: download.busy,
+        )
+        crew.run(wire, options.concurrency or START, job.meter.tick)
+        whole = pump.whole()
         audit.close()
         _check_length(download, source, whole)
         stored = writer.commit(whole, overwrite=job.overwrite)
@@ -158,6 +167,18 @@ def _attempt(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
         wire.close()
         if writer:
             writer.abort()
+
+
+def _audit(job: Job, total: int | None) -> Audit:
+    wanted = job.options.sha256
+    if wanted is None:
+        wanted = not job.store.rules.checksum or total is None or total <= _HASHED
+    return Audit(
+        job.name,
+        hash_it=wanted,
+        look_inside=job.verify,
+        max_entries=job.options.max_entries,
+    )
 
 
 def part_size(total: int | None, wanted: int, max_parts: int) -> int:
@@ -183,6 +204,8 @@ def _describe(
 ) -> tuple[Manifest, list[Entry]]:
     held, unverified = audit.verdict()
     verified = [*held]
+    if audit.sha256 is None:
+        unverified["sha256"] = "not computed: the store keeps a checksum of the whole"
     if download.total is not None:
         verified.insert(0, "length")
     else:

@@ -55,7 +55,7 @@ class LandingOptions:
     :param max_memory: bytes that the engine may hold, buffers and overhead together.
     :param stall_seconds: seconds without a byte after which a connection is given up.
     :param attempts: tries in a row without a byte of progress before the landing fails.
-    :param sha256: hash the whole in order; None: only where the store keeps no checksum itself.
+    :param sha256: hash the whole; None: up to 256 MiB, and where the store keeps no checksum itself.
     :param max_entries: entries an archive may have.
     :param max_unpacked: bytes that ``layout="files"`` may unpack to.
     :param max_ratio: unpacked bytes per packed byte of one entry.

@@ -9,7 +9,6 @@ for a turn; only buffers do.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.audit import Audit
@@ -17,6 +16,8 @@ from airflow_provider_assets.landing.crc import combine_all, crc32
 from airflow_provider_assets.landing.source import Download
 from airflow_provider_assets.landing.store import Part, PartWriter, Whole
 from airflow_provider_assets.landing.wire import Wire
+
+_LEAST_SLICE = 1 << 20
 
 
 @dataclass(slots=True)
@@ -43,10 +44,12 @@ class Board:
 
     total: int | None
     part_size: int
+    first_slice: int
     slice_size: int
     spare: int
     audit: Audit
     limit: int = 1 << 30
+    window: int = 1
     buffers: list[bytearray] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     _next_offset: int = 0
@@ -65,7 +68,8 @@ class Board:
                 part = self._filling or self._new_part()
                 if part:
                     start = part.asked
-                    size = min(self.slice_size, part.size - start)
+                    wanted = self.slice_size if part.offset + start else self.first_slice
+                    size = min(wanted, part.size - start)
                     part.asked += size
                     self._filling = part if part.asked < part.size else None
                     return part, start, size
@@ -73,6 +77,17 @@ class Board:
                     return None
                 self._ready.wait()
             return None
+
+    def resize(self, workers: int) -> None:
+        """Let *workers* work, on slices so small that the buffers keep all of them busy."""
+        with self._ready:
+            if workers == self.limit:
+                return
+            self.limit = workers
+            if self.total is not None:
+                fair = self.part_size * self.window * 2 // (3 * workers)
+                self.slice_size = min(self.part_size, max(_LEAST_SLICE, fair))
+            self._ready.notify_all()
 
     def cut(self, part: Loading, size: int) -> None:
         """The stream ended with this part, which has *size* bytes."""
@@ -134,92 +149,50 @@ class Board:
 
 @dataclass(slots=True)
 class Pump:
-    """Runs the workers of one file.
+    """The workers of one file.
 
     :param board: what there is to do. :param writer: where the parts go.
-    :param stop: set when the landing gives up; the download waits on it as well.
     """
 
     download: Download
     board: Board
     writer: PartWriter
-    stop: threading.Event
-    timeout: float
-    _errors: list[BaseException] = field(default_factory=list)
     _stream: threading.Lock = field(default_factory=threading.Lock)
-    _threads: list[threading.Thread] = field(default_factory=list)
-    _wires: list[Wire] = field(default_factory=list)
 
-    def run(self, first: Wire, workers: int, tick: Callable[[], None]) -> Whole:
-        """Move everything; *tick* is called several times a second, in this thread.
+    def step(self, number: int, wire: Wire) -> bool:
+        """Fetch one slice, and upload the part if it was its last."""
+        return self._fetch_ranged(number, wire) if self.download.ranged else self._fetch(number)
 
-        :raises BaseException: the first error of any worker.
-        """
-        try:
-            for number in range(workers):
-                self._start(number, first if not number else Wire(timeout=self.timeout))
-            while any(thread.is_alive() for thread in self._threads):
-                for thread in list(self._threads):
-                    thread.join(0.2 / len(self._threads))
-                tick()
-                if self.stop.is_set():
-                    break
-        finally:
-            self._end()
-        if self._errors:
-            raise self._errors[0]
+    def whole(self) -> Whole:
+        """What was moved."""
         parts = sorted(self.board.parts, key=lambda part: part.number)
         return Whole(sum(p.size for p in parts), combine_all((p.crc32, p.size) for p in parts))
 
-    def _start(self, number: int, wire: Wire) -> None:
-        self._wires.append(wire)
-        thread = threading.Thread(
-            target=self._work, args=(number, wire), name=f"landing-{number}", daemon=True
-        )
-        self._threads.append(thread)
-        thread.start()
+    def _fetch_ranged(self, number: int, wire: Wire) -> bool:
+        task = self.board.take(number)
+        if task is None:
+            return False
+        part, start, size = task
+        self.download.read(wire, part.offset + start, part.view[start : start + size])
+        if self.board.arrived(part, size):
+            self._deliver(part)
+        return True
 
-    def _end(self) -> None:
-        self.board.stop()
-        if any(thread.is_alive() for thread in self._threads):
-            self.stop.set()
-            for wire in self._wires:
-                wire.interrupt()
-        for thread in self._threads:
-            thread.join(self.timeout)
-        for wire in self._wires:
-            wire.close()
-
-    def _work(self, number: int, wire: Wire) -> None:
-        try:
-            while self._one(number, wire):
-                pass
-        except BaseException as error:  # noqa: BLE001  # handed to the thread that waits
-            self._errors.append(error)
-            self.board.stop()
-            self.stop.set()
-
-    def _one(self, number: int, wire: Wire) -> bool:
-        if self.download.ranged:
+    def _fetch(self, number: int) -> bool:
+        with self._stream:
             task = self.board.take(number)
             if task is None:
                 return False
-            part, start, size = task
-            self.download.read(wire, part.offset + start, part.view[start : start + size])
-        else:
-            with self._stream:
-                task = self.board.take(number)
-                if task is None:
-                    return False
-                part, _, size = task
-                got = self.download.read_stream(part.view)
-                if got < size:
-                    self.board.cut(part, got)
-                    size = got
-                if not got and part.number > 1:
-                    return False
-        if self.board.arrived(part, size):
-            part.crc = crc32(part.view, 0)
-            self.writer.put_part(Part(part.number, part.offset, part.size, part.crc), part.view)
-            self.board.stored(part)
+            part = task[0]
+            got = self.download.read_stream(part.view)
+            if got < part.size:
+                self.board.cut(part, got)
+            if not got and part.number > 1:
+                return False
+        self._deliver(part)
         return True
+
+    def _deliver(self, part: Loading) -> None:
+        part.crc = crc32(part.view, 0)
+        self.writer.put_part(Part(part.number, part.offset, part.size, part.crc), part.view)
+        self.board.stored(part)

@@ -105,14 +105,15 @@ class S3Store:
     def get(self, key: str) -> bytes | None:
         """The object's bytes."""
         try:
-            return _call(
+            found = _call(
                 f"cannot read {self.uri(key)}",
-                self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read,
+                lambda: self.client.get_object(Bucket=self.bucket, Key=key),
             )
         except InvalidRequestError as error:
             if error.code in _MISSING:
                 return None
             raise
+        return bytes(_call(f"cannot read {self.uri(key)}", found["Body"].read))
 
     def put(self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool) -> Stored:
         """One PutObject; the store checks the CRC-32."""
@@ -195,7 +196,7 @@ class S3Writer:
                 Key=self.key,
                 UploadId=self.upload,
                 PartNumber=part.number,
-                Body=_Body(data),  # type: ignore[arg-type]
+                Body=_body(data),  # type: ignore[arg-type]
                 ChecksumCRC32=crc,
             ),
         )
@@ -244,27 +245,7 @@ class S3Writer:
                 raise
 
 
-@dataclass(slots=True)
-class _Body:
-    """A part as a file that hands out large pieces: 8 KiB at a time cost more than the sending."""
-
-    data: memoryview
-    at: int = 0
-
-    def read(self, size: int = -1) -> memoryview | bytes:
-        """A piece of up to 1 MiB, whatever was asked for."""
-        piece = self.data[self.at : self.at + max(size, MIB)] if size else b""
-        self.at += len(piece)
-        return piece
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """As files do."""
-        self.at = offset + (0, self.at, len(self.data))[whence]
-        return self.at
-
-    def tell(self) -> int:
-        """As files do."""
-        return self.at
-
-    def __len__(self) -> int:
-        return len(self.data)
+def _body(data: memoryview) -> bytes | bytearray:
+    """What botocore accepts: the buffer itself where the part fills it, a copy of the last part."""
+    whole = data.obj
+    return whole if isinstance(whole, bytearray) and len(whole) == len(data) else bytes(data)

@@ -1,0 +1,81 @@
+"""Runs commands in turn, several rounds, and compares them within each round."""
+
+from __future__ import annotations
+
+import os
+import signal
+import statistics
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """One way of doing the work. ``env`` is added to that of the race."""
+
+    name: str
+    command: Sequence[str]
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Seconds on the clock, CPU seconds, MiB of the largest process, whether it worked."""
+
+    wall: float
+    cpu: float
+    rss: float
+    ok: bool
+
+
+def run(runner: Runner, env: Mapping[str, str], *, timeout: float, errors: str) -> Run:
+    began = time.monotonic()
+    with open(errors, "ab") as log:
+        process = subprocess.Popen(
+            runner.command, env={**os.environ, **env, **runner.env},
+            stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    timer = threading.Timer(timeout, os.killpg, (process.pid, signal.SIGKILL))
+    timer.start()
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.monotonic() - began
+    timer.cancel()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, status == 0)
+
+
+def race(
+    runners: Sequence[Runner], env: Mapping[str, str], *, rounds: int, timeout: float, errors: str
+) -> dict[str, list[Run]]:
+    """*rounds* measured rounds after one that warms up: A B C, A B C, ..."""
+    runs: dict[str, list[Run]] = {runner.name: [] for runner in runners}
+    for number in range(rounds + 1):
+        for runner in runners:
+            result = run(runner, env, timeout=timeout, errors=errors)
+            if number:
+                runs[runner.name].append(result)
+    return runs
+
+
+def table(title: str, runs: Mapping[str, list[Run]], mib: float) -> str:
+    """Medians; the ratio is the median of the ratios to the first runner within each round."""
+    base = next(iter(runs.values()))
+    lines = [
+        f"### {title} ({len(base)} rounds)",
+        "| way | wall s | min-max | MB/s | CPU s | RSS MiB | ratio |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, results in runs.items():
+        walls = [r.wall for r in results]
+        wall, cpu = statistics.median(walls), statistics.median(r.cpu for r in results)
+        ratio = statistics.median(r.wall / b.wall for r, b in zip(results, base, strict=True))
+        broken = sum(not r.ok for r in results)
+        note = f" FAILED {broken}/{len(results)}" if broken else ""
+        lines.append(
+            f"| {name}{note} | {wall:.2f} | {min(walls):.2f}-{max(walls):.2f} "
+            f"| {mib * 1.048576 / wall:.0f} | {cpu:.2f} | {max(r.rss for r in results):.0f} | {ratio:.2f} |"
+        )
+    return "\n".join(lines)
