@@ -39,8 +39,8 @@ class Gate:
             fault = self.world.faults.take(*names, path=request.path)
             request["fault"] = fault
             response = await self._perform(request, route, fault)
-            gone = request.transport is None or request.transport.is_closing()
-            stats.answered(self.vendor.name, route.name, None if gone else response.status)
+            status = None if request.get("cut") else response.status
+            stats.answered(self.vendor.name, route.name, status)
             return response
 
         return guarded

@@ -39,8 +39,9 @@ def _rows(section: object, label: str) -> list[dict[str, object]]:
 def _table(rows: list[dict[str, object]]) -> str:
     if not rows:
         return "<p>none</p>"
-    head = _cells("th", rows[0])
-    return f"<table>{head}{''.join(_cells('td', row.values()) for row in rows)}</table>"
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    body = "".join(_cells("td", [row.get(name, "") for name in columns]) for row in rows)
+    return f"<table>{_cells('th', columns)}{body}</table>"
 
 
 def _cells(tag: str, values: Iterable[object]) -> str:

@@ -164,7 +164,7 @@ async def pump(
             return
         await sink.write_eof()
     except ConnectionError:
-        world.stats.routes[request["route"]]["disconnects"] += 1
+        request["cut"] = True
 
 
 def archive_key(request: web.Request) -> str:
@@ -173,7 +173,11 @@ def archive_key(request: web.Request) -> str:
 
 
 def hang_up(request: web.Request, *, rudely: bool) -> None:
-    """Close the connection under the client: with a reset, or as if all were said."""
+    """Close the connection under the client: with a reset, or as if all were said.
+
+    ``request["cut"]`` tells the counters that there was no whole answer.
+    """
+    request["cut"] = True
     transport = request.transport
     if transport is None:
         return

@@ -86,11 +86,13 @@ def build_zip(path: Path, *, name: str, members: Iterable[Member], style: str) -
     """
     method = zipfile.ZIP_STORED if style == "stored" else zipfile.ZIP_DEFLATED
     entries: list[Entry] = []
-    with path.open("wb") as stream, warnings.catch_warnings():
+    part = path.with_suffix(".part")
+    with part.open("wb") as stream, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Duplicate name")
         target: BinaryIO = _Unseekable(stream) if style == "streamed" else stream  # type: ignore[assignment]
         with zipfile.ZipFile(target, "w", compression=method) as archive:
             entries.extend(_add(archive, member, method) for member in members)
+    part.replace(path)
     return Archive(name=name, blob=FileBlob.of(path), entries=tuple(entries))
 
 

@@ -45,6 +45,13 @@ def test_what_is_served_is_what_the_tester_is_told(scenario):
     assert (tally["downloads"], tally["bytes"]) == (1, len(body))
 
 
+def test_equal_archives_are_the_same_bytes_under_their_own_names(scenario):
+    (one, first), (two, second) = archive_of(scenario), archive_of(scenario)
+    assert scenario.archive(one)["sha256"] == scenario.archive(two)["sha256"]
+    assert first != second
+    assert get(first).content == get(second).content
+
+
 def test_downloads_have_a_host_and_port_of_their_own(scenario):
     _, url = archive_of(scenario)
     there, here = urlsplit(url), urlsplit(scenario.scenario["base_url"])

@@ -89,6 +89,7 @@ def test_framings_differ_as_they_should(roma):
         assert hashlib.sha256(reply.content).hexdigest() == roma.archive(job_id)["sha256"]
         assert ("Content-Length" in reply.headers) is (framing == "length")
         assert (reply.headers.get("Transfer-Encoding") == "chunked") is (framing == "chunked")
+    assert roma.stats()["routes"]["roma.download"]["statuses"] == {"200": 3}
 
 
 def test_a_truncated_body_without_a_length_looks_complete(roma):

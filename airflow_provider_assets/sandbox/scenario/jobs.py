@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import random
 import string
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_assets.sandbox.clock import iso_ms
@@ -60,6 +60,7 @@ class Jobs:
 
     world: World
     by_id: dict[str, ScenarioJob] = field(default_factory=dict)
+    packed: dict[str, asyncio.Task[Archive]] = field(default_factory=dict)
     _rng: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -141,20 +142,23 @@ class Jobs:
             )
             for asset in assets
         ]
-        style = self.world.options.zip_style
-        key = hashlib.sha256(repr((members, style)).encode()).hexdigest()[:40]
-        folder = self.world.folder / "scenario"
-        folder.mkdir(exist_ok=True)
-        job.archive = await asyncio.to_thread(
-            build_zip,
-            folder / f"{key}.zip",
-            name=f"{job.archive_name}.zip",
-            members=members,
-            style=style,
-        )
+        archive = await self._packed(members)
+        job.archive = replace(archive, name=f"{job.archive_name}.zip")
         blob = job.archive.blob
         stored = Stored(blob=blob, content_type="application/zip", vendor="scenario", job_id=job.id)
         self.world.storage.put(job.path, stored)
+
+    async def _packed(self, members: list[Member]) -> Archive:
+        """The archive of these members; equal ones are made once, as they may be in use."""
+        style = self.world.options.zip_style
+        key = hashlib.sha256(repr((members, style)).encode()).hexdigest()[:40]
+        if key not in self.packed:
+            folder = self.world.folder / "scenario"
+            folder.mkdir(exist_ok=True)
+            path = folder / f"{key}.zip"
+            work = asyncio.to_thread(build_zip, path, name="", members=members, style=style)
+            self.packed[key] = asyncio.ensure_future(work)
+        return await self.packed[key]
 
     def _add_inference(self, number: int) -> None:
         """Jobs of another type, which a bulk poll must tell apart and which can be cancelled."""
