@@ -29,6 +29,17 @@ def seconds(value: float | timedelta | None, name: str) -> float | None:
     return float(number)
 
 
+def whole(value: object, name: str) -> int:
+    """*value*, or the text that a template made of it, as a whole number.
+
+    :raises InvalidRequestError: unless it is one and positive.
+    """
+    text = str(value).strip()
+    if isinstance(value, bool) or not text.isdecimal() or int(text) == 0:
+        raise InvalidRequestError(f"{name}={value!r} is not a positive whole number")
+    return int(text)
+
+
 def mapping(value: object, name: str) -> dict[str, JSON]:
     """*value* as a mapping.
 
@@ -64,6 +75,8 @@ class Selection:
         """Check everything that can be checked without asking the vendor."""
         spec = self.vendor.spec
         options = mapping(self.options, "options")
+        if self.max_items is not None:
+            self.max_items = whole(self.max_items, "max_items")
         if self.items is not None:
             if self.select is not None:
                 raise InvalidRequestError("items and select exclude each other; give one of them")
@@ -100,7 +113,7 @@ class Selection:
             select = dict(self.select or {})
             found = hook.run(self.vendor.select(select, bounds))
         found = list(dict.fromkeys(found))
-        if self.max_items is not None and len(found) > int(self.max_items):
+        if self.max_items is not None and len(found) > self.max_items:
             raise InvalidRequestError(
                 f"{len(found)} items are selected, more than max_items={self.max_items}; "
                 "narrow select or window, or raise max_items"

@@ -74,14 +74,14 @@ class Run:
         assert self.tries, f"nothing failed: {self.states}"
         return self.tries[-1].error
 
-    def extras(self) -> list[dict[str, Any]]:
-        """The extra of each asset event of this run."""
+    def events(self) -> list[tuple[str, dict[str, Any]]]:
+        """URI and extra of each asset event of this run."""
         with create_session() as session:
             query = select(AssetEvent).where(
                 AssetEvent.source_dag_id == self.dag_run.dag_id,
                 AssetEvent.source_run_id == self.dag_run.run_id,
             )
-            return [dict(event.extra) for event in session.scalars(query)]
+            return [(event.asset.uri, dict(event.extra)) for event in session.scalars(query)]
 
 
 def _name(ti: Any) -> str:

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import tenacity
 from airflow.utils.db import initdb
 from airflow_runs import Airflow
 from servers import S3Server
 
+from airflow_provider_assets import transport
 from airflow_provider_assets.sandbox import running
 
 BUCKET = "exports"
@@ -21,7 +23,8 @@ def database() -> None:
 
 @pytest.fixture
 def airflow(database: None, monkeypatch: pytest.MonkeyPatch) -> Airflow:
-    """A real Airflow; its runs poll without pauses of the vendor's own pace."""
+    """A real Airflow, whose requests are tried again without pauses."""
+    monkeypatch.setattr(transport, "_BACKOFF", tenacity.wait_none())
     return Airflow(monkeypatch)
 
 

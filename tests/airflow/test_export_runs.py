@@ -1,29 +1,250 @@
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-from urllib.parse import urlsplit
+import copy
 
 import pytest
+from airflow.sdk import Asset, AssetAlias
+from exported import CONN, archive, archives, assert_as_served, export, exportable, ids_in, read
 
-from airflow_provider_assets.exports import asset_export
+from airflow_provider_assets.sensors.archive import AssetArchiveSensor
+from airflow_provider_assets.transfers.archive_to_object_storage import (
+    ArchiveToObjectStorageOperator,
+)
 
 pytestmark = pytest.mark.airflow
+MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferred"])
 
 
-def export(destination: str, **arguments: object):
-    arguments = {"poll_interval": 0.1, **arguments}
-    return lambda: asset_export(
-        "export", conn_id="scenario_default", destination=destination, **arguments
-    )
-
-
-@pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferred"])
+@MODES
 def test_what_lands_in_a_folder_is_what_the_vendor_served(airflow, sandbox, folder, deferrable):
     run = airflow(export(folder.as_uri(), deferrable=deferrable))
     assert run.state == "success", run.tries
-    (reference,) = run.result("export.archive")
     (manifest,) = run.results("export.land")
-    served = sandbox.archive(reference["job"]["job_id"])
-    data = Path(urlsplit(manifest["uri"]).path).read_bytes()
-    assert hashlib.sha256(data).hexdigest() == served["sha256"] == manifest["sha256"]
+    assert_as_served(manifest, read(folder), sandbox)
+    (data,) = archives(read(folder)).values()
+    assert sorted(ids_in(data)) == exportable(sandbox, "2026-01-06", "2026-01-07")
+
+
+def test_blocking_and_deferred_runs_return_the_same(airflow, sandbox, tmp_path):
+    results = []
+    for deferrable in (False, True):
+        folder = tmp_path / str(deferrable)
+        run = airflow(export(folder.as_uri(), deferrable=deferrable))
+        results.append((run.result("export.archive"), run.results("export.land")))
+    blocking, deferred = ([_lasting(result, tmp_path) for result in r] for r in results)
+    assert blocking == deferred
+    assert sandbox.stats()["totals"]["accepted"] == 2
+
+
+def _lasting(result, tmp_path):
+    """*result* without what names one run: job, tag, moments, folder."""
+    result = copy.deepcopy(result)
+    for part in result:
+        if "job" in part:
+            part["job"].update(job_id="", submitted_at=0)
+            part["request"]["tag"] = ""
+        else:
+            part["facts"]["job_id"] = ""
+            for name in ("uri", "manifest_uri"):
+                part[name] = part[name].rpartition("/")[2]
+    return result
+
+
+@MODES
+def test_two_batches_land_side_by_side_in_s3(airflow, sandbox, s3, deferrable):
+    body = export("s3://s3_test@exports/nightly/", deferrable=deferrable)
+    run = airflow(body, run={"logical_date": "2026-01-09"})
+    assert run.state == "success", run.tries
+    manifests = run.results("export.land")
+    stored = s3()
+    assert [m["entries"] for m in manifests] == [1000, 3]
+    assert len(stored) == 4
+    assert all(key.startswith("nightly/") for key in stored)
+    for manifest in manifests:
+        assert_as_served(manifest, stored, sandbox)
+    found = sorted(i for data in archives(stored).values() for i in ids_in(data))
+    assert found == exportable(sandbox, "2026-01-08", "2026-01-09")
+    assert sandbox.stats()["totals"]["accepted"] == 2
+
+
+@pytest.mark.parametrize("store", ["file", "s3"])
+def test_a_second_run_of_the_same_day_moves_nothing(airflow, sandbox, folder, s3, store):
+    destination = folder.as_uri() if store == "file" else "s3://s3_test@exports/again/"
+    dag = airflow.dag(export(destination, deferrable=True))
+    (before,) = airflow.run(dag).results("export.land")
+    stored = read(folder) if store == "file" else s3()
+    sandbox.reset_stats()
+    (after,) = airflow.run(dag).results("export.land")
+    assert (before["skipped"], after["skipped"]) == (False, True)
+    assert {**before, "skipped": True, "facts": {}} == {**after, "facts": {}}
+    assert sandbox.stats()["totals"]["downloads"] == 0
+    assert (read(folder) if store == "file" else s3()) == stored
+
+
+def test_asset_events_tell_what_landed(airflow, sandbox, folder):
+    asset, alias = Asset("https://exports.test/nightly"), AssetAlias("landed")
+    run = airflow(
+        export(folder.as_uri(), landing_args={"outlets": [asset, alias]}, deferrable=True)
+    )
+    assert run.state == "success", run.tries
+    (manifest,) = run.results("export.land")
+    assert len(run.events()) == 2
+    for uri, extra in run.events():
+        assert uri in {asset.uri, manifest["uri"]}
+        assert extra.pop("window") == ["2026-01-06T00:00:00.000Z", "2026-01-07T00:00:00.000Z"]
+        assert extra.pop("vendor") == "scenario"
+        assert extra.pop("job_id") == manifest["facts"]["job_id"]
+        assert extra == {
+            name: manifest[name] for name in ("uri", "bytes", "sha256", "entries", "manifest_uri")
+        }
+
+
+@MODES
+def test_a_sensor_waits_for_what_another_task_submitted(airflow, sandbox, folder, deferrable):
+    def build():
+        submitted = archive(wait_for_completion=False)
+        waited = AssetArchiveSensor(
+            task_id="wait", archives=submitted.output, deferrable=deferrable, poke_interval=0.1
+        )
+        ArchiveToObjectStorageOperator.partial(task_id="land", destination=folder.as_uri()).expand(
+            archive=waited.output
+        )
+
+    run = airflow(build)
+    assert run.state == "success", run.tries
+    (submitted,), (waited,) = run.result("archive"), run.result("wait")
+    assert (submitted["job"]["state"], waited["job"]["state"]) == ("running", "succeeded")
+    assert submitted["request"] == waited["request"]
+    (manifest,) = run.results("land")
+    assert_as_served(manifest, read(folder), sandbox)
+    assert sandbox.stats()["totals"]["accepted"] == 1
+
+
+def test_an_unfinished_archive_is_not_landed(airflow, sandbox, folder):
+    sandbox.fault("job:stuck")
+
+    def build():
+        submitted = archive(wait_for_completion=False)
+        ArchiveToObjectStorageOperator.partial(task_id="land", destination=folder.as_uri()).expand(
+            archive=submitted.output
+        )
+
+    run = airflow(build)
+    assert run.state == "failed"
+    assert type(run.error).__name__ == "InvalidRequestError"
+    assert "wait for it with AssetArchiveSensor" in str(run.error)
+    assert read(folder) == {}
+
+
+def test_an_empty_window_skips_succeeds_or_fails_as_told(airflow, sandbox):
+    def build():
+        for choice in ("skip", "succeed", "fail"):
+            archive(task_id=choice, on_empty=choice)
+
+    run = airflow(build, run={"logical_date": "2026-01-03"})
+    assert run.states == {"skip": "skipped", "succeed": "success", "fail": "failed"}
+    assert run.result("succeed") == []
+    assert "nothing is selected" in str(run.error)
+    assert sandbox.stats()["totals"]["submits"] == 0
+
+
+@MODES
+def test_a_partial_archive_fails_by_default_and_names_what_is_missing(
+    airflow, sandbox, folder, deferrable
+):
+    sandbox.fault("job:partial=2")
+    run = airflow(export(folder.as_uri(), deferrable=deferrable))
+    assert run.state == "failed"
+    assert type(run.error).__name__ == "PartialArchiveError"
+    (reference,) = run.result("export.archive")
+    packed = {entry["item_id"] for entry in sandbox.archive(reference["job"]["job_id"])["entries"]}
+    missing = set(reference["request"]["items"]["asset_ids"]) - packed
+    assert len(missing) == 2
+    assert all(item in str(run.error) for item in missing)
+    assert 'on_partial="land"' in str(run.error)
+
+
+def test_a_partial_archive_lands_where_that_is_wanted(airflow, sandbox, folder):
+    sandbox.fault("job:partial=2")
+    run = airflow(export(folder.as_uri(), on_partial="land"))
+    assert run.state == "success", run.tries
+    (manifest,) = run.results("export.land")
+    assert (manifest["entries"], manifest["facts"]["items"]) == (5, 7)
+    assert_as_served(manifest, read(folder), sandbox)
+
+
+def test_named_items_are_exported_whatever_the_window(airflow, sandbox, folder):
+    ids = exportable(sandbox, "2026-01-05", "2026-01-08")[::3]
+    run = airflow(
+        export(folder.as_uri(), items={"asset_ids": ids}), run={"logical_date": "2030-01-01"}
+    )
+    assert run.state == "success", run.tries
+    (data,) = archives(read(folder)).values()
+    assert ids_in(data) == ids
+
+
+def test_inputs_may_be_templates(airflow, sandbox):
+    ids = exportable(sandbox, "2026-01-05", "2026-01-06")
+
+    def build():
+        archive(task_id="items", items={"asset_ids": "{{ dag_run.conf['ids'] }}"})
+        archive(
+            task_id="window",
+            conn_id="{{ dag_run.conf['conn_id'] }}",
+            window=["{{ macros.ds_add(ds, -2) }}T00:00:00Z", "{{ logical_date }}"],
+            select={"originalAssets": "{{ dag_run.conf['originals'] }}"},
+            max_items="{{ 5 + 6 }}",
+        )
+
+    conf = {"ids": ids, "conn_id": CONN, "originals": False}
+    run = airflow(build, render_template_as_native_obj=True, run={"conf": conf})
+    assert run.state == "success", run.tries
+    (items,), (window,) = run.result("items"), run.result("window")
+    assert items["request"]["items"]["asset_ids"] == ids
+    assert items["request"]["window"] is None
+    assert window["request"]["window"] == ["2026-01-05T00:00:00.000Z", "2026-01-07T00:00:00.000Z"]
+    found = sorted(window["request"]["items"]["asset_ids"])
+    assert found == exportable(sandbox, "2026-01-05", "2026-01-07")
+
+
+BAD = {
+    "unknown_kind": (
+        {"items": {"asset_id": ["a"]}},
+        "items: unknown asset_id; known are asset_ids",
+    ),
+    "text_for_a_list": ({"items": {"asset_ids": "abc"}}, "items.asset_ids: expected a list of ids"),
+    "empty_id": ({"items": {"asset_ids": ["a", " "]}}, "items.asset_ids[1]"),
+    "rendered_to_text": (
+        {"items": "{{ {'asset_ids': []} }}"},
+        "render_template_as_native_obj=True",
+    ),
+    "both": ({"items": {"asset_ids": ["a"]}, "select": {}}, "items and select exclude each other"),
+    "unknown_filter": ({"select": {"modelID": "m"}}, "select: unknown modelID; known are"),
+    "type_and_types": ({"select": {"type": "a", "types": ["b"]}}, "type and types exclude"),
+    "unknown_option": ({"options": {"template": "x"}}, "options: unknown template; known are"),
+    "long_name": ({"options": {"archive_name": "n" * 129}}, "the limit is 128"),
+    "naive": ({"window": ("2026-01-06T00:00:00", "2026-01-07T00:00:00")}, "has no time zone"),
+    "backward": ({"window": ("2026-01-07T00:00:00Z", "2026-01-06T00:00:00Z")}, "is empty"),
+    "no_moment": ({"window": ("yesterday", "today")}, "window start: 'yesterday'"),
+    "too_many": ({"max_items": 6}, "7 items are selected, more than max_items=6"),
+    "on_empty": ({"on_empty": "ignore"}, "on_empty='ignore' is none of skip, succeed, fail"),
+    "on_partial": ({"on_partial": "skip"}, "on_partial='skip' is none of fail, land"),
+    "timeout": ({"timeout": 0}, "timeout=0 is not a positive number of seconds"),
+    "poll_interval": ({"poll_interval": "5s"}, "poll_interval='5s' is not a positive number"),
+    "max_items": ({"max_items": "many"}, "max_items='many' is not"),
+}
+
+
+def test_bad_inputs_are_named_before_anything_is_submitted(airflow, sandbox):
+    def build():
+        for name, (arguments, _) in BAD.items():
+            archive(task_id=name, retries=3, **arguments)
+
+    run = airflow(build)
+    errors = {one.task_id: one.error for one in run.tries}
+    assert {name: type(error).__name__ for name, error in errors.items()} == dict.fromkeys(
+        BAD, "InvalidRequestError"
+    )
+    assert len(run.tries) == len(BAD), "what a person must correct is not tried again"
+    assert [name for name, (_, text) in BAD.items() if text not in str(errors[name])] == []
+    assert sandbox.stats()["totals"]["submits"] == 0

@@ -1,0 +1,76 @@
+"""DAG bodies that export from the sandbox, and what landed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from airflow_provider_assets.exports import asset_export
+from airflow_provider_assets.operators.archive import AssetArchiveOperator
+
+CONN = "scenario_default"
+MANIFEST = ".manifest.json"
+
+
+def export(destination: str, **arguments: Any) -> Callable[[], object]:
+    """The body of a DAG of one :func:`asset_export`."""
+    arguments = {"poll_interval": 0.1, **arguments}
+    return lambda: asset_export("export", conn_id=CONN, destination=destination, **arguments)
+
+
+def archive(**arguments: Any) -> AssetArchiveOperator:
+    given = {"task_id": "archive", "conn_id": CONN, "poll_interval": 0.1, **arguments}
+    return AssetArchiveOperator(**given)
+
+
+def read(folder: Path) -> dict[str, bytes]:
+    """Everything in a folder, hidden files too."""
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def archives(stored: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {key: data for key, data in stored.items() if not key.endswith(MANIFEST)}
+
+
+def ids_in(data: bytes) -> list[str]:
+    """The item ids that name the entries of a zip."""
+    with zipfile.ZipFile(io.BytesIO(data)) as opened:
+        assert opened.testzip() is None
+        return [name.rpartition("/")[2].partition(".")[0] for name in opened.namelist()]
+
+
+def exportable(sandbox: Any, start: str, end: str) -> list[str]:
+    """What the vendor's library holds of a span, by the sandbox's own word."""
+    found = sandbox.items("scenario", start=start, end=end)
+    return sorted(item["id"] for item in found if item["exportable"])
+
+
+def assert_as_served(
+    manifest: Mapping[str, Any], stored: Mapping[str, bytes], sandbox: Any
+) -> None:
+    """The object, the returned manifest and the manifest object agree with the sandbox's word."""
+    served = sandbox.archive(manifest["facts"]["job_id"])
+    key = key_of(manifest["uri"], stored)
+    data = stored[key]
+    assert len(data) == served["bytes"] == manifest["bytes"]
+    assert hashlib.sha256(data).hexdigest() == served["sha256"] == manifest["sha256"]
+    document = json.loads(stored[key_of(manifest["manifest_uri"], stored)])
+    listed = {entry["name"]: entry["bytes"] for entry in document["files"]}
+    assert listed == {entry["name"]: entry["bytes"] for entry in served["entries"]}
+    assert manifest["entries"] == len(listed)
+    assert {name: document[name] for name in manifest if name != "skipped"} == {
+        name: value for name, value in manifest.items() if name != "skipped"
+    }
+
+
+def key_of(uri: str, stored: Mapping[str, bytes]) -> str:
+    path = unquote(urlsplit(uri).path)
+    (key,) = (key for key in stored if path.endswith(f"/{key}"))
+    return key
