@@ -1,4 +1,19 @@
-"""The sandbox's own routes under ``/_sandbox``, and the page at ``/``."""
+"""The sandbox's own routes under ``/_sandbox``, and the page at ``/``.
+
+============================ =====================================================================
+``GET, DELETE stats``        all counters, see `stats`; DELETE starts from nothing
+``GET, POST, DELETE faults`` armed faults; POST ``{"spec": "submit:429:1"}`` arms one
+``POST, DELETE options``     change behaviour, see `options.CHANGEABLE`; DELETE goes back
+``GET, POST clock``          POST ``{"advance": seconds}`` moves the vendors' time forward
+``DELETE tokens``            every issued token becomes invalid
+``GET jobs``                 every job of every vendor
+``GET jobs/ID``              what the job's archive holds: name, bytes, sha256, entries
+``POST jobs/ID``             ``{"action": "finish" | "fail" | "stick" | "cancel" | "expire"}``
+``GET items/VENDOR``         every item, or those with ``start <= created < end``
+``POST items/VENDOR``        ``{"day": "2026-01-09", "count": 3}``: more items come to exist
+``DELETE items/VENDOR/ID``   an item is deleted at the vendor
+============================ =====================================================================
+"""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ import sys
 
 import requests
 
+from airflow_provider_assets.sandbox import running
+
 COMMAND = [sys.executable, "-m", "airflow_provider_assets.sandbox", "--vendor", "scenario"]
 
 
@@ -29,6 +31,16 @@ def test_the_ready_line_says_where_everything_is():
     finally:
         process.terminate()
         assert process.wait(10) == 0
+
+
+def test_all_vendors_are_served_side_by_side():
+    with running("--items", "4") as sandbox:
+        kinds = [
+            part["connection"]["conn_type"]
+            for part in (sandbox.scenario, sandbox.topaz, sandbox.roma)
+        ]
+        assert kinds == ["scenario", "topaz", "huawei_roma"]
+        assert len(sandbox.roma["apps"] + sandbox.roma["tasks"]) == 4
 
 
 def test_it_stops_when_its_standard_input_closes():
