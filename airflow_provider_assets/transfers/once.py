@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 MARKER_SUFFIX = ".started.json"
 # The answers that a gateway gives before the service has opened the archive.
 BEFORE_OPENING = frozenset({401, 408, 429, 500, 502, 503, 504})
+# "Downloading an Asset Package" documents 403 for whatever is refused, a second download included.
+GONE = frozenset({403, 404, 410})
 EXPORT_TIMEOUT = 6 * 3600.0
 
 
@@ -122,7 +124,7 @@ class Once:
         marker.opened.append(_archive(reference))
         self._store(marker)
         try:
-            return land(reference, False)
+            return self._get(reference, land)
         except AssetsError as error:
             if not _before_opening(error):
                 raise
@@ -130,7 +132,19 @@ class Once:
             if job.state is not JobState.SUCCEEDED:
                 raise
             self.hook.log.warning("%s. The archive is still there: one more try", error)
+            return self._get(reference, land)
+
+    def _get(self, reference: ArchiveReference, land: Land) -> Manifest:
+        try:
             return land(reference, False)
+        except AssetsError as error:
+            if error.status not in GONE:
+                raise
+            raise ArchiveExpiredError(
+                f"archive {_archive(reference)} is not given out any more (HTTP {error.status})",
+                vendor=reference.request.vendor,
+                status=error.status,
+            ) from error
 
     def _export_anew(self, reference: ArchiveReference, marker: Marker) -> ArchiveReference:
         job = self.hook.submit(reference.request)

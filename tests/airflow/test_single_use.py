@@ -1,0 +1,174 @@
+"""Packages that can be downloaded only once, from a ROMA Connect that really deletes them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import connect
+
+from airflow_provider_assets.exports import asset_export
+from airflow_provider_assets.landing import open_store
+from airflow_provider_assets.sandbox import running
+from airflow_provider_assets.sansio.errors import (
+    AssetsError,
+    InvalidRequestError,
+    TransferInterruptedError,
+)
+from airflow_provider_assets.transfers.once import MARKER_SUFFIX
+from airflow_provider_assets.vendors.huawei_roma import HuaweiRoma
+
+pytestmark = pytest.mark.airflow
+CONN = "roma_single"
+
+
+@pytest.fixture(scope="module")
+def _roma():
+    with running("--vendor", "roma", "--items", "8", "--job-seconds", "0.2") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def roma(_roma, monkeypatch: pytest.MonkeyPatch):
+    _roma.clear_faults()
+    _roma.reset_stats()
+    connect(monkeypatch, CONN, _roma.roma["connection"])
+    return _roma
+
+
+def export(sandbox, folder: Path, **options):
+    items = {"apps": sandbox.roma["apps"], "tasks": sandbox.roma["tasks"]}
+    options = {"items": items, "poll_interval": 0.2, "name": "package", **options}
+
+    def build():
+        asset_export("export", conn_id=CONN, destination=folder.as_uri(), **options)
+
+    return build
+
+
+def landed(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def gets(sandbox) -> list[int]:
+    return [archive["gets"] for archive in sandbox.stats()["archives"].values()]
+
+
+def assert_right(folder: Path, sandbox) -> None:
+    """The package stands there, is what the vendor sent, and no marker is left."""
+    files = landed(folder)
+    assert sorted(files) == ["package", "package.manifest.json"]
+    manifest = json.loads(files["package.manifest.json"])
+    truth = sandbox.archive(manifest["facts"]["job_id"])
+    assert hashlib.sha256(files["package"]).hexdigest() == truth["sha256"] == manifest["sha256"]
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferred"])
+def test_a_package_is_opened_once_and_lands(airflow, roma, folder, deferrable):
+    run = airflow(export(roma, folder, deferrable=deferrable))
+    assert run.state == "success", run.tries
+    assert_right(folder, roma)
+    assert gets(roma) == [1]
+    assert roma.stats()["totals"]["accepted"] == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["download:reset@300:1", "download:truncate@300:1", "download:accept-then-reset:1"],
+    ids=["reset", "truncated", "answer lost"],
+)
+def test_a_broken_package_is_exported_anew(airflow, roma, folder, fault):
+    roma.fault(fault)
+    run = airflow(export(roma, folder))
+    assert run.state == "success", run.tries
+    assert_right(folder, roma)
+    assert roma.stats()["totals"]["accepted"] == 2
+
+
+def test_a_refusal_before_the_package_was_opened_costs_no_new_export(airflow, roma, folder):
+    roma.fault("download:503:1")
+    run = airflow(export(roma, folder))
+    assert run.state == "success", run.tries
+    assert_right(folder, roma)
+    assert gets(roma) == [2]
+    assert roma.stats()["totals"]["accepted"] == 1
+
+
+def test_exports_made_anew_are_bounded(airflow, roma, folder):
+    roma.fault("download:reset@300")
+    run = airflow(export(roma, folder, max_reexports=2))
+    assert isinstance(run.error, AssetsError)
+    assert isinstance(run.error, TransferInterruptedError)
+    assert gets(roma) == [1, 1, 1]
+    assert "package" not in landed(folder)
+
+
+def test_what_was_opened_is_remembered_until_something_has_landed(airflow, roma, folder):
+    dag = airflow.dag(export(roma, folder, max_reexports=0))
+    roma.fault("download:reset@300:1")
+    assert isinstance(airflow.run(dag).error, TransferInterruptedError)
+    (opened,) = roma.stats()["archives"]
+    assert json.loads(landed(folder)["package" + MARKER_SUFFIX])["opened"] == [opened]
+    assert airflow.run(dag).state == "success"
+    assert_right(folder, roma)
+
+
+def test_a_retry_exports_anew_and_opens_nothing_again(airflow, roma, folder):
+    roma.fault("download:reset@300:2")
+    run = airflow(export(roma, folder, landing_args={"retries": 1}))
+    assert run.state == "success", run.tries
+    assert [type(failed.error) for failed in run.tries] == [TransferInterruptedError]
+    assert_right(folder, roma)
+    assert gets(roma) == [1, 1, 1]
+    assert roma.stats()["totals"]["accepted"] == 3
+
+
+def test_the_destination_is_proven_writable_before_the_package_is_opened(airflow, roma, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    run = airflow(export(roma, blocked / "below"))
+    assert isinstance(run.error, AssetsError), run.error
+    assert gets(roma) == []
+
+
+def test_another_export_of_the_account_is_waited_for(airflow, roma, folder, monkeypatch):
+    monkeypatch.setattr("airflow_provider_assets.sansio.waiter.BUSY_PAUSE", 0.1)
+    roma.fault("submit:busy:2")
+    run = airflow(export(roma, folder))
+    assert run.state == "success", run.tries
+    assert roma.stats()["totals"]["accepted"] == 1
+
+
+def test_a_landing_that_is_there_already_opens_nothing(airflow, roma, folder):
+    dag = airflow.dag(export(roma, folder))
+    assert airflow.run(dag).state == "success"
+    document = json.dumps({"opened": [*roma.stats()["archives"]], "job": None}).encode()
+    store = open_store(folder.as_uri())
+    # A kill between the publishing and the end leaves a marker beside what has landed.
+    store.put("package" + MARKER_SUFFIX, document, crc32=zlib.crc32(document), overwrite=True)
+    before = gets(roma)
+    again = airflow.run(dag)
+    assert again.state == "success"
+    assert again.results("export.land")[0]["skipped"]
+    assert gets(roma) == before
+
+
+def test_more_than_one_package_is_exported_one_after_the_other(airflow, roma, folder, monkeypatch):
+    small = replace(HuaweiRoma.spec, max_batch=3)
+    monkeypatch.setattr(HuaweiRoma, "spec", small)
+    run = airflow(export(roma, folder, deferrable=True))
+    assert run.state == "success", run.tries
+    assert sorted(landed(folder)) == [
+        f"package-00{n}{ending}" for n in (1, 2, 3) for ending in ("", ".manifest.json")
+    ]
+    assert roma.stats()["totals"]["accepted"] == 3
+
+
+def test_a_target_format_is_refused(airflow, roma, folder):
+    run = airflow(export(roma, folder, landing_args={"target_format": "webp"}))
+    assert isinstance(run.error, InvalidRequestError)
+    assert gets(roma) == []
