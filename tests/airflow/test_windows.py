@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import importlib.util
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from airflow.sdk import (
+    Asset,
+    CronDataIntervalTimetable,
+    CronPartitionTimetable,
+    PartitionedAssetTimetable,
+)
+from airflow.utils.types import DagRunType
+from airflow_runs import day
+from exported import archive, archives, exportable, ids_in
+
+pytestmark = pytest.mark.airflow
+EXAMPLE = Path(__file__).parents[2] / "dags_examples" / "scenario_nightly_export.py"
+CRON = "0 0 * * *"
+INTERVAL = (day("2026-01-06"), day("2026-01-07"))
+
+
+def test_three_days_of_the_example_land_three_disjoint_windows(airflow, sandbox, s3, monkeypatch):
+    monkeypatch.setenv("EXPORT_TO", "s3://s3_test@exports/scenario/")
+    spec = importlib.util.spec_from_file_location("example", EXAMPLE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for date in ("2026-01-06", "2026-01-07", "2026-01-08"):
+        run = airflow.run(module.dag, date)
+        assert run.state == "success", run.states
+    stored = archives(s3())
+    assert len(stored) == 3
+    landed = [item for data in stored.values() for item in ids_in(data)]
+    assert len(landed) == len(set(landed)) == 16
+    assert sorted(landed) == exportable(sandbox, "2026-01-05", "2026-01-08")
+
+
+def cron_interval():
+    return CronDataIntervalTimetable(CRON, timezone="UTC")
+
+
+def cron_partition(**options):
+    return CronPartitionTimetable(CRON, timezone="UTC", **options)
+
+
+SIXTH = {
+    "daily, scheduled: zero width": (
+        "@daily",
+        {"logical_date": "2026-01-07", "run_type": DagRunType.SCHEDULED},
+    ),
+    "daily, manual at some hour": ("@daily", {"logical_date": "2026-01-07T09:30:00"}),
+    "daily, backfill": (
+        "@daily",
+        {"logical_date": "2026-01-07", "run_type": DagRunType.BACKFILL_JOB},
+    ),
+    "daily, manual without logical date": (
+        "@daily",
+        {"logical_date": None, "run_after": day("2026-01-07T03:00:00")},
+    ),
+    "data interval, scheduled": (
+        cron_interval,
+        {
+            "logical_date": "2026-01-06",
+            "run_type": DagRunType.SCHEDULED,
+            "data_interval": INTERVAL,
+        },
+    ),
+    "data interval, manual": (cron_interval, {"logical_date": "2026-01-07T05:00:00"}),
+    "data interval, backfill": (
+        cron_interval,
+        {
+            "logical_date": "2026-01-06",
+            "run_type": DagRunType.BACKFILL_JOB,
+            "data_interval": INTERVAL,
+        },
+    ),
+    "partition, key of the day": (
+        lambda: cron_partition(key_format="%Y-%m-%d", run_offset=-1),
+        {
+            "logical_date": None,
+            "run_type": DagRunType.SCHEDULED,
+            "partition_key": "2026-01-06",
+            "run_after": day("2026-01-07"),
+        },
+    ),
+    "partition, key to the second": (
+        lambda: cron_partition(run_offset=-1),
+        {
+            "logical_date": None,
+            "run_type": DagRunType.BACKFILL_JOB,
+            "partition_key": "2026-01-06T00:00:00",
+            "run_after": day("2026-01-07"),
+        },
+    ),
+    "asset triggered, with a partition": (
+        lambda: PartitionedAssetTimetable(assets=Asset("new_pictures")),
+        {
+            "logical_date": None,
+            "run_type": DagRunType.ASSET_TRIGGERED,
+            "partition_key": "2026-01-06",
+        },
+    ),
+}
+ONE_DAY = {
+    "a timedelta, no schedule": (None, {"logical_date": "2026-01-07"}),
+    "a timedelta, without logical date": (
+        None,
+        {"logical_date": None, "run_after": day("2026-01-07")},
+    ),
+    "a pair, asset triggered": (
+        None,
+        {"logical_date": None, "run_type": DagRunType.ASSET_TRIGGERED},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", [*SIXTH, *ONE_DAY])
+def test_every_kind_of_run_exports_the_same_day(name, airflow, sandbox):
+    schedule, run = {**SIXTH, **ONE_DAY}[name]
+    window = "auto"
+    if name in ONE_DAY:
+        pair = ("2026-01-06T00:00:00Z", "2026-01-07T01:00:00+01:00")
+        window = pair if "pair" in name else timedelta(days=1)
+    done = airflow(
+        lambda: archive(window=window, wait_for_completion=False),
+        schedule=schedule() if callable(schedule) else schedule,
+        run=run,
+    )
+    assert done.state == "success", done.tries
+    (reference,) = done.result("archive")
+    request = reference["request"]
+    assert request["window"] == ["2026-01-06T00:00:00.000Z", "2026-01-07T00:00:00.000Z"]
+    assert sorted(request["items"]["asset_ids"]) == exportable(sandbox, "2026-01-06", "2026-01-07")
+
+
+def test_a_run_that_can_know_no_window_says_what_to_pass(airflow, sandbox):
+    run = airflow(archive, schedule=None, run={"logical_date": None})
+    assert type(run.error).__name__ == "InvalidRequestError"
+    assert "pass window=timedelta(days=1)" in str(run.error)
+    assert sandbox.stats()["totals"]["requests"] == 0
+
+
+def test_a_window_in_another_zone_ends_where_the_next_begins(airflow, sandbox):
+    dag = airflow.dag(
+        lambda: archive(wait_for_completion=False, on_empty="succeed"),
+        schedule=CronDataIntervalTimetable("0 */12 * * *", timezone="Europe/Berlin"),
+    )
+    dates = ("2026-01-06T11:00:00", "2026-01-06T23:00:00", "2026-01-07T11:00:00")
+    requests = [airflow.run(dag, date).result("archive")[0]["request"] for date in dates]
+    windows = [request["window"] for request in requests]
+    assert [end for _, end in windows[:-1]] == [start for start, _ in windows[1:]]
+    items = [item for request in requests for item in request["items"]["asset_ids"]]
+    assert sorted(items) == exportable(sandbox, "2026-01-05T23:00", "2026-01-07T11:00")
