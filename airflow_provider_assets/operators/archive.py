@@ -18,7 +18,13 @@ from airflow_provider_assets._airflow import (
     window_of,
 )
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.operators.batches import Batches, check_partial, reference, waiting_for
+from airflow_provider_assets.operators.batches import (
+    Batches,
+    check_partial,
+    deadline_of,
+    reference,
+    waiting_for,
+)
 from airflow_provider_assets.operators.ledger import Entry, Ledger
 from airflow_provider_assets.operators.selection import Selection, seconds
 from airflow_provider_assets.operators.watermark import Watermark
@@ -37,8 +43,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_assets.sansio.window import Window, WindowSpec
 
-# A job without any deadline would poll for ever; a day is longer than any vendor keeps a job alive.
-DEFAULT_TIMEOUT = timedelta(hours=24)
 # Our own deadline ends the wait in the trigger; Airflow's is only the backstop behind it.
 BACKSTOP = timedelta(minutes=5)
 
@@ -63,6 +67,8 @@ class AssetArchiveOperator(BaseOperator):
     :param on_empty: what a selection without items does: ``skip`` the task, ``succeed`` with an empty
         list, or ``fail``.
     :param on_partial: what a job does that archived only some items: ``fail``, or ``land`` those.
+    :param cancel_on_kill: whether to cancel at the vendor when the task is killed, cleared or given up;
+        default: the jobs that it started. Topaz processes are others' work, and paid for.
     :raises AssetsError: see ``sansio.errors`` for what each class asks of you.
     """
 
@@ -96,6 +102,7 @@ class AssetArchiveOperator(BaseOperator):
         timeout: float | timedelta | None = None,
         on_empty: Literal["skip", "succeed", "fail"] = "skip",
         on_partial: Literal["fail", "land"] = "fail",
+        cancel_on_kill: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**{**default_retry_policy(), **kwargs})
@@ -111,6 +118,7 @@ class AssetArchiveOperator(BaseOperator):
         self.timeout = timeout
         self.on_empty = on_empty
         self.on_partial = on_partial
+        self.cancel_on_kill = cancel_on_kill
         self._running: list[ArchiveJob] = []
 
     @cached_property
@@ -156,7 +164,10 @@ class AssetArchiveOperator(BaseOperator):
         """Ask the vendor, once and briefly, to cancel what this try waits for."""
         for job in self._running:
             try:
-                self.log.info("%s", self.hook.run(self.hook.vendor.cancel_and_tell(job)))
+                self.log.info(
+                    "%s",
+                    self.hook.run(self.hook.vendor.cancel_and_tell(job, asked=self.cancel_on_kill)),
+                )
             except AssetsError as error:
                 self.log.warning("Cancelling %s job %s failed: %s", job.vendor, job.job_id, error)
 
@@ -231,7 +242,7 @@ class AssetArchiveOperator(BaseOperator):
         """*wave* when it has ended well; leaves by a deferral where it has not ended yet."""
         jobs = [entry.job for entry in wave if entry.job]
         interval = seconds(self.poll_interval, "poll_interval")
-        deadline = self._deadline(context, jobs)
+        deadline = deadline_of(self, seconds(self.timeout, "timeout"), context, jobs)
         if not self.deferrable:
             ends = self.hook.wait(
                 jobs,
@@ -251,6 +262,7 @@ class AssetArchiveOperator(BaseOperator):
                 deadline=deadline,
                 poll_interval=interval,
                 carry=carry,
+                cancel_on_kill=self.cancel_on_kill,
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=max(deadline - time.time(), 0.0)) + BACKSTOP,
@@ -275,15 +287,6 @@ class AssetArchiveOperator(BaseOperator):
         for end in ends:
             check_partial(ensure_succeeded(end), self.on_partial, self.log)
         return ended
-
-    def _deadline(self, context: Context, jobs: Sequence[ArchiveJob]) -> float:
-        """Epoch seconds: the earlier of `timeout` from the submit and execution_timeout from the start."""
-        timeout = seconds(self.timeout, "timeout") or DEFAULT_TIMEOUT.total_seconds()
-        deadline = min(job.submitted_at or time.time() for job in jobs) + timeout
-        started = context["ti"].start_date
-        if self.execution_timeout is not None and started is not None:
-            deadline = min(deadline, (started + self.execution_timeout).timestamp())
-        return deadline
 
     def _empty(self) -> list[Data]:
         text = "nothing is selected: no item of the listing matches select and window"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
@@ -18,7 +19,11 @@ from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, Da
 from airflow_provider_assets.triggers.archive import describe
 
 if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator, Context
     from airflow.sdk.types import Logger
+
+# A job without any deadline would poll for ever; a day is longer than any vendor keeps a job alive.
+DEFAULT_TIMEOUT = timedelta(hours=24)
 
 
 @dataclass(slots=True)
@@ -80,6 +85,18 @@ def waiting_for(entries: Sequence[Entry], job_ids: Sequence[str]) -> list[Entry]
     if missing:
         raise ProtocolError(f"the trigger speaks of jobs that this task does not know: {missing}")
     return [by_id[job_id] for job_id in job_ids]
+
+
+def deadline_of(
+    task: BaseOperator, timeout: float | None, context: Context, jobs: Sequence[ArchiveJob]
+) -> float:
+    """Epoch seconds: the earlier of *timeout* from the submit and execution_timeout from the start."""
+    submitted = min(job.submitted_at or time.time() for job in jobs)
+    deadline = submitted + (timeout or DEFAULT_TIMEOUT.total_seconds())
+    started = context["ti"].start_date
+    if task.execution_timeout is not None and started is not None:
+        deadline = min(deadline, (started + task.execution_timeout).timestamp())
+    return deadline
 
 
 def check_partial(job: ArchiveJob, on_partial: str, log: Logger) -> None:

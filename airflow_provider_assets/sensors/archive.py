@@ -79,6 +79,7 @@ class AssetArchiveSensor(BaseSensorOperator):
                 conn_id=self.references[0].conn_id,
                 jobs=[job.to_dict() for job in jobs],
                 deadline=time.time() + self.timeout,
+                cancel_on_kill=False,  # whoever submitted them may cancel them
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=self.timeout),

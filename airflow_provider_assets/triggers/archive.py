@@ -26,6 +26,7 @@ class AssetArchiveTrigger(BaseTrigger):
     :param jobs: what :meth:`ArchiveJob.to_dict` gave.
     :param deadline: epoch seconds. It is absolute, so a restart of the triggerer changes nothing.
     :param poll_interval: seconds between polls; None leaves it to the vendor's own pace.
+    :param cancel_on_kill: as of the operator.
     :param carry: returned in the event as it is, for a task that has no other memory.
     """
 
@@ -34,8 +35,10 @@ class AssetArchiveTrigger(BaseTrigger):
         conn_id: str,
         jobs: Sequence[Data],
         deadline: float,
+        *,
         poll_interval: float | None = None,
         carry: Any = None,
+        cancel_on_kill: bool | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's own
         self.conn_id = conn_id
@@ -43,6 +46,7 @@ class AssetArchiveTrigger(BaseTrigger):
         self.deadline = deadline
         self.poll_interval = poll_interval
         self.carry = carry
+        self.cancel_on_kill = cancel_on_kill
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and JSON-safe arguments."""
@@ -54,6 +58,7 @@ class AssetArchiveTrigger(BaseTrigger):
                 "deadline": self.deadline,
                 "poll_interval": self.poll_interval,
                 "carry": self.carry,
+                "cancel_on_kill": self.cancel_on_kill,
             },
         )
 
@@ -83,7 +88,12 @@ class AssetArchiveTrigger(BaseTrigger):
         try:
             for job in map(ArchiveJob.from_dict, self.jobs):
                 try:
-                    self.log.info("%s", await client.run(client.vendor.cancel_and_tell(job)))
+                    self.log.info(
+                        "%s",
+                        await client.run(
+                            client.vendor.cancel_and_tell(job, asked=self.cancel_on_kill)
+                        ),
+                    )
                 except AssetsError as error:
                     self.log.warning(
                         "Cancelling %s job %s failed: %s", job.vendor, job.job_id, error

@@ -55,6 +55,8 @@ class VendorSpec:
     :param statuses: the vendor's status in lower case -> ours; anything else counts as running.
     :param errors: HTTP status -> error class, over the common table.
     :param cancellable: whether the vendor can cancel a running archive job.
+    :param submits: whether a job is ours: where a vendor only collects what others started, nothing is
+        cancelled unless the user asks for it.
     :param parallel_jobs: jobs that one account may run at a time; 0 for no limit.
     :param single_use: whether an archive can be downloaded only once.
     :param carries_tag: whether a lost job can be found again by our tag.
@@ -74,6 +76,7 @@ class VendorSpec:
     form: ConnectionForm
     errors: Mapping[int, type[AssetsError]] = field(default_factory=dict)
     cancellable: bool = False
+    submits: bool = True
     parallel_jobs: int = 0
     single_use: bool = False
     carries_tag: bool = False
@@ -136,9 +139,14 @@ class Vendor(ABC):
         yield from ()
         return False
 
-    def cancel_and_tell(self, job: ArchiveJob) -> Flow[str]:
-        """Ask to cancel *job*; one line on what came of it, for the log."""
+    def cancel_and_tell(self, job: ArchiveJob, *, asked: bool | None = None) -> Flow[str]:
+        """Ask to cancel *job*; one line on what came of it, for the log.
+
+        :param asked: whether the user wants it; None: if it is ours to cancel.
+        """
         here = f"{self.spec.title} job {job.job_id}"
+        if not (self.spec.submits if asked is None else asked):
+            return f"{here} runs on: it is not cancelled unless cancel_on_kill=True"
         if not self.spec.cancellable:
             return f"{here} runs on: {self.spec.title} cannot cancel archive jobs"
         agreed = yield from self.cancel(job)

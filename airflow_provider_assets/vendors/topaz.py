@@ -60,6 +60,7 @@ class Topaz(Vendor):
         # Guide, errors: 412 means that the account has no valid API subscription.
         errors={412: AuthenticationError},
         cancellable=True,
+        submits=False,
     )
 
     def __init__(self, connection: Connection, *, clock: Callable[[], float]) -> None:
@@ -111,7 +112,8 @@ class Topaz(Vendor):
 
         ``status`` (``Completed`` unless given), ``model``, ``category`` and ``output_format`` take a
         text or a list, ``filename`` a glob; ``by`` names the time that lies in the window:
-        ``creation_time`` (default) or ``modification_time``.
+        ``modification_time`` (default: a process that ends after midnight must not be missed) or
+        ``creation_time``.
 
         :raises InvalidRequestError: if the window starts before what the vendor lists, unless
             ``allow_truncated`` is set.

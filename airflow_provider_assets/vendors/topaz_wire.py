@@ -45,7 +45,7 @@ NOT_READY_PAUSES = (0.0, 1.0, 2.0, 4.0)
 OUTPUT, INPUT = "output", "input"
 # "Download Output" and "Download Input".
 DOWNLOADS = {OUTPUT: "/download/", INPUT: "/download/input/"}
-TIMES = ("creation_time", "modification_time")
+TIMES = ("modification_time", "creation_time")
 FIELDS = ("status", "model", "category", "output_format")
 FILTERS = frozenset({*FIELDS, "filename", "by", "allow_truncated"})
 # A stem is cut to this many bytes: with id and extension the name stays below a file system's 255.

@@ -9,6 +9,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from airflow.cli.cli_parser import get_parser
 from airflow_runs import register
 from conftest import connect
 
@@ -58,7 +59,7 @@ def my_bucket(s3_server, monkeypatch):
 def test_a_snippet_of_the_readme_lands_its_day(snippet, airflow, sandbox, my_bucket):
     names = {}
     code = re.sub(r"^(with DAG\(.*\)):$", r"\1 as dag:", snippet, flags=re.MULTILINE)
-    exec(compile(code, "README.md", "exec"), names)  # noqa: S102
+    exec(compile(code, "README.md", "exec"), names)
     dag = names["dag"]
     register(dag)
     if "AssetWatcher" in snippet:
@@ -106,8 +107,6 @@ def test_a_connection_of_the_readme_is_complete(command):
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("airflow ")])
 def test_an_airflow_command_of_the_readme_is_one(command, database):
-    from airflow.cli.cli_parser import get_parser
-
     assert get_parser().parse_args(shlex.split(command)[1:]).func
 
 

@@ -90,14 +90,18 @@ def test_many_jobs_are_answered_in_order_and_in_bulk_where_there_is_a_bulk_call(
 def test_cancelling_never_raises_for_a_refusal(contract):
     job = contract.submitted()[0]
     assert contract.run(contract.vendor.cancel(job)) is contract.vendor.spec.cancellable
-    said = contract.run(contract.vendor.cancel_and_tell(job))
+    said = contract.run(contract.vendor.cancel_and_tell(job, asked=True))
     assert ("is cancelled" in said) is contract.vendor.spec.cancellable
     for status in (404, 409):
         contract.fault = always(status)
         assert contract.run(contract.vendor.cancel(job)) is False
-        assert "cannot cancel" in (said := contract.run(contract.vendor.cancel_and_tell(job))) or (
-            "not be cancelled" in said
-        )
+        said = contract.run(contract.vendor.cancel_and_tell(job, asked=True))
+        assert "cannot cancel" in said or "not be cancelled" in said
+
+
+def test_only_what_is_ours_is_cancelled_unasked(contract):
+    said = contract.run(contract.vendor.cancel_and_tell(contract.submitted()[0]))
+    assert ("unless cancel_on_kill" in said) is not contract.vendor.spec.submits
 
 
 # --- bytes ---

@@ -74,8 +74,8 @@ def test_explicit_processes_are_taken_once_each(script):
 def test_completed_processes_are_selected_over_all_pages_oldest_first(script):
     found = script.run(
         script.vendor.select({}, None),
-        (PAGE, page(status(A, creation_time=20), status(B, "Failed"), cursor="eyJwIjoyfQ")),
-        (f"{PAGE}&cursor=eyJwIjoyfQ", page(status(C, creation_time=10))),
+        (PAGE, page(status(A, modification_time=20), status(B, "Failed"), cursor="eyJwIjoyfQ")),
+        (f"{PAGE}&cursor=eyJwIjoyfQ", page(status(C, modification_time=10))),
     )
     assert found == [Item("process_ids", C), Item("process_ids", A)]
 
@@ -109,10 +109,10 @@ def test_a_window_is_half_open_and_applies_to_the_chosen_time(script):
         status("late", creation_time=NOW - 50, modification_time=NOW - 40),
     )
     chosen = script.run(script.vendor.select({}, window), (PAGE, listed))
-    assert [item.id for item in chosen] == ["first"]
-    by = {"by": "modification_time"}
-    chosen = script.run(script.vendor.select(by, window), (PAGE, listed))
     assert [item.id for item in chosen] == ["early"]
+    by = {"by": "creation_time"}
+    chosen = script.run(script.vendor.select(by, window), (PAGE, listed))
+    assert [item.id for item in chosen] == ["first"]
     with pytest.raises(InvalidRequestError, match=r"select\.by: 'expiry'"):
         script.run(script.vendor.select({"by": "expiry"}, window))
 
@@ -133,7 +133,7 @@ def test_a_window_that_starts_before_the_listing_does_is_refused_with_a_remedy(s
         {"data": [1], "pagination": {"has_next_page": False}},
         {"data": [], "pagination": {"has_next_page": True}},
         {"data": [{"status": "Completed"}], "pagination": {"has_next_page": False}},
-        {"data": [status(creation_time="now")], "pagination": {"has_next_page": False}},
+        {"data": [status(modification_time="now")], "pagination": {"has_next_page": False}},
     ],
 )
 def test_a_listing_of_another_shape_is_a_protocol_error(script, body):
