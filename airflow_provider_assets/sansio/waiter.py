@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AssetsError,
+    AuthenticationError,
     BusyError,
     JobCancelledError,
     JobFailedError,
     JobTimeoutError,
+    ProtocolError,
     TransientError,
+    VendorUnavailableError,
 )
 from airflow_provider_assets.sansio.flow import Flow, pause
 from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState
@@ -42,9 +46,9 @@ class PollPolicy:
     bulk: int = 1
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Watch:
-    """The waiting for one job.
+    """The waiting for one job; two watches of one job are two.
 
     :param deadline: epoch seconds after which the job counts as timed out.
     :param on_change: told the job whenever status or progress changed.
@@ -70,7 +74,8 @@ class Watch:
 class Waitlist:
     """All jobs of one connection that are waited for together.
 
-    :param poll: asks the vendor for these jobs, in order; raises a transient error as a whole.
+    :param poll: asks the vendor for these jobs; raises an error as a whole, and hands back a job
+        itself where the others could be asked for and that one could not.
     :param clock: epoch seconds.
     :param spread: a random number in [0, 1) for the jitter of each interval.
     """
@@ -102,26 +107,33 @@ class Waitlist:
             yield from pause(self._until_next())
             now = self.clock()
             ready = self._ready(now)
-            if ready:
+            if self.policy.bulk > 1 and ready:
                 yield from self._ask(ready)
+            else:  # one job's trouble is not another's
+                yield from self._ask_alone(ready)
             for watch in [w for w in self.watches if now >= w.deadline]:
                 self._end(watch, _timed_out(watch.job))
 
     def _until_next(self) -> float:
         """Seconds to the next poll or deadline, whichever is first."""
-        due = max(min(w.due for w in self.watches), self.not_before)
+        now = self.clock()
+        due = max(min(self._due(w, now) for w in self.watches), self.not_before)
         deadline = min(w.deadline for w in self.watches)
-        return min(due, deadline) - self.clock()
+        return min(due, deadline) - now
+
+    def _due(self, watch: Watch, now: float) -> float:
+        """When to ask; at once if that is farther off than was planned: the clock was set back."""
+        return watch.due if watch.due - now <= 2 * self.policy.maximum else now
 
     def _ready(self, now: float) -> list[Watch]:
         """Who is asked for now: those due, those at their deadline, and neighbours for a bulk call."""
-        last_chance = [w for w in self.watches if now >= w.deadline]
         if now < self.not_before:
             return []
-        due = [w for w in self.watches if w.due <= now or w in last_chance]
+        due = [w for w in self.watches if self._due(w, now) <= now or now >= w.deadline]
         if not due or self.policy.bulk == 1:
             return due
-        return [w for w in self.watches if w in due or w.due <= now + w.interval / 2]
+        asked = set(due)
+        return [w for w in self.watches if w in asked or w.due <= now + w.interval / 2]
 
     def _ask(self, ready: list[Watch]) -> Flow[None]:
         try:
@@ -131,12 +143,37 @@ class Waitlist:
                 self.not_before = self.clock() + error.retry_after
             for watch in ready:
                 self._failed(watch, error)
-            return
-        for watch, job in zip(ready, jobs, strict=True):
-            self._saw(watch, job)
+        except AssetsError as error:
+            yield from self._blame(ready, error)
+        else:
+            found = {job.job_id: job for job in jobs}
+            for watch in ready:
+                self._saw(watch, found.get(watch.job.job_id))
 
-    def _saw(self, watch: Watch, job: ArchiveJob) -> None:
+    def _ask_alone(self, ready: list[Watch]) -> Flow[None]:
+        for watch in ready:
+            if watch in self.watches and self.clock() >= self.not_before:
+                yield from self._ask([watch])
+
+    def _blame(self, ready: list[Watch], error: AssetsError) -> Flow[None]:
+        """End the wait that a permanent *error* is about: asked alone, each shows its own."""
+        nobody = isinstance(error, AuthenticationError) and error.status == HTTPStatus.UNAUTHORIZED
+        if len(ready) > 1 and not nobody:  # a 403 may be about one job, a 401 is about all
+            yield from self._ask_alone(ready)
+            return
+        for watch in ready:
+            self._end(watch, error)
+
+    def _saw(self, watch: Watch, job: ArchiveJob | None) -> None:
         if watch not in self.watches:  # dropped while the poll was under way
+            return
+        vendor, name = watch.job.vendor, f"{watch.job.vendor} job {watch.job.job_id}"
+        if job is None:
+            self._end(watch, ProtocolError(f"the answer is not about {name}", vendor=vendor))
+            return
+        if job is watch.job:
+            text = f"{name} could not be asked for"
+            self._failed(watch, VendorUnavailableError(text, vendor=vendor))
             return
         watch.failures = 0
         changed = (job.vendor_status, job.progress, job.done) != (
@@ -171,8 +208,9 @@ class Waitlist:
         watch.due = now + wait
 
     def _end(self, watch: Watch, end: ArchiveJob | AssetsError) -> None:
-        self.drop(watch)
-        watch.finish(end)
+        if watch in self.watches:
+            self.watches.remove(watch)
+            watch.finish(end)
 
 
 def wait_for(
@@ -206,10 +244,11 @@ def submit_when_free(
         try:
             return (yield from submit())
         except BusyError as error:
-            if clock() + BUSY_PAUSE > until:
+            wait = max(BUSY_PAUSE, error.retry_after or 0.0)
+            if clock() + wait > until:
                 raise
             on_busy(error)
-        yield from pause(BUSY_PAUSE)
+        yield from pause(wait)
 
 
 def ensure_succeeded(end: ArchiveJob | AssetsError) -> ArchiveJob:

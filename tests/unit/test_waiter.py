@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from core_kit import NOW, Driver, cycle, outcome
+from hypothesis import given
+from hypothesis import strategies as st
+from waiter_kit import DOWN, PLANS, SPREADS, Office, R, S
+
+from airflow_provider_assets.sansio.errors import (
+    ArchiveExpiredError,
+    AssetsError,
+    BusyError,
+    InvalidRequestError,
+    JobCancelledError,
+    JobFailedError,
+    JobTimeoutError,
+    ProtocolError,
+    RateLimitedError,
+    VendorUnavailableError,
+)
+from airflow_provider_assets.sansio.flow import Flow
+from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState
+from airflow_provider_assets.sansio.messages import HttpResponse
+from airflow_provider_assets.sansio.waiter import (
+    BUSY_BUDGET,
+    BUSY_PAUSE,
+    MAX_FAILED_POLLS,
+    ensure_succeeded,
+    submit_when_free,
+    wait_for,
+)
+
+
+@given(PLANS, SPREADS, st.floats(0, 900), st.sampled_from([1, 100]), st.floats(0, 20))
+def test_both_drivers_wait_alike_and_end_every_wait(plans, spread, seconds, bulk, poll) -> None:
+    offices = [Office(plans, bulk=bulk, poll_seconds=poll) for _ in range(2)]
+    jobs = [ArchiveJob("v", name) for name in plans]
+
+    def flow(office: Office) -> Flow[list[ArchiveJob | AssetsError]]:
+        waitlist = office.waitlist(cycle(spread))
+        return wait_for(jobs, waitlist=waitlist, deadline=NOW + seconds)
+
+    drivers = [office.driver() for office in offices]
+    ends = [drivers[0].run(flow(offices[0])), drivers[1].arun(flow(offices[1]))]
+    assert drivers[0].trace == drivers[1].trace
+    assert offices[0].asked == offices[1].asked
+    assert [str(end) for end in ends[0]] == [str(end) for end in ends[1]]
+    assert len(ends[0]) == len(jobs)
+
+
+@given(PLANS, SPREADS, st.floats(0, 900), st.sampled_from([1, 100]))
+def test_no_sleep_ever_passes_the_deadline(plans, spread, seconds, bulk) -> None:
+    office = Office(plans, bulk=bulk)
+    _, driver = office.wait(seconds, spread=cycle(spread))
+    assert all(pause > 0 for pause in driver.sleeps)
+    assert office.clock.now <= NOW + seconds + 1e-3
+
+
+@given(PLANS, SPREADS)
+def test_the_first_terminal_state_wins_and_no_other_job_changes_that(plans, spread) -> None:
+    office = Office(plans)
+    ends, _ = office.wait(spread=cycle(spread))
+    for (name, plan), end in zip(plans.items(), ends, strict=True):
+        told = plan[: office.given[name]]
+        assert not any(isinstance(answer, JobState) and answer.is_terminal for answer in told[:-1])
+        if isinstance(end, ArchiveJob):
+            assert (end.job_id, end.state) == (name, told[-1])
+        elif not isinstance(end, JobTimeoutError):
+            assert end is plan[min(office.given[name], len(plan)) - 1]
+
+
+@given(PLANS, SPREADS)
+def test_a_bulk_call_gives_each_job_the_end_it_has_alone(plans, spread) -> None:
+    plans = {
+        name: [a for a in plan if not isinstance(a, RateLimitedError)] or [R]
+        for name, plan in plans.items()
+    }
+    ends = [Office(plans, bulk=bulk).wait(spread=cycle(spread))[0] for bulk in (1, 100)]
+    for name, alone, together in zip(plans, *ends, strict=True):
+        if any(isinstance(answer, ProtocolError) for other in plans.values() for answer in other):
+            continue  # a poll that fails as a whole takes an answer of everybody's plan
+        assert str(alone) == str(together).replace(f"v job {name} could not be asked for", "down")
+
+
+@given(SPREADS)
+def test_intervals_grow_to_their_maximum_and_are_spread_over_their_second_half(spread) -> None:
+    office = Office({"a": [*[R] * 12, S]})
+    _, driver = office.wait(spread=cycle(spread))
+    interval = 3.0
+    for pause in driver.sleeps:
+        assert interval / 2 - 1e-3 <= pause <= interval + 1e-3
+        interval = min(interval * 1.5, 30.0)
+    assert len(driver.sleeps) == 13
+
+
+def test_the_deadline_is_met_to_the_second_with_one_last_question() -> None:
+    office = Office({"a": [R]})
+    (end,), _ = office.wait(100)
+    assert isinstance(end, JobTimeoutError)
+    assert "a was still running at the deadline" in end.message
+    assert "timeout" in end.message
+    assert office.clock.now == office.asked[-1][0] == NOW + 100
+
+
+def test_a_job_that_ends_with_the_last_question_has_ended_in_time() -> None:
+    office = Office({"a": [R, S]})
+    seconds = 3 * 0.75 + 0.1
+    (end,), _ = office.wait(seconds)
+    assert isinstance(end, ArchiveJob)
+    assert office.asked[-1][0] == pytest.approx(NOW + seconds)
+
+
+def test_a_deadline_that_has_passed_still_gets_its_one_question() -> None:
+    office = Office({"a": [S], "b": [R]})
+    ends, driver = office.wait(-5)
+    assert isinstance(ends[0], ArchiveJob)
+    assert isinstance(ends[1], JobTimeoutError)
+    assert driver.sleeps == []
+
+
+@pytest.mark.parametrize("failures", range(MAX_FAILED_POLLS + 2))
+def test_five_failed_polls_in_a_row_end_a_wait_and_four_do_not(failures) -> None:
+    office = Office({"a": [*[DOWN] * failures, S]})
+    (end,), _ = office.wait()
+    if failures < 5:
+        assert isinstance(end, ArchiveJob)
+    else:
+        assert end is DOWN
+    assert office.given["a"] == min(failures + 1, 5)
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=5))
+def test_a_success_in_between_forgives_the_failures_before_it(runs) -> None:
+    plan = [answer for run in runs for answer in (*[DOWN] * run, R)]
+    (end,), _ = Office({"a": [*plan, S]}).wait()
+    assert isinstance(end, ArchiveJob)
+
+
+@given(st.floats(0.1, 5000), st.sampled_from([1, 100]))
+def test_nobody_asks_again_before_the_vendor_said_so(seconds, bulk) -> None:
+    limited = RateLimitedError("slow", retry_after=seconds)
+    office = Office({"a": [limited, S], "b": [R, R, R, S], "c": [S]}, bulk=bulk)
+    office.wait(20_000)
+    refused = next(now for now, ids in office.asked if "a" in ids)
+    later = [now for now, _ in office.asked if now > refused]
+    assert later
+    assert min(later) >= refused + seconds - 1e-3
+    if seconds > 30:  # longer than any interval: then to the second
+        assert min(later) == pytest.approx(refused + seconds)
+
+
+def test_a_limit_longer_than_the_deadline_ends_at_the_deadline_without_a_question() -> None:
+    office = Office({"a": [RateLimitedError("slow", retry_after=3600)]})
+    (end,), _ = office.wait(60)
+    assert isinstance(end, JobTimeoutError)
+    assert office.clock.now == NOW + 60
+    assert len(office.asked) == 1
+
+
+# --- verdicts --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "remedy"),
+    [
+        (JobState.FAILED, JobFailedError, "a retry submits it anew"),
+        (JobState.CANCELLED, JobCancelledError, "clear the task"),
+        (JobState.EXPIRED, ArchiveExpiredError, "clear the task"),
+        (JobState.RUNNING, JobTimeoutError, "has not ended yet"),
+    ],
+)
+def test_every_verdict_has_its_class_and_its_remedy(state, kind, remedy) -> None:
+    job = ArchiveJob("v", "a", state=state, reason="the disk is full", code="E7")
+    with pytest.raises(
+        kind, match=f"v job a ended as {state.value}: the disk is full; .*{remedy}"
+    ) as e:
+        ensure_succeeded(job)
+    assert (e.value.vendor, e.value.code) == ("v", "E7")
+
+
+def test_a_success_is_handed_on_and_an_error_is_raised_as_it_is() -> None:
+    job = ArchiveJob("v", "a", state=S)
+    assert ensure_succeeded(job) is job
+    with pytest.raises(VendorUnavailableError) as raised:
+        ensure_succeeded(DOWN)
+    assert raised.value is DOWN
+
+
+# --- vendors that take one job at a time --------------------------------------------------------
+
+
+def submitting(errors: list[AssetsError]) -> Callable[[], Flow[ArchiveJob]]:
+    turns = iter(errors)
+
+    def submit() -> Flow[ArchiveJob]:
+        yield from ()
+        for error in turns:
+            raise error
+        return ArchiveJob("v", "a")
+
+    return submit
+
+
+@given(st.integers(0, 20), st.one_of(st.none(), st.floats(0, 60)))
+def test_a_busy_vendor_is_waited_for_and_told_about(times, retry_after) -> None:
+    driver = Driver(lambda _: HttpResponse(200))
+    told: list[BusyError] = []
+    submit = submitting([BusyError("busy", retry_after=retry_after)] * times)
+    job = driver.run(submit_when_free(submit, clock=driver.clock, on_busy=told.append))
+    assert job.job_id == "a"
+    assert len(told) == times
+    assert driver.sleeps == [max(BUSY_PAUSE, retry_after or 0.0)] * times
+
+
+def test_a_vendor_that_stays_busy_is_given_up_within_the_budget() -> None:
+    driver = Driver(lambda _: HttpResponse(200))
+    submit = submitting([BusyError("busy")] * 10_000)
+    with pytest.raises(BusyError):
+        driver.run(submit_when_free(submit, clock=driver.clock))
+    assert BUSY_BUDGET - BUSY_PAUSE <= driver.clock.now - NOW <= BUSY_BUDGET
+
+
+def test_no_other_error_of_a_submit_is_waited_out() -> None:
+    for error in (DOWN, InvalidRequestError("x")):
+        driver = Driver(lambda _: HttpResponse(200))
+        flow = submit_when_free(submitting([error]), clock=driver.clock)
+        assert outcome(lambda flow=flow, driver=driver: driver.run(flow))[0] == type(error).__name__
+        assert driver.sleeps == []
