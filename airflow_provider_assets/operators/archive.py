@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 # Our own deadline ends the wait in the trigger; Airflow's is only the backstop behind it.
 BACKSTOP = timedelta(minutes=5)
+MAPPINGS = ("items", "select", "options")
 
 
 class AssetArchiveOperator(BaseOperator):
@@ -72,19 +73,8 @@ class AssetArchiveOperator(BaseOperator):
     :raises AssetsError: see ``sansio.errors`` for what each class asks of you.
     """
 
-    template_fields: Sequence[str] = (
-        "conn_id",
-        "items",
-        "select",
-        "window",
-        "options",
-        "max_items",
-    )
-    template_fields_renderers: ClassVar[dict[str, str]] = {
-        "items": "json",
-        "select": "json",
-        "options": "json",
-    }
+    template_fields: Sequence[str] = (*MAPPINGS, "conn_id", "window", "max_items")
+    template_fields_renderers: ClassVar[dict[str, str]] = dict.fromkeys(MAPPINGS, "json")
     ui_color = "#e8f0e0"
 
     def __init__(
@@ -105,7 +95,7 @@ class AssetArchiveOperator(BaseOperator):
         cancel_on_kill: bool | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{**default_retry_policy(), **kwargs})
+        super().__init__(**default_retry_policy(kwargs))
         self.conn_id = conn_id
         self.items = items
         self.select = select

@@ -80,7 +80,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         on_partial: Literal["fail", "land"] = "fail",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{**default_retry_policy(), **kwargs})
+        super().__init__(**default_retry_policy(kwargs))
         self.archive = archive
         self.destination = destination
         self.layout = layout
@@ -119,15 +119,9 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         return result
 
     def _land(self) -> Manifest:
-        from airflow_provider_assets.landing import (  # noqa: PLC0415  # parsing must not pay
-            LandingOptions,
-            Source,
-            land,
-        )
-        from airflow_provider_assets.transfers.once import (  # noqa: PLC0415
+        from airflow_provider_assets.transfers.once import (  # noqa: PLC0415  # parsing must not pay
             MARKER_SUFFIX,
             Once,
-            sealed,
         )
         from airflow_provider_assets.transfers.stores import open_destination  # noqa: PLC0415
 
@@ -135,38 +129,51 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             raise InvalidRequestError(f"on_partial={self.on_partial!r} is neither fail nor land")
         hook = AssetArchiveHook.for_conn(self.reference.conn_id)
         store, prefix = open_destination(self.destination)
-        options = LandingOptions(
-            concurrency=self._concurrency(hook),
-            part_size=self.part_size,
-            max_memory=self.max_memory,
-            sha256=True,
-        )
-
-        def land_from(reference: ArchiveReference, is_sealed: bool = False) -> Manifest:
-            files = hook.files(reference, target_format=self.target_format)
-            link = partial(hook.link, reference, target_format=self.target_format)
-            return land(
-                [Source(file, sealed if is_sealed else partial(link, file)) for file in files],
-                store,
-                prefix=prefix,
-                name=self._object_name(files),
-                layout=self.layout,
-                overwrite=self.overwrite,
-                verify=self.verify,
-                options=options,
-                facts=facts(reference, self.target_format),
-                progress=self._progress,
-            )
-
+        land = partial(self._land_from, hook, store, prefix)
         if hook.vendor.spec.single_use:
             marker = f"{prefix}{self._stem()}{MARKER_SUFFIX}"
-            once = Once(hook, store, marker, self.max_reexports)
-            manifest = once.land(self.reference, land_from)
+            manifest = Once(hook, store, marker, self.max_reexports).land(self.reference, land)
         else:
-            manifest = land_from(self.reference)
+            manifest = land(self.reference)
         self._tell(manifest)
         self._check_count(manifest, store, prefix)
         return manifest
+
+    def _land_from(
+        self,
+        hook: AssetArchiveHook,
+        store: Store,
+        prefix: str,
+        reference: ArchiveReference,
+        is_sealed: bool = False,
+    ) -> Manifest:
+        """Land *reference*; where it is sealed, only what stands there already counts."""
+        from airflow_provider_assets.landing import (  # noqa: PLC0415  # parsing must not pay
+            LandingOptions,
+            Source,
+            land,
+        )
+        from airflow_provider_assets.transfers.once import sealed  # noqa: PLC0415
+
+        files = hook.files(reference, target_format=self.target_format)
+        link = partial(hook.link, reference, target_format=self.target_format)
+        return land(
+            [Source(file, sealed if is_sealed else partial(link, file)) for file in files],
+            store,
+            prefix=prefix,
+            name=self._object_name(files),
+            layout=self.layout,
+            overwrite=self.overwrite,
+            verify=self.verify,
+            options=LandingOptions(
+                concurrency=self._concurrency(hook),
+                part_size=self.part_size,
+                max_memory=self.max_memory,
+                sha256=True,
+            ),
+            facts=facts(reference, self.target_format),
+            progress=self._progress,
+        )
 
     def _concurrency(self, hook: AssetArchiveHook) -> int | None:
         """Ours, within the connection's ``max_concurrent_downloads``."""
