@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from airflow import __version__ as airflow_version
@@ -164,9 +164,12 @@ def raise_for_airflow(error: AssetsError) -> NoReturn:
     raise error
 
 
-def default_retry_policy() -> dict[str, object]:
-    """Keyword arguments for an operator: our retry policy where Airflow has them."""
-    return {"retry_policy": _retry_policy()} if AIRFLOW_V_3_3_PLUS else {}
+def default_retry_policy(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """An operator's *kwargs* with our retry policy, where Airflow has them and none is given."""
+    # A mapped operator is built with every argument it was not given as None.
+    if AIRFLOW_V_3_3_PLUS and kwargs.get("retry_policy") is None:
+        return {**kwargs, "retry_policy": _retry_policy()}
+    return dict(kwargs)
 
 
 def _retry_policy() -> object:

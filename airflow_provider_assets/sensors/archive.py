@@ -41,7 +41,7 @@ class AssetArchiveSensor(BaseSensorOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{**default_retry_policy(), **kwargs})
+        super().__init__(**default_retry_policy(kwargs))
         self.archives = archives
         self.deferrable = deferrable
 
