@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from enum import Enum
-from typing import cast
+from typing import TypeVar, cast
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.messages import JSON
 
 VERSION = 1
 Data = dict[str, JSON]
+T = TypeVar("T")
 
 
 class JobState(str, Enum):
@@ -117,20 +118,18 @@ class ArchiveRequest:
         _check(data, "archive request")
         try:
             window = cast("list[str] | None", data["window"])
+            items = _typed(data, "items", dict)
             return cls(
-                vendor=cast("str", data["vendor"]),
-                items={
-                    kind: tuple(ids)
-                    for kind, ids in cast("dict[str, list[str]]", data["items"]).items()
-                },
-                options=cast("Data", data["options"]),
+                vendor=_typed(data, "vendor", str),
+                items={kind: tuple(_typed(items, kind, list)) for kind in items},
+                options=_typed(data, "options", dict),
                 window=(window[0], window[1]) if window else None,
-                query=cast("str", data["query"]),
-                index=cast("int", data["index"]),
-                of=cast("int", data["of"]),
-                tag=cast("str", data["tag"]),
+                query=_typed(data, "query", str),
+                index=_typed(data, "index", int),
+                of=_typed(data, "of", int),
+                tag=_typed(data, "tag", str),
             )
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
+        except (KeyError, TypeError, IndexError) as error:
             raise InvalidRequestError(f"not an archive request: {error!r}") from error
 
 
@@ -188,9 +187,10 @@ class ArchiveJob:
         _check(data, "archive job")
         try:
             known = {key: value for key, value in data.items() if key != "version"}
-            job = cls(**known)  # type: ignore[arg-type]  # JSON in, checked right below
+            job = cls(**known)  # type: ignore[arg-type]  # what matters is checked right below
+            _typed(data, "vendor", str), _typed(data, "job_id", str), _typed(data, "facts", dict)
             return replace(job, state=JobState(job.state))
-        except (TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise InvalidRequestError(f"not an archive job: {error}") from error
 
 
@@ -220,12 +220,12 @@ class ArchiveReference:
         _check(data, "archive reference")
         try:
             return cls(
-                conn_id=cast("str", data["conn_id"]),
-                request=ArchiveRequest.from_dict(cast("Data", data["request"])),
-                job=ArchiveJob.from_dict(cast("Data", data["job"])),
+                conn_id=_typed(data, "conn_id", str),
+                request=ArchiveRequest.from_dict(_typed(data, "request", dict)),
+                job=ArchiveJob.from_dict(_typed(data, "job", dict)),
             )
-        except KeyError as error:
-            raise InvalidRequestError(f"not an archive reference: it lacks {error}") from error
+        except (KeyError, TypeError) as error:
+            raise InvalidRequestError(f"not an archive reference: {error!r}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +265,19 @@ def _span(start: str, end: str) -> str:
     first, last = (datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (start, end))
     if last - first == timedelta(days=1) and first.time() == time():
         return start[:10]
-    return "_".join(f"{moment:%Y%m%dT%H%M%S}" for moment in (first, last))
+    return "_".join(map(_compact, (first, last)))
+
+
+def _compact(moment: datetime) -> str:
+    milliseconds = f".{moment.microsecond // 1000:03d}" if moment.microsecond else ""
+    return f"{moment:%Y%m%dT%H%M%S}{milliseconds}"
+
+
+def _typed(data: Mapping[str, JSON], key: str, kind: type[T]) -> T:
+    value = data[key]
+    if not isinstance(value, kind):
+        raise TypeError(f"{key} is a {type(value).__name__}")
+    return value
 
 
 def _check(data: Mapping[str, JSON], what: str) -> None:
