@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Union
 from urllib.parse import quote, urlsplit
 
-from airflow_provider_assets.sansio.errors import ProtocolError
+from airflow_provider_assets.sansio.errors import ProtocolError, VendorUnavailableError
 
 JSON = Union[None, bool, int, float, str, "list[JSON]", "dict[str, JSON]"]
 
@@ -64,24 +64,33 @@ class HttpResponse:
     def json_object(self) -> dict[str, JSON]:
         """The body as a JSON object.
 
-        :raises ProtocolError: if it is anything else.
+        :raises ProtocolError: if it is other JSON.
+        :raises VendorUnavailableError: if it is no JSON: then the vendor's API did not answer, but
+            something in front of it.
         """
         data = self.json_or_none()
-        if not isinstance(data, dict):
-            raise ProtocolError(
-                f"expected a JSON object, got {self.headers.get('content-type', 'no content type')} "
-                f"of {len(self.body)} bytes (HTTP {self.status})",
-                status=self.status,
+        if isinstance(data, dict):
+            return data
+        kind = self.headers.get("content-type", "no content type")
+        got = f"expected a JSON object, got {kind} of {len(self.body)} bytes (HTTP {self.status})"
+        if data is None and self.body.strip() != b"null":
+            raise VendorUnavailableError(
+                f"{got}; check the connection's base_url and any proxy", status=self.status
             )
-        return data
+        raise ProtocolError(got, status=self.status)
 
     def json_or_none(self) -> JSON:
         """The body as JSON, or None where it is none: error pages are HTML often enough."""
         try:
-            data: JSON = json.loads(self.body)
-        except ValueError:
+            data: JSON = json.loads(self.body, parse_constant=_refuse)
+        except (ValueError, RecursionError):
             return None
         return data
+
+
+def _refuse(constant: str) -> JSON:
+    """NaN and Infinity are no JSON, whatever Python thinks: no other part could store them."""
+    raise ValueError(constant)
 
 
 def json_body(data: JSON) -> bytes:

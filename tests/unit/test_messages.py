@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import json
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_assets.sansio import errors
+from airflow_provider_assets.sansio.errors import (
+    AssetsError,
+    IntegrityError,
+    InvalidRequestError,
+    JobError,
+    PermanentError,
+    ProtocolError,
+    TransientError,
+    VendorUnavailableError,
+    from_dict,
+    to_dict,
+)
+from airflow_provider_assets.sansio.jobs import (
+    ArchiveJob,
+    ArchiveReference,
+    ArchiveRequest,
+    JobState,
+    Link,
+    fingerprint,
+)
+from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse, json_body, where
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+NUMBER = st.floats(allow_nan=False, allow_infinity=False)
+VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | NUMBER | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+DATA = st.dictionaries(TEXT, VALUE, max_size=4)
+
+
+def classes(root: type[AssetsError] = AssetsError) -> list[type[AssetsError]]:
+    ours = [c for c in root.__subclasses__() if c.__module__ == errors.__name__]
+    return [root, *(found for child in ours for found in classes(child))]
+
+
+ERRORS = st.builds(
+    lambda kind, *args: kind(
+        args[0], vendor=args[1], code=args[2], status=args[3], retry_after=args[4]
+    ),
+    st.sampled_from(classes()),
+    TEXT,
+    st.none() | TEXT,
+    st.none() | TEXT,
+    st.none() | st.integers(100, 599),
+    st.none() | NUMBER,
+)
+REQUESTS = st.builds(
+    ArchiveRequest,
+    vendor=TEXT,
+    items=st.dictionaries(TEXT, st.lists(TEXT, max_size=4).map(tuple), max_size=3),
+    options=DATA,
+    window=st.none() | st.just(("2026-01-09T00:00:00.000Z", "2026-01-10T00:00:00.000Z")),
+    query=TEXT,
+    index=st.integers(0, 9),
+    of=st.integers(1, 10),
+    tag=TEXT,
+)
+JOBS = st.builds(
+    ArchiveJob,
+    vendor=TEXT,
+    job_id=TEXT,
+    state=st.sampled_from(JobState),
+    vendor_status=TEXT,
+    progress=st.none() | NUMBER,
+    done=st.none() | st.integers(0, 99),
+    total=st.none() | st.integers(0, 99),
+    reason=TEXT,
+    code=st.none() | TEXT,
+    eta=st.none() | NUMBER,
+    submitted_at=st.none() | NUMBER,
+    facts=DATA,
+)
+REFERENCES = st.builds(ArchiveReference, conn_id=TEXT, request=REQUESTS, job=JOBS)
+
+
+REQUIRED = {"vendor", "job_id", "state", "items", "options", "facts", "conn_id", "request", "job"}
+
+
+def over_the_wire(data: object):
+    return json.loads(json.dumps(data, allow_nan=False))
+
+
+# --- round trips -----------------------------------------------------------------------------
+
+
+@given(ERRORS)
+def test_errors_cross_processes_as_json_and_as_pickles_with_their_class(error) -> None:
+    for copy in (from_dict(over_the_wire(to_dict(error))), pickle.loads(pickle.dumps(error))):
+        assert type(copy) is type(error)
+        assert to_dict(copy) == to_dict(error)
+        assert str(copy) == error.message
+
+
+@given(st.one_of(REQUESTS, JOBS, REFERENCES))
+def test_everything_that_is_handed_on_survives_json_and_pickle(thing) -> None:
+    assert type(thing).from_dict(over_the_wire(thing.to_dict())) == thing
+    assert pickle.loads(pickle.dumps(thing)) == thing
+
+
+@given(REQUESTS)
+def test_a_request_keeps_its_identity_over_the_wire(request) -> None:
+    copy = ArchiveRequest.from_dict(over_the_wire(request.to_dict()))
+    assert (copy.fingerprint, copy.stem, copy.count) == (
+        request.fingerprint,
+        request.stem,
+        request.count,
+    )
+
+
+@pytest.mark.parametrize("thing", ["request", "job", "reference"])
+@pytest.mark.parametrize("version", [2, 0, None, "1"])
+def test_another_version_is_refused_with_the_remedy(thing, version) -> None:
+    request, job = ArchiveRequest("v", {"a": ("1",)}), ArchiveJob("v", "j")
+    things = {"request": request, "job": job, "reference": ArchiveReference("c", request, job)}
+    data = {**things[thing].to_dict(), "version": version}
+    with pytest.raises(InvalidRequestError, match="run both tasks on one release"):
+        type(things[thing]).from_dict(data)
+
+
+@given(
+    st.sampled_from([ArchiveRequest, ArchiveJob, ArchiveReference]),
+    st.one_of(DATA.map(lambda data: {"version": 1, **data}), VALUE),
+)
+def test_foreign_data_is_refused_as_a_wrong_input(kind, data) -> None:
+    with pytest.raises(InvalidRequestError):
+        kind.from_dict(data)
+
+
+@given(st.one_of(REQUESTS, JOBS, REFERENCES), st.data())
+def test_a_field_of_another_shape_is_refused_as_a_wrong_input(thing, data) -> None:
+    wire = thing.to_dict()
+    name = data.draw(st.sampled_from(sorted(set(wire) - {"version"})))
+    try:
+        type(thing).from_dict({**wire, name: object()})
+    except InvalidRequestError:
+        return
+    assert name not in REQUIRED
+
+
+# --- errors ----------------------------------------------------------------------------------
+
+
+def test_retryability_is_a_fact_of_the_class() -> None:
+    for kind in classes():
+        assert kind.retryable == issubclass(kind, (TransientError, IntegrityError))
+        assert (
+            sum(issubclass(kind, root) for root in (TransientError, PermanentError, JobError)) <= 1
+        )
+
+
+def test_every_class_is_drawn_in_the_tree() -> None:
+    for kind in classes():
+        assert f"{kind.__name__} " in f"{errors.__doc__} " or f"{kind.__name__}\n" in errors.__doc__
+
+
+def test_an_error_of_a_newer_release_is_still_an_error_of_ours() -> None:
+    data = {**to_dict(ProtocolError("x", vendor="v")), "type": "MoonPhaseError"}
+    error = from_dict(data)
+    assert type(error) is AssetsError
+    assert (error.message, error.vendor, error.retryable) == ("x", "v", False)
+
+
+# --- names -----------------------------------------------------------------------------------
+
+
+@given(REQUESTS, TEXT)
+def test_a_file_name_never_depends_on_the_tag_of_a_run(request, tag) -> None:
+    data = {**request.to_dict(), "tag": tag}
+    assert ArchiveRequest.from_dict(data).stem == request.stem
+    assert ArchiveRequest.from_dict(data).fingerprint == request.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("window", "stem"),
+    [
+        (("2026-01-09T00:00:00.000Z", "2026-01-10T00:00:00.000Z"), "v-2026-01-09-0123abcd"),
+        (
+            ("2026-01-09T06:00:00.000Z", "2026-01-10T06:00:00.000Z"),
+            "v-20260109T060000_20260110T060000-0123abcd",
+        ),
+        (
+            ("2026-01-09T06:00:00.250Z", "2026-01-09T06:00:00.500Z"),
+            "v-20260109T060000.250_20260109T060000.500-0123abcd",
+        ),
+        (None, "v-0123abcd"),
+    ],
+)
+def test_a_file_name_tells_vendor_window_and_query(window, stem) -> None:
+    assert ArchiveRequest("v", {}, window=window, query="0123abcd9999").stem == stem
+
+
+@given(st.integers(0, 86_399_999), st.integers(0, 86_399_999))
+def test_two_windows_never_share_a_file_name(one, two) -> None:
+    def stem(ms: int) -> str:
+        start = f"2026-01-09T{ms // 3600000:02d}:{ms // 60000 % 60:02d}:{ms // 1000 % 60:02d}"
+        bounds = (f"{start}.{ms % 1000:03d}Z", "2026-01-10T00:00:00.000Z")
+        return ArchiveRequest("v", {}, window=bounds, query="q").stem
+
+    assert (stem(one) == stem(two)) == (one == two)
+
+
+@given(DATA)
+def test_a_fingerprint_does_not_depend_on_the_order_of_keys(data) -> None:
+    assert fingerprint(data) == fingerprint(dict(reversed(data.items())))
+
+
+# --- http ------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(TEXT, TEXT), max_size=5))
+def test_a_query_is_read_as_it_was_meant(pairs) -> None:
+    from urllib.parse import parse_qsl
+
+    request = HttpRequest("GET", "https://api.test/x", tuple(pairs))
+    assert parse_qsl(request.query, keep_blank_values=True) == pairs
+    assert "+" not in request.query
+    assert request.full_url.isascii()
+
+
+def test_nothing_secret_is_shown_of_a_request_a_response_or_a_link() -> None:
+    request = HttpRequest(
+        "POST",
+        "https://user:secret@api.test/x",
+        headers=(("Authorization", "secret"),),
+        body=b"secret",
+    )
+    link = Link("https://x.test/?sig=secret", (("a", "secret"),), "https://x.test/?sig=secret")
+    shown = [request.headers, HttpResponse(200, {"x-token": "secret"}, b"secret"), link]
+    assert "secret" not in f"{shown[1:]!r} {request}"
+    assert "Authorization" not in repr(request)
+    assert where("https://u:secret@api.test/x?secret#secret") == "https://api.test/x"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"<html>Bad Gateway</html>", VendorUnavailableError),
+        (b"", VendorUnavailableError),
+        (b"\xff\xfe\x00", VendorUnavailableError),
+        (b"[" * 200_000, VendorUnavailableError),
+        (b'{"progress": NaN}', VendorUnavailableError),
+        (b"null", ProtocolError),
+        (b"[]", ProtocolError),
+        (b'"text"', ProtocolError),
+        (b"1", ProtocolError),
+    ],
+)
+def test_a_page_that_is_no_json_may_pass_while_json_of_another_shape_will_not(body, kind) -> None:
+    with pytest.raises(kind, match=r"expected a JSON object, got text/html of \d+ bytes"):
+        HttpResponse(200, {"content-type": "text/html"}, body).json_object()
+
+
+@given(DATA)
+def test_json_is_sent_compact_and_read_back(data) -> None:
+    body = json_body(data)
+    assert HttpResponse(200, body=body).json_object() == data
+    assert b"\n" not in body
