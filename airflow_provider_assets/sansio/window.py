@@ -137,6 +137,7 @@ def _since(watermark: datetime, facts: RunFacts) -> Window:
         if facts.run_date is None:
             raise
         end = facts.run_date
+    end, watermark = parse_moment(end, "run date"), parse_moment(watermark, "watermark")
     if end <= watermark:
         raise InvalidRequestError(
             f"window='since_last': everything before {watermark.isoformat()} has been exported; "

@@ -133,6 +133,29 @@ def test_the_first_run_of_since_last_is_its_own_span() -> None:
     assert resolve("since_last", facts) == days("2026-01-09", "2026-01-10")
 
 
+def test_since_last_of_a_run_without_a_span_ends_at_its_date() -> None:
+    facts = RunFacts(run_date=at("2026-01-10T07:30:00"), watermark=at("2026-01-09"))
+    assert resolve("since_last", facts) == days("2026-01-09", "2026-01-10T07:30:00")
+    with pytest.raises(InvalidRequestError, match="no partition key"):
+        resolve("since_last", RunFacts(watermark=at("2026-01-09")))
+
+
+@pytest.mark.parametrize("end", ["2026-01-09", "2026-01-08"])
+def test_what_has_been_exported_is_not_exported_again_unless_it_is_named(end) -> None:
+    facts = RunFacts(data_interval=(at("2026-01-01"), at(end)), watermark=at("2026-01-09"))
+    with pytest.raises(InvalidRequestError, match=r"has been exported; .*\(start, end\)"):
+        resolve("since_last", facts)
+
+
+def test_an_event_tells_the_span_of_the_run_that_it_starts() -> None:
+    facts = RunFacts(
+        run_date=at("2026-02-01"),
+        event_window=("2026-01-09T00:00:00.000Z", "2026-01-10T00:00:00.000Z"),
+        periods=daily,
+    )
+    assert resolve("auto", facts) == days("2026-01-09", "2026-01-10")
+
+
 # --- explicit pairs --------------------------------------------------------------------------
 
 
