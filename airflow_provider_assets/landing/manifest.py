@@ -121,3 +121,8 @@ def identity(facts: Mapping[str, JSON]) -> str:
     """What makes two landings the same: ``facts["fingerprint"]``, else all the facts."""
     given = facts.get("fingerprint")
     return given if isinstance(given, str) else fingerprint(dict(facts))
+
+
+def entries(document: Document) -> list[Entry]:
+    """The files that a manifest object lists."""
+    return [Entry(**item) for item in json.loads(document)["files"]]

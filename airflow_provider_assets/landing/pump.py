@@ -10,14 +10,21 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from airflow_provider_assets.landing.audit import Audit
 from airflow_provider_assets.landing.crc import combine_all, crc32
 from airflow_provider_assets.landing.source import Download
 from airflow_provider_assets.landing.store import Part, PartWriter, Whole
 from airflow_provider_assets.landing.wire import Wire
 
 _LEAST_SLICE = 1 << 20
+
+
+class Feed(Protocol):
+    """Who gets the bytes in order."""
+
+    def feed(self, view: memoryview) -> None:
+        """The next bytes; valid during the call only."""
 
 
 @dataclass(slots=True)
@@ -47,7 +54,8 @@ class Board:
     first_slice: int
     slice_size: int
     spare: int
-    audit: Audit
+    audit: Feed
+    sliced: bool = True
     limit: int = 1 << 30
     window: int = 1
     buffers: list[bytearray] = field(default_factory=list)
@@ -84,7 +92,7 @@ class Board:
             if workers == self.limit:
                 return
             self.limit = workers
-            if self.total is not None:
+            if self.sliced:
                 fair = self.part_size * self.window * 2 // (3 * workers)
                 self.slice_size = min(self.part_size, max(_LEAST_SLICE, fair))
             self._ready.notify_all()

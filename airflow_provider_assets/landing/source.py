@@ -51,6 +51,10 @@ class _BrokenError(Exception):
         self.wait = wait
 
 
+# A response, the wire and URL it came by, and the bytes it brings (ranged) or brought (stream).
+_Opened = tuple[http.client.HTTPResponse, Wire, str, int]
+
+
 @dataclass(slots=True)
 class Download:
     """One file's bytes.
@@ -72,7 +76,7 @@ class Download:
     _link: Link | None = None
     _serial: int = 0
     _validator: str = ""
-    _first: tuple[http.client.HTTPResponse, Wire, str, int] | None = None
+    _first: _Opened | None = None
     _refusals: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _links: threading.Lock = field(default_factory=threading.Lock)
@@ -102,13 +106,15 @@ class Download:
 
         def more() -> None:
             nonlocal got
-            response, url = self._respond(wire, offset + got, len(view) - got)
-            try:
-                while got < len(view):
-                    got += self._some(response, view[got : got + _READ])
-            finally:
-                if got < len(view) or not _used_up(response):
-                    wire.drop(url)
+            while got < len(view):
+                response, url, size = self._respond(wire, offset + got, len(view) - got)
+                end = got + size
+                try:
+                    while got < end:
+                        got += self._some(response, view[got : min(got + _READ, end)])
+                finally:
+                    if got < end or not _used_up(response):
+                        wire.drop(url)
 
         self._patiently(more, progress=lambda: got)
 
@@ -189,12 +195,15 @@ class Download:
             )
         self.total = total
 
-    def _respond(self, wire: Wire, offset: int, size: int) -> tuple[http.client.HTTPResponse, str]:
-        with self._lock:
-            first = self._first
-            if first and offset == 0 and first[1] is wire and size <= first[3]:
-                self._first = None
-                return first[0], first[2]
+    def _respond(
+        self, wire: Wire, offset: int, size: int
+    ) -> tuple[http.client.HTTPResponse, str, int]:
+        """A response with bytes from *offset* on: itself, where it came from, how many it has."""
+        first = self._pop_first(wire)
+        if first and offset == 0 and first[3] <= size:
+            return first[0], first[2], first[3]
+        if first:
+            wire.drop(first[2])
         response, url = self._get(wire, offset, size)
         if response.status != http.client.PARTIAL_CONTENT:
             wire.drop(url)
@@ -203,10 +212,17 @@ class Download:
         if total != self.total or _validator(response) != self._validator:
             wire.drop(url)
             raise SourceChangedError
-        if (start, end) != (offset, offset + size - 1):
+        if start != offset or not start <= end < offset + size:
             wire.drop(url)
             raise _BrokenError(f"asked for bytes {offset}-{offset + size - 1}, got {start}-{end}")
-        return response, url
+        return response, url, end - start + 1
+
+    def _pop_first(self, wire: Wire) -> _Opened | None:
+        with self._lock:
+            if self._first is None or self._first[1] is not wire:
+                return None
+            first, self._first = self._first, None
+            return first
 
     def _get(self, wire: Wire, offset: int, size: int) -> tuple[http.client.HTTPResponse, str]:
         link, serial = self._current()

@@ -86,8 +86,14 @@ class Store(Protocol):
     def head(self, key: str) -> Stored | None:
         """What is stored under *key*; None if nothing is."""
 
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Bytes of every object whose key begins with *prefix*."""
+
     def get(self, key: str) -> bytes | None:
         """The whole of a small object; None if there is none."""
+
+    def read(self, key: str, offset: int, view: memoryview) -> None:
+        """Fill *view* from *offset* on."""
 
     def put(self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool) -> Stored:
         """Store a small object in one step that happens wholly or not at all.

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from airflow_provider_assets.landing.store import Part, Rules, Stored, Whole
+from airflow_provider_assets.landing.crc import crc32
+from airflow_provider_assets.landing.store import MIB, Part, Rules, Stored, Whole
 from airflow_provider_assets.sansio.errors import (
     AuthenticationError,
     IntegrityError,
@@ -40,8 +41,8 @@ class LocalStore:
     rules: Rules = field(default=_RULES, repr=False)
 
     def uri(self, key: str) -> str:
-        """``file://`` and the absolute path."""
-        return self._path(key).as_uri()
+        """``file://`` and the absolute path; a folder keeps its slash."""
+        return self._path(key).absolute().as_uri() + ("/" if key.endswith("/") else "")
 
     def head(self, key: str) -> Stored | None:
         """The file's length."""
@@ -50,12 +51,29 @@ class LocalStore:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Of every file below the folder of *prefix*."""
+        folder = self._path(prefix.rpartition("/")[0])
+        found = ((path.relative_to(self.root).as_posix(), path) for path in folder.rglob("*"))
+        return {
+            key: path.stat().st_size
+            for key, path in found
+            if key.startswith(prefix) and path.is_file()
+        }
+
     def get(self, key: str) -> bytes | None:
         """The file's contents."""
         try:
             return self._path(key).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def read(self, key: str, offset: int, view: memoryview) -> None:
+        """Read at a place."""
+        with _told(f"cannot read {self.uri(key)}"), self._path(key).open("rb", buffering=0) as file:
+            file.seek(offset)
+            if file.readinto(view) != len(view):
+                raise TransferInterruptedError(f"{self.uri(key)} is shorter than expected")
 
     def put(self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool) -> Stored:
         """Write beside, sync, then show."""
@@ -128,7 +146,7 @@ class LocalWriter:
             if overwrite:
                 self.part.replace(self.target)
             else:
-                self._link()
+                self._link(whole)
             _sync_folder(self.target.parent)
         return Stored(size)
 
@@ -139,11 +157,13 @@ class LocalWriter:
             self.handle = -1
         self.part.unlink(missing_ok=True)
 
-    def _link(self) -> None:
+    def _link(self, whole: Whole) -> None:
         try:
             os.link(self.part, self.target)
         except FileExistsError:
-            raise taken(self.target.as_uri()) from None
+            # What an earlier attempt published before it could say so is what we would publish.
+            if _describe(self.target) != whole:
+                raise taken(self.target.as_uri()) from None
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS):
                 raise
@@ -170,6 +190,14 @@ def taken(uri: str) -> InvalidRequestError:
         f"{uri} exists and is not what this landing would write; "
         "choose another name or set overwrite=True"
     )
+
+
+def _describe(path: Path) -> Whole:
+    crc = size = 0
+    with path.open("rb") as file:
+        while piece := file.read(MIB):
+            crc, size = crc32(piece, crc), size + len(piece)
+    return Whole(size, crc)
 
 
 def _literal(name: str) -> str:

@@ -102,6 +102,15 @@ class S3Store:
             int.from_bytes(base64.b64decode(crc), "big") if whole else None,
         )
 
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """ListObjectsV2, page by page."""
+        what = f"cannot list {self.uri(prefix)}"
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix
+        )
+        listed = _call(what, lambda: [page.get("Contents", ()) for page in pages])
+        return {item["Key"]: item["Size"] for page in listed for item in page}
+
     def get(self, key: str) -> bytes | None:
         """The object's bytes."""
         try:
@@ -146,6 +155,18 @@ class S3Store:
             ),
         )
         return S3Writer(self, key, answer["UploadId"])
+
+    def read(self, key: str, offset: int, view: memoryview) -> None:
+        """GetObject with a Range."""
+        what = f"cannot read {self.uri(key)}"
+        span = f"bytes={offset}-{offset + len(view) - 1}"
+        body = _call(
+            what, lambda: self.client.get_object(Bucket=self.bucket, Key=key, Range=span)["Body"]
+        )
+        data = _call(what, body.read)
+        if len(data) != len(view):
+            raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes came")
+        view[:] = data
 
     def delete(self, key: str) -> None:
         """DeleteObject."""
@@ -229,10 +250,13 @@ class S3Writer:
             )
         except AssetsError as error:
             return self.store.settle(self.key, error, whole)
+        self.upload = ""
         return Stored(whole.size, whole.crc32)
 
     def abort(self) -> None:
         """AbortMultipartUpload; an upload that is gone is fine."""
+        if not self.upload:
+            return
         try:
             _call(
                 f"cannot abort the upload to {self.store.uri(self.key)}",

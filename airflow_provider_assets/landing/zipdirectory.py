@@ -84,7 +84,9 @@ class Directory:
         flags, method, _, _, crc, packed, size = struct.unpack_from("<4H3L", fixed, 4)
         (offset,) = struct.unpack_from("<L", fixed, 38)
         size, packed, offset, _ = widen(tail[n : n + x], size, packed, offset)
-        member = Member(decode_name(tail[:n], flags), size, packed, crc, method, offset, tail[:n])
+        member = Member(
+            decode_name(tail[:n], flags), size, packed, crc, method, offset, tail[:n], flags
+        )
         self.seen.add(member, 0)
         self.members.append(member)
 

@@ -21,6 +21,7 @@ class Member:
 
     :param size: bytes unpacked; ``packed``: bytes in the archive.
     :param offset: of its local header. :param raw: the name as it stands in the archive.
+    :param flags: general purpose bits, known from the directory only.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Member:
     method: int
     offset: int
     raw: bytes = b""
+    flags: int = 0
 
     @property
     def is_folder(self) -> bool:

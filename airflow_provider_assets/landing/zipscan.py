@@ -2,8 +2,9 @@
 
 A push parser: the bytes are not kept and the whole is never needed. It follows PKWARE's APPNOTE.TXT
 6.3.10: local headers (4.3.7), data descriptors (4.3.9), zip64 (4.5.3) and the central directory
-(4.3.12), which must describe exactly the entries that went by. An entry that is stored *and* has a data descriptor has
-no announced length; its end is where a descriptor's CRC-32 and size fit the bytes before it.
+(4.3.12), which must describe exactly the entries that went by. An entry that is stored *and* has a
+data descriptor has no announced length; its end is where a descriptor's CRC-32 and size fit the
+bytes before it.
 """
 
 from __future__ import annotations

@@ -23,12 +23,16 @@ from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
 
 FILES = {f"image-{n:03}.png": noise(700_000, n) for n in range(32)}
 BIG = zipped(FILES)
-SMALL = zipped({"one.txt": b"hello", "two/": b"", "two/three.txt": b"world" * 1000}, zipfile.ZIP_DEFLATED)
+SMALL = zipped(
+    {"one.txt": b"hello", "two/": b"", "two/three.txt": b"world" * 1000}, zipfile.ZIP_DEFLATED
+)
 
 
 @pytest.mark.parametrize("data", [SMALL, BIG], ids=["one part", "many parts"])
 def test_an_archive_lands_as_it_is(store, origin, quick, data):
-    manifest = land([linked(origin, data)], store, prefix="in/", options=quick, facts={"fingerprint": "f"})
+    manifest = land(
+        [linked(origin, data)], store, prefix="in/", options=quick, facts={"fingerprint": "f"}
+    )
     assert contents(store, "in/export.zip") == data
     assert manifest.bytes == len(data)
     assert {"length", "zip_structure", "zip_crc32"} <= set(manifest.verified)
@@ -37,7 +41,9 @@ def test_an_archive_lands_as_it_is(store, origin, quick, data):
 
 
 def test_the_manifest_object_lists_every_entry(store, origin, quick):
-    manifest = land([linked(origin, BIG)], store, options=quick, facts={"fingerprint": "f", "vendor": "v"})
+    manifest = land(
+        [linked(origin, BIG)], store, options=quick, facts={"fingerprint": "f", "vendor": "v"}
+    )
     document = json.loads(contents(store, "export.zip.manifest.json"))
     assert {entry["name"]: entry["bytes"] for entry in document["files"]} == {
         name: len(data) for name, data in FILES.items()
@@ -47,7 +53,9 @@ def test_the_manifest_object_lists_every_entry(store, origin, quick):
 
 
 def test_a_local_landing_has_the_sha256_of_the_whole(local, origin, quick):
-    assert land([linked(origin, BIG)], local, options=quick).sha256 == hashlib.sha256(BIG).hexdigest()
+    assert (
+        land([linked(origin, BIG)], local, options=quick).sha256 == hashlib.sha256(BIG).hexdigest()
+    )
 
 
 def test_s3_confirms_the_checksum_of_the_whole(s3, origin, quick):
@@ -60,7 +68,9 @@ def test_a_finished_landing_moves_nothing_again(store, origin, quick):
     source = linked(origin, BIG)
     first = land([source], store, options=quick, facts={"fingerprint": "same"})
     asked = len(origin.seen)
-    second = land([source], store, options=quick, facts={"fingerprint": "same", "job_id": "another"})
+    second = land(
+        [source], store, options=quick, facts={"fingerprint": "same", "job_id": "another"}
+    )
     assert second.skipped
     assert not first.skipped
     assert second.crc32 == first.crc32
@@ -85,7 +95,9 @@ def test_a_foreign_object_is_kept_unless_overwrite_is_said(store, origin, quick,
     assert contents(store, "export.zip") == data
 
 
-@pytest.mark.parametrize("position", [100, 10_000_000, len(BIG) - 30], ids=["start", "middle", "end"])
+@pytest.mark.parametrize(
+    "position", [100, 10_000_000, len(BIG) - 30], ids=["start", "middle", "end"]
+)
 def test_a_damaged_archive_is_never_published(store, origin, quick, position):
     damaged = bytearray(BIG)
     damaged[position] ^= 1
@@ -144,7 +156,8 @@ def test_a_refused_link_is_resolved_anew(store, origin, quick):
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(403, AuthenticationError), (404, ArchiveExpiredError), (410, ArchiveExpiredError)]
+    ("status", "error"),
+    [(403, AuthenticationError), (404, ArchiveExpiredError), (410, ArchiveExpiredError)],
 )
 def test_fresh_links_that_are_refused_too_end_the_landing(store, origin, quick, status, error):
     origin.fault = lambda seen, number: Fault(status=status)
@@ -208,7 +221,9 @@ def test_a_single_use_link_is_opened_exactly_once(store, origin, quick):
     assert "length" in manifest.verified
 
 
-@pytest.mark.parametrize("fault", [Fault(cut=7_000_000), Fault(status=503), Fault(location="/elsewhere")])
+@pytest.mark.parametrize(
+    "fault", [Fault(cut=7_000_000), Fault(status=503), Fault(location="/elsewhere")]
+)
 def test_a_broken_single_use_download_is_not_tried_again(store, origin, quick, fault):
     origin.fault = lambda seen, number: fault
     with pytest.raises((TransferInterruptedError, InvalidRequestError)):

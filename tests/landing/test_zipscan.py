@@ -76,7 +76,10 @@ FILES = {
     "empty": b"",
     "folder/": b"",
     "folder/ü.bin": noise(70_000),
-    "trap.zip": b"PK\x07\x08" * 50 + b"PK\x03\x04PK\x01\x02PK\x05\x06" + noise(300) + b"PK\x07\x08PK",
+    "trap.zip": b"PK\x07\x08" * 50
+    + b"PK\x03\x04PK\x01\x02PK\x05\x06"
+    + noise(300)
+    + b"PK\x07\x08PK",
     "zeros": bytes(300_000),
 }
 
@@ -195,8 +198,11 @@ def test_a_descriptor_of_either_width_is_recognised():
         form = struct.pack("<LQQ" if wide else "<LLL", crc, 7, 7)
         head = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 8, 0, 0, 0, 0, 0, 0, 1, 0) + b"n"
         local = head + data + b"PK\x07\x08" + form
-        central = struct.pack(
-            "<4s6H3L5H2L", b"PK\1\2", 20, 20, 8, 0, 0, 0, crc, 7, 7, 1, 0, 0, 0, 0, 0, 0
-        ) + b"n"
+        central = (
+            struct.pack(
+                "<4s6H3L5H2L", b"PK\1\2", 20, 20, 8, 0, 0, 0, crc, 7, 7, 1, 0, 0, 0, 0, 0, 0
+            )
+            + b"n"
+        )
         end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(central), len(local), 0)
         assert scan(local + central + end).members[0].size == 7

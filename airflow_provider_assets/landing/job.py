@@ -1,0 +1,82 @@
+"""What one landing was called with, and its counters."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from airflow_provider_assets.landing import manifest as records
+from airflow_provider_assets.landing.model import LandingOptions, Progress
+from airflow_provider_assets.landing.store import Store
+from airflow_provider_assets.sansio.messages import JSON
+
+
+@dataclass(slots=True)
+class Meter:
+    """Counts bytes from all threads and reports them at a human pace: every 5 s or 5 %."""
+
+    clock: Callable[[], float]
+    report: Callable[[Progress], None] | None
+    total: int | None = None
+    bytes: int = 0
+    _began: float = 0.0
+    _last: tuple[float, int] = (0.0, 0)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        """The time runs from now."""
+        self._began = self.clock()
+        self._last = (self._began, 0)
+
+    def add(self, count: int) -> None:
+        """More bytes arrived."""
+        with self._lock:
+            self.bytes += count
+
+    def tick(self) -> int:
+        """Report if it is time; returns the bytes so far."""
+        now = self.clock()
+        then, had = self._last
+        step = self.total and self.bytes - had >= self.total / 20
+        if self.report and (now - then >= 5 or step):  # noqa: PLR2004
+            self._last = (now, self.bytes)
+            self.report(self.now(now))
+        return self.bytes
+
+    def now(self, at: float | None = None) -> Progress:
+        """The present state."""
+        spent = max((self.clock() if at is None else at) - self._began, 1e-6)
+        rate = self.bytes / spent
+        left = None if self.total is None or not rate else max(0, self.total - self.bytes) / rate
+        return Progress(self.bytes, self.total, rate, left)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything one landing was called with."""
+
+    store: Store
+    prefix: str
+    name: str
+    layout: str
+    overwrite: bool
+    verify: bool
+    options: LandingOptions
+    facts: Mapping[str, JSON]
+    meter: Meter
+
+    @property
+    def key(self) -> str:
+        """Of the object."""
+        return self.prefix + self.name
+
+    @property
+    def manifest_key(self) -> str:
+        """Of the manifest beside it."""
+        return self.key + records.SUFFIX
+
+    @property
+    def label(self) -> str:
+        """Identity of the landing."""
+        return records.identity(self.facts)

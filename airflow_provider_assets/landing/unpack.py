@@ -1,0 +1,305 @@
+"""Lands the files inside a zip of which any part can be read: side by side, nothing on disk.
+
+Small neighbours come together in one window; a large stored entry comes in parts, like a file of its
+own; a large compressed one goes through one worker, piece by piece.
+"""
+
+from __future__ import annotations
+
+import bz2
+import threading
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from airflow_provider_assets.landing.crc import combine_all, crc32
+from airflow_provider_assets.landing.job import Job
+from airflow_provider_assets.landing.manifest import SUFFIX, Entry
+from airflow_provider_assets.landing.memory import Memory
+from airflow_provider_assets.landing.model import MIB
+from airflow_provider_assets.landing.names import Names
+from airflow_provider_assets.landing.outlet import Outlet
+from airflow_provider_assets.landing.store import Part, PartWriter, Whole
+from airflow_provider_assets.landing.wire import Wire
+from airflow_provider_assets.landing.zipformat import BZIP2, DEFLATED, ENCRYPTED, STORED, Member
+from airflow_provider_assets.landing.zipindex import HEADER, Extent, payload
+from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
+
+WINDOW = 4 * MIB
+_PIECE = MIB
+_HARMLESS = 16 * MIB
+
+
+class Reader(Protocol):
+    """Random access to the archive."""
+
+    @property
+    def busy(self) -> int:
+        """How often the source refused for load."""
+
+    def read(self, wire: Wire, offset: int, view: memoryview) -> None:
+        """Fill *view* from *offset* on; from many threads."""
+
+
+@dataclass(slots=True)
+class Large:
+    """A large stored entry on its way, in parts."""
+
+    extent: Extent
+    key: str
+    parts: list[Part] = field(default_factory=list)
+    data: int = -1
+    writer: PartWriter | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One piece of work: a window of small entries, a part of a large one, or a compressed one."""
+
+    extents: Sequence[Extent]
+    large: Large | None = None
+    part: int = 0
+    parts: int = 0
+
+
+@dataclass(slots=True)
+class Unpacker:
+    """The work, and what has landed so far.
+
+    :param extents: the entries, in the order in which they stand in the archive.
+    :param part_size: bytes of a part; entries above it count as large.
+    """
+
+    job: Job
+    reader: Reader
+    extents: Sequence[Extent]
+    memory: Memory
+    part_size: int
+    entries: list[Entry] = field(default_factory=list)
+    _tasks: Iterator[Task] | None = None
+    _keys: dict[int, str] = field(default_factory=dict)
+    _open: list[Large] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        """Check the limits before anything is written."""
+        check_limits([extent.member for extent in self.extents], self.job)
+        names = Names(frozenset({self.job.name + SUFFIX}))
+        for extent in self.extents:
+            if not extent.member.is_folder:
+                given = names.give(extent.member.name)
+                self._keys[extent.member.offset] = self.job.prefix + given
+        self._tasks = self._plan()
+
+    def step(self, number: int, wire: Wire) -> bool:  # noqa: ARG002  # any worker does any task
+        """Do one task; false when there is none left."""
+        with self._lock:
+            task = next(self._tasks, None) if self._tasks else None
+        if task is None:
+            return False
+        if task.large:
+            self._part(wire, task, task.large)
+        elif self._is_large(task.extents[0]):
+            self._inflate_large(wire, task.extents[0])
+        else:
+            self._window(wire, task.extents)
+        return True
+
+    def halt(self) -> None:
+        """Nothing is handed out any more."""
+        with self._lock:
+            self._tasks = None
+        self.memory.stop()
+
+    def abort(self) -> None:
+        """Remove what is neither published nor wanted any more."""
+        for large in self._open:
+            if large.writer:
+                large.writer.abort()
+
+    # -- planning -----------------------------------------------------------------------------
+
+    def _plan(self) -> Iterator[Task]:
+        window: list[Extent] = []
+        for extent in self.extents:
+            large = self._is_large(extent)
+            if window and (large or extent.end - window[0].member.offset > WINDOW):
+                yield Task(tuple(window))
+                window = []
+            if not large:
+                window.append(extent)
+            elif extent.member.method == STORED:
+                yield from self._parts(extent)
+            else:
+                yield Task((extent,))
+        if window:
+            yield Task(tuple(window))
+
+    def _parts(self, extent: Extent) -> Iterator[Task]:
+        large = Large(extent, self._keys[extent.member.offset])
+        self._open.append(large)
+        count = -(-extent.member.size // self.part_size)
+        for part in range(count):
+            yield Task((extent,), large, part, count)
+
+    def _is_large(self, extent: Extent) -> bool:
+        return max(extent.size, extent.member.size) > WINDOW
+
+    def _landed(self, key: str, whole: Whole) -> None:
+        name = key[len(self.job.prefix) :]
+        with self._lock:
+            self.entries.append(Entry(name, whole.size, f"{whole.crc32:08x}"))
+
+    # -- work ---------------------------------------------------------------------------------
+
+    def _window(self, wire: Wire, extents: Sequence[Extent]) -> None:
+        begin = extents[0].member.offset
+        size = extents[-1].end - begin
+        with self.memory.lent(max(size, WINDOW)) as buffer:
+            block = memoryview(buffer)[:size]
+            self.reader.read(wire, begin, block)
+            for extent in extents:
+                if not extent.member.is_folder:
+                    self._small(extent.member, block[extent.member.offset - begin :])
+
+    def _small(self, member: Member, block: memoryview) -> None:
+        at = payload(block, member)
+        packed = block[at : at + member.packed]
+        data = packed if member.method == STORED else inflate(member, packed)
+        whole = Whole(len(data), crc32(data, 0))
+        check(member, whole)
+        key = self._keys[member.offset]
+        self.job.store.put(key, data, crc32=whole.crc32, overwrite=self.job.overwrite)
+        self._landed(key, whole)
+
+    def _part(self, wire: Wire, task: Task, large: Large) -> None:
+        member = large.extent.member
+        with large.lock:
+            if large.writer is None:
+                large.data = self._find_data(wire, large.extent)
+                large.writer = self.job.store.begin(large.key, label=self.job.label)
+        writer, offset = large.writer, task.part * self.part_size
+        with self.memory.lent(self.part_size) as buffer:
+            view = memoryview(buffer)[: min(self.part_size, member.size - offset)]
+            self.reader.read(wire, large.data + offset, view)
+            part = Part(task.part + 1, offset, len(view), crc32(view, 0))
+            writer.put_part(part, view)
+        with large.lock:
+            large.parts.append(part)
+            if len(large.parts) < task.parts:
+                return
+        large.parts.sort(key=lambda part: part.number)
+        crc = combine_all((part.crc32, part.size) for part in large.parts)
+        whole = Whole(sum(part.size for part in large.parts), crc)
+        check(member, whole)
+        writer.commit(whole, overwrite=self.job.overwrite)
+        writer.abort()
+        self._landed(large.key, whole)
+
+    def _inflate_large(self, wire: Wire, extent: Extent) -> None:
+        member = extent.member
+        key, at = self._keys[member.offset], self._find_data(wire, extent)
+        outlet = Outlet(
+            self.job.store, key, self.job.label, self.memory, self.part_size, self.job.overwrite
+        )
+        try:
+            outlet.write_all(self._inflated(wire, member, at))
+            check(member, outlet.whole())
+            whole = outlet.finish()
+        except BaseException:
+            outlet.abort()
+            raise
+        self._landed(key, whole)
+
+    def _inflated(self, wire: Wire, member: Member, at: int) -> Iterator[bytes]:
+        engine, left = _engine(member), member.packed
+        buffer = bytearray(_PIECE)
+        while left and not engine.eof:
+            view = memoryview(buffer)[: min(_PIECE, left)]
+            self.reader.read(wire, at, view)
+            at, left = at + len(view), left - len(view)
+            yield from _unpack(engine, view, member)
+        if left or not engine.eof:
+            raise IntegrityError(
+                f"{member.name!r} is damaged: its data does not end where it should"
+            )
+
+    def _find_data(self, wire: Wire, extent: Extent) -> int:
+        member = extent.member
+        head = memoryview(bytearray(HEADER + len(member.raw)))
+        self.reader.read(wire, member.offset, head)
+        return member.offset + payload(head, member)
+
+
+def _engine(member: Member) -> zlib._Decompress | bz2.BZ2Decompressor:
+    return zlib.decompressobj(-15) if member.method == DEFLATED else bz2.BZ2Decompressor()
+
+
+def _unpack(
+    engine: zlib._Decompress | bz2.BZ2Decompressor, piece: memoryview | bytes, member: Member
+) -> Iterator[bytes]:
+    while True:
+        try:
+            out = engine.decompress(piece, _PIECE)
+        except (zlib.error, OSError) as error:
+            raise IntegrityError(f"{member.name!r} is damaged: {error}") from error
+        yield out
+        piece = b"" if isinstance(engine, bz2.BZ2Decompressor) else engine.unconsumed_tail
+        if engine.eof or not (piece or len(out) == _PIECE):
+            return
+
+
+def inflate(member: Member, packed: memoryview) -> bytes:
+    """The data of a small compressed entry.
+
+    :raises IntegrityError: if it is damaged, or longer than announced.
+    """
+    engine, pieces, size = _engine(member), [], 0
+    for piece in _unpack(engine, packed, member):
+        pieces.append(piece)
+        size += len(piece)
+        if size > member.size:
+            break
+    if not engine.eof or engine.unused_data or size != member.size:
+        raise IntegrityError(
+            f"{member.name!r} is damaged: it does not unpack to {member.size} bytes"
+        )
+    return b"".join(pieces)
+
+
+def check(member: Member, whole: Whole) -> None:
+    """:raises IntegrityError: unless *whole* is what the archive says of *member*."""
+    if (whole.size, whole.crc32) != (member.size, member.crc):
+        raise IntegrityError(
+            f"{member.name!r} is damaged: {whole.size} bytes with CRC-32 {whole.crc32:08x}, "
+            f"the archive says {member.size} and {member.crc:08x}"
+        )
+
+
+def check_limits(members: Sequence[Member], job: Job) -> None:
+    """:raises InvalidRequestError: if the archive cannot, or should not, be unpacked."""
+    options = job.options
+    if len(members) > options.max_entries:
+        raise InvalidRequestError(
+            f"the archive has {len(members)} entries, more than {options.max_entries}"
+        )
+    total = sum(member.size for member in members)
+    if total > options.max_unpacked:
+        raise InvalidRequestError(
+            f"the archive unpacks to {total} bytes, more than {options.max_unpacked}"
+        )
+    for member in members:
+        known = member.method in (STORED, DEFLATED, BZIP2)
+        if not known or member.flags & ENCRYPTED:
+            why = f"compression method {member.method}" if not known else "encrypted"
+            raise InvalidRequestError(
+                f"{member.name!r} cannot be unpacked: {why}; use layout='archive'"
+            )
+        if member.method == STORED and member.size != member.packed:
+            raise IntegrityError(f"{member.name!r}: a stored entry with two sizes")
+        if member.size > options.max_ratio * member.packed + _HARMLESS:
+            raise InvalidRequestError(
+                f"{member.name!r} unpacks to over {options.max_ratio} times its size"
+            )

@@ -1,0 +1,126 @@
+"""The entries of a zip of which any part can be read: found by its end, without reading the rest."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from airflow_provider_assets.landing.zipdirectory import Directory
+from airflow_provider_assets.landing.zipformat import END, END64, LOCAL, LOCATOR64, MAX32, Member
+from airflow_provider_assets.sansio.errors import IntegrityError
+
+Read = Callable[[int, memoryview], None]
+HEADER = 30  # bytes of a local header before its name
+_END, _LOCATOR, _END64 = 22, 20, 56
+_LONGEST_COMMENT = 0xFFFF
+_SLACK = 0xFFFF + 24  # the longest extra field of a local header, and a data descriptor
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """An entry and the bytes of the archive that hold it, local header first."""
+
+    member: Member
+    size: int
+
+    @property
+    def end(self) -> int:
+        """Where the next may begin."""
+        return self.member.offset + self.size
+
+
+def read_index(read: Read, total: int, *, most: int) -> list[Extent] | None:
+    """The entries of an archive of *total* bytes, in the order in which they stand in it.
+
+    :param read: fills a view with the bytes from an offset on.
+    :param most: bytes that the central directory may have.
+    :returns: None if this is no zip at all.
+    :raises IntegrityError: if it contradicts itself, or its end is missing.
+    """
+    tail_size = min(total, _END + _LONGEST_COMMENT + _LOCATOR + _END64)
+    tail = bytearray(tail_size)
+    read(total - tail_size, memoryview(tail))
+    start = _directory_start(bytes(tail), total)
+    if start is None:
+        magic = bytearray(min(4, total))
+        read(0, memoryview(magic))
+        if magic == LOCAL:
+            raise IntegrityError("the zip archive is cut: its end is missing")
+        return None
+    if not 0 <= start <= total or total - start > most:
+        raise IntegrityError(f"the zip archive is damaged: a directory at {start} of {total} bytes")
+    if start < total - tail_size:
+        more = bytearray(total - tail_size - start)
+        read(start, memoryview(more))
+        block = bytes(more) + bytes(tail)
+    else:
+        block = bytes(tail[start - (total - tail_size) :])
+    return _extents(parse_directory(block, start), start)
+
+
+def parse_directory(block: bytes, start: int) -> list[Member]:
+    """The records of a central directory that begins at *start* and ends with the archive."""
+    at = 4
+    directory = Directory(start)
+    parser = directory.parse(block[:4], lambda: start + at)
+    try:
+        want = next(parser)
+        while True:
+            piece = memoryview(block)[at : at + want.size]
+            if len(piece) < want.size:
+                raise IntegrityError("the zip archive is damaged: its directory ends early")
+            at += want.size
+            want = parser.send(piece)
+    except StopIteration:
+        if at != len(block):
+            raise IntegrityError("bytes follow the end of the zip archive") from None
+    return directory.members
+
+
+def payload(block: memoryview, member: Member) -> int:
+    """Where the data of *member* begins in *block*, which begins with its local header.
+
+    :raises IntegrityError: if there is no such header.
+    """
+    if bytes(block[:4]) != LOCAL:
+        raise IntegrityError(f"{member.name!r} is damaged: it has no header")
+    name, extra = struct.unpack_from("<2H", block, 26)
+    if bytes(block[HEADER : HEADER + name]) != member.raw:
+        raise IntegrityError(f"{member.name!r} is damaged: its header names another entry")
+    return int(HEADER + name + extra)
+
+
+def _directory_start(tail: bytes, total: int) -> int | None:
+    at = tail.rfind(END)
+    while at >= 0:
+        if at + _END <= len(tail):
+            count, _, start, comment = struct.unpack_from("<HLLH", tail, at + 10)
+            if at + _END + comment == len(tail):
+                wide = start == MAX32 or count == 0xFFFF  # noqa: PLR2004  # APPNOTE 4.4.1.4
+                return _wide_start(tail, at, total) if wide else int(start)
+        at = tail.rfind(END, 0, at)
+    return None
+
+
+def _wide_start(tail: bytes, end: int, total: int) -> int:
+    at = end - _LOCATOR
+    if at < 0 or tail[at : at + 4] != LOCATOR64:
+        return int(struct.unpack_from("<L", tail, end + 16)[0])
+    (place,) = struct.unpack_from("<Q", tail, at + 8)
+    place -= total - len(tail)
+    if place < 0 or tail[place : place + 4] != END64:
+        raise IntegrityError("the zip archive is damaged: its zip64 end is missing")
+    return int(struct.unpack_from("<Q", tail, place + 48)[0])
+
+
+def _extents(members: list[Member], start: int) -> list[Extent]:
+    ordered = sorted(members, key=lambda member: member.offset)
+    ends = [member.offset for member in ordered[1:]] + [start]
+    extents = []
+    for member, end in zip(ordered, ends, strict=True):
+        least = HEADER + len(member.raw) + member.packed
+        if end - member.offset < least:
+            raise IntegrityError(f"{member.name!r} overlaps the entry after it")
+        extents.append(Extent(member, min(end - member.offset, least + _SLACK)))
+    return extents

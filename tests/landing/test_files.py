@@ -1,0 +1,206 @@
+"""Archives unpacked in flight, and downloads landed side by side."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import pytest
+from conftest import contents, leftovers, linked, noise
+from servers import Fault
+from test_zipscan import archive
+
+from airflow_provider_assets.landing import LandingOptions, LocalStore, land
+from airflow_provider_assets.sansio.errors import AssetsError, IntegrityError, InvalidRequestError
+
+FILES = {
+    **{f"images/{n:03}.png": noise(200_000 + n, n) for n in range(60)},
+    "images/deep/er.txt": b"words " * 9000,
+    "large stored.bin": noise(13_000_000, 5),
+    "empty": b"",
+}
+KINDS = {
+    "stored": archive(FILES),
+    "deflated": archive(FILES | {"zeros": bytes(7_000_000)}, method=zipfile.ZIP_DEFLATED),
+    "described": archive(FILES, streamed=True),
+    "described deflated": archive(FILES, streamed=True, method=zipfile.ZIP_DEFLATED),
+    "zip64 bzip2": archive(
+        {k: v[:300_000] for k, v in FILES.items()}, zip64=True, method=zipfile.ZIP_BZIP2
+    ),
+}
+
+
+def expected(data: bytes) -> dict[str, bytes]:
+    import io
+
+    with zipfile.ZipFile(io.BytesIO(data)) as opened:
+        return {name: opened.read(name) for name in opened.namelist() if not name.endswith("/")}
+
+
+def landed(store, prefix: str) -> dict[str, bytes]:
+    keys = [key for key in store.sizes(prefix) if not key.endswith(".manifest.json")]
+    return {key[len(prefix) :]: store.get(key) for key in keys}
+
+
+@pytest.fixture(params=["ranged", "one pass", "single use"])
+def way(request, origin):
+    origin.ranged = request.param != "one pass"
+    return {"single_use": request.param == "single use"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_file_lands_with_its_bytes(local, origin, quick, way, kind):
+    data = KINDS[kind]
+    manifest = land(
+        [linked(origin, data, **way)], local, prefix="out/", layout="files", options=quick
+    )
+    assert landed(local, "out/") == expected(data)
+    assert manifest.entries == len(expected(data))
+    assert {"zip_structure", "zip_crc32", "length"} <= set(manifest.verified)
+    assert not leftovers(local)
+
+
+@pytest.mark.parametrize("kind", ["stored", "deflated"])
+def test_every_file_lands_in_s3(s3, origin, quick, way, kind):
+    data = KINDS[kind]
+    manifest = land([linked(origin, data, **way)], s3, prefix="out/", layout="files", options=quick)
+    assert landed(s3, "out/") == expected(data)
+    assert "store_checksum" in manifest.verified
+    assert not leftovers(s3)
+
+
+def test_the_files_of_an_archive_are_fetched_without_reading_it_twice(local, origin, quick):
+    land([linked(origin, KINDS["stored"])], local, layout="files", options=quick)
+    assert origin.sent <= 1.05 * len(KINDS["stored"])
+
+
+def test_a_finished_landing_of_files_moves_nothing_again(local, origin, quick):
+    source = linked(origin, KINDS["stored"])
+    land([source], local, prefix="out/", layout="files", options=quick, facts={"fingerprint": "f"})
+    asked = len(origin.seen)
+    again = land(
+        [source], local, prefix="out/", layout="files", options=quick, facts={"fingerprint": "f"}
+    )
+    assert again.skipped
+    assert len(origin.seen) == asked
+
+
+def test_a_missing_file_is_landed_again(local, origin, quick):
+    source = linked(origin, KINDS["stored"])
+    land([source], local, prefix="out/", layout="files", options=quick, facts={"fingerprint": "f"})
+    local.delete("out/empty")
+    again = land(
+        [source], local, prefix="out/", layout="files", options=quick, facts={"fingerprint": "f"}
+    )
+    assert not again.skipped
+    assert landed(local, "out/") == expected(KINDS["stored"])
+
+
+def test_a_damaged_entry_never_appears_and_nothing_is_committed(local, origin, quick, way):
+    data = bytearray(KINDS["stored"])
+    at = data.index(FILES["images/030.png"]) + 1000
+    data[at] ^= 255
+    with pytest.raises(IntegrityError):
+        land(
+            [linked(origin, bytes(data), **way)],
+            local,
+            prefix="out/",
+            layout="files",
+            options=quick,
+        )
+    assert "images/030.png" not in landed(local, "out/")
+    assert not [key for key in local.sizes("out/") if key.endswith("export.zip.manifest.json")]
+    assert not leftovers(local)
+
+
+def test_names_cannot_leave_their_folder(local, origin, quick, way):
+    hostile = {"../../up.txt": b"1", "/etc/abs": b"2", "C:\\w\\y.txt": b"3", "a/./b//c": b"4",
+               "ctrl\x01\n": b"5", "dup": b"6", "DUP": b"7", "..": b"8"}  # fmt: skip
+    data = archive(hostile)
+    land([linked(origin, data, **way)], local, prefix="deep/out/", layout="files", options=quick)
+    found = landed(local, "deep/out/")
+    assert found == {"up.txt": b"1", "etc/abs": b"2", "w/y.txt": b"3", "a/b/c": b"4",
+                     "ctrl__": b"5", "dup": b"6", "DUP-2": b"7", "unnamed": b"8"}  # fmt: skip
+    assert set(local.sizes("")) == {f"deep/out/{name}" for name in found} | {
+        "deep/out/export.zip.manifest.json"
+    }
+
+
+def test_an_archive_over_the_limits_is_refused_before_anything_lands(local, origin):
+    data = archive({"zeros": bytes(3_000_000)}, method=zipfile.ZIP_DEFLATED)
+    with pytest.raises(InvalidRequestError, match="unpacks to"):
+        land(
+            [linked(origin, data)],
+            local,
+            layout="files",
+            options=LandingOptions(max_unpacked=2_000_000),
+        )
+    assert not local.sizes("")
+
+
+def test_overlapping_entries_are_refused(local, origin, quick):
+    data = bytearray(archive({"a": noise(500), "b": noise(500, 2)}))
+    second = data.index(b"PK\x01\x02", data.index(b"PK\x01\x02") + 1)
+    data[second + 42 : second + 46] = (10).to_bytes(4, "little")
+    with pytest.raises(IntegrityError, match="overlaps"):
+        land([linked(origin, bytes(data))], local, layout="files", options=quick)
+
+
+def test_drops_and_refusals_do_not_harm(local, origin, quick):
+    origin.fault = lambda seen, number: (
+        Fault(cut=100_000) if number % 7 == 3 else Fault(status=403) if number == 9 else None
+    )
+    land([linked(origin, KINDS["deflated"])], local, prefix="out/", layout="files", options=quick)
+    assert landed(local, "out/") == expected(KINDS["deflated"])
+
+
+def test_a_staged_package_is_not_asked_for_again(local, origin, quick, monkeypatch):
+    source = linked(origin, KINDS["stored"], single_use=True)
+    put, calls = LocalStore.put, []
+
+    def failing(self, key, data, **how):
+        calls.append(key)
+        if len(calls) == 20:
+            raise IntegrityError("the disk is on fire")
+        return put(self, key, data, **how)
+
+    monkeypatch.setattr(LocalStore, "put", failing)
+    with pytest.raises(IntegrityError):
+        land(
+            [source],
+            local,
+            prefix="out/",
+            layout="files",
+            options=quick,
+            facts={"fingerprint": "f"},
+        )
+    monkeypatch.undo()
+    land([source], local, prefix="out/", layout="files", options=quick, facts={"fingerprint": "f"})
+    assert landed(local, "out/") == expected(KINDS["stored"])
+    assert len(origin.seen) == 1
+
+
+def test_several_downloads_land_as_files(store, origin, quick):
+    things = {f"picture-{n}.png": noise(300_000 * n, n) for n in range(12)}
+    sources = [linked(origin, data, name) for name, data in things.items()]
+    manifest = land(sources, store, prefix="p/", name="night", layout="files", options=quick)
+    assert landed(store, "p/") == things
+    document = json.loads(contents(store, "p/night.manifest.json"))
+    assert [entry["name"] for entry in document["files"]] == sorted(things)
+    assert manifest.bytes == sum(map(len, things.values()))
+    assert not leftovers(store)
+
+
+def test_one_failing_download_leaves_the_landing_uncommitted(local, origin, quick):
+    sources = [linked(origin, noise(1000, n), f"{n}.bin") for n in range(5)]
+    del origin.files["/3.bin"]
+    with pytest.raises(AssetsError):
+        land(sources, local, name="night", layout="files", options=quick)
+    assert contents(local, "night.manifest.json") is None
+
+
+@pytest.mark.parametrize("way", ["ranged", "one pass"], indirect=True)
+def test_a_single_file_that_is_no_archive_lands_as_it_is(local, origin, quick, way):
+    picture = noise(9_000_000)
+    land([linked(origin, picture, "a.png")], local, prefix="p/", layout="files", options=quick)
+    assert landed(local, "p/") == {"a.png": picture}

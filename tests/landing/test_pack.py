@@ -1,0 +1,131 @@
+"""Several downloads packed into one zip in flight."""
+
+from __future__ import annotations
+
+import io
+import random
+import subprocess
+import zipfile
+
+import pytest
+from conftest import contents, leftovers, linked, noise
+from servers import Fault
+
+from airflow_provider_assets.landing import land
+from airflow_provider_assets.landing.pack import ZipWriter
+from airflow_provider_assets.landing.store import Whole
+from airflow_provider_assets.landing.zipscan import ZipScanner
+from airflow_provider_assets.sansio.errors import AssetsError
+
+THINGS = {
+    "small.png": noise(300_000, 1),
+    "ümlaut.png": noise(10, 2),
+    "empty": b"",
+    "large.tif": noise(11_000_000, 3),
+    "exactly.bin": noise(8 << 20, 4),
+    "more.bin": noise((8 << 20) + 1, 5),
+    "last.txt": b"bye",
+}
+
+
+@pytest.mark.parametrize("ranged", [True, False])
+def test_the_archive_holds_every_file_in_order(store, origin, quick, ranged):
+    origin.ranged = ranged
+    manifest = land(sources_quoted(origin), store, prefix="p/", name="night.zip", options=quick)
+    with zipfile.ZipFile(io.BytesIO(contents(store, "p/night.zip"))) as opened:
+        assert opened.testzip() is None
+        assert {name: opened.read(name) for name in opened.namelist()} == THINGS
+        assert opened.namelist() == list(THINGS)
+    assert manifest.entries == len(THINGS)
+    assert {"zip_structure", "zip_crc32"} <= set(manifest.verified)
+    assert not leftovers(store)
+
+
+def sources_quoted(origin):
+    from airflow_provider_assets.landing import Source
+    from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
+
+    made = []
+    for number, (name, data) in enumerate(THINGS.items()):
+        origin.files[f"/{number}"] = data
+        made.append(
+            Source(ArchiveFile(str(number), name), lambda n=number: Link(f"{origin.url}/{n}"))
+        )
+    return made
+
+
+def test_the_same_files_give_the_same_bytes_whatever_happens_on_the_way(local, origin, quick):
+    land(sources_quoted(origin), local, name="a.zip", options=quick)
+    draw = random.Random(3)
+    origin.fault = lambda seen, number: (
+        Fault(cut=draw.randrange(100_000)) if number % 4 == 1 else None
+    )
+    land(sources_quoted(origin), local, name="b.zip", options=quick)
+    assert contents(local, "a.zip") == contents(local, "b.zip")
+
+
+def test_a_missing_file_leaves_no_archive(store, origin, quick):
+    made = sources_quoted(origin)
+    del origin.files["/4"]
+    with pytest.raises(AssetsError):
+        land(made, store, name="night.zip", options=quick)
+    assert contents(store, "night.zip") is None
+    assert not leftovers(store)
+
+
+class _Sink:
+    """Counts, and keeps what a reader needs of an archive that is mostly holes."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.scanner = ZipScanner()
+
+    def write(self, view) -> None:
+        self.pieces.append(bytes(view))
+
+    def feed(self, view) -> None:
+        self.scanner.feed(view)
+
+
+def test_an_archive_of_more_than_sixteen_bits_of_entries_is_zip64(tmp_path):
+    sink = _Sink()
+    writer = ZipWriter(sink, sink)
+    for number in range(66_000):
+        writer.small(f"{number}", b"")
+    writer.close()
+    sink.scanner.close()
+    with zipfile.ZipFile(io.BytesIO(b"".join(sink.pieces))) as opened:
+        assert len(opened.namelist()) == 66_000
+
+
+def test_entries_beyond_four_gibibytes_are_zip64():
+    class Holes:
+        def write(self, view):
+            self.last = bytes(view)
+
+        def feed(self, view):
+            pass
+
+    holes, tail = Holes(), []
+    writer = ZipWriter(holes, holes)
+    record = writer.begin("huge")
+    writer.position += 5 << 30  # as if five gibibytes had been fed
+    writer.end(record, Whole(5 << 30, 1))
+    writer.small("after", b"x")
+    holes.write = lambda view: tail.append(bytes(view))
+    start = writer.position
+    writer.close()
+    from airflow_provider_assets.landing.zipindex import parse_directory
+
+    members = parse_directory(b"".join(tail), start)
+    assert [(m.name, m.size) for m in members] == [("huge", 5 << 30), ("after", 1)]
+    assert members[1].offset > 5 << 30
+
+
+def test_the_system_unzip_accepts_the_archive(local, origin, quick):
+    import shutil
+
+    if not shutil.which("unzip"):
+        pytest.skip("there is no unzip here")
+    land(sources_quoted(origin), local, name="night.zip", options=quick)
+    subprocess.run(["unzip", "-tq", str(local.root / "night.zip")], check=True)
