@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from airflow import __version__ as airflow_version
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSkipException,
+    conf,
+)
+from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
+
+try:
+    from airflow.sdk.exceptions import TaskDeferralTimeout
+except ImportError:  # below 3.2
+    from airflow.exceptions import TaskDeferralTimeout  # type: ignore[no-redef]
 
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -25,8 +35,13 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection as AirflowConnection
     from airflow.sdk import Context
 
+__all__ = ["AirflowSkipException", "TaskDeferralTimeout"]  # for the rooms that use them
+
 VERSION = tuple(int(part) for part in airflow_version.split(".")[:2])
 AIRFLOW_V_3_3_PLUS = VERSION >= (3, 3)
+
+# What an operator's ``deferrable`` is unless it is given.
+DEFERRABLE: bool = conf.getboolean("operators", "default_deferrable", fallback=False)
 
 # A quota that resets later than this is a person's business, not a retry's.
 MAX_QUOTA_WAIT = timedelta(hours=6)
@@ -51,6 +66,19 @@ def connection_of(conn: AirflowConnection, extra: Mapping[str, JSON] | None = No
         password=conn.password or "",
         extra=conn.extra_dejson if extra is None else extra,
     )
+
+
+async def aconnection(conn_id: str) -> Connection:
+    """The plain form of connection *conn_id*, read without blocking or deadlocking a triggerer's loop."""
+    from airflow.providers.common.compat import connection as compat  # noqa: PLC0415  # triggers only
+
+    if hasattr(compat, "get_async_extra_dejson"):
+        conn = await compat.get_async_connection(conn_id)
+        return connection_of(conn, await compat.get_async_extra_dejson(conn))
+    # Older ones, the newest for Python 3.10 among them, mask secrets by a synchronous call on the loop.
+    from asgiref.sync import sync_to_async  # noqa: PLC0415  # likewise
+
+    return await sync_to_async(lambda: connection_of(BaseHook.get_connection(conn_id)))()
 
 
 def mask_link(link: Link) -> Link:

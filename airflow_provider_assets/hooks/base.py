@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from airflow.sdk import BaseHook
 
@@ -26,9 +26,6 @@ from airflow_provider_assets.transport import AsyncTransport, RateLimit, Transpo
 from airflow_provider_assets.vendors import vendor_class
 from airflow_provider_assets.vendors.base import Vendor
 from airflow_provider_assets.vendors.connection import Connection
-
-if TYPE_CHECKING:
-    from airflow.sdk import Connection as AirflowConnection
 
 T = TypeVar("T")
 
@@ -183,18 +180,6 @@ class AsyncClient:
     async def close(self) -> None:
         """Close the connections."""
         await self.transport.close()
-
-
-async def aconnection(conn_id: str) -> Connection:
-    """The plain connection, read without blocking the loop."""
-    from airflow.providers.common.compat.connection import (  # noqa: PLC0415  # triggers only
-        get_async_connection,
-        get_async_extra_dejson,
-    )
-
-    conn: AirflowConnection = await get_async_connection(conn_id)
-    extra: Mapping[str, Any] = await get_async_extra_dejson(conn)
-    return connection_of(conn, extra)
 
 
 def vendor_for(connection: Connection) -> Vendor:

@@ -9,10 +9,12 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow.sdk import BaseOperator, conf
-from airflow.sdk.exceptions import AirflowSkipException, TaskDeferralTimeout
+from airflow.sdk import BaseOperator
 
 from airflow_provider_assets._airflow import (
+    DEFERRABLE,
+    AirflowSkipException,
+    TaskDeferralTimeout,
     default_retry_policy,
     raise_for_airflow,
     window_of,
@@ -87,7 +89,7 @@ class AssetArchiveOperator(BaseOperator):
         options: Mapping[str, Any] | None = None,
         max_items: int | None = None,
         wait_for_completion: bool = True,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool = DEFERRABLE,
         poll_interval: float | timedelta | None = None,
         timeout: float | timedelta | None = None,
         on_empty: Literal["skip", "succeed", "fail"] = "skip",

@@ -8,9 +8,13 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
-from airflow_provider_assets._airflow import default_retry_policy, raise_for_airflow
+from airflow_provider_assets._airflow import (
+    DEFERRABLE,
+    default_retry_policy,
+    raise_for_airflow,
+)
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, Data
@@ -38,7 +42,7 @@ class AssetArchiveSensor(BaseSensorOperator):
         self,
         *,
         archives: Sequence[Data] | Data,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool = DEFERRABLE,
         **kwargs: Any,
     ) -> None:
         super().__init__(**default_retry_policy(kwargs))

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_assets.hooks.base import AsyncClient, aconnection
+from airflow_provider_assets._airflow import aconnection
+from airflow_provider_assets.hooks.base import AsyncClient
 from airflow_provider_assets.sansio.errors import AssetsError, ErrorDict, from_dict, to_dict
 from airflow_provider_assets.sansio.jobs import ArchiveJob, Data
 from airflow_provider_assets.triggers.events import AssetArchiveEventTrigger
@@ -67,8 +68,13 @@ class AssetArchiveTrigger(BaseTrigger):
         jobs = [ArchiveJob.from_dict(job) for job in self.jobs]
         try:
             connection = await aconnection(self.conn_id)
-            async with shared(connection, self.poll_interval) as poller:
-                ends = await poller.wait(jobs, self.deadline, self._progress)
+            async with shared(connection) as poller:
+                ends = await poller.wait(
+                    jobs,
+                    deadline=self.deadline,
+                    interval=self.poll_interval,
+                    on_change=self._progress,
+                )
         except AssetsError as error:
             ends = [error] * len(jobs)
         yield TriggerEvent(  # type: ignore[no-untyped-call]  # Airflow's own

@@ -9,7 +9,8 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airflow_provider_assets.hooks.base import AsyncClient, aconnection
+from airflow_provider_assets._airflow import aconnection
+from airflow_provider_assets.hooks.base import AsyncClient
 from airflow_provider_assets.sansio.errors import TransientError
 from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment

@@ -11,9 +11,10 @@ import contextlib
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from weakref import WeakKeyDictionary
+from contextvars import copy_context
+from functools import partial
 
-from airflow_provider_assets.hooks.base import AsyncClient, poll_policy
+from airflow_provider_assets.hooks.base import AsyncClient
 from airflow_provider_assets.sansio import flow as flows
 from airflow_provider_assets.sansio.errors import AssetsError
 from airflow_provider_assets.sansio.jobs import ArchiveJob, Data, fingerprint
@@ -21,22 +22,23 @@ from airflow_provider_assets.sansio.waiter import Waitlist, Watch
 from airflow_provider_assets.vendors.connection import Connection
 
 End = ArchiveJob | AssetsError
-# Keyed by loop, so that nothing outlives it, then by the connection's content: in a triggerer that
-# serves several teams, one connection id may stand for several accounts.
-_POLLERS: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Poller]] = WeakKeyDictionary()
+# By loop and by the connection's content: in a triggerer that serves several teams, one connection
+# id may stand for several accounts. What stands here is in use.
+_POLLERS: dict[tuple[asyncio.AbstractEventLoop, str], Poller] = {}
 
 
 class Poller:
     """The wait loop of one connection; made and ended by :func:`shared`."""
 
-    def __init__(self, connection: Connection, interval: float | None) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.client = AsyncClient(connection)
         self.users = 0
-        self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+        self._asleep_until = 0.0
         self._waitlist = Waitlist(
             self.client.vendor.poll,
-            policy=poll_policy(self.client.vendor, interval),
+            policy=self.client.vendor.spec.poll,
             clock=time.time,
             spread=random.random,
         )
@@ -44,45 +46,53 @@ class Poller:
     async def wait(
         self,
         jobs: Sequence[ArchiveJob],
+        *,
         deadline: float,
+        interval: float | None = None,
         on_change: Callable[[ArchiveJob], None] = lambda job: None,
     ) -> list[End]:
-        """Wait for *jobs* to end or for *deadline* (epoch seconds); the ends, in their order."""
+        """Wait for *jobs* to end or for *deadline* (epoch seconds); the ends, in their order.
+
+        :param interval: seconds between polls; None leaves it to the vendor's own pace.
+        :param on_change: called in the context of this call, where the log of its trigger is.
+        """
         loop = asyncio.get_running_loop()
+        context = copy_context()
         ends: list[asyncio.Future[End]] = [loop.create_future() for _ in jobs]
         watches = [
-            Watch(job, deadline, on_change, _resolve(end))
+            Watch(job, deadline, partial(context.run, on_change), _resolve(end), pace=interval)
             for job, end in zip(jobs, ends, strict=True)
         ]
         for watch in watches:
             self._waitlist.add(watch)
-        self._wake()
+        self._wake(min((watch.next for watch in watches), default=deadline))
         try:
             return list(await asyncio.gather(*ends))
         finally:
             for watch in watches:
                 self._waitlist.drop(watch)
-            self._wake()
 
     async def close(self) -> None:
         """End the loop and close the connections."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-        await self.client.close()
+        try:
+            if self._task is not None:
+                self._task.cancel()
+                await asyncio.wait([self._task])
+        finally:
+            await self.client.close()
 
-    def _wake(self) -> None:
-        self._news.set()
+    def _wake(self, due: float) -> None:
+        """See to it that the loop runs, and is awake at *due*."""
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
+        elif due < self._asleep_until:  # else a thousand newcomers would wake it a thousand times
+            self._news.set()
 
     async def _run(self) -> None:
         try:
             await flows.arun(
                 self._waitlist.flow(), perform=self.client.transport.perform, sleep=self._sleep
             )
-        except AssetsError as error:  # a permanent one: it is every wait's
-            self._end_all(error)
         except Exception as error:
             # A fault of ours must end the waits; a triggerer would hold them for ever.
             self._end_all(AssetsError(f"the poller broke: {type(error).__name__}"))
@@ -94,10 +104,12 @@ class Poller:
             watch.finish(error)
 
     async def _sleep(self, seconds: float) -> None:
-        """Sleep, but not past a change of the list: a newcomer may be due sooner."""
+        """Sleep, but not past a newcomer that is due sooner."""
         self._news.clear()
+        self._asleep_until = time.time() + seconds
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._news.wait(), seconds)
+        self._asleep_until = 0.0
 
 
 def _resolve(future: asyncio.Future[End]) -> Callable[[End], None]:
@@ -109,26 +121,24 @@ def _resolve(future: asyncio.Future[End]) -> Callable[[End], None]:
 
 
 @contextlib.asynccontextmanager
-async def shared(connection: Connection, interval: float | None) -> AsyncIterator[Poller]:
+async def shared(connection: Connection) -> AsyncIterator[Poller]:
     """The poller of *connection* on this loop; it lives while somebody uses it."""
-    pollers = _POLLERS.setdefault(asyncio.get_running_loop(), {})
     content: Data = {
         "type": connection.conn_type,
         "host": connection.host,
         "login": connection.login,
         "password": connection.password,
         "extra": dict(connection.extra),
-        "interval": interval,
     }
-    key = fingerprint(content)
-    poller = pollers.get(key)
+    key = (asyncio.get_running_loop(), fingerprint(content))
+    poller = _POLLERS.get(key)
     if poller is None:
-        poller = pollers[key] = Poller(connection, interval)
+        poller = _POLLERS[key] = Poller(connection)
     poller.users += 1
     try:
         yield poller
     finally:
         poller.users -= 1
         if poller.users == 0:
-            del pollers[key]
+            del _POLLERS[key]
             await poller.close()
