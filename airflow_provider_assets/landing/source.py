@@ -360,9 +360,16 @@ def _why(error: BaseException) -> str:
 
 def _refusal(status: int, what: str) -> AssetsError:
     if status in (404, 410):
-        return ArchiveExpiredError(f"the {what} is gone (HTTP {status})", status=status)
+        return ArchiveExpiredError(
+            f"the {what} is gone (HTTP {status}); clear the archive task to export it anew",
+            status=status,
+        )
     if status in (401, 403):
-        return AuthenticationError(f"the {what} is refused (HTTP {status})", status=status)
+        return AuthenticationError(
+            f"the {what} is refused (HTTP {status}); clear the archive task to export it anew, and "
+            "if that is refused as well, look for a proxy that changes requests",
+            status=status,
+        )
     if status == http.client.TOO_MANY_REQUESTS:
         return RateLimitedError(f"the {what} is throttled (HTTP 429)", status=status)
     if status in _BUSY:
