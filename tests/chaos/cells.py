@@ -1,0 +1,250 @@
+"""The cells of the kill matrix: what is done to an export, and what the vendor must have seen."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from standalone import Standalone, wait_until
+
+from airflow_provider_assets.sandbox import running
+from airflow_provider_assets.sandbox.client import Sandbox
+
+ARCHIVE, LAND = "export.archive", "export.land"
+SCENARIO_CANNOT = "cannot cancel archive jobs"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One event for one vendor in one mode."""
+
+    event: str
+    vendor: str
+    mode: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.vendor}_{self.mode}_{self.event}".replace(" ", "_").replace("'", "")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a cell came to: jobs that came to exist, cancel requests, and what landed.
+
+    :param landed: "right" where the bytes are those the vendor served, "nothing", or "WRONG".
+    """
+
+    state: str
+    submits: int
+    cancels: int
+    landed: str
+
+
+class Stage:
+    """An export on a real Airflow, with a vendor of its own."""
+
+    def __init__(self, airflow: Standalone, sandbox: Sandbox, cell: Cell, folder: Path) -> None:
+        self.airflow, self.sandbox, self.cell = airflow, sandbox, cell
+        self.folder = folder / cell.name
+        self.dag_id = f"{cell.mode}_export"
+        self.run_id = cell.name
+        self.selection: dict[str, Any] = {}
+        if cell.vendor == "topaz":
+            self.selection = {"items": {"process_ids": [self._new_process()]}}
+        sandbox.reset_stats()
+        sandbox.fault("job:stuck")  # nothing ends before the test says so
+
+    def _new_process(self) -> str:
+        self.sandbox.fault("job:stuck")
+        key = self.sandbox.topaz["connection"]["password"]
+        request = urllib.request.Request(
+            f"{self.sandbox.topaz['base_url']}/enhance/async",
+            data=b"source_url=https%3A%2F%2Fx.test%2Fkite.png",
+            headers={"X-API-Key": key},
+        )
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            import json
+
+            return json.loads(reply.read())["process_id"]
+
+    # --- acting ------------------------------------------------------------------------------
+
+    def start(self, flavour: str = "export") -> None:
+        self.dag_id = f"{self.cell.mode}_{flavour}"
+        self.airflow.connect(self.cell.name, getattr(self.sandbox, self.cell.vendor)["connection"])
+        conf = {"conn_id": self.cell.name, "destination": self.folder.as_uri(), **self.selection}
+        self.airflow.trigger(self.dag_id, self.run_id, conf)
+
+    def until_seen(self, counter: str) -> None:
+        """Until the vendor has seen a request of this kind."""
+        wait_until(lambda: self.count(counter), f"{self.run_id}: {counter}")
+
+    def until_waiting(self, number: int = 1) -> None:
+        """Until try *number* or a later one waits for its jobs."""
+
+        def waits() -> bool:
+            ti = self.airflow.task(self.run_id, ARCHIVE)
+            if ti.get("try_number", 0) < number:
+                return False
+            if self.cell.mode == "deferred":
+                return ti["state"] == "deferred"
+            return ti["state"] == "running" and self.count("polls") > polls
+
+        polls = self.count("polls") if number > 1 else 0
+        wait_until(waits, f"{self.run_id} waits in try {number}")
+
+    def finish_jobs(self) -> None:
+        for job in self.sandbox.jobs():
+            self.sandbox.job(job["id"], "finish")
+
+    def until_ended(self, state: str) -> None:
+        wait_until(
+            lambda: self.airflow.run_state(self.dag_id, self.run_id) == state,
+            f"{self.run_id} ends as {state}",
+        )
+
+    def until_told(self, text: str, number: int = 1) -> None:
+        """Until the log of a try says *text*."""
+        wait_until(
+            lambda: text in self.airflow.log(self.dag_id, self.run_id, ARCHIVE, number),
+            f"{self.run_id}: the log of try {number} says {text!r}",
+        )
+
+    # --- looking -----------------------------------------------------------------------------
+
+    def count(self, counter: str) -> int:
+        return self.sandbox.stats()["totals"][counter]
+
+    def seen(self) -> Seen:
+        return Seen(
+            self.airflow.run_state(self.dag_id, self.run_id),
+            self.count("accepted"),
+            self.count("cancels"),
+            self._landed(),
+        )
+
+    def _landed(self) -> str:
+        files = [path for path in self.folder.rglob("*") if path.is_file()]
+        data = [path for path in files if path.suffix != ".json"]
+        if not files:
+            return "nothing"
+        served = {self.sandbox.archive(job["id"])["sha256"] for job in self.sandbox.jobs()}
+        digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in data]
+        return "right" if len(digests) == 1 and digests[0] in served else "WRONG"
+
+
+@contextmanager
+def staged(airflow: Standalone, cell: Cell, folder: Path) -> Iterator[Stage]:
+    flags = ["--vendor", cell.vendor, "--items", "0"]
+    if cell.vendor == "scenario":
+        flags += ["--day", "2026-01-09=5", "--item-bytes", "20000"]
+    with running(*flags) as sandbox:
+        yield Stage(airflow, sandbox, cell, folder)
+
+
+# --- events: each takes the export from its start to its end -----------------------------------
+
+
+def crash_before_submit(stage: Stage) -> None:
+    stage.sandbox.fault("list:hang:1")
+    stage.start()
+    stage.until_seen("listings")
+    stage.airflow.kill_task(stage.run_id, ARCHIVE)
+    go_on(stage)
+
+
+def crash_between_submit_and_record(stage: Stage) -> None:
+    stage.sandbox.fault("submit:accept-then-hang:1")
+    stage.start()
+    stage.until_seen("accepted")
+    stage.airflow.kill_task(stage.run_id, ARCHIVE)
+    go_on(stage)
+
+
+def crash_after_record(stage: Stage) -> None:
+    stage.sandbox.fault("poll:hang:1")
+    stage.start()
+    stage.until_seen("polls")
+    stage.airflow.kill_task(stage.run_id, ARCHIVE)
+    go_on(stage)
+
+
+def loss_of_the_worker(stage: Stage) -> None:
+    stage.sandbox.fault("poll:hang:1")
+    stage.start()
+    stage.until_seen("polls")
+    stage.airflow.kill_worker(stage.run_id, ARCHIVE)
+    go_on(stage)
+
+
+def clear_while_deferred(stage: Stage) -> None:
+    stage.start()
+    stage.until_waiting()
+    stage.airflow.clear(stage.dag_id, stage.run_id, ARCHIVE)
+    go_on(stage)
+
+
+def clear_after_success(stage: Stage) -> None:
+    stage.start()
+    stage.until_waiting()
+    stage.finish_jobs()
+    stage.until_ended("success")
+    stage.airflow.clear(stage.dag_id, stage.run_id, ARCHIVE)
+    if stage.cell.vendor == "scenario":
+        go_on(stage)
+    stage.until_ended("success")
+
+
+def mark_failed(stage: Stage) -> None:
+    stage.start("cancelled")
+    stage.until_waiting()
+    stage.airflow.mark_failed(stage.dag_id, stage.run_id, ARCHIVE)
+    stage.until_ended("failed")
+    told(stage)
+
+
+def timeout_while_deferred(stage: Stage) -> None:
+    stage.start("hurry")
+    stage.until_ended("failed")
+    told(stage)
+
+
+def timeout_of_airflow(stage: Stage) -> None:
+    stage.start("backstop")
+    stage.until_ended("failed")
+    told(stage)
+
+
+def go_on(stage: Stage) -> None:
+    """The next try waits; its jobs end; the export lands."""
+    stage.until_waiting(2)
+    stage.finish_jobs()
+    stage.until_ended("success")
+
+
+def told(stage: Stage) -> None:
+    """The vendor was asked to cancel, or the log says that it cannot."""
+    if stage.cell.vendor == "scenario":
+        stage.until_told(SCENARIO_CANNOT)
+    else:
+        stage.until_seen("cancels")
+        time.sleep(2)  # a second request would be one too many
+
+
+SCRIPTS: dict[str, Callable[[Stage], None]] = {
+    "crash before submit": crash_before_submit,
+    "crash between submit and record": crash_between_submit_and_record,
+    "crash after record": crash_after_record,
+    "loss of the whole worker": loss_of_the_worker,
+    "clear while deferred": clear_while_deferred,
+    "clear after success": clear_after_success,
+    "mark failed": mark_failed,
+    "timeout while deferred": timeout_while_deferred,
+    "Airflow's own timeout": timeout_of_airflow,
+}

@@ -1,0 +1,270 @@
+"""A real ``airflow standalone`` of its own: SQLite, LocalExecutor, free ports; and ways to hurt it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+DAGS = Path(__file__).parent / "dags"
+TICK = 0.5
+# Ends the whole group when the test's end of the pipe closes, however the test ended.
+GUARD = '"$@" </dev/null & trap "" TERM; cat >/dev/null; kill -TERM 0; sleep 3; kill -KILL 0'
+# What Airflow waits for before it believes in a death, shortened from minutes to seconds.
+IMPATIENCE = {
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "4",
+    "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "3",
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
+    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "8",
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
+}
+
+
+def wait_until(holds: Callable[[], Any], what: str, seconds: float = 120.0) -> Any:
+    """What *holds* gives as soon as it is true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := holds():
+            return found
+        time.sleep(TICK)
+    raise AssertionError(f"not within {seconds:.0f} s: {what}")
+
+
+@dataclass
+class Standalone:
+    """The running Airflow, its REST API and its processes.
+
+    :param roots: one guard for ``airflow standalone``, one more for each triggerer started later.
+    """
+
+    home: Path
+    env: dict[str, str]
+    url: str
+    roots: list[subprocess.Popen[bytes]]
+    _token: str = ""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _writing: threading.Lock = field(default_factory=threading.Lock)
+    _seen: dict[tuple[str, str, int], dict[str, Any]] = field(default_factory=dict)
+    _seen_at: float = 0.0
+
+    def log_in(self) -> bool:
+        """Whether the API gave a token; everybody is an administrator here."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/auth/token", timeout=10) as reply:
+                self._token = json.loads(reply.read())["access_token"]
+        except OSError:
+            return False
+        return True
+
+    def is_ready(self, dag_ids: set[str]) -> bool:
+        """Whether the DAGs are known and scheduler and triggerer are alive."""
+        known = {dag["dag_id"] for dag in self.ask("GET", "/dags")["dags"]}
+        health = self.ask("GET", "/monitor/health")
+        parts = ("scheduler", "triggerer")
+        return dag_ids <= known and all(health[part]["status"] == "healthy" for part in parts)
+
+    # --- REST --------------------------------------------------------------------------------
+
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """One call of the public API.
+
+        Writes follow each other: two at once wait for each other in an API server over SQLite.
+        """
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"}
+        request = urllib.request.Request(
+            f"{self.url}/api/v2{path}", data=data, method=method, headers=headers
+        )
+        turn = contextlib.nullcontext() if method == "GET" else self._writing
+        try:
+            with turn, urllib.request.urlopen(request, timeout=60) as reply:
+                return json.loads(reply.read() or "null")
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{method} {path}: {error.code} {error.read()[:500]!r}") from None
+
+    def connect(self, conn_id: str, connection: Mapping[str, Any]) -> None:
+        """Make a connection known."""
+        extra = json.dumps(connection.get("extra", {}))
+        body = {"connection_id": conn_id, **connection, "extra": extra}
+        self.ask("POST", "/connections", body)
+
+    def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
+        """Start a run."""
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
+        self.ask("POST", f"/dags/{dag_id}/dagRuns", body)
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        return self.ask("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"]
+
+    def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Clear a task and what follows it, as a person does."""
+        body = {
+            "dry_run": False, "dag_run_id": run_id, "task_ids": [task_id],
+            "only_failed": False, "include_downstream": True,
+        }  # fmt: skip
+        self.ask("POST", f"/dags/{dag_id}/clearTaskInstances", body)
+
+    def mark_failed(self, dag_id: str, run_id: str, task_id: str) -> None:
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
+        self.ask("PATCH", path, {"new_state": "failed"})
+
+    def task(self, run_id: str, task_id: str, map_index: int = -1) -> dict[str, Any]:
+        """A task instance as it was less than a second ago; empty while it does not exist."""
+        with self._lock:
+            if time.monotonic() - self._seen_at > 2 * TICK:
+                query = "order_by=-run_after&limit=400"
+                found = self.ask("GET", f"/dags/~/dagRuns/~/taskInstances?{query}")
+                self._seen = {
+                    (one["dag_run_id"], one["task_id"], one["map_index"]): one
+                    for one in found["task_instances"]
+                }
+                self._seen_at = time.monotonic()
+        return self._seen.get((run_id, task_id, map_index), {})
+
+    def log(self, dag_id: str, run_id: str, task_id: str, number: int) -> str:
+        """The log of a try."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{number}"
+        found = self.ask("GET", f"{path}?full_content=true")["content"]
+        return "\n".join(str(line.get("event", line)) for line in found)
+
+    # --- processes ---------------------------------------------------------------------------
+
+    def processes(self) -> Iterator[psutil.Process]:
+        """Every process of this Airflow."""
+        for root in self.roots:
+            with contextlib.suppress(psutil.Error):
+                yield from psutil.Process(root.pid).children(recursive=True)
+
+    def task_process(self, run_id: str, task_id: str, map_index: int = -1) -> psutil.Process | None:
+        """The process that runs a task instance now; its parent is the worker that supervises it."""
+        ti = self.task(run_id, task_id, map_index)
+        title = f"airflow worker -- {ti.get('id')}"
+        return next((p for p in self.processes() if _title(p) == title), None)
+
+    def kill_task(self, run_id: str, task_id: str, map_index: int = -1) -> None:
+        """``kill -9`` of the process that runs a task instance."""
+        wait_until(
+            lambda: self.task_process(run_id, task_id, map_index), f"{run_id} {task_id} runs"
+        ).kill()
+
+    def kill_worker(self, run_id: str, task_id: str, map_index: int = -1) -> None:
+        """``kill -9`` of a task instance and of its supervisor, as when a machine goes down."""
+        task = wait_until(
+            lambda: self.task_process(run_id, task_id, map_index), f"{run_id} {task_id} runs"
+        )
+        worker = task.parent()
+        assert "LocalExecutor" in _title(worker), _title(worker)
+        worker.kill()
+        task.kill()
+
+    def stop_triggerer(self, signum: int) -> None:
+        """End the triggerer and the process that runs its triggers, and wait for it."""
+        first = [p for p in self.processes() if _title(p).split()[-1:] == ["triggerer"]]
+        both = [*first, *(child for p in first for child in p.children(recursive=True))]
+        assert both, "there is no triggerer"
+        for process in both if signum == signal.SIGKILL else first:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signum)
+        _, alive = psutil.wait_procs(both, timeout=30)
+        assert not alive, alive
+
+    def start_triggerer(self) -> None:
+        """Another triggerer, as after a deployment."""
+        self.roots.append(_guarded("triggerer", self.env, self.home))
+
+    def stop(self) -> None:
+        """End every process."""
+        processes = list(self.processes())
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        for root in self.roots:
+            assert root.stdin
+            root.stdin.close()
+            root.wait(20)
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline()).strip()
+    except psutil.Error:
+        return ""
+
+
+def _guarded(command: str, env: Mapping[str, str], home: Path) -> subprocess.Popen[bytes]:
+    words = ["sh", "-c", GUARD, "sh", sys.executable, "-m", "airflow", command]
+    with (home / f"{command}.log").open("ab") as log:
+        return subprocess.Popen(
+            words,
+            env=dict(env),
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _environment(home: Path, port: int) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    return {
+        **clean,
+        **IMPATIENCE,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "AIRFLOW_HOME": str(home),
+        # Six processes write to one SQLite; with its defaults, the scheduler dies of a locked database.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=12",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__PARALLELISM": "16",
+        "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": "64",
+        "AIRFLOW__CORE__MAX_ACTIVE_RUNS_PER_DAG": "64",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__API__HOST": "127.0.0.1",
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+        "AIRFLOW__API__MAXIMUM_PAGE_LIMIT": "1000",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(_free_port()),
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(_free_port()),
+        "NO_COLOR": "1",
+    }
+
+
+@contextlib.contextmanager
+def standalone(home: Path, dag_ids: set[str]) -> Iterator[Standalone]:
+    """A running Airflow that knows *dag_ids*; it ends with the block, or with this process."""
+    port = _free_port()
+    env = _environment(home, port)
+    url = f"http://127.0.0.1:{port}"
+    with contextlib.closing(sqlite3.connect(home / "airflow.db")) as database:
+        database.execute("PRAGMA journal_mode=WAL")  # stays with the file
+    airflow = Standalone(home, env, url, [_guarded("standalone", env, home)])
+    try:
+        wait_until(airflow.log_in, f"Airflow answers; see {home}/standalone.log", 180)
+        wait_until(lambda: airflow.is_ready(dag_ids), f"DAGs and triggerer of {home}", 120)
+        yield airflow
+    finally:
+        airflow.stop()
