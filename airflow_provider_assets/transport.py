@@ -152,6 +152,16 @@ def _session() -> requests.Session:
     return session
 
 
+def _proxy(url: str) -> str | None:
+    """The environment's proxy. aiohttp's own look-up insists on ~/.netrc and costs two threads a request."""
+    from requests.utils import (  # noqa: PLC0415  # parsing a DAG must not pay for it
+        get_environ_proxies,
+        select_proxy,
+    )
+
+    return select_proxy(url, get_environ_proxies(url))
+
+
 class AsyncTransport:
     """Performs requests on the running event loop, over one ``aiohttp`` session."""
 
@@ -183,6 +193,7 @@ class AsyncTransport:
                 data=request.body,
                 headers=dict(request.headers),
                 allow_redirects=False,  # credentials go to the API's host only
+                proxy=_proxy(request.url),
             ) as got:
                 body = await got.read()
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
@@ -200,8 +211,10 @@ class AsyncTransport:
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS
                 ),
-                trust_env=True,
             )
+            if hasattr(self._session, "_retry_connection"):
+                # aiohttp sends again by itself, by method: it knows neither our budget nor our promise.
+                self._session._retry_connection = False  # noqa: SLF001  # no public switch
         return self._session
 
     async def close(self) -> None:

@@ -1,0 +1,339 @@
+"""Both transports against a real server; what follows holds for each of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_assets.sandbox import Sandbox, running
+from airflow_provider_assets.sansio.errors import (
+    AssetsError,
+    AuthenticationError,
+    ProtocolError,
+    QuotaExceededError,
+    RateLimitedError,
+    VendorUnavailableError,
+)
+from airflow_provider_assets.sansio.flow import Flow
+from airflow_provider_assets.sansio.jobs import ArchiveRequest
+from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
+from airflow_provider_assets.transport import AsyncTransport, RateLimit, Transport
+from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.scenario import Scenario
+
+SECRETS = ("sandbox-secret", "c2FuZGJveC1rZXk")  # the password, and the start of its Basic form
+
+
+@dataclass
+class Client:
+    """One of the two transports behind one face."""
+
+    vendor: Scenario
+    is_async: bool
+    rate: RateLimit | None = None
+
+    def run(self, flow: Flow):
+        return self._with(lambda transport: transport.run(flow))
+
+    def perform(self, *requests: HttpRequest) -> list[HttpResponse]:
+        def flow() -> Flow[list[HttpResponse]]:
+            replies: list[HttpResponse] = []
+            for request in requests:
+                reply = yield from self.vendor.send(request)
+                replies.append(reply)
+            return replies
+
+        return self.run(flow())
+
+    def get(self, path: str = "/assets", **kwargs) -> HttpResponse:
+        return self.perform(HttpRequest("GET", self.vendor.base_url + path, **kwargs))[0]
+
+    def submit(self):
+        options = {"file_name_template": "<id>", "flat": True}
+        request = ArchiveRequest("scenario", {"asset_ids": ("asset_1",)}, options)
+        return self.run(self.vendor.submit(request))
+
+    def _with(self, use: Callable):
+        if not self.is_async:
+            transport = Transport(self.vendor.error_for, rate=self.rate)
+            try:
+                return use(transport)
+            finally:
+                transport.close()
+
+        async def arun():
+            transport = AsyncTransport(self.vendor.error_for, rate=self.rate)
+            try:
+                return await use(transport)
+            finally:
+                await transport.close()
+
+        return asyncio.run(arun())
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Sandbox]:
+    with running("--vendor", "scenario", "--items", "5", "--missing", "skip") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(server) -> Sandbox:
+    server.reset()
+    return server
+
+
+@pytest.fixture
+def connection(sandbox) -> Connection:
+    data = sandbox.scenario["connection"]
+    return Connection("c", "scenario", "", data["login"], data["password"], data["extra"])
+
+
+@pytest.fixture(params=["sync", "async"])
+def client(request, connection) -> Client:
+    return Client(Scenario(connection, clock=time.time), request.param == "async")
+
+
+@pytest.fixture
+def naps(monkeypatch) -> list[float]:
+    """Seconds that were slept between tries, without sleeping them."""
+    slept: list[float] = []
+
+    async def anap(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr("time.sleep", slept.append)
+    monkeypatch.setattr("asyncio.sleep", anap)
+    return slept
+
+
+def requests_to(sandbox: Sandbox, route: str) -> int:
+    return sandbox.stats()["routes"].get(f"scenario.{route}", {"requests": 0})["requests"]
+
+
+def waits(naps: list[float]) -> list[float]:
+    return [seconds for seconds in naps if seconds]
+
+
+# --- what may be sent again, and how often ----------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["500", "502html", "503empty", "reset", "429"])
+def test_a_question_is_asked_four_times_and_then_given_up(client, sandbox, naps, fault) -> None:
+    sandbox.fault(f"list:{fault}")
+    with pytest.raises((VendorUnavailableError, RateLimitedError)):
+        client.get()
+    assert requests_to(sandbox, "assets") == 4
+    assert len(waits(naps)) == 3
+    assert all(seconds <= 8 for seconds in naps)
+
+
+def test_a_question_that_is_answered_at_last_is_answered(client, sandbox, naps) -> None:
+    sandbox.fault("list:502html:3")
+    assert client.get().status == 200
+    assert requests_to(sandbox, "assets") == 4
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
+def test_what_a_person_has_to_change_is_not_tried_again(client, sandbox, naps, status) -> None:
+    sandbox.fault(f"list:{status}")
+    with pytest.raises(AssetsError) as raised:
+        client.get()
+    assert raised.value.status == status
+    assert requests_to(sandbox, "assets") == 1
+    assert waits(naps) == []
+
+
+def test_the_vendors_wait_is_kept_to_the_second(client, sandbox, naps) -> None:
+    sandbox.fault("list:429:1,retry_after=7")
+    sandbox.fault("list:503:1,retry_after=3")
+    assert client.get().status == 200
+    assert sorted(waits(naps)) == [3.0, 7.0]
+
+
+def test_a_wait_beyond_the_budget_is_told_and_not_slept(client, sandbox, naps) -> None:
+    sandbox.fault("list:429,retry_after=31")
+    with pytest.raises(RateLimitedError) as raised:
+        client.get()
+    assert raised.value.retry_after == 31
+    assert requests_to(sandbox, "assets") == 1
+    assert waits(naps) == []
+
+
+def test_a_plans_ceiling_is_not_hammered(client, sandbox, naps) -> None:
+    sandbox.fault("list:plan-limit,remaining=17")
+    with pytest.raises(QuotaExceededError) as raised:
+        client.get()
+    assert raised.value.retry_after == 17
+    assert requests_to(sandbox, "assets") == 1
+
+
+@pytest.mark.parametrize(
+    "doubt", ["accept-then-reset", "accept-then-500html", "accept-then-200html", "reset", "503"]
+)
+def test_a_submit_is_never_sent_again_after_a_doubt(client, sandbox, naps, doubt) -> None:
+    sandbox.fault(f"submit:{doubt}")
+    with pytest.raises(VendorUnavailableError):
+        client.submit()
+    totals = sandbox.stats()["totals"]
+    assert totals["submits"] == 1
+    assert totals["accepted"] == int("accept" in doubt)
+    assert waits(naps) == []
+
+
+def test_a_submit_that_was_refused_for_its_rate_is_sent_again_and_accepted_once(
+    client, sandbox, naps
+) -> None:
+    sandbox.fault("submit:429:2,retry_after=2")
+    assert client.submit().job_id
+    totals = sandbox.stats()["totals"]
+    assert (totals["submits"], totals["accepted"]) == (3, 1)
+    assert waits(naps) == [2.0, 2.0]
+
+
+def test_a_status_that_the_flow_expects_is_a_response(client, sandbox, naps) -> None:
+    reply = client.get("/jobs/job_unknown", accept=frozenset({404}))
+    assert reply.status == 404
+
+
+def test_a_server_that_hangs_is_an_unavailable_one(client, sandbox, naps, monkeypatch) -> None:
+    monkeypatch.setattr("airflow_provider_assets.transport.READ_SECONDS", 0.2)
+    sandbox.fault("list:hang")
+    with pytest.raises(VendorUnavailableError, match="got no answer"):
+        client.get()
+    assert requests_to(sandbox, "assets") == 4
+
+
+# --- where credentials go ----------------------------------------------------------------------
+
+
+def test_credentials_do_not_follow_a_redirect(client, sandbox) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        elsewhere.settimeout(0.2)
+        sandbox.fault(f"list:redirect,to=http://127.0.0.1:{elsewhere.getsockname()[1]}/x")
+        with pytest.raises(ProtocolError, match="redirect"):
+            client.get()
+        with pytest.raises(TimeoutError):
+            elsewhere.accept()
+
+
+def test_a_netrc_file_never_replaces_the_credentials(client, tmp_path, monkeypatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login other password other\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert client.get().status == 200
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["401", "403", "400", "500html", "reset", "redirect,to=https://x.test/?sig=sandbox-secret"],
+)
+def test_no_error_and_no_log_line_holds_a_secret(client, sandbox, naps, caplog, fault) -> None:
+    caplog.set_level(logging.DEBUG)
+    sandbox.fault(f"list:{fault}")
+    with pytest.raises(AssetsError) as raised:
+        client.get()
+    chain: list[BaseException | None] = [raised.value, raised.value.__cause__]
+    shown = caplog.text + "".join(f"{error!r} {error}" for error in chain)
+    assert not any(secret in shown for secret in SECRETS)
+    assert raised.value.__cause__ is None
+
+
+def test_wrong_credentials_name_the_connection(client, connection) -> None:
+    client.vendor = Scenario(replace(connection, password="wrong-secret"), clock=time.time)
+    with pytest.raises(AuthenticationError, match="connection 'c'") as raised:
+        client.get()
+    assert "wrong-secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("password", ["jwt\n", "jwt\r\nX-Evil: 1", "j\u20acwt", "jwt\x00"])
+def test_a_malformed_credential_is_found_before_it_is_sent(
+    client, connection, sandbox, naps, password
+) -> None:
+    bearer = replace(connection, login="", password=password)
+    client.vendor = Scenario(bearer, clock=time.time)
+    with pytest.raises(AuthenticationError, match="connection 'c'") as raised:
+        client.get()
+    assert "jwt" not in str(raised.value)
+    assert sandbox.stats()["totals"]["requests"] == 0
+
+
+# --- what is no answer -------------------------------------------------------------------------
+
+
+def test_an_unreachable_host_is_an_error_that_says_what_to_check(client, connection, naps) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    gone = replace(connection, extra={"base_url": f"http://127.0.0.1:{port}/v1"})
+    client.vendor = Scenario(gone, clock=time.time)
+    with pytest.raises(VendorUnavailableError, match=f"127.0.0.1:{port}/v1/assets.*base_url"):
+        client.get("/assets", params=(("paginationToken", "sandbox-secret"),))
+    assert len(waits(naps)) == 3
+
+
+def test_a_name_that_does_not_exist_is_an_unreachable_host(client, connection, naps) -> None:
+    gone = replace(connection, extra={"base_url": "https://no-such-host.invalid/v1"})
+    client.vendor = Scenario(gone, clock=time.time)
+    with pytest.raises(VendorUnavailableError, match="no-such-host"):
+        client.get()
+
+
+def test_a_page_of_html_is_an_error_that_quotes_nothing_of_it(client, sandbox, naps) -> None:
+    sandbox.fault("list:200html")
+    with pytest.raises(VendorUnavailableError, match="expected a JSON object, got text/html"):
+        client.run(client.vendor.select({}, None))
+
+
+def test_what_is_sent_arrives_as_it_was_meant(client, sandbox) -> None:
+    odd = "a b+c/d=e&f?g%20\u00e9"
+    reply = client.get("/assets", params=(("pageSize", "1"), ("tags", odd)))
+    assert reply.status == 200
+    assert reply.headers["content-type"].startswith("application/json")
+
+
+# --- the rate of a connection ------------------------------------------------------------------
+
+
+def test_requests_are_spaced_evenly(client, monkeypatch) -> None:
+    waited: list[float] = []
+
+    async def anap(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr("airflow_provider_assets.transport.time.sleep", waited.append)
+    monkeypatch.setattr("airflow_provider_assets.transport.asyncio.sleep", anap)
+    client.rate = RateLimit(0.01)
+    client.perform(*[HttpRequest("GET", client.vendor.base_url + "/assets")] * 3)
+    assert [round(seconds, -1) for seconds in waited[:3]] == [0, 100, 200]
+
+
+@given(
+    st.floats(0.01, 1000),
+    st.lists(st.floats(0, 10), min_size=1, max_size=30),
+)
+def test_no_two_turns_are_closer_than_the_rate_allows(per_second, gaps) -> None:
+    limit, now, turns = RateLimit(per_second), 1000.0, []
+    for gap in gaps:
+        now += gap
+        wait = limit.reserve(now)
+        assert wait >= 0
+        turns.append(now + wait)
+    for one, two in pairwise(turns):
+        assert two - one >= 1 / per_second - 1e-6
+    # Nobody waits longer than for those before him.
+    assert turns[-1] <= now + len(gaps) / per_second
+
+
+def test_without_a_rate_nobody_waits() -> None:
+    limit = RateLimit()
+    assert [limit.reserve(float(now)) for now in (0, 0, 0)] == [0, 0, 0]
