@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import ClassVar
 
 from airflow_provider_assets.sansio.errors import (
@@ -31,6 +30,7 @@ from airflow_provider_assets.sansio.plan import Item
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.connection import Connection, ConnectionForm, check_url
+from airflow_provider_assets.vendors.replies import seconds_to_wait
 
 ERRORS: Mapping[int, type[AssetsError]] = {
     401: AuthenticationError,
@@ -178,8 +178,18 @@ class Vendor(ABC):
         return request
 
     def send(self, request: HttpRequest) -> Flow[HttpResponse]:
-        """Perform *request* with credentials."""
-        return (yield from call((yield from self.authorize(request))))
+        """Perform *request* with credentials.
+
+        :raises AuthenticationError: if one holds what no header may carry, such as a line break.
+        """
+        authorized = yield from self.authorize(request)
+        if not all(value.isascii() and value.isprintable() for _, value in authorized.headers):
+            raise AuthenticationError(
+                f"connection {self.connection.conn_id!r}: a credential holds a line break or another "
+                "character that no header may carry; enter it anew",
+                vendor=self.spec.name,
+            )
+        return (yield from call(authorized))
 
     def error_detail(self, data: Mapping[str, JSON]) -> tuple[str | None, str]:
         """The vendor's error code and message from an error body, whatever its shape."""
@@ -231,20 +241,8 @@ class Vendor(ABC):
 
     def retry_after(self, response: HttpResponse, data: JSON) -> float | None:
         """Seconds the vendor asks to wait: header in ms, seconds or as a date, or in the body."""
-        headers = response.headers
-        try:
-            if "retry-after-ms" in headers:
-                return max(float(headers["retry-after-ms"]) / 1000, 0.0)
-            if "retry-after" in headers:
-                return max(float(headers["retry-after"]), 0.0)
-        except ValueError:
-            try:
-                date = parsedate_to_datetime(headers["retry-after"])
-            except (ValueError, KeyError):
-                return None
-            return max(date.timestamp() - self.clock(), 0.0)
-        remaining = data.get("remainingSeconds") if isinstance(data, dict) else None
-        return float(remaining) if isinstance(remaining, (int, float)) else None
+        body = data if isinstance(data, dict) else {}
+        return seconds_to_wait(response.headers, body, self.clock())
 
     def state_of(self, status: object) -> JobState:
         """Our word for the vendor's status; an unknown one counts as running."""
