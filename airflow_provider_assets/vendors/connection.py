@@ -51,10 +51,20 @@ def check_url(url: str, name: str, connection: Connection) -> str:
     :raises InvalidRequestError: unless it is https, or http to a loopback address, or the connection
         says ``allow_http``.
     """
-    parts = urlsplit(url if "://" in url else f"https://{url}")
+    try:
+        parts = urlsplit(url if "://" in url else f"https://{url}")
+        known = parts.scheme in {"http", "https"} and parts.port != 0
+    except ValueError:  # a bracket or a port that is none
+        known = False
+    if not known or not parts.hostname:
+        raise InvalidRequestError(
+            f"connection {connection.conn_id!r}: {name} is not an http(s) address"
+        )
     here = f"connection {connection.conn_id!r}: {name} {where(parts.geturl())!r}"
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise InvalidRequestError(f"{here} is not an http(s) address")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise InvalidRequestError(
+            f"{here} is more than an address; leave out user, password, query and fragment"
+        )
     if (
         parts.scheme == "http"
         and not is_loopback(parts.hostname)

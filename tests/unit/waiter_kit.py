@@ -78,7 +78,7 @@ class Office:
                 deadline=NOW + seconds,
             )
         )
-        assert waitlist.watches == []
+        assert not waitlist.watches
         return ends, driver
 
 

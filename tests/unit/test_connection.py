@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
+from airflow_provider_assets.vendors import replies, vendor_class, vendor_specs
+from airflow_provider_assets.vendors.base import check_names, strings
+from airflow_provider_assets.vendors.connection import Connection, check_url
+from airflow_provider_assets.vendors.replies import seconds_to_wait
+
+NOW = 1768032100.0  # 2026-01-10T08:01:40Z
+CONNECTION = Connection("c")
+
+
+# --- where credentials may be sent -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "checked"),
+    [
+        ("https://api.test/v1/", "https://api.test/v1"),
+        ("api.test/v1", "https://api.test/v1"),
+        ("https://api.test:8443", "https://api.test:8443"),
+        ("http://127.0.0.1:8080/v1", "http://127.0.0.1:8080/v1"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+        ("http://localhost", "http://localhost"),
+    ],
+)
+def test_an_address_is_completed_and_kept(url, checked) -> None:
+    assert check_url(url, "base_url", CONNECTION) == checked
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "https://",
+        "ftp://api.test",
+        "https://[::1",
+        "https://api.test:port",
+        "file:///etc/passwd",
+    ],
+)
+def test_what_is_no_address_is_refused(url) -> None:
+    with pytest.raises(InvalidRequestError, match="connection 'c': base_url is not an http"):
+        check_url(url, "base_url", CONNECTION)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://u:secret@api.test", "https://secret@api.test"),
+        *("https://api.test/v1?key=secret", "https://api.test/v1#secret"),
+    ],
+)
+def test_an_address_with_a_secret_in_it_is_refused_without_repeating_it(url) -> None:
+    with pytest.raises(InvalidRequestError, match="leave out user, password") as raised:
+        check_url(url, "base_url", CONNECTION)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://api.test", "http://127.0.0.1.evil.test", "http://localhost.evil.test"]
+)
+def test_credentials_go_unencrypted_to_this_machine_only_unless_allowed(url) -> None:
+    with pytest.raises(InvalidRequestError, match="allow_http"):
+        check_url(url, "base_url", CONNECTION)
+    assert check_url(url, "base_url", Connection("c", extra={"allow_http": True})) == url
+
+
+@given(st.text())
+def test_any_text_is_an_address_or_refused(text) -> None:
+    try:
+        url = check_url(text, "base_url", CONNECTION)
+    except InvalidRequestError:
+        return
+    assert url.lower().startswith(("https://", "http://"))
+
+
+@pytest.mark.parametrize("value", ["true", "True", True, "1", 1, "yes", "on"])
+def test_a_flag_may_be_written_in_many_ways(value) -> None:
+    assert Connection("c", extra={"x": value}).flag("x")
+    assert not Connection("c", extra={"x": f"not {value}"}).flag("x")
+    assert not Connection("c", extra={"x": None}).flag("x")
+
+
+def test_a_connection_shows_no_credential() -> None:
+    shown = repr(Connection("c", login="secret", password="secret", extra={"token": "secret"}))
+    assert "secret" not in shown
+
+
+# --- what the vendor asks to wait ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "data", "seconds"),
+    [
+        ({"retry-after": "2"}, {}, 2.0),
+        ({"retry-after": "0.5"}, {}, 0.5),
+        ({"retry-after": "-3"}, {}, 0.0),
+        ({"retry-after": "nan"}, {}, None),
+        ({"retry-after": "inf"}, {}, None),
+        ({"retry-after": "soon"}, {}, None),
+        ({"retry-after": ""}, {}, None),
+        ({"retry-after": "Sat, 10 Jan 2026 08:02:00 GMT"}, {}, 20.0),
+        ({"retry-after": "Sat, 10 Jan 2026 08:00:00 GMT"}, {}, 0.0),
+        ({"retry-after-ms": "1500", "retry-after": "9"}, {}, 1.5),
+        ({"retry-after-ms": "nan"}, {}, None),
+        ({"retry-after": "2"}, {"remainingSeconds": 17}, 2.0),
+        ({}, {"remainingSeconds": 17}, 17.0),
+        ({}, {"remainingSeconds": "17"}, 17.0),
+        ({}, {"remainingSeconds": -1}, 0.0),
+        ({}, {"remainingSeconds": True}, None),
+        ({}, {"remainingSeconds": 10**400}, None),
+        ({}, {"remainingSeconds": {}}, None),
+        ({}, {}, None),
+    ],
+)
+def test_a_wait_is_read_from_wherever_it_stands(headers, data, seconds) -> None:
+    assert seconds_to_wait(headers, data, NOW) == seconds
+
+
+@given(st.sampled_from(["retry-after", "retry-after-ms"]), st.text())
+def test_any_header_is_a_time_that_can_be_slept_or_none(name, text) -> None:
+    seconds = seconds_to_wait({name: text}, {}, NOW)
+    assert seconds is None or 0 <= seconds < float("inf")
+
+
+# --- inputs and replies ----------------------------------------------------------------------
+
+
+@given(st.lists(st.text()))
+def test_ids_are_kept_in_order_without_repeats_or_refused(ids) -> None:
+    if all(i.strip() for i in ids):
+        assert strings(ids, "x") == list(dict.fromkeys(i.strip() for i in ids))
+    else:
+        with pytest.raises(InvalidRequestError, match=r"x\[\d+\]: .* is not an id"):
+            strings(ids, "x")
+
+
+@pytest.mark.parametrize("value", ["asset_1", None, 3, {"a": 1}, b"ab", [b"a"], [1], [None]])
+def test_what_is_no_list_of_ids_is_refused(value) -> None:
+    with pytest.raises(InvalidRequestError, match="x"):
+        strings(value, "x")
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    check_names({"type": 1}, frozenset({"type"}), "select")
+    with pytest.raises(InvalidRequestError, match="select: unknown tpye; known are tags, type"):
+        check_names({"tpye": 1}, frozenset({"type", "tags"}), "select")
+
+
+@pytest.mark.parametrize("value", [None, "", 1, [], {}, True])
+def test_a_reply_that_lacks_what_was_promised_is_a_protocol_error(value) -> None:
+    for read in (replies.objects, replies.text, replies.number):
+        if (read is replies.number and value == 1 and value is not True) or (
+            read is replies.objects and value == []
+        ):
+            continue
+        with pytest.raises(ProtocolError, match="lacks"):
+            read({"x": value}, "x")
+
+
+def test_every_vendor_is_known_by_its_connection_type_and_no_other_is() -> None:
+    for spec in vendor_specs():
+        assert vendor_class(spec.name).spec is spec
+    with pytest.raises(
+        InvalidRequestError, match=r"'ftp' belongs to no vendor; known are .*scenario"
+    ):
+        vendor_class("ftp")
