@@ -53,16 +53,24 @@ class Watch:
     :param deadline: epoch seconds after which the job counts as timed out.
     :param on_change: told the job whenever status or progress changed.
     :param on_end: told the end: the job in a terminal state, or an error.
+    :param pace: seconds between polls; None leaves it to the list's policy.
     """
 
     job: ArchiveJob
     deadline: float
     on_change: Callable[[ArchiveJob], None] = lambda job: None
     on_end: Callable[[ArchiveJob | AssetsError], None] = lambda end: None
+    pace: float | None = None
+    alone: bool = False
     interval: float = 0.0
     due: float = 0.0
     failures: int = 0
     end: ArchiveJob | AssetsError | None = None
+
+    @property
+    def next(self) -> float:
+        """When something is to be done about it, epoch seconds."""
+        return min(self.due, self.deadline)
 
     def finish(self, end: ArchiveJob | AssetsError) -> None:
         """Record the end and tell it."""
@@ -84,22 +92,22 @@ class Waitlist:
     policy: PollPolicy
     clock: Callable[[], float]
     spread: Callable[[], float]
-    watches: list[Watch] = field(default_factory=list)
+    watches: dict[Watch, None] = field(default_factory=dict)  # in order, and quick to leave
     not_before: float = 0.0
+    asked: Sequence[Watch] = ()  # by the poll under way
 
     def add(self, watch: Watch) -> None:
         """Wait for one more job; a job that has ended already is told at once."""
         if watch.job.state.is_terminal:
             watch.finish(watch.job)
             return
-        watch.interval = self.policy.initial
+        watch.interval = watch.pace or self.policy.initial
         self._schedule(watch)
-        self.watches.append(watch)
+        self.watches[watch] = None
 
     def drop(self, watch: Watch) -> None:
         """Stop waiting for a job; its end is not told."""
-        if watch in self.watches:
-            self.watches.remove(watch)
+        self.watches.pop(watch, None)
 
     def flow(self) -> Flow[None]:
         """Wait until every watch has ended or been dropped."""
@@ -107,10 +115,12 @@ class Waitlist:
             yield from pause(self._until_next())
             now = self.clock()
             ready = self._ready(now)
-            if self.policy.bulk > 1 and ready:
-                yield from self._ask(ready)
-            else:  # one job's trouble is not another's
-                yield from self._ask_alone(ready)
+            together = [w for w in ready if self.policy.bulk > 1 and not w.alone]
+            if together:
+                yield from self._ask(together)
+            for watch in [w for w in ready if self.policy.bulk == 1 or w.alone]:
+                if watch in self.watches and self.clock() >= self.not_before:
+                    yield from self._ask([watch])  # one job's trouble is not another's
             for watch in [w for w in self.watches if now >= w.deadline]:
                 self._end(watch, _timed_out(watch.job))
 
@@ -123,7 +133,10 @@ class Waitlist:
 
     def _due(self, watch: Watch, now: float) -> float:
         """When to ask; at once if that is farther off than was planned: the clock was set back."""
-        return watch.due if watch.due - now <= 2 * self.policy.maximum else now
+        return watch.due if watch.due - now <= 2 * self._longest(watch) else now
+
+    def _longest(self, watch: Watch) -> float:
+        return watch.pace or self.policy.maximum
 
     def _ready(self, now: float) -> list[Watch]:
         """Who is asked for now: those due, those at their deadline, and neighbours for a bulk call."""
@@ -135,7 +148,22 @@ class Waitlist:
         asked = set(due)
         return [w for w in self.watches if w in asked or w.due <= now + w.interval / 2]
 
-    def _ask(self, ready: list[Watch]) -> Flow[None]:
+    def blame(self, error: AssetsError) -> None:
+        """End the waits that a permanent *error* is about, after it has ended the flow; go on with a new one.
+
+        A 401 is about all. Another error may be about one job, so that those asked for together are
+        asked for singly, at once.
+        """
+        unknown = isinstance(error, AuthenticationError) and error.status == HTTPStatus.UNAUTHORIZED
+        if len(self.asked) > 1 and not unknown:
+            for watch in self.asked:
+                watch.alone, watch.due = True, 0.0
+            return
+        for watch in [*self.watches] if unknown or not self.asked else self.asked:
+            self._end(watch, error)
+
+    def _ask(self, ready: Sequence[Watch]) -> Flow[None]:
+        self.asked = ready
         try:
             jobs = yield from self.poll([watch.job for watch in ready])
         except TransientError as error:
@@ -144,25 +172,12 @@ class Waitlist:
             for watch in ready:
                 self._failed(watch, error)
         except AssetsError as error:
-            yield from self._blame(ready, error)
+            self.blame(error)
         else:
             found = {job.job_id: job for job in jobs}
             for watch in ready:
                 self._saw(watch, found.get(watch.job.job_id))
-
-    def _ask_alone(self, ready: list[Watch]) -> Flow[None]:
-        for watch in ready:
-            if watch in self.watches and self.clock() >= self.not_before:
-                yield from self._ask([watch])
-
-    def _blame(self, ready: list[Watch], error: AssetsError) -> Flow[None]:
-        """End the wait that a permanent *error* is about: asked alone, each shows its own."""
-        nobody = isinstance(error, AuthenticationError) and error.status == HTTPStatus.UNAUTHORIZED
-        if len(ready) > 1 and not nobody:  # a 403 may be about one job, a 401 is about all
-            yield from self._ask_alone(ready)
-            return
-        for watch in ready:
-            self._end(watch, error)
+        self.asked = ()
 
     def _saw(self, watch: Watch, job: ArchiveJob | None) -> None:
         if watch not in self.watches:  # dropped while the poll was under way
@@ -175,7 +190,7 @@ class Waitlist:
             text = f"{name} could not be asked for"
             self._failed(watch, VendorUnavailableError(text, vendor=vendor))
             return
-        watch.failures = 0
+        watch.failures, watch.alone = 0, False
         changed = (job.vendor_status, job.progress, job.done) != (
             watch.job.vendor_status,
             watch.job.progress,
@@ -187,7 +202,7 @@ class Waitlist:
         if job.state.is_terminal:
             self._end(watch, job)
         else:
-            watch.interval = min(watch.interval * self.policy.factor, self.policy.maximum)
+            watch.interval = min(watch.interval * self.policy.factor, self._longest(watch))
             self._schedule(watch)
 
     def _failed(self, watch: Watch, error: TransientError) -> None:
@@ -204,12 +219,12 @@ class Waitlist:
         now = self.clock()
         wait = watch.interval * (0.5 + self.spread() / 2)
         if watch.job.eta is not None and watch.job.eta - now > wait:
-            wait = min(watch.job.eta - now, self.policy.maximum)
+            wait = min(watch.job.eta - now, self._longest(watch))
         watch.due = now + wait
 
     def _end(self, watch: Watch, end: ArchiveJob | AssetsError) -> None:
         if watch in self.watches:
-            self.watches.remove(watch)
+            self.drop(watch)
             watch.finish(end)
 
 

@@ -12,7 +12,6 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextvars import copy_context
-from functools import partial
 
 from airflow_provider_assets.hooks.base import AsyncClient
 from airflow_provider_assets.sansio import flow as flows
@@ -58,9 +57,13 @@ class Poller:
         """
         loop = asyncio.get_running_loop()
         context = copy_context()
+
+        def tell(job: ArchiveJob) -> None:
+            context.run(on_change, job)
+
         ends: list[asyncio.Future[End]] = [loop.create_future() for _ in jobs]
         watches = [
-            Watch(job, deadline, partial(context.run, on_change), _resolve(end), pace=interval)
+            Watch(job, deadline, tell, _resolve(end), pace=interval)
             for job, end in zip(jobs, ends, strict=True)
         ]
         for watch in watches:
@@ -89,19 +92,19 @@ class Poller:
             self._news.set()
 
     async def _run(self) -> None:
+        perform = self.client.transport.perform
         try:
-            await flows.arun(
-                self._waitlist.flow(), perform=self.client.transport.perform, sleep=self._sleep
-            )
+            while self._waitlist.watches:
+                try:
+                    await flows.arun(self._waitlist.flow(), perform=perform, sleep=self._sleep)
+                except AssetsError as error:
+                    self._waitlist.blame(error)
         except Exception as error:
             # A fault of ours must end the waits; a triggerer would hold them for ever.
-            self._end_all(AssetsError(f"the poller broke: {type(error).__name__}"))
+            for watch in list(self._waitlist.watches):
+                self._waitlist.drop(watch)
+                watch.finish(AssetsError(f"the poller broke: {type(error).__name__}"))
             raise
-
-    def _end_all(self, error: AssetsError) -> None:
-        for watch in list(self._waitlist.watches):
-            self._waitlist.drop(watch)
-            watch.finish(error)
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep, but not past a newcomer that is due sooner."""

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+import tenacity
+from poller_kit import Account
+
+from airflow_provider_assets import transport
+from airflow_provider_assets.sandbox import running
+
+
+@pytest.fixture(scope="session")
+def _sandbox():
+    day = ("--day", "2026-01-09=2", "--item-bytes", "200")
+    with running("--vendor", "all", "--items", "0", *day) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(_sandbox):
+    _sandbox.reset()
+    return _sandbox
+
+
+@pytest.fixture(params=["scenario", "topaz"])
+def account(request, sandbox) -> Account:
+    """Each vendor that has a bulk call."""
+    return Account(sandbox, request.param)
+
+
+@pytest.fixture
+def scenario(sandbox) -> Account:
+    return Account(sandbox, "scenario")
+
+
+@pytest.fixture
+def topaz(sandbox) -> Account:
+    return Account(sandbox, "topaz")
+
+
+@pytest.fixture
+def no_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes wrong reaches the poller at once."""
+    monkeypatch.setattr(transport, "_STOP", tenacity.stop_after_attempt(1))
