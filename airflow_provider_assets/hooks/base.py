@@ -12,7 +12,11 @@ from typing import Any, TypeVar
 from airflow.sdk import BaseHook
 
 from airflow_provider_assets._airflow import connection_of, mask_link
-from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
+from airflow_provider_assets.sansio.errors import (
+    AssetsError,
+    InvalidRequestError,
+    TransientError,
+)
 from airflow_provider_assets.sansio.flow import Flow
 from airflow_provider_assets.sansio.jobs import (
     ArchiveFile,
@@ -103,6 +107,17 @@ class AssetArchiveHook(BaseHook):
     def poll(self, jobs: Sequence[ArchiveJob]) -> list[ArchiveJob]:
         """The present state of *jobs*, in their order."""
         return self.run(self.vendor.poll(jobs))
+
+    def look(self, jobs: Sequence[ArchiveJob]) -> list[ArchiveJob]:
+        """*jobs* as they are now, or as they were where the vendor cannot tell just now.
+
+        For a glance before a wait: the wait bears with a vendor that is away, a task's try does not.
+        """
+        try:
+            return self.poll(jobs)
+        except TransientError as error:
+            self.log.warning("%s; going on to wait", error)
+            return list(jobs)
 
     def wait(
         self,

@@ -243,7 +243,7 @@ class AssetArchiveOperator(BaseOperator):
                 on_change=lambda job: self.log.info("%s", describe(job)),
             )
             return self._verdict(ledger, wave, ends)
-        jobs = self.hook.poll(jobs)
+        jobs = self.hook.look(jobs)
         if all(job.state.is_terminal for job in jobs):
             return self._verdict(ledger, wave, jobs)
         carry = None if ledger.durable else [entry.to_dict() for entry in entries]

@@ -46,7 +46,7 @@ class Batches:
     def _known(self, entry: Entry) -> ArchiveJob | None:
         """The job of an earlier try, unless the vendor has given it up."""
         if entry.job is not None:
-            job = self.hook.poll([entry.job])[0]
+            job = self.hook.look([entry.job])[0]
             if job.state in {JobState.RUNNING, JobState.SUCCEEDED}:
                 self.log.info("Re-attached to %s", describe(job))
                 return job

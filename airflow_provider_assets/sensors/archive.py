@@ -73,7 +73,7 @@ class AssetArchiveSensor(BaseSensorOperator):
         try:
             if not self.deferrable:
                 return super().execute(context)
-            jobs = self.hook.poll([reference.job for reference in self.references])
+            jobs = self.hook.look([reference.job for reference in self.references])
             if all(job.state.is_terminal for job in jobs):
                 return self._result(jobs)
         except AssetsError as error:

@@ -1,0 +1,91 @@
+"""What the vendor sees when a task fails half-way: every batch once."""
+
+from __future__ import annotations
+
+import pytest
+from exported import archive, export, exportable
+
+from airflow_provider_assets.sansio import errors
+
+pytestmark = pytest.mark.airflow
+MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferred"])
+# 1003 items that day: two batches.
+TWO_BATCHES = {"logical_date": "2026-01-09"}
+
+
+def accepted(sandbox):
+    return sandbox.stats()["totals"]["accepted"]
+
+
+@MODES
+def test_a_retry_goes_on_with_the_jobs_of_the_failed_try(airflow, sandbox, deferrable):
+    # Five failed polls of four requests each end a wait; a deferral takes one look before.
+    sandbox.fault(f"bulk_poll:500html:{24 if deferrable else 20}")
+    run = airflow(lambda: archive(deferrable=deferrable, retries=1), run=TWO_BATCHES)
+    assert run.state == "success", run.tries
+    assert [type(one.error) for one in run.tries] == [errors.VendorUnavailableError]
+    jobs = [reference["job"]["job_id"] for reference in run.result("archive")]
+    assert len(set(jobs)) == accepted(sandbox) == 2
+
+
+@MODES
+def test_a_vendor_that_is_away_for_a_moment_costs_no_try(airflow, sandbox, deferrable):
+    sandbox.fault("bulk_poll:reset:8")
+    run = airflow(lambda: archive(deferrable=deferrable), run=TWO_BATCHES)
+    assert run.state == "success", run.tries
+
+
+@MODES
+@pytest.mark.parametrize(
+    "doubt", ["accept-then-reset", "accept-then-500html", "accept-then-200html"]
+)
+def test_a_job_whose_acceptance_was_not_heard_is_found_again(airflow, sandbox, deferrable, doubt):
+    sandbox.fault(f"submit:{doubt}:1")
+    run = airflow(lambda: archive(deferrable=deferrable, retries=1), run=TWO_BATCHES)
+    assert run.state == "success", run.tries
+    assert len(run.tries) == 1
+    assert accepted(sandbox) == 2
+
+
+def test_a_crash_after_the_first_of_two_batches_submits_only_the_second(airflow, sandbox):
+    sandbox.fault("submit:500:1,after=1")
+    run = airflow(lambda: archive(retries=1), run=TWO_BATCHES)
+    assert run.state == "success", run.tries
+    found = sorted(
+        item
+        for reference in run.result("archive")
+        for item in reference["request"]["items"]["asset_ids"]
+    )
+    assert found == exportable(sandbox, "2026-01-08", "2026-01-09")
+    assert (accepted(sandbox), sandbox.stats()["totals"]["submits"]) == (2, 3)
+
+
+def test_items_that_come_late_do_not_change_a_plan_that_was_recorded(airflow, sandbox):
+    """A retry exports what the first try planned; its batches keep their jobs."""
+    sandbox.fault("poll:500:20")
+    before = exportable(sandbox, "2026-01-05", "2026-01-06")
+    dag = airflow.dag(
+        lambda: archive(
+            retries=1, on_retry_callback=lambda _: sandbox.add_items("scenario", "2026-01-05", 1)
+        )
+    )
+    run = airflow.run(dag, "2026-01-06")
+    assert run.state == "success"
+    (reference,) = run.result("archive")
+    assert sorted(reference["request"]["items"]["asset_ids"]) == before
+    assert accepted(sandbox) == 1
+
+
+def test_only_the_failed_batch_is_submitted_anew(airflow, sandbox):
+    sandbox.fault("job:failed:1,after=1")
+    run = airflow(lambda: archive(deferrable=True, retries=1), run=TWO_BATCHES)
+    assert run.state == "success", run.tries
+    assert [type(one.error) for one in run.tries] == [errors.JobFailedError]
+    assert accepted(sandbox) == 3
+
+
+def test_a_new_run_of_the_same_day_starts_anew(airflow, sandbox, folder):
+    dag = airflow.dag(export(folder.as_uri()))
+    for _ in range(2):
+        assert airflow.run(dag).state == "success"
+    assert accepted(sandbox) == 2

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from datetime import timedelta
+
+import pytest
+from airflow.sdk.definitions.retry_policy import RetryAction
+from conftest import connect
+from exported import archive, archives, export, read
+
+from airflow_provider_assets.landing import LandingOptions
+from airflow_provider_assets.sansio import errors
+from airflow_provider_assets.sensors.archive import AssetArchiveSensor
+
+pytestmark = pytest.mark.airflow
+MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferred"])
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    """Downloads are given up sooner: the pauses between attempts double each time."""
+    monkeypatch.setitem(LandingOptions.__init__.__kwdefaults__, "attempts", 3)
+
+
+# fault -> arguments, error, what its message says
+WAITS = {
+    "job:failed,error=quota of the farm": (
+        {},
+        errors.JobFailedError,
+        ["ended as failure", "quota of the farm", "a retry submits it anew"],
+    ),
+    "job:canceled": ({}, errors.JobCancelledError, ["clear the task to submit it anew"]),
+    "job:stuck": (
+        {"timeout": 1.0},
+        errors.JobTimeoutError,
+        ["at the deadline", "raise `timeout` (or execution_timeout)"],
+    ),
+    "poll:401,after=1": (
+        {},
+        errors.AuthenticationError,
+        ["HTTP 401", "check the credentials and permissions of connection 'scenario_default'"],
+    ),
+    "poll:reset,after=1": (
+        {},
+        errors.VendorUnavailableError,
+        ["got no answer", "check the connection's base_url, the network and any proxy"],
+    ),
+    "poll:500html,after=1": ({}, errors.VendorUnavailableError, ["HTTP 500"]),
+    "poll:200html,after=1": (
+        {},
+        (errors.VendorUnavailableError, errors.ProtocolError),
+        ["expected a JSON object, got text/html"],
+    ),
+}
+
+
+@MODES
+@pytest.mark.parametrize("fault", WAITS)
+def test_a_wait_that_ends_badly_says_what_to_do(airflow, sandbox, fault, deferrable):
+    arguments, expected, texts = WAITS[fault]
+    sandbox.fault(fault)
+    run = airflow(lambda: archive(deferrable=deferrable, **arguments))
+    assert run.state == "failed"
+    assert isinstance(run.error, expected), repr(run.error)
+    assert [text for text in texts if text not in str(run.error)] == []
+    assert sandbox.stats()["totals"]["accepted"] == 1
+
+
+@MODES
+def test_wrong_credentials_fail_at_once_and_name_the_connection(
+    airflow, sandbox, monkeypatch, deferrable
+):
+    wrong = {**sandbox.scenario["connection"], "password": "no-secret"}
+    connect(monkeypatch, "scenario_default", wrong)
+    run = airflow(lambda: archive(deferrable=deferrable, retries=3))
+    assert type(run.error) is errors.AuthenticationError
+    assert "check the credentials and permissions of connection 'scenario_default'" in str(
+        run.error
+    )
+    assert len(run.tries) == 1
+    assert sandbox.stats()["totals"]["submits"] == 0
+
+
+@MODES
+def test_an_unreachable_vendor_is_tried_again_and_then_told(
+    airflow, sandbox, monkeypatch, deferrable
+):
+    nowhere = {"base_url": "http://127.0.0.1:9/v1"}
+    connect(monkeypatch, "scenario_default", {**sandbox.scenario["connection"], "extra": nowhere})
+    run = airflow(lambda: archive(deferrable=deferrable, retries=1))
+    assert type(run.error) is errors.VendorUnavailableError
+    assert "check the connection's base_url, the network and any proxy" in str(run.error)
+    assert len(run.tries) == 2
+
+
+def test_plain_http_to_another_machine_is_refused(airflow, sandbox, monkeypatch):
+    outside = {"base_url": "http://192.0.2.1/v1"}
+    connect(monkeypatch, "scenario_default", {**sandbox.scenario["connection"], "extra": outside})
+    run = airflow(lambda: archive(retries=3))
+    assert type(run.error) is errors.InvalidRequestError
+    assert "allow_http" in str(run.error)
+
+
+def test_a_connection_of_another_type_is_refused(airflow, sandbox, monkeypatch):
+    connect(monkeypatch, "scenario_default", {"conn_type": "http", "host": "x.test"})
+    run = airflow(lambda: archive(retries=3))
+    assert type(run.error) is errors.InvalidRequestError
+    assert "belongs to no vendor; known are" in str(run.error)
+    assert len(run.tries) == 1
+
+
+# --- landing ---------------------------------------------------------------------------------
+
+ANEW = "clear the archive task to export it anew"
+DOWNLOADS = {
+    "download:corrupt@900": (errors.IntegrityError, "is damaged"),
+    "download:truncate@0": (errors.TransferInterruptedError, "closed early"),
+    "download:404": (errors.ArchiveExpiredError, ANEW),
+    "download:expired": (errors.AuthenticationError, ANEW),
+}
+
+
+@pytest.mark.parametrize("fault", DOWNLOADS)
+def test_a_download_that_stays_broken_publishes_nothing(airflow, sandbox, folder, fault):
+    expected, text = DOWNLOADS[fault]
+    sandbox.fault(fault)
+    run = airflow(export(folder.as_uri()))
+    assert run.states["export.land[0]"] == "failed"
+    assert type(run.error) is expected
+    assert text in str(run.error)
+    assert read(folder) == {}
+    assert sandbox.stats()["totals"]["accepted"] == 1
+
+
+@pytest.mark.parametrize("fault", ["download:reset@2000:1", "download:500:1"])
+def test_a_download_that_recovers_lands_whole(airflow, sandbox, folder, fault):
+    sandbox.fault(fault)
+    run = airflow(export(folder.as_uri()))
+    assert run.state == "success", run.tries
+    (data,) = archives(read(folder)).values()
+    (manifest,) = run.results("export.land")
+    served = sandbox.archive(manifest["facts"]["job_id"])
+    assert hashlib.sha256(data).hexdigest() == served["sha256"]
+
+
+def test_an_expired_link_is_asked_for_again(airflow, sandbox, folder):
+    sandbox.fault("download:expired:1")
+    run = airflow(export(folder.as_uri()))
+    assert run.state == "success", run.tries
+    assert sandbox.stats()["totals"]["accepted"] == 1
+    assert len([s for s in sandbox.stats()["faults"] if s["served"]]) == 1
+
+
+def test_a_landing_that_fails_is_retried_without_a_new_submit(airflow, sandbox, folder):
+    sandbox.fault("download:corrupt@900:1")
+    run = airflow(export(folder.as_uri(), landing_args={"retries": 1}))
+    assert run.state == "success", run.tries
+    assert [type(one.error) for one in run.tries] == [errors.IntegrityError]
+    assert zipfile.is_zipfile(next(folder.glob("*.zip")))
+    assert sandbox.stats()["totals"]["accepted"] == 1
+
+
+def test_a_destination_that_is_not_known_is_named(airflow, sandbox):
+    run = airflow(export("ftp://somewhere/else", landing_args={"retries": 3}))
+    assert type(run.error) is errors.InvalidRequestError
+    assert "ftp:// is not known" in str(run.error)
+    assert len(run.tries) == 1
+
+
+# --- what Airflow does with an error ---------------------------------------------------------
+
+
+def decide(error):
+    return archive(task_id="t").retry_policy.evaluate(error, 1, 3, None)
+
+
+def test_the_retry_policy_believes_what_the_vendor_says():
+    assert decide(errors.AuthenticationError("no")).action is RetryAction.FAIL
+    assert decide(errors.InvalidRequestError("no")).action is RetryAction.FAIL
+    assert decide(errors.ProtocolError("no")).action is RetryAction.FAIL
+    assert decide(errors.QuotaExceededError("no")).action is RetryAction.FAIL
+    limited = decide(errors.RateLimitedError("slowly", retry_after=41.0))
+    assert (limited.action, limited.retry_delay) == (RetryAction.RETRY, timedelta(seconds=41))
+    quota = decide(errors.QuotaExceededError("tomorrow", retry_after=3600.0))
+    assert (quota.action, quota.retry_delay) == (RetryAction.RETRY, timedelta(hours=1))
+    for kind in (errors.JobFailedError, errors.VendorUnavailableError, errors.IntegrityError):
+        assert decide(kind("again")).action is RetryAction.DEFAULT
+    assert decide(ValueError("a bug")).action is RetryAction.DEFAULT
+
+
+def test_a_failed_job_is_submitted_anew_by_a_retry(airflow, sandbox):
+    sandbox.fault("job:failed:1")
+    run = airflow(lambda: archive(deferrable=True, retries=1))
+    assert run.state == "success", run.tries
+    assert [type(one.error) for one in run.tries] == [errors.JobFailedError]
+    assert sandbox.stats()["totals"]["accepted"] == 2
+
+
+def test_a_rate_limit_delays_the_retry_by_what_the_vendor_said(airflow, sandbox):
+    sandbox.fault("submit:429:4,retry_after=0.3")
+    run = airflow(lambda: archive(retries=1, retry_delay=timedelta(hours=1)))
+    assert run.state == "success", run.tries
+    (first,) = run.tries
+    assert type(first.error) is errors.RateLimitedError
+    assert sandbox.stats()["totals"]["accepted"] == 1
+
+
+@MODES
+def test_a_sensor_fails_with_the_verdict_on_a_job(airflow, sandbox, deferrable):
+    sandbox.fault("job:failed,error=broken pipe")
+
+    def build():
+        submitted = archive(wait_for_completion=False)
+        AssetArchiveSensor(
+            task_id="wait", archives=submitted.output, deferrable=deferrable, poke_interval=0.1
+        )
+
+    run = airflow(build)
+    assert type(run.error) is errors.JobFailedError
+    assert "broken pipe" in str(run.error)
