@@ -109,6 +109,15 @@ class Stage:
             f"{self.run_id} ends as {state}",
         )
 
+    def until_landed(self) -> None:
+        """Let jobs finish, those too that a later try submits, until the run has succeeded."""
+
+        def landed() -> bool:
+            self.finish_jobs()
+            return self.airflow.run_state(self.dag_id, self.run_id) == "success"
+
+        wait_until(landed, f"{self.run_id} lands")
+
     def until_told(self, text: str, number: int = 1) -> None:
         """Until the log of a try says *text*."""
         wait_until(
@@ -193,12 +202,9 @@ def clear_while_deferred(stage: Stage) -> None:
 def clear_after_success(stage: Stage) -> None:
     stage.start()
     stage.until_waiting()
-    stage.finish_jobs()
-    stage.until_ended("success")
+    stage.until_landed()
     stage.airflow.clear(stage.dag_id, stage.run_id, ARCHIVE)
-    if stage.cell.vendor == "scenario":
-        go_on(stage)
-    stage.until_ended("success")
+    stage.until_landed()
 
 
 def mark_failed(stage: Stage) -> None:
@@ -224,8 +230,7 @@ def timeout_of_airflow(stage: Stage) -> None:
 def go_on(stage: Stage) -> None:
     """The next try waits; its jobs end; the export lands."""
     stage.until_waiting(2)
-    stage.finish_jobs()
-    stage.until_ended("success")
+    stage.until_landed()
 
 
 def told(stage: Stage) -> None:

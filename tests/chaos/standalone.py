@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -47,6 +48,10 @@ def wait_until(holds: Callable[[], Any], what: str, seconds: float = 120.0) -> A
     raise AssertionError(f"not within {seconds:.0f} s: {what}")
 
 
+class LockedError(AssertionError):
+    """The API server could not write to SQLite."""
+
+
 @dataclass
 class Standalone:
     """The running Airflow, its REST API and its processes.
@@ -83,10 +88,13 @@ class Standalone:
     # --- REST --------------------------------------------------------------------------------
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """One call of the public API.
+        """One call of the public API; a write that met a locked database is repeated."""
+        for _ in range(9):
+            with contextlib.suppress(LockedError):
+                return self._ask(method, path, body)
+        return self._ask(method, path, body)
 
-        Writes follow each other: two at once wait for each other in an API server over SQLite.
-        """
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"}
         request = urllib.request.Request(
@@ -97,7 +105,8 @@ class Standalone:
             with turn, urllib.request.urlopen(request, timeout=60) as reply:
                 return json.loads(reply.read() or "null")
         except urllib.error.HTTPError as error:
-            raise AssertionError(f"{method} {path}: {error.code} {error.read()[:500]!r}") from None
+            kind = LockedError if error.code == 500 else AssertionError
+            raise kind(f"{method} {path}: {error.code} {error.read()[:500]!r}") from None
 
     def connect(self, conn_id: str, connection: Mapping[str, Any]) -> None:
         """Make a connection known."""
@@ -182,8 +191,7 @@ class Standalone:
         for process in both if signum == signal.SIGKILL else first:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(signum)
-        _, alive = psutil.wait_procs(both, timeout=30)
-        assert not alive, alive
+        wait_until(lambda: not any(map(_alive, both)), "the triggerer ends", 30)
 
     def start_triggerer(self) -> None:
         """Another triggerer, as after a deployment."""
@@ -199,6 +207,12 @@ class Standalone:
             assert root.stdin
             root.stdin.close()
             root.wait(20)
+
+
+def _alive(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE  # standalone does not reap its parts
+    return False
 
 
 def _title(process: psutil.Process) -> str:
@@ -233,8 +247,7 @@ def _environment(home: Path, port: int) -> dict[str, str]:
         **IMPATIENCE,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "AIRFLOW_HOME": str(home),
-        # Six processes write to one SQLite; with its defaults, the scheduler dies of a locked database.
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=12",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
@@ -261,6 +274,10 @@ def standalone(home: Path, dag_ids: set[str]) -> Iterator[Standalone]:
     url = f"http://127.0.0.1:{port}"
     with contextlib.closing(sqlite3.connect(home / "airflow.db")) as database:
         database.execute("PRAGMA journal_mode=WAL")  # stays with the file
+    (home / "config").mkdir()
+    shutil.copy(
+        Path(__file__).with_name("local_settings.py"), home / "config/airflow_local_settings.py"
+    )
     airflow = Standalone(home, env, url, [_guarded("standalone", env, home)])
     try:
         wait_until(airflow.log_in, f"Airflow answers; see {home}/standalone.log", 180)

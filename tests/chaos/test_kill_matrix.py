@@ -4,6 +4,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from signal import SIGKILL, SIGTERM
 
 import pytest
@@ -57,7 +58,7 @@ def matrix(request, airflow, tmp_path_factory, chaos_table) -> dict[Cell, Seen |
             with staged(airflow, cell, folder) as stage:
                 script(stage)
                 seen[cell] = stage.seen()
-        except Exception:
+        except Exception:  # noqa: BLE001  # the cell's test raises it
             seen[cell] = traceback.format_exc()
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -67,7 +68,7 @@ def matrix(request, airflow, tmp_path_factory, chaos_table) -> dict[Cell, Seen |
     for event, signum in SIGNALS.items():
         hit = [cell for cell in wanted if cell.event == event]
         if hit:
-            barrier = threading.Barrier(len(hit), lambda: replace_triggerer(airflow, signum))
+            barrier = threading.Barrier(len(hit), partial(replace_triggerer, airflow, signum))
             with ThreadPoolExecutor(len(hit)) as pool:
                 for cell in hit:
                     pool.submit(play, cell, through(barrier))
@@ -91,8 +92,7 @@ def through(barrier: threading.Barrier) -> Callable[[Stage], None]:
             barrier.abort()
             raise
         barrier.wait()
-        stage.finish_jobs()
-        stage.until_ended("success")
+        stage.until_landed()
 
     return script
 
