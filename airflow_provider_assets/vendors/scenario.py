@@ -5,7 +5,6 @@ The flows; what they rely on stands, with its sources, in ``scenario_wire``.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -62,28 +61,16 @@ class Scenario(Vendor):
     def authorize(self, request: HttpRequest) -> Flow[HttpRequest]:
         """Basic or bearer, and the project where one is set."""
         yield from ()
-        headers = [("Authorization", self._authorization()), ("Accept", "application/json")]
+        headers = [
+            ("Authorization", wire.authorization(self.connection)),
+            ("Accept", "application/json"),
+        ]
         if request.body is not None:
             headers.append(("Content-Type", "application/json"))
         params = request.params
         if project := self.connection.text("project_id"):
             params += (("projectId", project),)
         return replace(request, headers=(*request.headers, *headers), params=params)
-
-    def _authorization(self) -> str:
-        conn = self.connection
-        if conn.text("auth_type") == "bearer" or (conn.password and not conn.login):
-            token = conn.password or conn.text("token")
-            if not token:
-                raise InvalidRequestError(
-                    f"connection {conn.conn_id!r}: a bearer token is needed in the password"
-                )
-            return f"Bearer {token}"
-        if not conn.login or not conn.password:
-            raise InvalidRequestError(
-                f"connection {conn.conn_id!r}: login (API key) and password (API secret) are needed"
-            )
-        return "Basic " + base64.b64encode(f"{conn.login}:{conn.password}".encode()).decode()
 
     def error_class(self, status: int, data: JSON) -> type[AssetsError]:
         """As everywhere, but a 429 of a plan's ceiling is a quota, not a rate."""
@@ -98,19 +85,35 @@ class Scenario(Vendor):
     def _post(
         self, path: str, data: JSON, *, idempotent: bool = True, accept: Iterable[int] = ()
     ) -> HttpRequest:
-        return HttpRequest(
-            "POST",
-            self.base_url + path,
-            body=json_body(data),
-            idempotent=idempotent,
-            accept=frozenset(accept),
-        )
+        url, body = self.base_url + path, json_body(data)
+        return HttpRequest("POST", url, body=body, idempotent=idempotent, accept=frozenset(accept))
+
+    def _pages(
+        self,
+        path: str,
+        params: Iterable[tuple[str, str]],
+        key: str,
+        take: Callable[[list[dict[str, JSON]]], bool],
+    ) -> Flow[None]:
+        """Hand every page of a listing to *take*, until it says that this is enough."""
+        tokens: list[str] = []
+        while True:
+            page = [("paginationToken", token) for token in tokens[-1:]]
+            data = (yield from self.send(self._get(path, *params, *page))).json_object()
+            token = data.get("nextPaginationToken")
+            # A page may be empty and still have a successor (SDK, nextPaginationToken).
+            if take(objects(data, key)) or not token:
+                return
+            if str(token) in tokens:
+                raise ProtocolError(f"Scenario: the pages of {path} go round in circles")
+            tokens.append(str(token))
 
     # --- what to export ----------------------------------------------------------------------
 
     def check(self) -> Flow[str]:
         """List one asset: nothing is billed, and key and project are proved."""
-        yield from self.send(self._get("/assets", ("pageSize", "1")))
+        reply = yield from self.send(self._get("/assets", ("pageSize", "1")))
+        objects(reply.json_object(), "assets")  # a page of some other site is no proof
         return "Scenario accepts the credentials"
 
     def validate(self, *, options: Mapping[str, JSON]) -> Mapping[str, JSON]:
@@ -132,23 +135,17 @@ class Scenario(Vendor):
 
     def select(self, query: Mapping[str, JSON], window: Window | None) -> Flow[list[Item]]:
         """Successful assets of the listing; ``by`` is ``createdAt`` (default) or ``updatedAt``."""
-        by = query.get("by", "createdAt")
-        if by not in {"createdAt", "updatedAt"}:
-            raise InvalidRequestError(f"select.by: {by!r} is neither createdAt nor updatedAt")
-        params = wire.listing(query, str(by), window)
+        by = str(query.get("by", "createdAt"))
+        params = wire.listing(query, by, window)
         found: list[Item] = []
-        page: tuple[tuple[str, str], ...] = ()
-        while True:
-            data = (yield from self.send(self._get("/assets", *params, *page))).json_object()
-            found += [
-                Item("asset_ids", text(asset, "id"))
-                for asset in objects(data, "assets")
-                if wire.wanted(asset, str(by), window)
-            ]
-            # A page may be empty and still have a successor (SDK, nextPaginationToken).
-            if not data.get("nextPaginationToken"):
-                return found
-            page = (("paginationToken", str(data["nextPaginationToken"])),)
+
+        def take(assets: list[dict[str, JSON]]) -> bool:
+            wanted = (asset for asset in assets if wire.wanted(asset, by, window))
+            found.extend(Item("asset_ids", text(asset, "id")) for asset in wanted)
+            return False
+
+        yield from self._pages("/assets", params, "assets", take)
+        return found
 
     def metadata(self, asset_ids: Sequence[str]) -> Flow[dict[str, dict[str, JSON]]]:
         """Id -> the vendor's record; ids that the vendor does not know are left out."""
@@ -169,7 +166,7 @@ class Scenario(Vendor):
         data = reply.json_object()
         job = data.get("job")
         job_id = data.get("jobId") or (job.get("jobId") if isinstance(job, dict) else None)
-        if reply.status != HTTPStatus.OK or not job_id:
+        if reply.status == wire.DRY_RUN or not job_id:
             raise ProtocolError(
                 f"Scenario answered the submission with HTTP {reply.status} and no job id",
                 vendor=self.spec.name,
@@ -188,14 +185,21 @@ class Scenario(Vendor):
     def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[ArchiveJob]]:
         """``GET /jobs`` for many; ``GET /jobs/{jobId}`` for one, or one that the list lacks."""
         listed: dict[str, dict[str, JSON]] = {}
-        if len(jobs) > 1:
-            wanted = {job.job_id for job in jobs}
-            since = min(job.submitted_at or 0.0 for job in jobs)
+        # A job of unknown age would have us list all that ever ran.
+        dated = {job.job_id: job.submitted_at for job in jobs if job.submitted_at is not None}
+        if len(dated) > 1:
+            since, wanted = min(dated.values()), dated.keys()
             listed = yield from self._jobs(since, lambda seen: wanted <= seen.keys())
         result = []
         for job in jobs:
-            data = listed.get(job.job_id) or (yield from self._one(job))
-            result.append(replace(self._job(data), submitted_at=job.submitted_at))
+            try:
+                data = listed.get(job.job_id) or (yield from self._one(job))
+            except VendorUnavailableError:
+                if len(jobs) == 1:
+                    raise
+                result.append(job)  # as it was: the others need not suffer
+            else:
+                result.append(replace(self._job(data), submitted_at=job.submitted_at))
         return result
 
     def _jobs(
@@ -209,13 +213,13 @@ class Scenario(Vendor):
             ("pageSize", str(wire.PAGE)),
         )
         seen: dict[str, dict[str, JSON]] = {}
-        page: tuple[tuple[str, str], ...] = ()
-        while True:
-            data = (yield from self.send(self._get("/jobs", *params, *page))).json_object()
-            seen |= {text(job, "jobId"): job for job in objects(data, "jobs")}
-            if enough(seen) or not data.get("nextPaginationToken"):
-                return seen
-            page = (("paginationToken", str(data["nextPaginationToken"])),)
+
+        def take(jobs: list[dict[str, JSON]]) -> bool:
+            seen.update({text(job, "jobId"): job for job in jobs})
+            return enough(seen)
+
+        yield from self._pages("/jobs", params, "jobs", take)
+        return seen
 
     def _one(self, job: ArchiveJob) -> Flow[dict[str, JSON]]:
         path = quote(job.job_id, safe="")

@@ -7,15 +7,16 @@ generated from the vendor's OpenAPI document.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
-from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, JobState
 from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
 from airflow_provider_assets.vendors.base import strings
-from airflow_provider_assets.vendors.connection import ConnectionForm
+from airflow_provider_assets.vendors.connection import Connection, ConnectionForm
 from airflow_provider_assets.vendors.replies import text
 
 # API reference, "Request batch": "batch limited to 1000 assets".
@@ -29,6 +30,8 @@ JOB_TYPE = "assets-download"
 # SDK: file names inside the archive have at most 128 characters; we allow the archive as many.
 MAX_NAME = 128
 ID_TOKEN = "<id>"  # noqa: S105  # a token of a template
+# SDK: the answer to a dry run, which is no submission.
+DRY_RUN = 269
 # Our own word for a job that the vendor answers with 404.
 UNKNOWN_JOB = "unknown to the vendor"
 # A finished job without a link is asked again this often, this many seconds apart.
@@ -82,13 +85,37 @@ FORM = ConnectionForm(
 )
 
 
+def authorization(conn: Connection) -> str:
+    """Basic with key and secret, or a bearer token.
+
+    :raises InvalidRequestError: if the connection lacks them.
+    """
+    if conn.text("auth_type") == "bearer" or (conn.password and not conn.login):
+        token = conn.password or conn.text("token")
+        if not token:
+            raise InvalidRequestError(
+                f"connection {conn.conn_id!r}: a bearer token is needed in the password"
+            )
+        return f"Bearer {token}"
+    if not conn.login or not conn.password:
+        raise InvalidRequestError(
+            f"connection {conn.conn_id!r}: login (API key) and password (API secret) are needed"
+        )
+    return "Basic " + base64.b64encode(f"{conn.login}:{conn.password}".encode()).decode()
+
+
 def listing(query: Mapping[str, JSON], by: str, window: Window | None) -> list[tuple[str, str]]:
     """The query of a listing.
 
     :raises InvalidRequestError: for filters that the vendor refuses together.
     """
+    if by not in {"createdAt", "updatedAt"}:
+        raise InvalidRequestError(f"select.by: {by!r} is neither createdAt nor updatedAt")
     if "type" in query and "types" in query:
         raise InvalidRequestError("select: type and types exclude each other; use types")
+    for name in ("deleted", "originalAssets"):
+        if not isinstance(query.get(name), (bool, type(None))):
+            raise InvalidRequestError(f"select.{name}: {query[name]!r} is not true or false")
     params = [("pageSize", str(PAGE))]
     if query.get("deleted"):
         # SDK: the trash takes no other filter and no sorting.
@@ -100,7 +127,9 @@ def listing(query: Mapping[str, JSON], by: str, window: Window | None) -> list[t
             # Both bounds are exclusive and of milliseconds: one back makes the start inclusive.
             field = by.removesuffix("At")
             after = iso_ms(window.start - timedelta(milliseconds=1))
-            params += [(f"{field}After", after), (f"{field}Before", iso_ms(window.end))]
+            # A bound within a millisecond: what carries that millisecond is judged on this side.
+            before = iso_ms(window.end + timedelta(microseconds=999))
+            params += [(f"{field}After", after), (f"{field}Before", before)]
     given = {name: value for name, value in query.items() if name != "by" and value is not None}
     return params + [(name, param(given[name], f"select.{name}")) for name in sorted(given)]
 
@@ -112,13 +141,8 @@ def complete(options: Mapping[str, JSON]) -> Mapping[str, JSON]:
     """
     done: dict[str, JSON] = {"file_name_template": ID_TOKEN, "flat": True, **options}
     for name in ("file_name_template", "archive_name"):
-        value = done.get(name, "")
-        if not isinstance(value, str):
-            raise InvalidRequestError(f"options.{name}: expected text, got {value!r}")
-        if len(value) > MAX_NAME:
-            raise InvalidRequestError(
-                f"options.{name}: {len(value)} characters; the limit is {MAX_NAME}"
-            )
+        if not isinstance(done.get(name, ""), str):
+            raise InvalidRequestError(f"options.{name}: expected text, got {done[name]!r}")
     if "/" in str(done.get("archive_name", "")):
         raise InvalidRequestError("options.archive_name is a name, not a path; leave out '/'")
     for name in ("flat", "prefer_original"):
@@ -128,6 +152,11 @@ def complete(options: Mapping[str, JSON]) -> Mapping[str, JSON]:
     if ID_TOKEN not in template:
         # Entry names may collide without it, and the vendor does not say what happens then.
         done["file_name_template"] = f"{template}-{ID_TOKEN}" if template else ID_TOKEN
+    for name in ("file_name_template", "archive_name"):
+        if (length := len(str(done.get(name, "")))) > MAX_NAME:
+            raise InvalidRequestError(
+                f"options.{name}: {length} characters; the limit is {MAX_NAME}"
+            )
     return done
 
 
@@ -159,7 +188,12 @@ def wanted(asset: Mapping[str, JSON], by: str, window: Window | None) -> bool:
     """Whether it is finished and inside: the trash is listed without bounds."""
     if asset.get("status", "success") != "success":
         return False
-    return window is None or by not in asset or window.holds(parse_moment(asset[by], by))
+    if window is None or by not in asset:
+        return True
+    try:
+        return window.holds(parse_moment(asset[by], by))
+    except InvalidRequestError as error:
+        raise ProtocolError(f"Scenario: an asset's {error.message}") from None
 
 
 def is_ceiling(data: JSON) -> bool:
@@ -180,7 +214,7 @@ def job(data: Mapping[str, JSON], state: JobState) -> ArchiveJob:
         text(data, "jobId"),
         state=state,
         vendor_status=str(data.get("status") or ""),
-        progress=float(progress) if isinstance(progress, (int, float)) else None,
+        progress=min(max(progress, 0.0), 1.0) if isinstance(progress, (int, float)) else None,
         reason="; ".join(str(notes[key]) for key in ("error", "hint") if notes.get(key)),
     )
 
@@ -198,9 +232,10 @@ def param(value: JSON, name: str) -> str:
     """SDK: lists are joined by commas, booleans are lower-case words."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, list):
-        return ",".join(strings(value, name))
-    return str(value)
+    values = strings(value if isinstance(value, list) else [str(value)], name)
+    if isinstance(value, dict) or not values:
+        raise InvalidRequestError(f"{name}: {value!r} would select everything; leave it out")
+    return ",".join(values)
 
 
 def all_strings(data: JSON) -> list[str]:
