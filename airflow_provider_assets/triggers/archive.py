@@ -8,7 +8,6 @@ from typing import Any, cast
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_assets._airflow import aconnection
-from airflow_provider_assets.hooks.base import AsyncClient
 from airflow_provider_assets.sansio.errors import AssetsError, ErrorDict, from_dict, to_dict
 from airflow_provider_assets.sansio.jobs import ArchiveJob, Data
 from airflow_provider_assets.triggers.events import AssetArchiveEventTrigger
@@ -90,22 +89,16 @@ class AssetArchiveTrigger(BaseTrigger):
 
         Never called on a restart of the triggerer, where the jobs must go on.
         """
-        client = AsyncClient(await aconnection(self.conn_id))
-        try:
+        async with shared(await aconnection(self.conn_id)) as poller:
+            client = poller.client
             for job in map(ArchiveJob.from_dict, self.jobs):
+                asking = client.vendor.cancel_and_tell(job, asked=self.cancel_on_kill)
                 try:
-                    self.log.info(
-                        "%s",
-                        await client.run(
-                            client.vendor.cancel_and_tell(job, asked=self.cancel_on_kill)
-                        ),
-                    )
+                    self.log.info("%s", await client.run(asking))
                 except AssetsError as error:
                     self.log.warning(
                         "Cancelling %s job %s failed: %s", job.vendor, job.job_id, error
                     )
-        finally:
-            await client.close()
 
     def _progress(self, job: ArchiveJob) -> None:
         self.log.info("%s", describe(job))

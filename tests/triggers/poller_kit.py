@@ -91,14 +91,13 @@ async def wait(conn: Connection, jobs, *, seconds=60.0, pace: float | None = PAC
         return await poller.wait(jobs, deadline=time.time() + seconds, interval=pace, **options)
 
 
-async def until(true, *, seconds=60.0) -> None:
-    """Let the loop run until *true* says so."""
-
-    async def look() -> None:
-        while not await asyncio.to_thread(true):
-            await asyncio.sleep(0.02)
-
-    await asyncio.wait_for(look(), seconds)
+async def until(true, *, looks=2000) -> None:
+    """Let the loop run until *true* says so; it is asked in a thread, as it may ask the sandbox."""
+    for _ in range(looks):
+        if await asyncio.to_thread(true):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it never came about")
 
 
 def states(ends: list[End]) -> list[str]:

@@ -1,0 +1,194 @@
+"""The trigger as the triggerer runs it, on a bare loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+
+import pytest
+from poller_kit import PACE, Account, left, states, until
+
+from airflow_provider_assets.triggers import poller as module
+from airflow_provider_assets.triggers.archive import AssetArchiveTrigger, read_ends
+
+CONN = "waits"
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch):
+    def put(part, **changes) -> None:
+        conn = {**part["connection"], **changes}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{CONN.upper()}", json.dumps(conn))
+
+    return put
+
+
+def trigger(jobs, *, seconds=60.0, **options) -> AssetArchiveTrigger:
+    dicts = [job.to_dict() for job in jobs]
+    made = AssetArchiveTrigger(
+        CONN, dicts, time.time() + seconds, **{"poll_interval": PACE, **options}
+    )
+    path, arguments = made.serialize()
+    assert path.rpartition(".")[2] == "AssetArchiveTrigger"
+    return AssetArchiveTrigger(**json.loads(json.dumps(arguments)))
+
+
+async def run(one: AssetArchiveTrigger):
+    """The payload of the one event, as it is after the database."""
+    events = [event async for event in one.run()]
+    assert len(events) == 1
+    return json.loads(json.dumps(events[0].payload))
+
+
+def test_one_event_tells_the_ends_of_all_jobs_in_order(account: Account, connect) -> None:
+    async def main() -> None:
+        jobs = await account.submit(3)
+        connect(account.part)
+        running = asyncio.create_task(run(trigger(jobs, carry={"batch": 7})))
+        await until(lambda: account.rounds() >= 1)
+        account.sandbox.job(jobs[1].job_id, "cancel")
+        account.finish()
+        event = await running
+        assert event["job_ids"] == [job.job_id for job in jobs]
+        assert event["carry"] == {"batch": 7}
+        assert states(read_ends(event)) == ["succeeded", "cancelled", "succeeded"]
+        assert left() == []
+
+    asyncio.run(main())
+
+
+def test_an_event_holds_no_secret_and_no_url(account: Account, connect) -> None:
+    async def main() -> None:
+        jobs = await account.submit(2)
+        connect(account.part)
+        account.finish()
+        text = json.dumps(await run(trigger(jobs)))
+        assert "http" not in text
+        assert account.part["connection"]["password"] not in text
+
+    asyncio.run(main())
+
+
+def test_refused_credentials_are_an_event_with_their_type(account: Account, connect) -> None:
+    async def main() -> None:
+        jobs = await account.submit(2)
+        connect(account.part, password="another")
+        ends = read_ends(await run(trigger(jobs)))
+        assert states(ends) == ["AuthenticationError"] * 2
+        assert left() == []
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_lacks_something_is_an_event_too(topaz: Account, connect) -> None:
+    async def main() -> None:
+        jobs = await topaz.submit(1)
+        connect(topaz.part, password="")
+        (end,) = read_ends(await run(trigger(jobs)))
+        assert not isinstance(end, type(jobs[0]))
+        assert left() == []
+
+    asyncio.run(main())
+
+
+def test_a_deadline_that_has_passed_is_no_reason_not_to_ask(account: Account, connect) -> None:
+    """A triggerer may be down for longer than the deadline, and the job have ended meanwhile."""
+
+    async def main() -> None:
+        jobs = await account.submit(2)
+        connect(account.part)
+        account.finish()
+        assert states(read_ends(await run(trigger(jobs, seconds=-5)))) == ["succeeded"] * 2
+
+    asyncio.run(main())
+
+
+def test_a_restart_of_the_triggerer_cancels_no_job(account: Account, connect) -> None:
+    async def main() -> None:
+        jobs = await account.submit(2)
+        connect(account.part)
+        for _ in range(2):
+            running = asyncio.create_task(run(trigger(jobs, cancel_on_kill=True)))
+            asked = (account.totals() or {}).get("bulk_polls", 0)
+            await until(lambda asked=asked: account.totals().get("bulk_polls", 0) > asked)
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            assert left() == []
+        assert account.totals()["cancels"] == 0
+        account.finish()
+        assert states(read_ends(await run(trigger(jobs)))) == ["succeeded"] * 2
+
+    asyncio.run(main())
+
+
+def test_a_trigger_that_is_given_up_half_way_leaves_nothing(account: Account, connect) -> None:
+    async def main() -> None:
+        jobs = await account.submit(1)
+        connect(account.part)
+        account.finish()
+        events = trigger(jobs).run()
+        assert (await anext(events)).payload["job_ids"] == [jobs[0].job_id]
+        await events.aclose()
+        assert left() == []
+
+    asyncio.run(main())
+
+
+def test_on_kill_asks_topaz_to_cancel_what_the_user_said_is_his(topaz: Account, connect) -> None:
+    async def main() -> None:
+        jobs = await topaz.submit(2)
+        connect(topaz.part)
+        await trigger(jobs).on_kill()
+        assert topaz.totals()["cancels"] == 0
+        await trigger(jobs, cancel_on_kill=True).on_kill()
+        assert topaz.totals()["cancels"] == 2
+        ends = read_ends(await run(trigger(jobs)))
+        assert states(ends) == ["cancelled"] * 2
+        assert left() == []
+
+    asyncio.run(main())
+
+
+def test_on_kill_claims_nothing_where_the_vendor_cannot_cancel(scenario: Account, connect) -> None:
+    async def main() -> None:
+        jobs = await scenario.submit(1)
+        connect(scenario.part)
+        await trigger(jobs).on_kill()
+        assert scenario.totals()["cancels"] == 0
+        scenario.finish()
+        assert states(read_ends(await run(trigger(jobs)))) == ["succeeded"]
+        assert left() == []
+
+    asyncio.run(main())
+
+
+def test_on_kill_leaves_the_waits_of_others_alone(topaz: Account, connect) -> None:
+    async def main() -> None:
+        jobs = await topaz.submit(2)
+        connect(topaz.part)
+        running = asyncio.create_task(run(trigger(jobs[:1])))
+        await until(lambda: topaz.totals().get("polls"))
+        await trigger(jobs[1:], cancel_on_kill=True).on_kill()
+        assert len(module._POLLERS) == 1
+        topaz.finish()
+        assert states(read_ends(await running)) == ["succeeded"]
+        assert left() == []
+
+    asyncio.run(main())
+
+
+def test_a_vendor_that_refuses_to_cancel_does_not_fail_on_kill(topaz: Account, connect) -> None:
+    async def main() -> None:
+        jobs = await topaz.submit(2)
+        connect(topaz.part)
+        topaz.sandbox.fault(f"cancel:500,match={jobs[0].job_id}")
+        await trigger(jobs, cancel_on_kill=True).on_kill()
+        ends = asyncio.create_task(run(trigger(jobs)))
+        await until(lambda: topaz.rounds() >= 1)
+        topaz.finish()
+        assert states(read_ends(await ends)) == ["succeeded", "cancelled"]
+        assert left() == []
+
+    asyncio.run(main())
