@@ -123,13 +123,15 @@ class Fault:
     """What goes wrong with one response.
 
     ``status``: answered instead of the file. ``cut``: bytes of the body after which the connection is
-    reset. ``stall``: bytes after which nothing more comes. ``location``: a redirect.
+    reset. ``stall``: bytes after which nothing more comes. ``location``: a redirect. ``delay``: seconds
+    before anything is answered.
     """
 
     status: int | None = None
     cut: int | None = None
     stall: int | None = None
     location: str | None = None
+    delay: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -197,8 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
             origin.seen.append(seen)
             number = len(origin.seen)
             fault = origin.fault(seen, number) or Fault()
-        if origin.delay:
-            time.sleep(origin.delay)
+        time.sleep(origin.delay + fault.delay)
         if fault.location:
             self._answer(302, b"", {"Location": fault.location})
         elif fault.status or data is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from airflow_provider_assets.landing.zipformat import Ledger
 from airflow_provider_assets.landing.zipscan import ZipScanner
@@ -71,6 +71,18 @@ class Audit:
             self._hash.update(view)
         if self.scanner:
             self.scanner.feed(view)
+
+    def snapshot(self) -> tuple[str, Ledger] | None:
+        """Container and ledger as they stand, None where an audit of this kind cannot be taken over."""
+        if isinstance(self.scanner, ZipScanner):
+            return "zip", replace(self.scanner.ledger)
+        return None if self.scanner else ("", Ledger())
+
+    def take_over(self, ledger: Ledger, size: int, *, is_zip: bool) -> None:
+        """Go on after *size* bytes that another audit saw; feed the scanner from ``ledger.offset``."""
+        self.size, self._hash = size, None
+        if is_zip and self.look_inside:
+            self.scanner = ZipScanner(ledger=ledger, max_entries=self.max_entries)
 
     def close(self) -> None:
         """No more bytes follow.

@@ -13,6 +13,7 @@ from airflow_provider_assets.landing.job import Job, Meter
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.model import LandingOptions, Progress, Source
 from airflow_provider_assets.landing.pack import land_packed
+from airflow_provider_assets.landing.resume import load
 from airflow_provider_assets.landing.store import Store
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.messages import JSON
@@ -56,6 +57,8 @@ def _files_are_there(job: Job, document: bytes) -> bool:
 
 def _move(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
     if job.layout == "archive":
+        if load(job.state, job.key, label=job.label) is None:
+            job.store.sweep([job.key])
         return land_one(job, sources[0]) if len(sources) == 1 else land_packed(job, sources)
     if len(sources) > 1:
         return land_many(job, sources)
@@ -72,6 +75,7 @@ def _land_inside(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
         resolved = replace(source, resolve=lambda: next(links, None) or source.resolve())
         if not link.single_use:
             return land_unpacked(job, resolved)
+        stage.store.sweep([stage.key])
         kept, inside = land_one(stage, resolved)
         _commit(stage, kept, inside)
     return land_staged(job, stage.key, kept.bytes)
@@ -128,6 +132,7 @@ def land(
         options=options,
         facts=dict(facts or {}),
         meter=Meter(options.clock, progress),
+        state=state,
     )
     before = landed_before(job)
     if before and before.layout == layout:

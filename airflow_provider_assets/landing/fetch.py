@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
 
 from airflow_provider_assets.landing.audit import Audit
 from airflow_provider_assets.landing.crew import Crew
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.model import MIB, Source
-from airflow_provider_assets.landing.pump import Board, Pump
+from airflow_provider_assets.landing.pump import Board, Loading, Pump
+from airflow_provider_assets.landing.resume import Checkpoint, chain, load, save
 from airflow_provider_assets.landing.source import Download, SourceChangedError
-from airflow_provider_assets.landing.store import Part, PartWriter, Store, Stored, Whole
+from airflow_provider_assets.landing.store import Held, Part, PartWriter, Store, Stored, Whole
 from airflow_provider_assets.landing.tuner import START, Tuner
 from airflow_provider_assets.landing.wire import Wire
 from airflow_provider_assets.landing.zipscan import ZipScanner
-from airflow_provider_assets.sansio.errors import TransferInterruptedError
+from airflow_provider_assets.sansio.errors import (
+    IntegrityError,
+    PermanentError,
+    TransferInterruptedError,
+)
 
 _RESTARTS = 3
+_SAVE_EVERY = 10.0  # seconds: what a SIGKILL may cost in bytes fetched again
 PART = 8 * MIB
 FIRST = 2 * MIB  # asked for by the first request, before the length is known
 _HASHED = 256 * MIB  # above, sha256 costs over 15 % of the wall time of a fast transfer
@@ -33,70 +41,209 @@ class _Single:
     key: str
     held: list[memoryview] = field(default_factory=list)
 
-    def put_part(self, part: Part, data: memoryview) -> None:
+    def put_part(self, part: Part, data: memoryview) -> str:
         self.held.append(data)
+        return ""
 
-    def done(self) -> Sequence[Part]:
+    @property
+    def state(self) -> Mapping[str, str]:
+        return {}
+
+    def done(self) -> Sequence[Held]:
         return ()
 
     def commit(self, whole: Whole, *, overwrite: bool) -> Stored:
         data = self.held[0] if self.held else b""
         return self.store.put(self.key, data, crc32=whole.crc32, overwrite=overwrite)
 
+    def read(self, offset: int, view: memoryview) -> bool:
+        return False
+
+    def keep(self) -> None:
+        self.held.clear()
+
     def abort(self) -> None:
         self.held.clear()
 
 
 def land_one(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
-    """Land one file as it is, under ``job.key``.
+    """Land one file as it is, under ``job.key``; go on where an earlier attempt broke, if it is known.
 
-    :raises AssetsError: nothing is visible then, and nothing is left behind.
+    :raises AssetsError: nothing is visible then. With ``job.state`` the parts are kept for the next
+        attempt where another may succeed; otherwise nothing is left behind.
     """
     for _ in range(_RESTARTS):
+        transfer = Transfer(job, source)
         try:
-            return _attempt(job, source)
+            return transfer.run()
         except SourceChangedError:
+            save(job.state, job.key, None)
             job.meter.bytes = 0
     raise TransferInterruptedError("the download changes while it is read; try again later")
 
 
-def _attempt(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
-    options, stop = job.options, threading.Event()
-    download = Download(source, options, stop, on_bytes=job.meter.add)
-    wire = Wire(timeout=options.stall_seconds)
-    writer: PartWriter | None = None
-    try:
-        download.open(wire, FIRST)
-        job.meter.total = download.total
-        audit = _audit(job, download.total)
-        size = part_size(job, download.total)
-        writer = _writer(job, download.total, size)
-        spare = max(2, options.max_memory // 2 // size)
-        first = FIRST if download.ranged else size
+@dataclass(slots=True)
+class Transfer:
+    """One attempt at one object."""
+
+    job: Job
+    source: Source
+    stop: threading.Event = field(default_factory=threading.Event)
+    _writer: PartWriter | None = None
+    _checkpoint: Checkpoint | None = None
+    _saved: float = 0.0
+    _proof: str = ""
+
+    def run(self) -> tuple[Manifest, list[Entry]]:
+        """Fetch, verify, publish.
+
+        :raises SourceChangedError: if the file became another one.
+        :raises AssetsError: as :func:`land_one` says.
+        """
+        job, options = self.job, self.job.options
+        download = Download(self.source, options, self.stop, on_bytes=job.meter.add)
+        wire = Wire(timeout=options.stall_seconds)
+        failure: BaseException | None = None
+        try:
+            audit, pump = self._prepare(download, wire)
+            whole = self._pump(download, pump, wire)
+            audit.close()
+            _check_length(download, self.source, whole)
+            stored = pump.writer.commit(whole, overwrite=job.overwrite)
+            return _describe(job, audit, download, whole, stored)
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            wire.close()
+            self._leave(failure)
+
+    def _prepare(self, download: Download, wire: Wire) -> tuple[Audit, Pump]:
+        job = self.job
+        known, writer = self._resumable()
+        self._writer = writer
+        done = min(known.parts * known.part_size, known.total - 1) if known else 0
+        download.open(wire, FIRST, at=done)
+        job.meter.total = total = download.total
+        if known and (total, download.validator) != (known.total, known.validator):
+            raise SourceChangedError
+        size = known.part_size if known else part_size(job, total)
+        audit = self._resumed_audit(download, wire, known, writer) if known else _audit(job, total)
+        if writer is None:
+            small = total is not None and total <= size
+            writer = (
+                _Single(job.store, job.key) if small else job.store.begin(job.key, label=job.label)
+            )
+        self._writer = writer
+        spare = max(2, job.options.max_memory // 2 // size)
         board = Board(
-            download.total, size, first, size, spare, audit,
-            sliced=download.ranged, window=spare,
+            total, size, FIRST if download.ranged else size, size, spare, audit,
+            sliced=download.ranged, window=spare, on_audited=self._note(download, audit, size),
         )  # fmt: skip
-        pump = Pump(download, board, writer)
+        if known:
+            board.skip(known.parts, Whole(known.parts * size, known.crc32))
+            job.meter.add(known.parts * size)
+        return audit, Pump(download, board, writer)
+
+    def _pump(self, download: Download, pump: Pump, wire: Wire) -> Whole:
+        options, board = self.job.options, pump.board
         crew = Crew(
             pump.step,
-            stop,
+            self.stop,
             halt=board.stop,
             timeout=options.stall_seconds,
             tuner=Tuner() if download.ranged and not options.concurrency else None,
             resized=board.resize,
             busy=lambda: download.busy,
         )
-        crew.run(wire, options.concurrency or START, job.meter.tick)
-        whole = pump.whole()
-        audit.close()
-        _check_length(download, source, whole)
-        stored = writer.commit(whole, overwrite=job.overwrite)
-        return _describe(job, audit, download, whole, stored)
-    finally:
-        wire.close()
+        crew.run(wire, options.concurrency or START, self._tick)
+        return pump.whole()
+
+    def _tick(self) -> int:
+        now = self.job.options.clock()
+        if self._checkpoint and now - self._saved >= _SAVE_EVERY:
+            self._saved = now
+            save(self.job.state, self.job.key, self._checkpoint)
+        return self.job.meter.tick()
+
+    # -- going on -----------------------------------------------------------------------------
+
+    def _resumable(self) -> tuple[Checkpoint | None, PartWriter | None]:
+        job = self.job
+        known = load(job.state, job.key, label=job.label)
+        writer = job.store.resume(job.key, known.writer) if known else None
+        if known and writer and known.is_proven_by(writer.done()):
+            self._proof = known.proof
+            return known, writer
         if writer:
             writer.abort()
+        save(job.state, job.key, None)
+        return None, None
+
+    def _resumed_audit(
+        self, download: Download, wire: Wire, known: Checkpoint, writer: PartWriter | None
+    ) -> Audit:
+        """An audit that has seen the parts which are stored: read back, or taken over from the ledger."""
+        audit = _audit(self.job, known.total)
+        done = known.parts * known.part_size
+        if writer and writer.read(0, memoryview(bytearray(1))):
+            _feed(audit, writer.read, 0, done)
+            return audit
+        audit.take_over(known.ledger, done, is_zip=known.container == "zip")
+        if known.container == "zip" and self.job.verify:
+            _feed(audit.scanner or audit, partial(download.read, wire), known.offset, done)
+        return audit
+
+    def _note(self, download: Download, audit: Audit, size: int) -> Callable[[Loading, int], None]:
+        """What remembers the parts that went by; called in their order."""
+
+        def note(part: Loading, crc: int) -> None:
+            self._proof = chain(self._proof, part.tag)
+            snapshot = audit.snapshot()
+            if self._writer is None or snapshot is None or not self._writer.state:
+                return
+            container, ledger = snapshot
+            self._checkpoint = Checkpoint(
+                label=self.job.label,
+                writer=dict(self._writer.state),
+                part_size=size,
+                total=download.total or 0,
+                validator=download.validator,
+                parts=part.number,
+                crc32=crc,
+                proof=self._proof,
+                container=container,
+                offset=ledger.offset,
+                count=ledger.count,
+                digest=f"{ledger.digest:x}",
+            )
+
+        can_resume = self.job.state is not None and download.ranged and download.validator
+        return note if can_resume else lambda part, crc: None
+
+    def _leave(self, failure: BaseException | None) -> None:
+        """Keep the parts for the next attempt, if there may be one and it can use them."""
+        if self._writer is None:
+            return
+        hopeless = isinstance(failure, (SourceChangedError, IntegrityError, PermanentError))
+        if failure is not None and self._checkpoint and not hopeless:
+            save(self.job.state, self.job.key, self._checkpoint)
+            self._writer.keep()
+            return
+        save(self.job.state, self.job.key, None)
+        self._writer.abort()
+
+
+class _Feed(Protocol):
+    def feed(self, view: memoryview, /) -> None: ...
+
+
+def _feed(audit: _Feed, read: Callable[[int, memoryview], object], start: int, end: int) -> None:
+    buffer = memoryview(bytearray(MIB))
+    for at in range(start, end, MIB):
+        view = buffer[: min(MIB, end - at)]
+        read(at, view)
+        audit.feed(view)
 
 
 def _audit(job: Job, total: int | None) -> Audit:
@@ -116,12 +263,6 @@ def part_size(job: Job, total: int | None = None) -> int:
     rules = job.store.rules
     least = -(-(total or 0) // max(1, rules.max_parts * 19 // 20))
     return max(job.options.part_size or PART, rules.min_part, -(-least // MIB) * MIB)
-
-
-def _writer(job: Job, total: int | None, size: int) -> PartWriter:
-    if total is not None and total <= size:
-        return _Single(job.store, job.key)
-    return job.store.begin(job.key, label=job.label)
 
 
 def _check_length(download: Download, source: Source, whole: Whole) -> None:

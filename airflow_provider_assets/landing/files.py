@@ -37,7 +37,7 @@ class StoredReader:
     key: str
     busy: int = 0
 
-    def read(self, wire: Wire, offset: int, view: memoryview) -> None:  # noqa: ARG002
+    def read(self, wire: Wire, offset: int, view: memoryview) -> None:
         """Fill *view* from *offset* on."""
         self.store.read(self.key, offset, view)
 
@@ -140,6 +140,7 @@ def land_many(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry
         jobs = [replace(one, options=share) for one in jobs]
         if all(source.file.size is not None for source in sources):
             job.meter.total = sum(source.file.size or 0 for source in sources)
+    job.store.sweep([one.key for one in jobs])
     entries: list[Entry] = []
     unproven = False
     with ThreadPoolExecutor(_SIDE_BY_SIDE, "landing") as pool:

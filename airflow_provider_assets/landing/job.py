@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing import manifest as records
@@ -65,6 +65,7 @@ class Job:
     options: LandingOptions
     facts: Mapping[str, JSON]
     meter: Meter
+    state: MutableMapping[str, JSON] | None = None
 
     @property
     def key(self) -> str:

@@ -11,7 +11,7 @@ import queue
 import struct
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -27,7 +27,7 @@ from airflow_provider_assets.landing.names import Names
 from airflow_provider_assets.landing.outlet import Outlet
 from airflow_provider_assets.landing.pump import Board, Pump
 from airflow_provider_assets.landing.source import Download, SourceChangedError
-from airflow_provider_assets.landing.store import Part, Stored, Whole
+from airflow_provider_assets.landing.store import Held, Part, Stored, Whole
 from airflow_provider_assets.landing.wire import Wire
 from airflow_provider_assets.landing.zipformat import (
     CENTRAL,
@@ -237,11 +237,21 @@ class Packer:
 class _Nowhere:
     """Parts of a large file go to the archive by their turn, not to a store."""
 
-    def put_part(self, part: Part, data: memoryview) -> None:
-        pass
+    def put_part(self, part: Part, data: memoryview) -> str:
+        return ""
 
-    def done(self) -> Sequence[Part]:
+    @property
+    def state(self) -> Mapping[str, str]:
+        return {}
+
+    def done(self) -> Sequence[Held]:
         return ()
+
+    def read(self, offset: int, view: memoryview) -> bool:
+        return False
+
+    def keep(self) -> None:
+        pass
 
     def commit(self, whole: Whole, *, overwrite: bool) -> Stored:
         return Stored(whole.size)

@@ -9,10 +9,11 @@ for a turn; only buffers do.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from airflow_provider_assets.landing.crc import combine_all, crc32
+from airflow_provider_assets.landing.crc import combine, combine_all, crc32
 from airflow_provider_assets.landing.source import Download
 from airflow_provider_assets.landing.store import Part, PartWriter, Whole
 from airflow_provider_assets.landing.wire import Wire
@@ -38,6 +39,7 @@ class Loading:
     asked: int = 0
     missing: int = 0
     crc: int = 0
+    tag: str = ""
 
     @property
     def view(self) -> memoryview:
@@ -56,6 +58,7 @@ class Board:
     spare: int
     audit: Feed
     sliced: bool = True
+    on_audited: Callable[[Loading, int], None] = lambda part, crc: None
     limit: int = 1 << 30
     window: int = 1
     buffers: list[bytearray] = field(default_factory=list)
@@ -66,6 +69,8 @@ class Board:
     _turn: int = 1
     _waiting: dict[int, Loading] = field(default_factory=dict)
     _auditing: bool = False
+    _crc: int = 0
+    _first: bool = True
     _stopped: bool = False
     _ready: threading.Condition = field(default_factory=threading.Condition)
 
@@ -76,7 +81,8 @@ class Board:
                 part = self._filling or self._new_part()
                 if part:
                     start = part.asked
-                    wanted = self.slice_size if part.offset + start else self.first_slice
+                    wanted = self.first_slice if self._first else self.slice_size
+                    self._first = False
                     size = min(wanted, part.size - start)
                     part.asked += size
                     self._filling = part if part.asked < part.size else None
@@ -125,10 +131,18 @@ class Board:
                     self._auditing = False
                     return
             self.audit.feed(due.view)
+            self._crc = combine(self._crc, due.crc, due.size)
+            self.on_audited(due, self._crc)
             with self._ready:
                 self._turn += 1
                 self.buffers.append(due.buffer)
                 self._ready.notify_all()
+
+    def skip(self, parts: int, whole: Whole) -> None:
+        """Begin after so many parts, together *whole*, which are stored and audited."""
+        self.parts.append(Part(parts, 0, whole.size, whole.crc32))
+        self._next_offset, self._crc = whole.size, whole.crc32
+        self._next_number = self._turn = parts + 1
 
     def stop(self) -> None:
         """Nothing is handed out any more."""
@@ -202,5 +216,7 @@ class Pump:
 
     def _deliver(self, part: Loading) -> None:
         part.crc = crc32(part.view, 0)
-        self.writer.put_part(Part(part.number, part.offset, part.size, part.crc), part.view)
+        part.tag = self.writer.put_part(
+            Part(part.number, part.offset, part.size, part.crc), part.view
+        )
         self.board.stored(part)

@@ -51,8 +51,15 @@ class _BrokenError(Exception):
         self.wait = wait
 
 
-# A response, the wire and URL it came by, and the bytes it brings (ranged) or brought (stream).
-_Opened = tuple[http.client.HTTPResponse, Wire, str, int]
+@dataclass(slots=True)
+class _Opened:
+    """A response under way: its place in the file, and its bytes (ranged) or those read (stream)."""
+
+    response: http.client.HTTPResponse
+    wire: Wire
+    url: str
+    bytes: int
+    start: int = 0
 
 
 @dataclass(slots=True)
@@ -75,14 +82,14 @@ class Download:
     single_use: bool = False
     _link: Link | None = None
     _serial: int = 0
-    _validator: str = ""
+    validator: str = ""
     _first: _Opened | None = None
     _refusals: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _links: threading.Lock = field(default_factory=threading.Lock)
 
-    def open(self, wire: Wire, first: int) -> None:
-        """Send the first request, for the first *first* bytes, and learn what the server can do.
+    def open(self, wire: Wire, first: int, *, at: int = 0) -> None:
+        """Send the first request, for *first* bytes from *at* on, and learn what the server can do.
 
         :raises TransferInterruptedError: if the host cannot be reached or keeps failing.
         :raises AuthenticationError, ArchiveExpiredError: if fresh links are refused as well.
@@ -94,7 +101,7 @@ class Download:
             return
         if link.head_url and self.source.file.size is None:
             self.total = self._length_by_head(wire, link.head_url)
-        self._patiently(lambda: self._open_ranged(wire, first))
+        self._patiently(lambda: self._open_ranged(wire, at, first))
 
     def read(self, wire: Wire, offset: int, view: memoryview) -> None:
         """Fill *view* with the bytes from *offset* on. Thread-safe where ``ranged``.
@@ -124,28 +131,28 @@ class Download:
         :raises TransferInterruptedError: if it breaks: a stream cannot be continued.
         :raises IntegrityError: if it is shorter or longer than announced.
         """
-        if not self._first:
+        stream = self._first
+        if not stream:
             return 0
-        response, wire, url, got = self._first
         filled = 0
         try:
             while filled < len(view):
-                count = self._some(response, view[filled : filled + _READ], end_ok=True)
+                piece = view[filled : filled + _READ]
+                count = self._some(stream.response, piece, end_ok=True)
                 if not count:
                     break
                 filled += count
         except _BrokenError as error:
-            wire.drop(url)
+            stream.wire.drop(stream.url)
             raise TransferInterruptedError(
-                f"the download broke after {got + filled} bytes: {error}", code="mid_body"
+                f"the download broke after {stream.bytes + filled} bytes: {error}", code="mid_body"
             ) from error
-        got += filled
-        self._first = (response, wire, url, got)
-        if self.total is not None and (
-            got > self.total or (filled < len(view) and got < self.total)
-        ):
+        stream.bytes += filled
+        ended = filled < len(view)
+        total = self.total
+        if total is not None and (stream.bytes > total or (ended and stream.bytes < total)):
             raise TransferInterruptedError(
-                f"the download ended after {got} of {self.total} bytes", code="mid_body"
+                f"the download ended after {stream.bytes} of {total} bytes", code="mid_body"
             )
         return filled
 
@@ -163,16 +170,16 @@ class Download:
             raise _refusal(response.status, "single-use download")
         self._take_stream(response, wire, link.url)
 
-    def _open_ranged(self, wire: Wire, first: int) -> None:
-        response, url = self._get(wire, 0, first)
+    def _open_ranged(self, wire: Wire, at: int, first: int) -> None:
+        response, url = self._get(wire, at, first)
         if response.status == http.client.PARTIAL_CONTENT:
-            _, _, total = _content_range(response)
+            start, end, total = _content_range(response)
             if total is None:
                 raise TransferInterruptedError("the server gives ranges without a total length")
             self._expect(total)
             self.ranged = True
-            self._validator = _validator(response)
-            self._first = (response, wire, url, min(first, total))
+            self.validator = _validator(response)
+            self._first = _Opened(response, wire, url, end - start + 1, start)
         elif response.status == http.client.OK:
             self._take_stream(response, wire, url)
         elif response.status == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
@@ -185,7 +192,7 @@ class Download:
             self._expect(response.length)
         elif self.source.file.size is not None:
             self.total = self.source.file.size
-        self._first = (response, wire, url, 0)
+        self._first = _Opened(response, wire, url, 0)
 
     def _expect(self, total: int) -> None:
         announced = self.source.file.size if self.source.file.size is not None else self.total
@@ -200,16 +207,16 @@ class Download:
     ) -> tuple[http.client.HTTPResponse, str, int]:
         """A response with bytes from *offset* on: itself, where it came from, how many it has."""
         first = self._pop_first(wire)
-        if first and offset == 0 and first[3] <= size:
-            return first[0], first[2], first[3]
+        if first and offset == first.start and first.bytes <= size:
+            return first.response, first.url, first.bytes
         if first:
-            wire.drop(first[2])
+            wire.drop(first.url)
         response, url = self._get(wire, offset, size)
         if response.status != http.client.PARTIAL_CONTENT:
             wire.drop(url)
             raise SourceChangedError
         start, end, total = _content_range(response)
-        if total != self.total or _validator(response) != self._validator:
+        if total != self.total or _validator(response) != self.validator:
             wire.drop(url)
             raise SourceChangedError
         if start != offset or not start <= end < offset + size:
@@ -219,7 +226,7 @@ class Download:
 
     def _pop_first(self, wire: Wire) -> _Opened | None:
         with self._lock:
-            if self._first is None or self._first[1] is not wire:
+            if self._first is None or self._first.wire is not wire:
                 return None
             first, self._first = self._first, None
             return first
@@ -227,8 +234,8 @@ class Download:
     def _get(self, wire: Wire, offset: int, size: int) -> tuple[http.client.HTTPResponse, str]:
         link, serial = self._current()
         headers = _headers(link) | {"Range": f"bytes={offset}-{offset + size - 1}"}
-        if self._validator and not self._validator.startswith("W/"):
-            headers["If-Range"] = self._validator
+        if self.validator and not self.validator.startswith("W/"):
+            headers["If-Range"] = self.validator
         url = link.url
         for _ in range(_HOPS):
             try:

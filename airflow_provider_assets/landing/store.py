@@ -6,7 +6,7 @@ or by :meth:`PartWriter.commit`, which verifies before it publishes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +21,15 @@ class Part:
     offset: int
     size: int
     crc32: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A part that a store holds: number, bytes, and what the store calls its contents (an ETag)."""
+
+    number: int
+    size: int
+    tag: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +54,25 @@ class Rules:
 
     :param min_part: bytes of every part but the last.
     :param max_parts: parts an object may have.
-    :param any_order: whether parts may come in any order and side by side.
     :param checksum: whether the store verifies and keeps a checksum of the whole.
     """
 
     min_part: int = 1
     max_parts: int = 1 << 30
-    any_order: bool = True
     checksum: bool = False
 
 
 class PartWriter(Protocol):
     """An object that grows out of sight."""
 
-    def put_part(self, part: Part, data: memoryview) -> None:
-        """Store one part; from many threads at once where the rules allow it."""
+    def put_part(self, part: Part, data: memoryview) -> str:
+        """Store one part, from many threads at once; returns its tag, as :meth:`done` will."""
 
-    def done(self) -> Sequence[Part]:
+    @property
+    def state(self) -> Mapping[str, str]:
+        """What :meth:`Store.resume` needs to find it again; empty where it cannot."""
+
+    def done(self) -> Sequence[Held]:
         """The parts that the store holds already, of an earlier attempt."""
 
     def commit(self, whole: Whole, *, overwrite: bool) -> Stored:
@@ -70,6 +81,12 @@ class PartWriter(Protocol):
         :raises IntegrityError: if the store holds something else; nothing is visible then.
         :raises InvalidRequestError: if the name is taken and *overwrite* is false.
         """
+
+    def read(self, offset: int, view: memoryview) -> bool:
+        """Read back what was written, where the store can do that; whether it could."""
+
+    def keep(self) -> None:
+        """Let go of it, but leave its parts for :meth:`Store.resume`."""
 
     def abort(self) -> None:
         """Remove every trace. Never raises for what is gone already."""
@@ -101,15 +118,17 @@ class Store(Protocol):
         :raises InvalidRequestError: if the name is taken and *overwrite* is false.
         """
 
-    def begin(self, key: str, *, label: str, resume: Mapping[str, str] | None = None) -> PartWriter:
+    def begin(self, key: str, *, label: str) -> PartWriter:
         """Start an object of many parts.
 
-        :param label: identity of the landing; what a crash leaves is recognised by it.
-        :param resume: what an earlier writer's ``state`` held, to go on with its parts.
+        :param label: identity of the landing; what a crash leaves is recognised as ours.
         """
+
+    def resume(self, key: str, state: Mapping[str, str]) -> PartWriter | None:
+        """The unfinished object that an earlier :attr:`PartWriter.state` names; None if it is gone."""
 
     def delete(self, key: str) -> None:
         """Remove an object; nothing happens if there is none."""
 
-    def sweep(self, key: str, *, label: str) -> int:
-        """Remove what earlier, dead attempts of this landing left of *key*; returns how many."""
+    def sweep(self, keys: Collection[str]) -> int:
+        """Remove what dead landings left of *keys*, known by our mark; returns how many."""

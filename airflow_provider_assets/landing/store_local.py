@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_assets.landing.crc import crc32
-from airflow_provider_assets.landing.store import MIB, Part, Rules, Stored, Whole
+from airflow_provider_assets.landing.store import MIB, Held, Part, Rules, Stored, Whole
 from airflow_provider_assets.sansio.errors import (
     AuthenticationError,
     IntegrityError,
@@ -21,6 +22,7 @@ from airflow_provider_assets.sansio.errors import (
 )
 
 _RULES = Rules()
+_OURS = re.compile(r"\.(.+)\.[0-9A-Za-z]{1,16}-[0-9a-f]{8}\.part$")
 
 
 @contextmanager
@@ -77,16 +79,14 @@ class LocalStore:
 
     def put(self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool) -> Stored:
         """Write beside, sync, then show."""
-        writer = self.begin(key, label="put")
+        writer = self.begin(key, label="small")
         try:
             writer.put_part(Part(1, 0, len(data), crc32), memoryview(data))
             return writer.commit(Whole(len(data), crc32), overwrite=overwrite)
         finally:
             writer.abort()
 
-    def begin(
-        self, key: str, *, label: str, resume: Mapping[str, str] | None = None
-    ) -> LocalWriter:
+    def begin(self, key: str, *, label: str) -> LocalWriter:
         """A hidden file beside the target."""
         target = self._path(key)
         with _told(f"cannot write to {target.parent}"):
@@ -95,17 +95,35 @@ class LocalStore:
             handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         return LocalWriter(target, part, handle)
 
+    def resume(self, key: str, state: Mapping[str, str]) -> LocalWriter | None:
+        """Open the hidden file again."""
+        target = self._path(key)
+        part = target.parent / state.get("part", "")
+        if part.parent != target.parent or not _OURS.match(part.name):
+            return None
+        try:
+            return LocalWriter(target, part, os.open(part, os.O_RDWR), int(state["part_size"]))
+        except (OSError, KeyError, ValueError):
+            return None
+
     def delete(self, key: str) -> None:
         """Remove the file."""
         self._path(key).unlink(missing_ok=True)
 
-    def sweep(self, key: str, *, label: str) -> int:
-        """Remove the ``.part`` files of this landing."""
-        target = self._path(key)
-        stale = list(target.parent.glob(f".{_literal(target.name)}.{label[:16]}-*.part"))
-        for part in stale:
-            part.unlink(missing_ok=True)
-        return len(stale)
+    def sweep(self, keys: Collection[str]) -> int:
+        """Remove hidden ``.part`` files, known by their names."""
+        targets: dict[Path, set[str]] = {}
+        for key in keys:
+            path = self._path(key)
+            targets.setdefault(path.parent, set()).add(path.name)
+        stale = 0
+        for folder, names in targets.items():
+            for part in folder.glob(".*.part"):
+                found = _OURS.match(part.name)
+                if found and found[1] in names:
+                    part.unlink(missing_ok=True)
+                    stale += 1
+        return stale
 
     def _path(self, key: str) -> Path:
         path = self.root / key
@@ -121,20 +139,36 @@ class LocalWriter:
     target: Path
     part: Path
     handle: int
-    _parts: list[Part] = field(default_factory=list)
+    part_size: int = 0
 
-    def put_part(self, part: Part, data: memoryview) -> None:
+    def put_part(self, part: Part, data: memoryview) -> str:
         """Write at the part's place."""
+        self.part_size = max(self.part_size, part.size)
         with _told(f"cannot write {self.target}"):
             at, left = part.offset, data
             while left:
                 count = os.pwrite(self.handle, left, at)
                 at, left = at + count, left[count:]
-        self._parts.append(part)
+        return f"{part.crc32:08x}"
 
-    def done(self) -> Sequence[Part]:
-        """Nothing is resumed."""
-        return ()
+    @property
+    def state(self) -> Mapping[str, str]:
+        """The name of the ``.part`` file."""
+        return {"part": self.part.name, "part_size": str(self.part_size)}
+
+    def done(self) -> Sequence[Held]:
+        """What the file holds, read back; a hole in it shows by its CRC-32."""
+        size, found, step = os.fstat(self.handle).st_size, [], self.part_size or MIB
+        buffer = memoryview(bytearray(min(step, size)))
+        for offset in range(0, size, step):
+            view = buffer[: min(step, size - offset)]
+            self.read(offset, view)
+            found.append(Held(offset // step + 1, len(view), f"{crc32(view, 0):08x}"))
+        return found
+
+    def read(self, offset: int, view: memoryview) -> bool:
+        """Read back."""
+        return os.preadv(self.handle, [view], offset) == len(view)
 
     def commit(self, whole: Whole, *, overwrite: bool) -> Stored:
         """Check the length, sync the data, then give it its name in one step."""
@@ -150,11 +184,15 @@ class LocalWriter:
             _sync_folder(self.target.parent)
         return Stored(size)
 
-    def abort(self) -> None:
-        """Remove the ``.part`` file."""
+    def keep(self) -> None:
+        """Leave the file."""
         if self.handle >= 0:
             os.close(self.handle)
             self.handle = -1
+
+    def abort(self) -> None:
+        """Remove the ``.part`` file."""
+        self.keep()
         self.part.unlink(missing_ok=True)
 
     def _link(self, whole: Whole) -> None:
@@ -198,10 +236,6 @@ def _describe(path: Path) -> Whole:
         while piece := file.read(MIB):
             crc, size = crc32(piece, crc), size + len(piece)
     return Whole(size, crc)
-
-
-def _literal(name: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
 
 
 def _sync_folder(folder: Path) -> None:

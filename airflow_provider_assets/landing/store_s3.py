@@ -8,11 +8,14 @@ the store itself compares what it holds with what arrived from the vendor before
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from os.path import commonprefix  # of characters, as keys are
 from typing import TYPE_CHECKING, TypeVar
 
-from airflow_provider_assets.landing.store import MIB, Part, Rules, Stored, Whole
+from airflow_provider_assets.landing.crc import crc32
+from airflow_provider_assets.landing.store import MIB, Held, Part, Rules, Stored, Whole
 from airflow_provider_assets.landing.store_local import taken
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -29,7 +32,7 @@ T = TypeVar("T")
 _DENIED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"})
 _DAMAGED = frozenset({"BadDigest", "XAmzContentChecksumMismatch", "InvalidDigest"})
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
-_LABEL = "landing"
+_MARK = ".landing"  # beside an object on its way: the uploads to its key are ours
 # Amazon S3 User Guide, "Amazon S3 multipart upload limits".
 _RULES = Rules(min_part=5 * MIB, max_parts=10_000, checksum=True)
 
@@ -142,31 +145,27 @@ class S3Store:
             return self.settle(key, error, Whole(len(data), crc32))
         return Stored(len(data), crc32)
 
-    def begin(self, key: str, *, label: str, resume: Mapping[str, str] | None = None) -> S3Writer:
-        """CreateMultipartUpload, marked with *label*."""
+    def begin(self, key: str, *, label: str) -> S3Writer:
+        """CreateMultipartUpload, after a mark beside the object says that its uploads are ours."""
+        mark = json.dumps({"landing": label}).encode()
+        self.put(key + _MARK, mark, crc32=crc32(mark, 0), overwrite=True)
         answer = _call(
             f"cannot write to {self.uri(key)}",
             lambda: self.client.create_multipart_upload(
-                Bucket=self.bucket,
-                Key=key,
-                ChecksumAlgorithm="CRC32",
-                ChecksumType="FULL_OBJECT",
-                Metadata={_LABEL: label},
+                Bucket=self.bucket, Key=key, ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT"
             ),
         )
         return S3Writer(self, key, answer["UploadId"])
 
-    def read(self, key: str, offset: int, view: memoryview) -> None:
-        """GetObject with a Range."""
-        what = f"cannot read {self.uri(key)}"
-        span = f"bytes={offset}-{offset + len(view) - 1}"
-        body = _call(
-            what, lambda: self.client.get_object(Bucket=self.bucket, Key=key, Range=span)["Body"]
-        )
-        data = _call(what, body.read)
-        if len(data) != len(view):
-            raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes came")
-        view[:] = data
+    def resume(self, key: str, state: Mapping[str, str]) -> S3Writer | None:
+        """Go on with an upload, if S3 still knows it."""
+        writer = S3Writer(self, key, state.get("upload", ""))
+        try:
+            return writer if writer.upload and writer.done() else None
+        except AssetsError as error:
+            if error.code in ("NoSuchUpload", "NoSuchKey"):
+                return None
+            raise
 
     def delete(self, key: str) -> None:
         """DeleteObject."""
@@ -175,15 +174,19 @@ class S3Store:
             lambda: self.client.delete_object(Bucket=self.bucket, Key=key),
         )
 
-    def sweep(self, key: str, *, label: str) -> int:  # S3 lists uploads by key only
-        """Abort the uploads to *key* that nobody completed."""
-        answer = _call(
-            f"cannot list the uploads to {self.uri(key)}",
-            lambda: self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=key),
+    def sweep(self, keys: Collection[str]) -> int:
+        """Abort the uploads that nobody completed and beside whose key our mark stands."""
+        prefix = commonprefix(list(keys))  # noqa: RUF071
+        what = f"cannot list the uploads to {self.uri(prefix)}"
+        pages = self.client.get_paginator("list_multipart_uploads").paginate(
+            Bucket=self.bucket, Prefix=prefix
         )
-        stale = [u["UploadId"] for u in answer.get("Uploads", ()) if u["Key"] == key]
-        for upload in stale:
-            S3Writer(self, key, upload).abort()
+        found = _call(what, lambda: [up for page in pages for up in page.get("Uploads", ())])
+        wanted = {up["Key"] for up in found} & set(keys)
+        ours = {key for key in wanted if self.head(key + _MARK)}
+        stale = [S3Writer(self, up["Key"], up["UploadId"]) for up in found if up["Key"] in ours]
+        for writer in stale:
+            writer.abort()
         return len(stale)
 
     def settle(self, key: str, error: AssetsError, whole: Whole) -> Stored:
@@ -205,9 +208,9 @@ class S3Writer:
     store: S3Store
     key: str
     upload: str
-    _etags: dict[int, tuple[str, str]] = field(default_factory=dict)
+    _etags: dict[int, str] = field(default_factory=dict)
 
-    def put_part(self, part: Part, data: memoryview) -> None:
+    def put_part(self, part: Part, data: memoryview) -> str:
         """UploadPart with the part's CRC-32."""
         crc = _crc(part.crc32)
         answer = _call(
@@ -221,19 +224,33 @@ class S3Writer:
                 ChecksumCRC32=crc,
             ),
         )
-        self._etags[part.number] = (answer["ETag"], crc)
+        self._etags[part.number] = answer["ETag"]
+        return answer["ETag"]
 
-    def done(self) -> Sequence[Part]:
-        """Nothing is resumed."""
-        return ()
+    @property
+    def state(self) -> Mapping[str, str]:
+        """The upload id."""
+        return {"upload": self.upload}
+
+    def done(self) -> Sequence[Held]:
+        """ListParts: what S3 holds."""
+        what = f"cannot list the parts of {self.store.uri(self.key)}"
+        pages = self.store.client.get_paginator("list_parts").paginate(
+            Bucket=self.store.bucket, Key=self.key, UploadId=self.upload
+        )
+        found = _call(what, lambda: [part for page in pages for part in page.get("Parts", ())])
+        self._etags = {part["PartNumber"]: part["ETag"] for part in found}
+        held = [Held(part["PartNumber"], part["Size"], part["ETag"]) for part in found]
+        return sorted(held, key=lambda part: part.number)
+
+    def read(self, offset: int, view: memoryview) -> bool:
+        """S3 shows nothing of an upload before it is complete."""
+        return False
 
     def commit(self, whole: Whole, *, overwrite: bool) -> Stored:
         """CompleteMultipartUpload, on condition that size and CRC-32 of the whole are right."""
         only_new = {} if overwrite else {"IfNoneMatch": "*"}
-        parts = [
-            {"PartNumber": number, "ETag": etag, "ChecksumCRC32": crc}
-            for number, (etag, crc) in sorted(self._etags.items())
-        ]
+        parts = [{"PartNumber": n, "ETag": etag} for n, etag in sorted(self._etags.items())]
         try:
             _call(
                 f"cannot publish {self.store.uri(self.key)}",
@@ -251,7 +268,11 @@ class S3Writer:
         except AssetsError as error:
             return self.store.settle(self.key, error, whole)
         self.upload = ""
+        self.store.delete(self.key + _MARK)
         return Stored(whole.size, whole.crc32)
+
+    def keep(self) -> None:
+        """The upload stays."""
 
     def abort(self) -> None:
         """AbortMultipartUpload; an upload that is gone is fine."""
@@ -267,6 +288,7 @@ class S3Writer:
         except AssetsError as error:
             if error.code != "NoSuchUpload":
                 raise
+        self.store.delete(self.key + _MARK)
 
 
 def _body(data: memoryview) -> bytes | bytearray:

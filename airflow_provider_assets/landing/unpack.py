@@ -91,9 +91,10 @@ class Unpacker:
             if not extent.member.is_folder:
                 given = names.give(extent.member.name)
                 self._keys[extent.member.offset] = self.job.prefix + given
+        self.job.store.sweep(self._keys.values())
         self._tasks = self._plan()
 
-    def step(self, number: int, wire: Wire) -> bool:  # noqa: ARG002  # any worker does any task
+    def step(self, number: int, wire: Wire) -> bool:  # any worker does any task
         """Do one task; false when there is none left."""
         with self._lock:
             task = next(self._tasks, None) if self._tasks else None

@@ -90,6 +90,8 @@ class StreamUnpacker:
     def close(self) -> None:
         """:raises AssetsError: if any file could not be published."""
         self._settle(wait=True)
+        # Only now are all names known; what is swept is what an earlier attempt left.
+        self.job.store.sweep([self.job.prefix + entry.name for entry in self.entries])
 
     def abort(self) -> None:
         """Forget what is not published."""

@@ -1,0 +1,88 @@
+"""Where a broken landing stood: what the next attempt needs to go on with its parts.
+
+Small and free of secrets: it may be kept in a task's state. It is a claim, not a proof: the store is
+asked for the parts it holds and the source for its validator before anything is taken over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import cast
+
+from airflow_provider_assets.landing.store import Held
+from airflow_provider_assets.landing.zipformat import Ledger
+from airflow_provider_assets.sansio.messages import JSON
+
+_PREFIX = "landing:"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Parts 1 to ``parts`` are stored and went by the audit.
+
+    :param label: identity of the landing. :param writer: what the store calls the unfinished object.
+    :param part_size: bytes of each part. :param total: bytes of the source.
+    :param validator: ETag or Last-Modified of the source.
+    :param crc32: of all the parts together. :param proof: digest of their tags, in order.
+    :param container: ``zip`` or "" (a file without structure of its own).
+    :param offset: where the next entry to be audited begins; ``count`` and ``digest``: see Ledger.
+    """
+
+    label: str
+    writer: Mapping[str, str]
+    part_size: int
+    total: int
+    validator: str
+    parts: int = 0
+    crc32: int = 0
+    proof: str = ""
+    container: str = ""
+    offset: int = 0
+    count: int = 0
+    digest: str = "0"
+
+    @property
+    def ledger(self) -> Ledger:
+        """The audit of a zip as it stood."""
+        return Ledger(self.offset, self.count, int(self.digest, 16))
+
+    def is_proven_by(self, held: Sequence[Held]) -> bool:
+        """Whether the store holds exactly the parts that went by."""
+        first = [part for part in held if part.number <= self.parts]
+        proof = ""
+        for part in first:
+            proof = chain(proof, part.tag)
+        return (
+            [part.number for part in first] == list(range(1, self.parts + 1))
+            and all(part.size == self.part_size for part in first)
+            and proof == self.proof
+        )
+
+
+def chain(proof: str, tag: str) -> str:
+    """The digest of the tags so far and one more."""
+    return hashlib.sha256(f"{proof}{tag}".encode()).hexdigest()
+
+
+def load(state: Mapping[str, JSON] | None, key: str, *, label: str) -> Checkpoint | None:
+    """What an earlier attempt at the same landing left, if anything usable."""
+    data = (state or {}).get(_PREFIX + key)
+    if not isinstance(data, dict):
+        return None
+    try:
+        found = Checkpoint(**data)  # type: ignore[arg-type]  # unknown names raise right here
+    except TypeError:
+        return None
+    return found if found.label == label and found.parts > 0 else None
+
+
+def save(state: MutableMapping[str, JSON] | None, key: str, found: Checkpoint | None) -> None:
+    """Remember, or forget."""
+    if state is None:
+        return
+    if found is not None:
+        state[_PREFIX + key] = cast("JSON", asdict(found))
+    elif _PREFIX + key in state:
+        del state[_PREFIX + key]

@@ -1,0 +1,216 @@
+"""Landings that break, are killed, and go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import contents, leftovers, linked, noise, zipped
+from servers import Fault
+from test_zipscan import archive
+
+from airflow_provider_assets.landing import LandingOptions, LocalStore, S3Store, land
+from airflow_provider_assets.landing.store_s3 import S3Writer
+from airflow_provider_assets.sansio.errors import IntegrityError, TransferInterruptedError
+
+BIG = zipped({f"image-{n:03}.png": noise(1_500_000, n) for n in range(24)})
+FACTS = {"fingerprint": "night"}
+HASTY = LandingOptions(attempts=2, stall_seconds=2, jitter=lambda: 0.0, part_size=5 << 20)
+
+
+def breaking_after(count: int):
+    """The origin serves *count* requests and then nothing."""
+    return lambda seen, number: Fault(cut=0) if number > count else None
+
+
+def parts_of(store, state) -> int:
+    return state["landing:export.zip"]["parts"]
+
+
+def broken_half_way(store, origin, data=BIG, options=HASTY):
+    state: dict = {}
+    origin.rate = 30_000_000
+    half = len(data) // 2
+
+    def fault(seen, number):
+        # What came before has the time to be stored and audited.
+        late = seen.start is not None and seen.start > half
+        return Fault(cut=0, delay=1.0) if late else None
+
+    origin.fault = fault
+    with pytest.raises(TransferInterruptedError):
+        land([linked(origin, data)], store, options=options, facts=FACTS, state=state)
+    origin.rate, origin.fault = None, lambda seen, number: None
+    return json.loads(json.dumps(state))  # it must survive a trip through JSON
+
+
+def test_a_broken_landing_goes_on_with_the_parts_that_are_stored(store, origin, quick):
+    state = broken_half_way(store, origin)
+    assert contents(store, "export.zip") is None
+    parts = parts_of(store, state)
+    assert parts >= 1
+    before = origin.sent
+    manifest = land([linked(origin, BIG)], store, options=quick, facts=FACTS, state=state)
+    assert contents(store, "export.zip") == BIG
+    assert {"length", "zip_structure", "zip_crc32"} <= set(manifest.verified)
+    assert origin.sent - before <= len(BIG) - parts * (5 << 20) + 4_000_000
+    assert state == {}
+    assert not leftovers(store)
+
+
+def test_the_sha256_of_a_resumed_local_landing_is_still_known(local, origin, quick):
+    import hashlib
+
+    state = broken_half_way(local, origin)
+    manifest = land([linked(origin, BIG)], local, options=quick, facts=FACTS, state=state)
+    assert manifest.sha256 == hashlib.sha256(BIG).hexdigest()
+
+
+def test_a_resumed_upload_says_that_it_has_no_sha256(s3, origin, quick):
+    state = broken_half_way(s3, origin)
+    manifest = land([linked(origin, BIG)], s3, options=quick, facts=FACTS, state=state)
+    assert manifest.sha256 is None
+    assert "sha256" in manifest.unverified
+    assert "store_checksum" in manifest.verified
+
+
+def test_a_deflated_archive_is_resumed_as_well(store, origin, quick):
+    data = archive({f"{n}": noise(900_000, n) for n in range(40)}, method=zipfile.ZIP_DEFLATED, streamed=True)
+    state = broken_half_way(store, origin, data)
+    land([linked(origin, data)], store, options=quick, facts=FACTS, state=state)
+    assert contents(store, "export.zip") == data
+
+
+def test_damage_in_what_was_stored_before_is_found(local, origin, quick):
+    state = broken_half_way(local, origin)
+    [part] = local.root.glob(".*.part")
+    with part.open("r+b") as file:
+        file.seek(1_000_000)
+        file.write(b"damage")
+    land([linked(origin, BIG)], local, options=quick, facts=FACTS, state=state)
+    assert contents(local, "export.zip") == BIG
+
+
+def test_an_upload_that_is_gone_is_started_anew(s3, origin, quick):
+    state = broken_half_way(s3, origin)
+    S3Writer(s3, "export.zip", state["landing:export.zip"]["writer"]["upload"]).abort()
+    land([linked(origin, BIG)], s3, options=quick, facts=FACTS, state=state)
+    assert contents(s3, "export.zip") == BIG
+
+
+def test_another_file_behind_the_link_is_landed_from_its_start(store, origin, quick):
+    state = broken_half_way(store, origin)
+    newer = zipped({"new.bin": noise(24_000_000, 99)})
+    origin.etags["/export.zip"] = '"two"'
+    land([linked(origin, newer)], store, options=quick, facts=FACTS, state=state)
+    assert contents(store, "export.zip") == newer
+    assert not leftovers(store)
+
+
+def test_another_landing_does_not_take_over_the_parts(store, origin, quick):
+    state = broken_half_way(store, origin)
+    land([linked(origin, BIG)], store, options=quick, facts={"fingerprint": "other"}, state=state)
+    assert contents(store, "export.zip") == BIG
+    assert not leftovers(store)
+
+
+def test_without_a_state_nothing_is_left_behind(store, origin):
+    origin.fault = breaking_after(6)
+    with pytest.raises(TransferInterruptedError):
+        land([linked(origin, BIG)], store, options=HASTY, facts=FACTS)
+    assert not leftovers(store)
+    assert not store.sizes("")
+
+
+def test_a_damaged_source_leaves_nothing_to_resume(store, origin, quick):
+    data = bytearray(BIG)
+    data[len(data) // 2] ^= 1
+    state: dict = {}
+    with pytest.raises(IntegrityError):
+        land([linked(origin, bytes(data))], store, options=quick, facts=FACTS, state=state)
+    assert state == {}
+    assert not leftovers(store)
+
+
+def test_foreign_uploads_and_files_are_not_swept(s3, local, origin, quick):
+    answer = s3.client.create_multipart_upload(Bucket=s3.bucket, Key="export.zip")
+    land([linked(origin, BIG)], s3, options=quick, facts=FACTS)
+    assert leftovers(s3) == [answer["UploadId"]]
+    s3.client.abort_multipart_upload(Bucket=s3.bucket, Key="export.zip", UploadId=answer["UploadId"])
+    foreign = local.root / ".export.zip.part"
+    foreign.write_bytes(b"of another tool")
+    land([linked(origin, BIG)], local, options=quick, facts=FACTS)
+    assert foreign.exists()
+
+
+CHILD = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from airflow_provider_assets.landing import *
+from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
+spec = json.loads(sys.argv[2])
+if "root" in spec:
+    from pathlib import Path
+    store = LocalStore(Path(spec["root"]))
+else:
+    sys.path.insert(0, sys.argv[1] + "/tests")
+    from servers import S3Server
+    store = S3Store(S3Server(*spec["s3"]).client(), "landing")
+source = Source(ArchiveFile("k", "export.zip"), lambda: Link(spec["url"]))
+print("ready", flush=True)
+land([source], store, layout=spec["layout"], prefix="out/", facts={"fingerprint": "night"},
+     options=LandingOptions(part_size=5 << 20))
+print("landed", flush=True)
+"""
+
+
+def kill_at_random(spec: dict, moment: float) -> bool:
+    """Land in a process of its own and kill it *moment* seconds after its start; whether it lived."""
+    root = str(Path(__file__).parents[2])
+    process = subprocess.Popen(
+        [sys.executable, "-c", CHILD, root, json.dumps(spec)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(moment)
+    os.kill(process.pid, signal.SIGKILL)
+    rest = process.stdout.read()
+    process.wait()
+    return rest == "landed\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["archive", "files"])
+@pytest.mark.parametrize("place", ["local", "s3"])
+def test_a_killed_landing_shows_nothing_partial_and_is_swept_by_the_next(
+    request, origin, quick, s3_server, place, layout
+):
+    store: LocalStore | S3Store = request.getfixturevalue(place)
+    source = linked(origin, BIG)
+    where = {"root": str(store.root)} if place == "local" else {
+        "s3": [s3_server.endpoint, s3_server.access_key, s3_server.secret_key]
+    }
+    spec = {"url": f"{origin.url}/export.zip", "layout": layout} | where
+    draw = random.Random(f"{place}{layout}")
+    with zipfile.ZipFile(__import__("io").BytesIO(BIG)) as opened:
+        inside = {f"out/{name}": opened.read(name) for name in opened.namelist()}
+    whole = {"out/export.zip": BIG} if layout == "archive" else inside
+    origin.rate = 12_000_000
+    for _ in range(20):
+        kill_at_random(spec, draw.uniform(0.0, 1.4))
+        for key in store.sizes("out/"):
+            if not key.endswith((".part", ".landing", ".manifest.json")):
+                assert store.get(key) == whole[key], f"{key} is visible and not whole"
+    origin.rate = None
+    land([source], store, layout=layout, prefix="out/", facts=FACTS, options=quick)
+    sizes = store.sizes("out/")
+    assert set(sizes) == set(whole) | {"out/export.zip.manifest.json"}
+    assert all(store.get(key) == data for key, data in whole.items())
+    assert not leftovers(store)
