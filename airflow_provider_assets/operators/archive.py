@@ -24,6 +24,7 @@ from airflow_provider_assets.operators.batches import (
     Batches,
     check_partial,
     deadline_of,
+    merged,
     reference,
     waiting_for,
 )
@@ -33,6 +34,7 @@ from airflow_provider_assets.operators.watermark import Watermark
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
+    JobCancelledError,
     JobTimeoutError,
 )
 from airflow_provider_assets.sansio.jobs import ArchiveJob, Data
@@ -111,7 +113,8 @@ class AssetArchiveOperator(BaseOperator):
         self.on_empty = on_empty
         self.on_partial = on_partial
         self.cancel_on_kill = cancel_on_kill
-        self._running: list[ArchiveJob] = []
+        self._running: list[Entry] = []
+        self._killed = False
 
     @cached_property
     def hook(self) -> AssetArchiveHook:
@@ -135,9 +138,8 @@ class AssetArchiveOperator(BaseOperator):
             entries = ledger.recall() or [Entry.from_dict(data) for data in carry]
             ends = read_ends(event)
             wave = waiting_for(entries, [str(job_id) for job_id in event["job_ids"]])
-            return self._advance(
-                context, ledger, _merged(entries, self._verdict(ledger, wave, ends))
-            )
+            ended = self._verdict(ledger, wave, ends)
+            return self._advance(context, ledger, merged(entries, ended))
         except AssetsError as error:
             raise_for_airflow(error)
 
@@ -148,13 +150,17 @@ class AssetArchiveOperator(BaseOperator):
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except TaskDeferralTimeout:
-            self._running = [e.job for e in self._ledger(context).recall() if e.job]
-            self.on_kill()
+            self._cancel(self._ledger(context).recall())
             raise
 
     def on_kill(self) -> None:
-        """Ask the vendor, once and briefly, to cancel what this try waits for."""
-        for job in self._running:
+        """Cancel what this try waits for, and submit nothing more: its process lives on for seconds."""
+        self._killed = True
+        self._cancel(self._running)
+
+    def _cancel(self, entries: Sequence[Entry]) -> None:
+        """Ask the vendor, once and briefly."""
+        for job in [entry.job for entry in entries if entry.job]:
             try:
                 self.log.info(
                     "%s",
@@ -209,9 +215,8 @@ class AssetArchiveOperator(BaseOperator):
         size = self.hook.vendor.spec.parallel_jobs or len(entries)
         batches = Batches(self.hook, ledger, self.log)
         while wave := [e for e in entries if not e.has_succeeded][:size]:
-            started = [batches.start(entry) for entry in wave]
-            self._running = [entry.job for entry in started if entry.job]
-            entries = _merged(entries, started)
+            started = [self._start(batches, entry) for entry in wave]
+            entries = merged(entries, started)
             if not self.wait_for_completion:
                 if len(started) < len(entries):
                     raise InvalidRequestError(
@@ -219,10 +224,19 @@ class AssetArchiveOperator(BaseOperator):
                         f"{len(entries)} batches; leave wait_for_completion on"
                     )
                 break
-            entries = _merged(entries, self._wait(context, ledger, entries, started))
+            entries = merged(entries, self._wait(context, ledger, entries, started))
         if self.window == "since_last" and entries[0].request.window:
             Watermark(context).advance(entries[0].request.window[1])
         return [reference(self.conn_id, entry) for entry in entries]
+
+    def _start(self, batches: Batches, entry: Entry) -> Entry:
+        if self._killed:
+            raise JobCancelledError("the task was killed; it starts no more jobs")
+        started = batches.start(entry)
+        self._running.append(started)
+        if self._killed:  # while it was being submitted, when it could not be cancelled yet
+            self._cancel([started])
+        return started
 
     def _window(self, context: Context) -> Window:
         since = Watermark(context).read() if self.window == "since_last" else None
@@ -269,12 +283,8 @@ class AssetArchiveOperator(BaseOperator):
         ]
         for entry in ended:
             ledger.record(entry)
-        self._running = [
-            entry.job
-            for entry, end in zip(wave, ends, strict=True)
-            if isinstance(end, JobTimeoutError) and entry.job
-        ]
-        self.on_kill()  # what is given up at the deadline must not run on
+        late = [e for e, end in zip(wave, ends, strict=True) if isinstance(end, JobTimeoutError)]
+        self._cancel(late)  # what is given up at the deadline must not run on
         self._running = []
         for end in ends:
             check_partial(ensure_succeeded(end), self.on_partial, self.log)
@@ -288,8 +298,3 @@ class AssetArchiveOperator(BaseOperator):
             raise InvalidRequestError(f'{text}; on_empty="fail" makes this an error')
         self.log.info("%s", text)
         return []
-
-
-def _merged(entries: list[Entry], newer: list[Entry]) -> list[Entry]:
-    by_index = {entry.request.index: entry for entry in newer}
-    return [by_index.get(entry.request.index, entry) for entry in entries]

@@ -116,6 +116,12 @@ def check_partial(job: ArchiveJob, on_partial: str, log: Logger) -> None:
     log.warning("%s", text)
 
 
+def merged(entries: Sequence[Entry], newer: Sequence[Entry]) -> list[Entry]:
+    """*entries*, with *newer* in the places of their batches."""
+    by_index = {entry.request.index: entry for entry in newer}
+    return [by_index.get(entry.request.index, entry) for entry in entries]
+
+
 def reference(conn_id: str, entry: Entry) -> Data:
     """What the operator returns for a batch.
 

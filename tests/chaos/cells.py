@@ -215,6 +215,19 @@ def mark_failed(stage: Stage) -> None:
     told(stage)
 
 
+def mark_failed_while_submitting(stage: Stage) -> None:
+    """Airflow lets a killed process live on for ten seconds; it must not submit its third batch."""
+    stage.sandbox.add_items("scenario", "2026-01-09", 2100)
+    stage.sandbox.fault("submit:delay=5")
+    stage.start()
+    stage.until_seen("accepted")
+    stage.airflow.mark_failed(stage.dag_id, stage.run_id, ARCHIVE)
+    process = stage.airflow.task_process(stage.run_id, ARCHIVE)
+    assert process
+    process.wait(60)
+    stage.until_ended("failed")
+
+
 def timeout_while_deferred(stage: Stage) -> None:
     stage.start("hurry")
     stage.until_ended("failed")
@@ -250,6 +263,7 @@ SCRIPTS: dict[str, Callable[[Stage], None]] = {
     "clear while deferred": clear_while_deferred,
     "clear after success": clear_after_success,
     "mark failed": mark_failed,
+    "mark failed while submitting": mark_failed_while_submitting,
     "timeout while deferred": timeout_while_deferred,
     "Airflow's own timeout": timeout_of_airflow,
 }
