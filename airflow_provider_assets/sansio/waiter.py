@@ -118,7 +118,8 @@ class Waitlist:
             together = [w for w in ready if self.policy.bulk > 1 and not w.alone]
             if together:
                 yield from self._ask(together)
-            for watch in [w for w in ready if self.policy.bulk == 1 or w.alone]:
+            singly = [w for w in ready if self.policy.bulk == 1 or w.alone]
+            for watch in sorted(singly, key=lambda w: w.due):  # a limit may cut the round short
                 if watch in self.watches and self.clock() >= self.not_before:
                     yield from self._ask([watch])  # one job's trouble is not another's
             for watch in [w for w in self.watches if now >= w.deadline]:

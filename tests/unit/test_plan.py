@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_assets.sansio.plan import MAX_BATCH_BYTES, Item, plan
@@ -42,6 +42,7 @@ def test_batches_know_their_place_and_have_names_of_their_own(items, limit) -> N
     assert len({batch.stem for batch in batches}) == len(batches)
 
 
+@settings(max_examples=20)
 @given(
     st.lists(st.text('a\x00"\\é中\U0001f600', min_size=200, max_size=900), max_size=60, unique=True)
 )

@@ -91,6 +91,12 @@ def test_a_limit_met_while_looking_for_the_guilty_job_stops_the_search() -> None
     assert office.asked[2][0] == office.asked[1][0] + 120
 
 
+def test_a_job_that_meets_a_limit_again_and_again_does_not_starve_the_one_behind_it() -> None:
+    limited = RateLimitedError("slow", retry_after=400)
+    ends, _ = Office({"a": [limited], "b": [S]}).wait()
+    assert isinstance(ends[1], ArchiveJob)
+
+
 def test_an_answer_about_another_job_is_never_taken_for_ones_own() -> None:
     def poll(jobs: Sequence[ArchiveJob]) -> Flow[list[ArchiveJob]]:
         yield from ()

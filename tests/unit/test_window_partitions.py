@@ -1,0 +1,148 @@
+# ruff: noqa: DTZ001  # naive datetimes are among what is refused
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.window import RunFacts, Window, resolve
+
+UTC = timezone.utc
+PARIS = ZoneInfo("Europe/Paris")
+DAY = timedelta(days=1)
+# A calendar far from the ends of time, where every zone has an offset.
+MOMENTS = st.datetimes(datetime(1980, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def days(start: str, end: str) -> Window:
+    return Window(at(start), at(end))
+
+
+def next_midnight(moment: datetime) -> datetime:
+    return moment.astimezone(PARIS).replace(hour=0, minute=0, second=0, microsecond=0) + DAY
+
+
+# --- partition keys --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "start", "end"),
+    [
+        ("2026", "2026-01-01", "2027-01-01"),
+        ("2026-02", "2026-02-01", "2026-03-01"),
+        ("2026-12", "2026-12-01", "2027-01-01"),
+        ("2024-02-29", "2024-02-29", "2024-03-01"),
+        ("2026-01-31T08", "2026-01-31T08:00:00", "2026-01-31T09:00:00"),
+        ("2026-01-31 23:00", "2026-01-31T23:00:00", "2026-02-01"),
+        ("2026-01-31T08:30", "2026-01-31T08:30:00", "2026-01-31T08:31:00"),
+        ("2026-01-31T08:30:00Z", "2026-01-31T08:30:00", "2026-01-31T08:31:00"),
+        ("2026-01-31+02:00", "2026-01-30T22:00:00", "2026-01-31T22:00:00"),
+        ("2026-01-31T00-0530", "2026-01-31T05:30:00", "2026-01-31T06:30:00"),
+    ],
+)
+def test_a_partition_is_named_by_its_start_and_as_long_as_its_finest_part(key, start, end) -> None:
+    assert resolve("auto", RunFacts(partition_key=key)) == days(start, end)
+
+
+@pytest.mark.parametrize("key", ["2026-01-09T00:00:00", "2026-01-09 00:00", "2026-01-09"])
+def test_the_key_of_a_scheduled_partition_spans_its_period_however_finely_it_is_written(
+    key,
+) -> None:
+    # CronPartitionTimetable writes %Y-%m-%dT%H:%M:%S by default, a daily one too.
+    facts = RunFacts(partition_key=key, zone=PARIS, next_tick=next_midnight)
+    midnight = datetime(2026, 1, 9, tzinfo=PARIS)
+    assert resolve("auto", facts) == Window(midnight, midnight + DAY)
+
+
+def test_a_weekly_partition_is_a_week_though_its_key_is_a_date() -> None:
+    def next_friday(moment: datetime) -> datetime:
+        days_ahead = (4 - next_midnight(moment).weekday()) % 7
+        return next_midnight(moment) + days_ahead * DAY
+
+    facts = RunFacts(partition_key="2026-01-09", zone=PARIS, next_tick=next_friday)
+    assert resolve("auto", facts).end == datetime(2026, 1, 16, tzinfo=PARIS)
+
+
+@pytest.mark.parametrize(
+    ("key", "minutes"),
+    [("2026-01-09T08:15:00", 15), ("2026-01-09T08:00:00", 15), ("2026-01-09", 1440)],
+)
+def test_a_schedule_of_quarter_hours_has_quarter_hour_partitions(key, minutes) -> None:
+    def next_quarter(moment: datetime) -> datetime:
+        floor = moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0)
+        return floor + timedelta(minutes=15)
+
+    window = resolve("auto", RunFacts(partition_key=key, next_tick=next_quarter))
+    assert window.end - window.start == timedelta(minutes=minutes)
+
+
+def test_a_key_beside_the_schedules_ticks_is_as_long_as_its_finest_part() -> None:
+    facts = RunFacts(partition_key="2026-01-09T08", next_tick=next_midnight)
+    assert resolve("auto", facts) == days("2026-01-09T08:00:00", "2026-01-09T09:00:00")
+
+
+@pytest.mark.parametrize(
+    ("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-01-09", 24)]
+)
+def test_a_day_partition_has_the_hours_that_the_zone_gives_it(day, hours) -> None:
+    window = resolve("auto", RunFacts(partition_key=day, zone=PARIS))
+    assert window.end.astimezone(UTC) - window.start.astimezone(UTC) == timedelta(hours=hours)
+
+
+def test_an_hour_that_the_clocks_skip_is_an_error_and_not_an_empty_span() -> None:
+    with pytest.raises(InvalidRequestError, match="is empty"):
+        resolve("auto", RunFacts(partition_key="2026-03-29T02", zone=PARIS))
+
+
+def test_the_hour_that_comes_twice_is_one_partition_of_two_hours() -> None:
+    window = resolve("auto", RunFacts(partition_key="2026-10-25T02", zone=PARIS))
+    assert window.iso() == ("2026-10-25T00:00:00.000Z", "2026-10-25T02:00:00.000Z")
+
+
+def test_bounds_on_both_sides_of_the_clocks_going_back_are_compared_as_instants() -> None:
+    start = datetime(2026, 10, 25, 2, 30, tzinfo=PARIS)
+    end = datetime(2026, 10, 25, 2, 15, tzinfo=PARIS, fold=1)
+    window = Window(start, end)
+    assert window.iso() == ("2026-10-25T00:30:00.000Z", "2026-10-25T01:15:00.000Z")
+    assert window.holds(datetime(2026, 10, 25, 2, 10, tzinfo=PARIS, fold=1))
+    assert not window.holds(datetime(2026, 10, 25, 2, 20, tzinfo=PARIS))
+    with pytest.raises(InvalidRequestError, match="is empty"):
+        Window(end, start)
+
+
+@given(st.dates(date(1980, 1, 1), date(2090, 1, 1)), st.sampled_from(["UTC", "Europe/Paris"]))
+def test_day_partitions_tile_the_calendar(day, zone) -> None:
+    one, two = (
+        resolve("auto", RunFacts(partition_key=d.isoformat(), zone=ZoneInfo(zone)))
+        for d in (day, day + DAY)
+    )
+    assert one.end.astimezone(UTC) == two.start.astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("", "eu-west", "2026-1-9", "2026-13", "2026-02-30", "0000", "9999", "20260109"),
+        *("2026-01-09T24", "2026-01-09T08:61", "2026-01-09+99:99", "2026-01-09|eu"),
+    ],
+)
+def test_a_key_that_is_no_date_is_refused_with_a_remedy(key) -> None:
+    with pytest.raises(InvalidRequestError, match=r"partition key .* \(start, end\) pair"):
+        resolve("auto", RunFacts(partition_key=key))
+
+
+@given(st.from_regex(r"\d{4}(-\d{2}(-\d{2}(T\d{2}(:\d{2})?)?)?)?(Z|[+-]\d{4})?", fullmatch=True))
+def test_any_key_gives_a_span_or_is_refused(key) -> None:
+    try:
+        window = resolve("auto", RunFacts(partition_key=key))
+    except InvalidRequestError:
+        return
+    assert window.start.astimezone(UTC) < window.end.astimezone(UTC)
