@@ -1,0 +1,37 @@
+"""What every DAG file pays that names an operator, the sensor and the transfer."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.airflow
+CODE = """
+import json, sys
+import airflow.sdk
+from airflow.sdk import BaseHook, BaseOperator, BaseSensorOperator, DAG, conf
+before = set(sys.modules)
+import airflow_provider_assets.exports
+import airflow_provider_assets.operators.archive
+import airflow_provider_assets.sensors.archive
+import airflow_provider_assets.transfers.archive_to_object_storage
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+HEAVY = ("aiohttp", "boto3", "botocore", "fsspec", "pandas", "requests", "yarl", "zipfile")
+
+
+def test_parsing_a_dag_adds_fewer_than_forty_modules():
+    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
+    added = json.loads(done.stdout.splitlines()[-1])
+    assert "airflow_provider_assets.operators.archive" in added
+    assert len(added) < 40, added
+    assert [name for name in added if name.partition(".")[0] in HEAVY] == []
+
+
+def test_the_triggerer_imports_nothing_of_the_landing():
+    code = "import sys, airflow_provider_assets.triggers.archive as t; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "airflow_provider_assets.landing" not in done.stdout

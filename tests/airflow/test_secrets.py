@@ -1,0 +1,154 @@
+"""Canaries: what may not be seen is looked for wherever a run leaves something."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import traceback
+from pathlib import Path
+
+import airflow.sdk.definitions.dag as dag_runner
+import pytest
+from airflow.sdk import Asset, AssetAlias
+from exported import CONN, archive, export
+from servers import S3Server
+
+from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.landing import LandingOptions
+from airflow_provider_assets.sansio.jobs import ArchiveReference
+
+pytestmark = pytest.mark.airflow
+# The sandbox signs its links as CloudFront does; the query is the secret.
+SIGNED = re.compile(rb"(?:Signature|Policy)=(?!\*)[\w~-]{8,}")
+
+
+@pytest.fixture
+def triggers(monkeypatch):
+    """Rows and events of the triggers that run."""
+    seen = []
+    inner = dag_runner._run_inline_trigger
+
+    def run(trigger, ti):
+        event = inner(trigger, ti)
+        seen.append(json.dumps([trigger.serialize(), event and event.payload], default=repr))
+        return event
+
+    monkeypatch.setattr(dag_runner, "_run_inline_trigger", run)
+    return seen
+
+
+@pytest.fixture
+def secrets(sandbox, s3_server: S3Server):
+    connection = sandbox.scenario["connection"]
+    pair = f"{connection['login']}:{connection['password']}"
+    return [
+        connection["login"],
+        connection["password"],
+        base64.b64encode(pair.encode()).decode(),
+        s3_server.secret_key,
+    ]
+
+
+def home() -> bytes:
+    """Database and logs, as they are on the disk."""
+    files = [path for path in Path(os.environ["AIRFLOW_HOME"]).rglob("*") if path.is_file()]
+    return b"".join(path.read_bytes() for path in files if path.name != "airflow.cfg")
+
+
+def leaks(haystack: bytes, secrets) -> list[str]:
+    found = [secret for secret in secrets if secret.encode() in haystack]
+    return found + [match.decode() for match in SIGNED.findall(haystack)]
+
+
+def signed_link(reference) -> str:
+    hook = AssetArchiveHook.for_conn(CONN)
+    typed = ArchiveReference.from_dict(reference)
+    return hook.link(typed, hook.files(typed)[0]).url
+
+
+def told(run) -> str:
+    """Every exception of a run as it would be printed, causes and all."""
+    return "\n".join("".join(traceback.format_exception(one.error)) for one in run.tries)
+
+
+@pytest.fixture
+def printed(capfd, caplog):
+    """What was logged, at every level, and printed since the last call."""
+    caplog.set_level("DEBUG")
+
+    def take() -> str:
+        # Amazon's library tells its own signatures when it debugs; they are none of ours.
+        logged = [r.getMessage() for r in caplog.records if not r.name.startswith("botocore")]
+        caplog.clear()
+        return "\n".join([*logged, *capfd.readouterr()])
+
+    return take
+
+
+def test_a_run_that_goes_well_leaves_no_secret(airflow, s3, secrets, triggers, printed):
+    outlets = [Asset("https://exports.test/canary"), AssetAlias("canaries")]
+    run = airflow(
+        export("s3://s3_test@exports/canary/", deferrable=True, landing_args={"outlets": outlets})
+    )
+    assert run.state == "success", run.tries
+    (reference,) = run.result("export.archive")
+    job_id = reference["job"]["job_id"]
+    assert leaks(signed_link(reference).encode(), []), "the pattern knows a signed link"
+    for name, haystack in {
+        "log": printed().encode(),
+        "database and files": home(),
+        "triggers": "".join(triggers).encode(),
+        "manifests": b"".join(data for key, data in s3().items() if key.endswith(".json")),
+        "events": json.dumps(run.events()).encode(),
+    }.items():
+        assert job_id.encode() in haystack, f"{name}: nothing of this run is here to be found"
+        assert leaks(haystack, secrets) == [], name
+
+
+FAULTS = [
+    "poll:401,after=1",
+    "poll:500html,after=1",
+    "poll:reset,after=1",
+    "submit:429,retry_after=99",
+    "submit:redirect",
+    "scenario.poll_download:500html",
+    "scenario.poll_download:redirect",
+    "download:expired",
+    "download:redirect",
+    "download:500html",
+    "download:reset@0",
+    "download:corrupt@900",
+]
+
+
+@pytest.fixture
+def failing(airflow, sandbox, folder, monkeypatch):
+    """A failed run, by fault."""
+    monkeypatch.setitem(LandingOptions.__init__.__kwdefaults__, "attempts", 2)
+    dag = airflow.dag(export(folder.as_uri(), deferrable=True))
+
+    def run(fault):
+        sandbox.clear_faults()
+        sandbox.fault(fault)
+        return airflow.run(dag)
+
+    return run
+
+
+def test_no_failure_tells_a_secret(failing, secrets, triggers, printed):
+    for fault in FAULTS:
+        run = failing(fault)
+        assert run.state == "failed", fault
+        haystack = told(run) + "".join(triggers) + printed()
+        assert type(run.error).__name__ in haystack
+        assert leaks(haystack.encode(), secrets) == [], fault
+    assert leaks(home(), secrets) == []
+
+
+def test_a_connection_is_never_shown_whole(airflow, sandbox, secrets):
+    operator = archive()
+    vendor = operator.hook.vendor
+    seen = repr([operator, operator.hook, vendor, vendor.connection, vars(operator.hook)])
+    assert leaks(seen.encode(), secrets) == []
