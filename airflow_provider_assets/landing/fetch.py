@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
 
 from airflow_provider_assets.landing.audit import Audit
 from airflow_provider_assets.landing.crew import Crew
+from airflow_provider_assets.landing.describe import describe_file
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.model import MIB, Source
-from airflow_provider_assets.landing.pump import Board, Loading, Pump
+from airflow_provider_assets.landing.nowhere import Nowhere
+from airflow_provider_assets.landing.pump import Board, Feed, Loading, Pump
 from airflow_provider_assets.landing.resume import Checkpoint, chain, load, save
+from airflow_provider_assets.landing.single import InOrder, Single
 from airflow_provider_assets.landing.source import Download, SourceChangedError
-from airflow_provider_assets.landing.store import Held, Part, PartWriter, Store, Stored, Whole
+from airflow_provider_assets.landing.store import PartWriter, Stored, Whole
 from airflow_provider_assets.landing.tuner import START, Tuner
 from airflow_provider_assets.landing.wire import Wire
-from airflow_provider_assets.landing.zipscan import ZipScanner
 from airflow_provider_assets.sansio.errors import (
     IntegrityError,
     PermanentError,
@@ -31,39 +32,6 @@ _SAVE_EVERY = 10.0  # seconds: what a SIGKILL may cost in bytes fetched again
 PART = 8 * MIB
 FIRST = 2 * MIB  # asked for by the first request, before the length is known
 _HASHED = 256 * MIB  # above, sha256 costs over 15 % of the wall time of a fast transfer
-
-
-@dataclass(frozen=True, slots=True)
-class _Single:
-    """An object of one part: held until it is verified, then stored in one request."""
-
-    store: Store
-    key: str
-    held: list[memoryview] = field(default_factory=list)
-
-    def put_part(self, part: Part, data: memoryview) -> str:
-        self.held.append(data)
-        return ""
-
-    @property
-    def state(self) -> Mapping[str, str]:
-        return {}
-
-    def done(self) -> Sequence[Held]:
-        return ()
-
-    def commit(self, whole: Whole, *, overwrite: bool) -> Stored:
-        data = self.held[0] if self.held else b""
-        return self.store.put(self.key, data, crc32=whole.crc32, overwrite=overwrite)
-
-    def read(self, offset: int, view: memoryview) -> bool:
-        return False
-
-    def keep(self) -> None:
-        self.held.clear()
-
-    def abort(self) -> None:
-        self.held.clear()
 
 
 def land_one(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
@@ -78,7 +46,7 @@ def land_one(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
             return transfer.run()
         except SourceChangedError:
             save(job.state, job.key, None)
-            job.meter.bytes = 0
+            job.meter.begin(None)
     raise TransferInterruptedError("the download changes while it is read; try again later")
 
 
@@ -109,8 +77,9 @@ class Transfer:
             whole = self._pump(download, pump, wire)
             audit.close()
             _check_length(download, self.source, whole)
-            stored = pump.writer.commit(whole, overwrite=job.overwrite)
-            return _describe(job, audit, download, whole, stored)
+            stored = self._publish(whole)
+            known = download.total is not None
+            return describe_file(job, audit, whole, stored=stored, known_length=known)
         except BaseException as error:
             failure = error
             raise
@@ -124,7 +93,8 @@ class Transfer:
         self._writer = writer
         done = min(known.parts * known.part_size, known.total - 1) if known else 0
         download.open(wire, FIRST, at=done)
-        job.meter.total = total = download.total
+        total = download.total
+        job.meter.begin(total)
         if known and (total, download.validator) != (known.total, known.validator):
             raise SourceChangedError
         size = known.part_size if known else part_size(job, total)
@@ -132,18 +102,25 @@ class Transfer:
         if writer is None:
             small = total is not None and total <= size
             writer = (
-                _Single(job.store, job.key) if small else job.store.begin(job.key, label=job.label)
+                Single(job.store, job.key) if small else job.store.begin(job.key, label=job.label)
             )
         self._writer = writer
+        feed: Feed = audit
+        if job.store.rules.in_order:
+            feed, writer = InOrder(audit, writer), Nowhere()
         spare = max(2, job.options.max_memory // 2 // size)
         board = Board(
-            total, size, FIRST if download.ranged else size, size, spare, audit,
+            total, size, FIRST if download.ranged else size, size, spare, feed,
             sliced=download.ranged, window=spare, on_audited=self._note(download, audit, size),
         )  # fmt: skip
         if known:
             board.skip(known.parts, Whole(known.parts * size, known.crc32))
             job.meter.add(known.parts * size)
         return audit, Pump(download, board, writer)
+
+    def _publish(self, whole: Whole) -> Stored:
+        assert self._writer is not None  # noqa: S101  # for the type checker: prepared before
+        return self._writer.commit(whole, overwrite=self.job.overwrite)
 
     def _pump(self, download: Download, pump: Pump, wire: Wire) -> Whole:
         options, board = self.job.options, pump.board
@@ -234,11 +211,7 @@ class Transfer:
         self._writer.abort()
 
 
-class _Feed(Protocol):
-    def feed(self, view: memoryview, /) -> None: ...
-
-
-def _feed(audit: _Feed, read: Callable[[int, memoryview], object], start: int, end: int) -> None:
+def _feed(audit: Feed, read: Callable[[int, memoryview], object], start: int, end: int) -> None:
     buffer = memoryview(bytearray(MIB))
     for at in range(start, end, MIB):
         view = buffer[: min(MIB, end - at)]
@@ -269,53 +242,3 @@ def _check_length(download: Download, source: Source, whole: Whole) -> None:
     total = download.total if download.total is not None else source.file.size
     if total is not None and whole.size != total:
         raise TransferInterruptedError(f"{whole.size} of {total} bytes arrived")
-
-
-def _describe(
-    job: Job, audit: Audit, download: Download, whole: Whole, stored: Stored
-) -> tuple[Manifest, list[Entry]]:
-    scanner = audit.scanner
-    if isinstance(scanner, ZipScanner):
-        files = [Entry(m.name, m.size, f"{m.crc:08x}") for m in scanner.members if not m.is_folder]
-    else:
-        files = [Entry(job.name, whole.size, f"{whole.crc32:08x}", audit.sha256)]
-    known = download.total is not None
-    record = describe_object(
-        job, audit, whole, stored=stored, entries=len(files), known_length=known
-    )
-    return record, files
-
-
-def describe_object(
-    job: Job,
-    audit: Audit,
-    whole: Whole,
-    *,
-    stored: Stored | None,
-    entries: int,
-    known_length: bool = True,
-) -> Manifest:
-    """The manifest of one object."""
-    held, unverified = audit.verdict()
-    if audit.sha256 is None:
-        unverified["sha256"] = "not computed: the store keeps a checksum of the whole"
-    if known_length:
-        held.insert(0, "length")
-    else:
-        unverified["length"] = "the source announces none"
-    if stored and stored.crc32 == whole.crc32:
-        held.append("store_checksum")
-    else:
-        unverified["store_checksum"] = "the store keeps none"
-    return Manifest(
-        uri=job.store.uri(job.key),
-        bytes=whole.size,
-        sha256=audit.sha256,
-        crc32=f"{whole.crc32:08x}",
-        entries=entries,
-        manifest_uri=job.store.uri(job.manifest_key),
-        layout=job.layout,
-        verified=tuple(held),
-        unverified=unverified,
-        facts=job.facts,
-    )

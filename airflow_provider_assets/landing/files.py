@@ -52,7 +52,7 @@ def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
     wire, other = (Wire(timeout=job.options.stall_seconds) for _ in range(2))
     try:
         download.open(wire, FIRST)
-        job.meter.total = download.total
+        job.meter.begin(download.total)
         if not download.ranged or download.total is None:
             entries = _unpack_stream(job, download, stop)
             return describe(job, entries, known_length=download.total is not None), entries
@@ -67,7 +67,7 @@ def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
         other.close()
     if job.name.lower().endswith(".zip") or source.file.name.lower().endswith(".zip"):
         raise IntegrityError(f"{source.file.name or job.name} is no zip archive")
-    job.meter.bytes = 0
+    job.meter.begin(None)
     return land_many(job, [source])
 
 
@@ -138,6 +138,7 @@ def land_many(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry
             max_memory=max(32 * MIB, job.options.max_memory // few),
         )
         jobs = [replace(one, options=share) for one in jobs]
+        job.meter.shared = True
         if all(source.file.size is not None for source in sources):
             job.meter.total = sum(source.file.size or 0 for source in sources)
     job.store.sweep([one.key for one in jobs])

@@ -14,12 +14,16 @@ from airflow_provider_assets.sansio.messages import JSON
 
 @dataclass(slots=True)
 class Meter:
-    """Counts bytes from all threads and reports them at a human pace: every 5 s or 5 %."""
+    """Counts bytes from all threads and reports them at a human pace: every 5 s or 5 %.
+
+    :param shared: it counts several downloads, whose sum is known beforehand or not at all.
+    """
 
     clock: Callable[[], float]
     report: Callable[[Progress], None] | None
     total: int | None = None
     bytes: int = 0
+    shared: bool = False
     _began: float = 0.0
     _last: tuple[float, int] = (0.0, 0)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -33,6 +37,11 @@ class Meter:
         """More bytes arrived."""
         with self._lock:
             self.bytes += count
+
+    def begin(self, total: int | None) -> None:
+        """One download begins, or begins again from its first byte."""
+        if not self.shared:
+            self.total, self.bytes = total, 0
 
     def tick(self) -> int:
         """Report if it is time; returns the bytes so far."""
