@@ -114,6 +114,7 @@ def run_facts(context: Context, watermark: datetime | None = None) -> RunFacts:
         periods=_periods(timetable, zone),
         next_tick=_next_tick(timetable, zone),
         watermark=watermark,
+        now=datetime.now(timezone.utc),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Union
 from urllib.parse import quote, urlsplit
@@ -16,6 +17,11 @@ def where(url: str) -> str:
     """*url* without its query and user info: the part that is safe to show."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def without_queries(text: str) -> str:
+    """*text* of a vendor, for people, without the queries of URLs in it: they may be signed."""
+    return re.sub(r"(https?://[^\s?#\"'<>]+)[?#][^\s\"'<>]*", r"\1", text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ class RunFacts:
         where the schedule is no cron.
     :param next_tick: maps a moment to the schedule's first one after it; None likewise.
     :param watermark: end of the last span that was exported, for ``since_last``.
+    :param now: a partition that ends after it is refused.
     """
 
     run_date: datetime | None = None
@@ -76,6 +77,7 @@ class RunFacts:
     periods: Callable[[datetime], tuple[datetime, datetime]] | None = None
     next_tick: Callable[[datetime], datetime] | None = None
     watermark: datetime | None = None
+    now: datetime | None = None
 
 
 def resolve(spec: WindowSpec, facts: RunFacts) -> Window:
@@ -156,13 +158,24 @@ def _partition(facts: RunFacts) -> Window:
             year, month, day, hour, minute = parts
             zone = _offset(match.group(6)) or facts.zone
             start = datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, tzinfo=zone)
-            return Window(start, _end(start, parts, facts))
+            return _ended(Window(start, _end(start, parts, facts)), facts)
     except (ValueError, OverflowError):
         pass  # 2026-13, 0000, 9999: it only looks like a date
     raise InvalidRequestError(
         f"window='auto': partition key {key!r} is not a date (2026, 2026-01, 2026-01-31, "
         "2026-01-31T08); pass an explicit (start, end) pair"
     )
+
+
+def _ended(window: Window, facts: RunFacts) -> Window:
+    """*window*, if it lies in the past: a run that starts with its period would export next to nothing."""
+    if facts.now is not None and window.end > facts.now:
+        raise InvalidRequestError(
+            f"window='auto': partition {facts.partition_key!r} ends at {window.end.isoformat()}, which "
+            "is still to come; schedule with CronPartitionTimetable(..., run_offset=-1), so that a run "
+            "gets the period that has ended"
+        )
+    return window
 
 
 def _end(start: datetime, parts: list[int | None], facts: RunFacts) -> datetime:

@@ -25,7 +25,7 @@ from airflow_provider_assets.sansio.jobs import (
     JobState,
     Link,
 )
-from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse
+from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse, without_queries
 from airflow_provider_assets.sansio.plan import Item
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
@@ -177,8 +177,8 @@ class Vendor(ABC):
         yield from ()
         return request
 
-    def send(self, request: HttpRequest) -> Flow[HttpResponse]:
-        """Perform *request* with credentials.
+    def authorized(self, request: HttpRequest) -> Flow[HttpRequest]:
+        """*request* with credentials that may be sent.
 
         :raises AuthenticationError: if one holds what no header may carry, such as a line break.
         """
@@ -189,7 +189,11 @@ class Vendor(ABC):
                 "character that no header may carry; enter it anew",
                 vendor=self.spec.name,
             )
-        return (yield from call(authorized))
+        return authorized
+
+    def send(self, request: HttpRequest) -> Flow[HttpResponse]:
+        """Perform *request* with credentials."""
+        return (yield from call((yield from self.authorized(request))))
 
     def error_detail(self, data: Mapping[str, JSON]) -> tuple[str | None, str]:
         """The vendor's error code and message from an error body, whatever its shape."""
@@ -216,7 +220,7 @@ class Vendor(ABC):
             )
         kind = self.error_class(status, data)
         wait = self.retry_after(response, data)
-        detail = f": {text[:300]}" if text else ""
+        detail = f": {without_queries(text)[:300]}" if text else ""
         return kind(
             f"{self.spec.title} answered {request} with HTTP {status}{detail}{self._remedy(kind)}",
             vendor=self.spec.name,

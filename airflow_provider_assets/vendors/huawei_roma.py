@@ -115,7 +115,7 @@ class HuaweiRoma(Vendor):
     def send(self, request: HttpRequest) -> Flow[HttpResponse]:
         """Perform *request*; one that is refused with 401 is sent once more with a new token."""
         unauthorized = HTTPStatus.UNAUTHORIZED
-        sent = yield from self.authorize(replace(request, accept=request.accept | {unauthorized}))
+        sent = yield from self.authorized(replace(request, accept=request.accept | {unauthorized}))
         reply = yield from call(sent)
         if reply.status == unauthorized and self._auth.renew(sent):
             reply = yield from super().send(request)
@@ -255,5 +255,5 @@ class HuaweiRoma(Vendor):
         """
         ensure_succeeded((yield from self._ask(reference.job)))
         path = f"/{self._instance}/assets/archives/{quote(file.key, safe='')}"
-        request = yield from self.authorize((yield from self._request(path)))
+        request = yield from self.authorized((yield from self._request(path)))
         return Link(request.full_url, headers=request.headers, single_use=True)

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, JobState
-from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.messages import JSON, without_queries
 from airflow_provider_assets.sansio.window import Window, parse_moment
 from airflow_provider_assets.vendors.base import check_names
 from airflow_provider_assets.vendors.connection import ConnectionForm
@@ -212,7 +212,7 @@ def job(known: ArchiveJob, data: Mapping[str, JSON], state: JobState) -> Archive
         state=state,
         vendor_status=str(data.get("status") or ""),
         progress=float(progress) if isinstance(progress, (int, float)) else None,
-        reason=text,
+        reason=without_queries(text),
         code=str(reasons[0]["error_code"]) if reasons and reasons[0].get("error_code") else None,
         submitted_at=known.submitted_at,
         facts={"archive_id": str(archive)} if archive else {},

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, JobState
-from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.messages import JSON, without_queries
 from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
 from airflow_provider_assets.vendors.base import strings
 from airflow_provider_assets.vendors.connection import Connection, ConnectionForm
@@ -215,7 +215,9 @@ def job(data: Mapping[str, JSON], state: JobState) -> ArchiveJob:
         state=state,
         vendor_status=str(data.get("status") or ""),
         progress=min(max(progress, 0.0), 1.0) if isinstance(progress, (int, float)) else None,
-        reason="; ".join(str(notes[key]) for key in ("error", "hint") if notes.get(key)),
+        reason=without_queries(
+            "; ".join(str(notes[key]) for key in ("error", "hint") if notes.get(key))
+        ),
     )
 
 

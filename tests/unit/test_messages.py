@@ -28,7 +28,13 @@ from airflow_provider_assets.sansio.jobs import (
     Link,
     fingerprint,
 )
-from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse, json_body, where
+from airflow_provider_assets.sansio.messages import (
+    HttpRequest,
+    HttpResponse,
+    json_body,
+    where,
+    without_queries,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
@@ -267,3 +273,9 @@ def test_json_is_sent_compact_and_read_back(data) -> None:
     body = json_body(data)
     assert HttpResponse(200, body=body).json_object() == data
     assert b"\n" not in body
+
+
+def test_what_a_vendor_says_is_quoted_without_what_signs_a_url():
+    said = 'see "https://cdn.example.test/a.zip?Policy=P&Signature=S" or https://x.test/b?sig=1.'
+    assert without_queries(said) == 'see "https://cdn.example.test/a.zip" or https://x.test/b'
+    assert without_queries("no? never https://x.test/c") == "no? never https://x.test/c"

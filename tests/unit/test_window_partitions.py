@@ -146,3 +146,11 @@ def test_any_key_gives_a_span_or_is_refused(key) -> None:
     except InvalidRequestError:
         return
     assert window.start.astimezone(UTC) < window.end.astimezone(UTC)
+
+
+def test_a_partition_that_has_not_ended_yet_is_refused_with_a_remedy() -> None:
+    now = datetime(2026, 1, 9, 0, 0, 5, tzinfo=timezone.utc)
+    yesterday = resolve("auto", RunFacts(partition_key="2026-01-08", now=now))
+    assert yesterday.end == datetime(2026, 1, 9, tzinfo=timezone.utc)
+    with pytest.raises(InvalidRequestError, match="run_offset=-1"):
+        resolve("auto", RunFacts(partition_key="2026-01-09", now=now))
