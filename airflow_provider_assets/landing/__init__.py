@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from airflow_provider_assets.landing.manifest import Entry, Manifest
     from airflow_provider_assets.landing.model import LandingOptions, Progress, Source
     from airflow_provider_assets.landing.store import Store
+    from airflow_provider_assets.landing.store_azure import AzureStore
+    from airflow_provider_assets.landing.store_fsspec import FsspecStore
+    from airflow_provider_assets.landing.store_gcs import GcsStore
     from airflow_provider_assets.landing.store_local import LocalStore, open_store
     from airflow_provider_assets.landing.store_s3 import S3Store
 
@@ -25,12 +28,18 @@ _HOMES = {
     "Progress": "model",
     "Source": "model",
     "Store": "store",
+    "AzureStore": "store_azure",
+    "FsspecStore": "store_fsspec",
+    "GcsStore": "store_gcs",
     "LocalStore": "store_local",
     "open_store": "store_local",
     "S3Store": "store_s3",
 }
 __all__ = [
+    "AzureStore",
     "Entry",
+    "FsspecStore",
+    "GcsStore",
     "LandingOptions",
     "LocalStore",
     "Manifest",

@@ -9,41 +9,42 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
-_POLY = 0xEDB88320
+IEEE = 0xEDB88320  # CRC-32: zip, S3
+CASTAGNOLI = 0x82F63B78  # CRC-32C: Google Cloud Storage
 _ONE = 1 << 31
 
 
-def _multiply(a: int, b: int) -> int:
+def _multiply(a: int, b: int, poly: int) -> int:
     product = 0
     while a:
         if a & _ONE:
             product ^= b
         a = (a << 1) & 0xFFFFFFFF
-        b = (b >> 1) ^ _POLY if b & 1 else b >> 1
+        b = (b >> 1) ^ poly if b & 1 else b >> 1
     return product
 
 
 @lru_cache(maxsize=256)
-def _shift(length: int) -> int:
+def _shift(length: int, poly: int) -> int:
     factor, square = _ONE, 1 << 23  # x^0 and x^8: one byte
     while length:
         if length & 1:
-            factor = _multiply(square, factor)
-        square = _multiply(square, square)
+            factor = _multiply(square, factor, poly)
+        square = _multiply(square, square, poly)
         length >>= 1
     return factor
 
 
-def combine(first: int, second: int, length: int) -> int:
+def combine(first: int, second: int, length: int, poly: int = IEEE) -> int:
     """CRC-32 of A + B from those of A and B, where B has *length* bytes."""
-    return _multiply(first, _shift(length)) ^ second
+    return _multiply(first, _shift(length, poly), poly) ^ second
 
 
-def combine_all(pieces: Iterable[tuple[int, int]]) -> int:
+def combine_all(pieces: Iterable[tuple[int, int]], poly: int = IEEE) -> int:
     """CRC-32 of the pieces in order, each given as (crc, length)."""
     whole = 0
     for crc, length in pieces:
-        whole = combine(whole, crc, length)
+        whole = combine(whole, crc, length, poly)
     return whole
 
 

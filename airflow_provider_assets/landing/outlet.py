@@ -136,7 +136,7 @@ class Outlet:
         self._do(upload)
 
     def _do(self, work: Callable[[], None]) -> None:
-        if self.pool:
+        if self.pool and not (self._writer and self.store.rules.in_order):
             self._pending.append(self.pool.submit(work))
         else:
             work()

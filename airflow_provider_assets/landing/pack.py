@@ -11,23 +11,25 @@ import queue
 import struct
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.audit import Audit
 from airflow_provider_assets.landing.crc import crc32
 from airflow_provider_assets.landing.crew import Crew
-from airflow_provider_assets.landing.fetch import FIRST, describe_object, part_size
+from airflow_provider_assets.landing.describe import describe_object
+from airflow_provider_assets.landing.fetch import FIRST, part_size
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.memory import Memory
 from airflow_provider_assets.landing.model import MIB, Source
 from airflow_provider_assets.landing.names import Names
+from airflow_provider_assets.landing.nowhere import Nowhere
 from airflow_provider_assets.landing.outlet import Outlet
 from airflow_provider_assets.landing.pump import Board, Pump
 from airflow_provider_assets.landing.source import Download, SourceChangedError
-from airflow_provider_assets.landing.store import Held, Part, Stored, Whole
+from airflow_provider_assets.landing.store import Whole
 from airflow_provider_assets.landing.wire import Wire
 from airflow_provider_assets.landing.zipformat import (
     CENTRAL,
@@ -221,7 +223,7 @@ class Packer:
             fetched.download.total, _PIECE, FIRST if ranged else _PIECE, _PIECE, _PIECES,
             self.writer, sliced=ranged, window=_PIECES,
         )  # fmt: skip
-        pump = Pump(fetched.download, board, _Nowhere())
+        pump = Pump(fetched.download, board, Nowhere())
         crew = Crew(
             pump.step,
             self.stop,
@@ -231,33 +233,6 @@ class Packer:
         )
         crew.run(fetched.wire, self.job.options.concurrency or _WORKERS, self.job.meter.tick)
         return self.writer.end(record, pump.whole())
-
-
-@dataclass(frozen=True, slots=True)
-class _Nowhere:
-    """Parts of a large file go to the archive by their turn, not to a store."""
-
-    def put_part(self, part: Part, data: memoryview) -> str:
-        return ""
-
-    @property
-    def state(self) -> Mapping[str, str]:
-        return {}
-
-    def done(self) -> Sequence[Held]:
-        return ()
-
-    def read(self, offset: int, view: memoryview) -> bool:
-        return False
-
-    def keep(self) -> None:
-        pass
-
-    def commit(self, whole: Whole, *, overwrite: bool) -> Stored:
-        return Stored(whole.size)
-
-    def abort(self) -> None:
-        pass
 
 
 def land_packed(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:

@@ -8,47 +8,42 @@ without Range, and never again, whatever happens.
 from __future__ import annotations
 
 import http.client
-import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
 from airflow_provider_assets.landing.model import LandingOptions, Source
+from airflow_provider_assets.landing.replies import (
+    BUSY,
+    BrokenError,
+    content_range,
+    headers_for,
+    refusal,
+    retry_after,
+    used_up,
+    validator,
+    why,
+)
 from airflow_provider_assets.landing.wire import Wire
 from airflow_provider_assets.sansio.errors import (
-    ArchiveExpiredError,
-    AssetsError,
-    AuthenticationError,
     IntegrityError,
     InvalidRequestError,
-    RateLimitedError,
     TransferInterruptedError,
 )
 from airflow_provider_assets.sansio.jobs import Link
 
 _REFUSED = frozenset({401, 403, 404, 410})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _READ = 1 << 18
 _HOPS = 5
 _FRESH_LINKS = 2  # refused in a row before the refusal is believed
 _OURS = frozenset({"Accept", "Accept-Encoding", "Range", "If-Range"})
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
 _SOON = 10.0  # seconds before its expiry from which a link is not used for a new request
 
 
 class SourceChangedError(Exception):
     """The file behind the link is not the one that the landing began with."""
-
-
-class _BrokenError(Exception):
-    """A try that failed and may be repeated; the cause is for people."""
-
-    def __init__(self, why: str, *, busy: bool = False, wait: float = 0.0) -> None:
-        super().__init__(why)
-        self.busy = busy
-        self.wait = wait
 
 
 @dataclass(slots=True)
@@ -120,7 +115,7 @@ class Download:
                     while got < end:
                         got += self._some(response, view[got : min(got + _READ, end)])
                 finally:
-                    if got < end or not _used_up(response):
+                    if got < end or not used_up(response):
                         wire.drop(url)
 
         self._patiently(more, progress=lambda: got)
@@ -142,7 +137,7 @@ class Download:
                 if not count:
                     break
                 filled += count
-        except _BrokenError as error:
+        except BrokenError as error:
             stream.wire.drop(stream.url)
             raise TransferInterruptedError(
                 f"the download broke after {stream.bytes + filled} bytes: {error}", code="mid_body"
@@ -160,25 +155,25 @@ class Download:
 
     def _open_once(self, wire: Wire, link: Link) -> None:
         try:
-            response = wire.request("GET", link.url, headers=_headers(link), fresh=True)
+            response = wire.request("GET", link.url, headers=headers_for(link), fresh=True)
         except (OSError, http.client.HTTPException) as error:
             raise TransferInterruptedError(
-                f"the single-use download failed before any response: {_why(error)}",
+                f"the single-use download failed before any response: {why(error)}",
                 code="before_headers",
             ) from error
         if response.status != http.client.OK:
-            raise _refusal(response.status, "single-use download")
+            raise refusal(response.status, "single-use download")
         self._take_stream(response, wire, link.url)
 
     def _open_ranged(self, wire: Wire, at: int, first: int) -> None:
         response, url = self._get(wire, at, first)
         if response.status == http.client.PARTIAL_CONTENT:
-            start, end, total = _content_range(response)
+            start, end, total = content_range(response)
             if total is None:
                 raise TransferInterruptedError("the server gives ranges without a total length")
             self._expect(total)
             self.ranged = True
-            self.validator = _validator(response)
+            self.validator = validator(response)
             self._first = _Opened(response, wire, url, end - start + 1, start)
         elif response.status == http.client.OK:
             self._take_stream(response, wire, url)
@@ -215,13 +210,13 @@ class Download:
         if response.status != http.client.PARTIAL_CONTENT:
             wire.drop(url)
             raise SourceChangedError
-        start, end, total = _content_range(response)
-        if total != self.total or _validator(response) != self.validator:
+        start, end, total = content_range(response)
+        if total != self.total or validator(response) != self.validator:
             wire.drop(url)
             raise SourceChangedError
         if start != offset or not start <= end < offset + size:
             wire.drop(url)
-            raise _BrokenError(f"asked for bytes {offset}-{offset + size - 1}, got {start}-{end}")
+            raise BrokenError(f"asked for bytes {offset}-{offset + size - 1}, got {start}-{end}")
         return response, url, end - start + 1
 
     def _pop_first(self, wire: Wire) -> _Opened | None:
@@ -233,21 +228,21 @@ class Download:
 
     def _get(self, wire: Wire, offset: int, size: int) -> tuple[http.client.HTTPResponse, str]:
         link, serial = self._current()
-        headers = _headers(link) | {"Range": f"bytes={offset}-{offset + size - 1}"}
+        sent = headers_for(link) | {"Range": f"bytes={offset}-{offset + size - 1}"}
         if self.validator and not self.validator.startswith("W/"):
-            headers["If-Range"] = self.validator
+            sent["If-Range"] = self.validator
         url = link.url
         for _ in range(_HOPS):
             try:
-                response = wire.request("GET", url, headers=headers)
+                response = wire.request("GET", url, headers=sent)
             except (OSError, http.client.HTTPException) as error:
-                raise _BrokenError(_why(error)) from error
+                raise BrokenError(why(error)) from error
             status = response.status
             if status in _REDIRECTS:
                 goal = urljoin(url, response.headers.get("Location", ""))
                 wire.drop(url)
                 if urlsplit(goal)[:2] != urlsplit(url)[:2]:
-                    headers = {k: v for k, v in headers.items() if k in _OURS}
+                    sent = {k: v for k, v in sent.items() if k in _OURS}
                 url = goal
                 continue
             if status in (200, 206, 416):
@@ -256,11 +251,11 @@ class Download:
             wire.drop(url)
             if status in _REFUSED:
                 self._renew(serial, status)
-                raise _BrokenError(f"HTTP {status}")
-            if status in _BUSY:
+                raise BrokenError(f"HTTP {status}")
+            if status in BUSY:
                 self.busy += 1
-                raise _BrokenError(f"HTTP {status}", busy=True, wait=_retry_after(response))
-            raise _refusal(status, "download")
+                raise BrokenError(f"HTTP {status}", busy=True, wait=retry_after(response))
+            raise refusal(status, "download")
         raise InvalidRequestError("the download is redirected in a circle")
 
     def _length_by_head(self, wire: Wire, url: str) -> int | None:
@@ -290,7 +285,7 @@ class Download:
                 return
             self._refusals += 1
             if self._refusals > _FRESH_LINKS:
-                raise _refusal(status, "fresh download link")
+                raise refusal(status, "fresh download link")
             self._link = self.source.resolve()
             self._serial += 1
 
@@ -300,13 +295,13 @@ class Download:
         self, response: http.client.HTTPResponse, view: memoryview, *, end_ok: bool = False
     ) -> int:
         if self.stop.is_set():
-            raise _BrokenError("the landing was stopped")
+            raise BrokenError("the landing was stopped")
         try:
             count = response.readinto(view)
         except (OSError, http.client.HTTPException) as error:
-            raise _BrokenError(_why(error)) from error
+            raise BrokenError(why(error)) from error
         if not count and not end_ok:
-            raise _BrokenError("the connection was closed early")
+            raise BrokenError("the connection was closed early")
         self.on_bytes(count)
         return count
 
@@ -317,7 +312,7 @@ class Download:
         while True:
             try:
                 return action()
-            except _BrokenError as error:
+            except BrokenError as error:
                 now_at = progress()
                 failures = 1 if now_at > reached else failures + 1
                 reached = now_at
@@ -328,57 +323,3 @@ class Download:
                         f"the download of {self.source.file.name or 'a file'} keeps failing "
                         f"({failures} times in a row): {error}"
                     ) from error
-
-
-def _headers(link: Link) -> dict[str, str]:
-    return {"Accept-Encoding": "identity", "Accept": "*/*"} | dict(link.headers)
-
-
-def _content_range(response: http.client.HTTPResponse) -> tuple[int, int, int | None]:
-    found = _CONTENT_RANGE.match(response.headers.get("Content-Range", "").strip())
-    if not found:
-        raise _BrokenError("a partial response without a valid Content-Range")
-    start, end, total = found.groups()
-    return int(start), int(end), None if total == "*" else int(total)
-
-
-def _validator(response: http.client.HTTPResponse) -> str:
-    return response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
-
-
-def _used_up(response: http.client.HTTPResponse) -> bool:
-    """Whether the response was read to its end, so that its connection can serve the next."""
-    try:
-        return response.isclosed() or not response.read(1)
-    except (OSError, http.client.HTTPException):
-        return False
-
-
-def _retry_after(response: http.client.HTTPResponse) -> float:
-    value = response.headers.get("Retry-After", "").strip()
-    return min(float(value), 120.0) if value.isdigit() else 0.0
-
-
-def _why(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return "no byte arrived within the stall time"
-    return f"{type(error).__name__}: {error}"
-
-
-def _refusal(status: int, what: str) -> AssetsError:
-    if status in (404, 410):
-        return ArchiveExpiredError(
-            f"the {what} is gone (HTTP {status}); clear the archive task to export it anew",
-            status=status,
-        )
-    if status in (401, 403):
-        return AuthenticationError(
-            f"the {what} is refused (HTTP {status}); clear the archive task to export it anew, and "
-            "if that is refused as well, look for a proxy that changes requests",
-            status=status,
-        )
-    if status == http.client.TOO_MANY_REQUESTS:
-        return RateLimitedError(f"the {what} is throttled (HTTP 429)", status=status)
-    if status in _BUSY:
-        return TransferInterruptedError(f"the {what} failed (HTTP {status})", status=status)
-    return InvalidRequestError(f"the {what} was answered with HTTP {status}", status=status)

@@ -54,11 +54,13 @@ class Rules:
 
     :param min_part: bytes of every part but the last.
     :param max_parts: parts an object may have.
+    :param in_order: parts must come in their order, one at a time; else in any, side by side.
     :param checksum: whether the store verifies and keeps a checksum of the whole.
     """
 
     min_part: int = 1
     max_parts: int = 1 << 30
+    in_order: bool = False
     checksum: bool = False
 
 

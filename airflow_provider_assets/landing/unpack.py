@@ -6,14 +6,13 @@ own; a large compressed one goes through one worker, piece by piece.
 
 from __future__ import annotations
 
-import bz2
 import threading
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from airflow_provider_assets.landing.crc import combine_all, crc32
+from airflow_provider_assets.landing.inflate import check, check_limits, engine, inflate, unpack
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import SUFFIX, Entry
 from airflow_provider_assets.landing.memory import Memory
@@ -22,13 +21,12 @@ from airflow_provider_assets.landing.names import Names
 from airflow_provider_assets.landing.outlet import Outlet
 from airflow_provider_assets.landing.store import Part, PartWriter, Whole
 from airflow_provider_assets.landing.wire import Wire
-from airflow_provider_assets.landing.zipformat import BZIP2, DEFLATED, ENCRYPTED, STORED, Member
+from airflow_provider_assets.landing.zipformat import STORED, Member
 from airflow_provider_assets.landing.zipindex import HEADER, Extent, payload
-from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
+from airflow_provider_assets.sansio.errors import IntegrityError
 
 WINDOW = 4 * MIB
 _PIECE = MIB
-_HARMLESS = 16 * MIB
 
 
 class Reader(Protocol):
@@ -131,7 +129,7 @@ class Unpacker:
                 window = []
             if not large:
                 window.append(extent)
-            elif extent.member.method == STORED:
+            elif extent.member.method == STORED and not self.job.store.rules.in_order:
                 yield from self._parts(extent)
             else:
                 yield Task((extent,))
@@ -215,14 +213,15 @@ class Unpacker:
         self._landed(key, whole)
 
     def _inflated(self, wire: Wire, member: Member, at: int) -> Iterator[bytes]:
-        engine, left = _engine(member), member.packed
+        inflater, left = engine(member), member.packed
+        stored = member.method == STORED
         buffer = bytearray(_PIECE)
-        while left and not engine.eof:
+        while left and (stored or not inflater.eof):
             view = memoryview(buffer)[: min(_PIECE, left)]
             self.reader.read(wire, at, view)
             at, left = at + len(view), left - len(view)
-            yield from _unpack(engine, view, member)
-        if left or not engine.eof:
+            yield from (bytes(view),) if stored else unpack(inflater, view, member)
+        if left or not (stored or inflater.eof):
             raise IntegrityError(
                 f"{member.name!r} is damaged: its data does not end where it should"
             )
@@ -232,75 +231,3 @@ class Unpacker:
         head = memoryview(bytearray(HEADER + len(member.raw)))
         self.reader.read(wire, member.offset, head)
         return member.offset + payload(head, member)
-
-
-def _engine(member: Member) -> zlib._Decompress | bz2.BZ2Decompressor:
-    return zlib.decompressobj(-15) if member.method == DEFLATED else bz2.BZ2Decompressor()
-
-
-def _unpack(
-    engine: zlib._Decompress | bz2.BZ2Decompressor, piece: memoryview | bytes, member: Member
-) -> Iterator[bytes]:
-    while True:
-        try:
-            out = engine.decompress(piece, _PIECE)
-        except (zlib.error, OSError) as error:
-            raise IntegrityError(f"{member.name!r} is damaged: {error}") from error
-        yield out
-        piece = b"" if isinstance(engine, bz2.BZ2Decompressor) else engine.unconsumed_tail
-        if engine.eof or not (piece or len(out) == _PIECE):
-            return
-
-
-def inflate(member: Member, packed: memoryview) -> bytes:
-    """The data of a small compressed entry.
-
-    :raises IntegrityError: if it is damaged, or longer than announced.
-    """
-    engine, pieces, size = _engine(member), [], 0
-    for piece in _unpack(engine, packed, member):
-        pieces.append(piece)
-        size += len(piece)
-        if size > member.size:
-            break
-    if not engine.eof or engine.unused_data or size != member.size:
-        raise IntegrityError(
-            f"{member.name!r} is damaged: it does not unpack to {member.size} bytes"
-        )
-    return b"".join(pieces)
-
-
-def check(member: Member, whole: Whole) -> None:
-    """:raises IntegrityError: unless *whole* is what the archive says of *member*."""
-    if (whole.size, whole.crc32) != (member.size, member.crc):
-        raise IntegrityError(
-            f"{member.name!r} is damaged: {whole.size} bytes with CRC-32 {whole.crc32:08x}, "
-            f"the archive says {member.size} and {member.crc:08x}"
-        )
-
-
-def check_limits(members: Sequence[Member], job: Job) -> None:
-    """:raises InvalidRequestError: if the archive cannot, or should not, be unpacked."""
-    options = job.options
-    if len(members) > options.max_entries:
-        raise InvalidRequestError(
-            f"the archive has {len(members)} entries, more than {options.max_entries}"
-        )
-    total = sum(member.size for member in members)
-    if total > options.max_unpacked:
-        raise InvalidRequestError(
-            f"the archive unpacks to {total} bytes, more than {options.max_unpacked}"
-        )
-    for member in members:
-        known = member.method in (STORED, DEFLATED, BZIP2)
-        if not known or member.flags & ENCRYPTED:
-            why = f"compression method {member.method}" if not known else "encrypted"
-            raise InvalidRequestError(
-                f"{member.name!r} cannot be unpacked: {why}; use layout='archive'"
-            )
-        if member.method == STORED and member.size != member.packed:
-            raise IntegrityError(f"{member.name!r}: a stored entry with two sizes")
-        if member.size > options.max_ratio * member.packed + _HARMLESS:
-            raise InvalidRequestError(
-                f"{member.name!r} unpacks to over {options.max_ratio} times its size"
-            )

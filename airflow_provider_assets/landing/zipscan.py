@@ -93,12 +93,12 @@ class ZipScanner:
         self._parser = self._archive()
         self._want = next(self._parser)
 
-    def feed(self, data: memoryview | bytes) -> None:
+    def feed(self, view: memoryview | bytes) -> None:
         """The next bytes of the archive.
 
         :raises IntegrityError: as soon as they contradict what the archive says of itself.
         """
-        view = memoryview(data)
+        view = memoryview(view)
         while view:
             view = view[self._step(view) :]
             while self._back:

@@ -1,0 +1,88 @@
+"""What the replies of a download host mean."""
+
+from __future__ import annotations
+
+import http.client
+import re
+
+from airflow_provider_assets.sansio.errors import (
+    ArchiveExpiredError,
+    AssetsError,
+    AuthenticationError,
+    InvalidRequestError,
+    RateLimitedError,
+    TransferInterruptedError,
+)
+from airflow_provider_assets.sansio.jobs import Link
+
+BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
+
+
+class BrokenError(Exception):
+    """A try that failed and may be repeated; the cause is for people."""
+
+    def __init__(self, why: str, *, busy: bool = False, wait: float = 0.0) -> None:
+        super().__init__(why)
+        self.busy = busy
+        self.wait = wait
+
+
+def headers_for(link: Link) -> dict[str, str]:
+    """What is sent with every request; ``identity``, for ranges and lengths are those of the file."""
+    return {"Accept-Encoding": "identity", "Accept": "*/*"} | dict(link.headers)
+
+
+def content_range(response: http.client.HTTPResponse) -> tuple[int, int, int | None]:
+    """First and last byte, and the length of the whole if it is known."""
+    found = _CONTENT_RANGE.match(response.headers.get("Content-Range", "").strip())
+    if not found:
+        raise BrokenError("a partial response without a valid Content-Range")
+    start, end, total = found.groups()
+    return int(start), int(end), None if total == "*" else int(total)
+
+
+def validator(response: http.client.HTTPResponse) -> str:
+    """What tells this file from another one at the same place; "" if nothing does."""
+    return response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
+
+
+def used_up(response: http.client.HTTPResponse) -> bool:
+    """Whether the response was read to its end, so that its connection can serve the next."""
+    try:
+        return response.isclosed() or not response.read(1)
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def retry_after(response: http.client.HTTPResponse) -> float:
+    """Seconds that the server asks to wait, two minutes at most."""
+    value = response.headers.get("Retry-After", "").strip()
+    return min(float(value), 120.0) if value.isdigit() else 0.0
+
+
+def why(error: BaseException) -> str:
+    """A failure on the wire, for people."""
+    if isinstance(error, TimeoutError):
+        return "no byte arrived within the stall time"
+    return f"{type(error).__name__}: {error}"
+
+
+def refusal(status: int, what: str) -> AssetsError:
+    """The error for *what* being answered with *status*."""
+    if status in (404, 410):
+        return ArchiveExpiredError(
+            f"the {what} is gone (HTTP {status}); clear the archive task to export it anew",
+            status=status,
+        )
+    if status in (401, 403):
+        return AuthenticationError(
+            f"the {what} is refused (HTTP {status}); clear the archive task to export it anew, and "
+            "if that is refused as well, look for a proxy that changes requests",
+            status=status,
+        )
+    if status == http.client.TOO_MANY_REQUESTS:
+        return RateLimitedError(f"the {what} is throttled (HTTP 429)", status=status)
+    if status in BUSY:
+        return TransferInterruptedError(f"the {what} failed (HTTP {status})", status=status)
+    return InvalidRequestError(f"the {what} was answered with HTTP {status}", status=status)
