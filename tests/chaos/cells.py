@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,21 +48,34 @@ class Seen:
 
 
 class Stage:
-    """An export on a real Airflow, with a vendor of its own."""
+    """An export on a real Airflow, with a vendor of its own.
 
-    def __init__(self, airflow: Standalone, sandbox: Sandbox, cell: Cell, folder: Path) -> None:
+    :param faults: what goes wrong at the vendor from the start. By default no job ends before the test
+        says so.
+    """
+
+    def __init__(
+        self,
+        airflow: Standalone,
+        sandbox: Sandbox,
+        cell: Cell,
+        folder: Path,
+        faults: Sequence[str] = ("job:stuck",),
+    ) -> None:
         self.airflow, self.sandbox, self.cell = airflow, sandbox, cell
         self.folder = folder / cell.name
         self.dag_id = f"{cell.mode}_export"
         self.run_id = cell.name
+        for fault in faults:
+            sandbox.fault(fault)
         self.selection: dict[str, Any] = {}
         if cell.vendor == "topaz":
             self.selection = {"items": {"process_ids": [self._new_process()]}}
+        if cell.vendor == "roma":
+            self.selection = {"items": {"apps": sandbox.roma["apps"][:4]}}
         sandbox.reset_stats()
-        sandbox.fault("job:stuck")  # nothing ends before the test says so
 
     def _new_process(self) -> str:
-        self.sandbox.fault("job:stuck")
         key = self.sandbox.topaz["connection"]["password"]
         request = urllib.request.Request(
             f"{self.sandbox.topaz['base_url']}/enhance/async",
@@ -69,9 +83,7 @@ class Stage:
             headers={"X-API-Key": key},
         )
         with urllib.request.urlopen(request, timeout=30) as reply:
-            import json
-
-            return json.loads(reply.read())["process_id"]
+            return str(json.loads(reply.read())["process_id"])
 
     # --- acting ------------------------------------------------------------------------------
 
@@ -148,13 +160,17 @@ class Stage:
         return "right" if len(digests) == 1 and digests[0] in served else "WRONG"
 
 
+FLAGS = {
+    "scenario": ("--items", "0", "--day", "2026-01-09=5", "--item-bytes", "20000"),
+    "topaz": ("--items", "0"),
+    "roma": ("--item-bytes", "20000"),
+}
+
+
 @contextmanager
-def staged(airflow: Standalone, cell: Cell, folder: Path) -> Iterator[Stage]:
-    flags = ["--vendor", cell.vendor, "--items", "0"]
-    if cell.vendor == "scenario":
-        flags += ["--day", "2026-01-09=5", "--item-bytes", "20000"]
-    with running(*flags) as sandbox:
-        yield Stage(airflow, sandbox, cell, folder)
+def staged(airflow: Standalone, cell: Cell, folder: Path, **options: Any) -> Iterator[Stage]:
+    with running("--vendor", cell.vendor, *FLAGS[cell.vendor]) as sandbox:
+        yield Stage(airflow, sandbox, cell, folder, **options)
 
 
 # --- events: each takes the export from its start to its end -----------------------------------
@@ -218,7 +234,7 @@ def mark_failed(stage: Stage) -> None:
 def mark_failed_while_submitting(stage: Stage) -> None:
     """Airflow lets a killed process live on for ten seconds; it must not submit its third batch."""
     stage.sandbox.add_items("scenario", "2026-01-09", 2100)
-    stage.sandbox.fault("submit:delay=5")
+    stage.sandbox.fault("submit:delay=3")
     stage.start()
     stage.until_seen("accepted")
     stage.airflow.mark_failed(stage.dag_id, stage.run_id, ARCHIVE)
@@ -226,6 +242,7 @@ def mark_failed_while_submitting(stage: Stage) -> None:
     assert process
     process.wait(60)
     stage.until_ended("failed")
+    time.sleep(4)  # a third submit may still be on its way
 
 
 def timeout_while_deferred(stage: Stage) -> None:

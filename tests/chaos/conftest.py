@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from standalone import Standalone, standalone
@@ -8,6 +9,23 @@ from standalone import Standalone, standalone
 MODES, FLAVOURS = ("blocking", "deferred"), ("export", "cancelled", "hurry")
 DAG_IDS = {f"{mode}_{name}" for mode in MODES for name in FLAVOURS} | {"deferred_backstop"}
 _TABLES: list[str] = []
+
+
+def is_long(config: pytest.Config) -> bool:
+    """``-m slow`` asks for everything; any other way is the short form, of at most four minutes."""
+    return config.getoption("-m") == "slow"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents and is_long(config):
+            item.add_marker("slow")
+
+
+@pytest.fixture
+def long_form(request: pytest.FixtureRequest) -> bool:
+    return is_long(request.config)
 
 
 @pytest.fixture(scope="session")

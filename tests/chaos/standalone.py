@@ -147,6 +147,14 @@ class Standalone:
                 self._seen_at = time.monotonic()
         return self._seen.get((run_id, task_id, map_index), {})
 
+    def result(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> Any:
+        """What a task instance returned; None if it returned nothing."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        try:
+            return self.ask("GET", f"{path}?map_index={map_index}&deserialize=true")["value"]
+        except AssertionError:
+            return None
+
     def log(self, dag_id: str, run_id: str, task_id: str, number: int) -> str:
         """The log of a try."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{number}"
@@ -164,8 +172,11 @@ class Standalone:
     def task_process(self, run_id: str, task_id: str, map_index: int = -1) -> psutil.Process | None:
         """The process that runs a task instance now; its parent is the worker that supervises it."""
         ti = self.task(run_id, task_id, map_index)
-        title = f"airflow worker -- {ti.get('id')}"
-        return next((p for p in self.processes() if _title(p) == title), None)
+        with contextlib.suppress(psutil.Error):
+            if ti.get("pid"):
+                process = psutil.Process(ti["pid"])
+                return process if _title(process) == f"airflow worker -- {ti['id']}" else None
+        return None
 
     def kill_task(self, run_id: str, task_id: str, map_index: int = -1) -> None:
         """``kill -9`` of the process that runs a task instance."""

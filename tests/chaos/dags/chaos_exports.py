@@ -12,7 +12,7 @@ WINDOW = ("2026-01-09T00:00:00Z", "2026-01-10T00:00:00Z")
 
 
 def export_dag(
-    name: str, *, retries: int = 4, timeout: float = 3600.0, cancel: bool = False
+    name: str, *, retries: int = 9, timeout: float = 3600.0, cancel: bool = False
 ) -> None:
     """``blocking_<name>`` and ``deferred_<name>``."""
     for mode in ("blocking", "deferred"):
