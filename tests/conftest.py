@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -15,10 +16,23 @@ from servers import S3Server, seaweedfs  # noqa: E402
 
 # Airflow reads its configuration when it is first imported, by whichever test comes first.
 HOME = Path(tempfile.mkdtemp(prefix="airflow-provider-assets-"))
+# ``dag.test()`` parses the bundle of its DAG anew each time: those that tests make have an empty one.
+(HOME / "made").mkdir()
+BUNDLES = {"dags-folder": str(HERE.parent / "dags_examples"), "tests": str(HOME / "made")}
 os.environ.update(
     {
         "AIRFLOW_HOME": str(HOME),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(HERE.parent / "dags_examples"),
+        "AIRFLOW__CORE__DAGS_FOLDER": BUNDLES["dags-folder"],
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
+            [
+                {
+                    "name": name,
+                    "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+                    "kwargs": {"path": path},
+                }
+                for name, path in BUNDLES.items()
+            ]
+        ),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",

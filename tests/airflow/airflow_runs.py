@@ -19,7 +19,7 @@ from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunType
 from sqlalchemy import select
 
-BUNDLE = "dags-folder"
+BUNDLE = "tests"
 _NUMBER = count(1)
 
 

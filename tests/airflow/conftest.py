@@ -30,7 +30,7 @@ def airflow(database: None, monkeypatch: pytest.MonkeyPatch) -> Airflow:
 
 @pytest.fixture(scope="session")
 def _sandbox():
-    days = [f"2026-01-0{day}={count}" for day, count in ((5, 4), (6, 7), (7, 5))]
+    days = [f"2026-01-0{day}={count}" for day, count in ((4, 2), (5, 4), (6, 7), (7, 5))]
     flags = [flag for day in days for flag in ("--day", day)]
     with running(
         "--vendor", "scenario", "--items", "20", *flags, "--day", "2026-01-08=1003",
