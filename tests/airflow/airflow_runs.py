@@ -13,6 +13,8 @@ import pytest
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 from airflow.models.asset import AssetEvent
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import clear_task_instances
 from airflow.sdk import DAG
 from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState
@@ -133,6 +135,25 @@ class Airflow:
             moment = None if logical_date is None else day(logical_date)
             dag_run = dag.test(logical_date=moment, run_conf=conf)
         return Run(dag_run, list(tries))
+
+    def clear(self, dag: Any, run: Run) -> Run:
+        """Clear all tasks of a finished run, as a person does, and run them again."""
+        with create_session() as session:
+            dag_run = session.merge(run.dag_run)
+            clear_task_instances(dag_run.get_task_instances(session=session), session)
+            dag_run.state = DagRunState.RUNNING
+            dag_run.dag = None
+
+        def existing(*, session: Any, **arguments: Any) -> Any:
+            query = select(DagRun).where(DagRun.run_id == run.dag_run.run_id)
+            found = session.scalars(query).one()
+            found.dag = arguments["dag"]
+            return found
+
+        with self._patch.context() as patch:
+            patch.setattr("airflow.models.dagrun.get_or_create_dagrun", existing)
+            dag_run = dag.test(logical_date=None)
+        return Run(dag_run, list(dag.tries))
 
     def __call__(self, build: Callable[[], object], **options: Any) -> Run:
         """Build and run in one go."""

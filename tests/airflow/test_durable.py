@@ -89,3 +89,26 @@ def test_a_new_run_of_the_same_day_starts_anew(airflow, sandbox, folder):
     for _ in range(2):
         assert airflow.run(dag).state == "success"
     assert accepted(sandbox) == 2
+
+
+def test_an_archive_that_is_gone_before_it_lands_asks_for_a_new_export(airflow, sandbox, folder):
+    def lose(context):
+        (reference,) = context["ti"].xcom_pull(task_ids="export.archive")
+        sandbox.job(reference["job"]["job_id"], "expire")
+
+    run = airflow(export(folder.as_uri(), archive_args={"on_success_callback": lose}))
+    assert type(run.error) is errors.ArchiveExpiredError
+    assert "clear the" in str(run.error)
+    assert "export it anew" in str(run.error)
+
+
+def test_a_cleared_task_starts_anew_although_its_job_is_remembered(airflow, sandbox):
+    """A clear raises ``max_tries``, the fence of what the task remembers."""
+    dag = airflow.dag(lambda: archive(retries=1))
+    run = airflow.run(dag)
+    (before,) = run.result("archive")
+    again = airflow.clear(dag, run)
+    assert again.state == "success"
+    (after,) = again.result("archive")
+    assert before["job"]["job_id"] != after["job"]["job_id"]
+    assert accepted(sandbox) == 2
