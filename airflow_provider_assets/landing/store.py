@@ -97,7 +97,9 @@ class PartWriter(Protocol):
 class Store(Protocol):
     """A place for objects, by key. Thread-safe."""
 
-    rules: Rules
+    @property
+    def rules(self) -> Rules:
+        """What it asks of parts."""
 
     def uri(self, key: str) -> str:
         """The address of *key*, for people and for other tools."""

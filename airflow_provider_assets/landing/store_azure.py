@@ -7,7 +7,6 @@ Uncommitted blocks are invisible; nothing can delete them, and the service drops
 
 from __future__ import annotations
 
-import base64
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -172,7 +171,7 @@ class AzureWriter:
     def put_part(self, part: Part, data: memoryview) -> str:
         """Put Block; the service checks the MD5."""
         tag = f"{part.crc32:08x}"
-        block = base64.b64encode(f"{self.run}-{part.number:06}-{tag}".encode()).decode()
+        block = f"{self.run}-{part.number:06}-{tag}"
         content = bytes(data)
         _call(
             f"part {part.number} of {self.store.uri(self.key)}",
@@ -201,7 +200,7 @@ class AzureWriter:
         for block in blocks:
             run, number, tag = _parse(block.id)
             if run == self.run:
-                self._ids[number] = base64.b64encode(block.id.encode()).decode()
+                self._ids[number] = block.id
                 held.append(Held(number, int(block.size), tag))
         return sorted(held, key=lambda part: part.number)
 

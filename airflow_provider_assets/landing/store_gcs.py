@@ -171,6 +171,16 @@ class GcsStore:
             return there
         raise taken(self.uri(key)) from error
 
+    def check_free(self, key: str, whole: Whole) -> Stored | None:
+        """What is there already, if it is the same: an early look, the condition decides.
+
+        :raises InvalidRequestError: if something else is.
+        """
+        there = self.head(key)
+        if there and there != Stored(whole.size, whole.crc32):
+            raise taken(self.uri(key))
+        return there
+
 
 @dataclass(slots=True)
 class GcsWriter:
@@ -212,6 +222,9 @@ class GcsWriter:
 
     def commit(self, whole: Whole, *, overwrite: bool) -> Stored:
         """Compose, compare, copy to the name."""
+        there = None if overwrite else self.store.check_free(self.key, whole)
+        if there:
+            return there
         held = [self._held[number] for number in sorted(self._held)]
         joined = self._compose([f"{self.prefix}{part.number:06}" for part in held])
         crc = combine_all([(_number(part.tag), part.size) for part in held], CASTAGNOLI)

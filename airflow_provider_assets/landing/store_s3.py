@@ -127,6 +127,18 @@ class S3Store:
             raise
         return bytes(_call(f"cannot read {self.uri(key)}", found["Body"].read))
 
+    def read(self, key: str, offset: int, view: memoryview) -> None:
+        """GetObject with a Range."""
+        what = f"cannot read {self.uri(key)}"
+        span = f"bytes={offset}-{offset + len(view) - 1}"
+        found = _call(
+            what, lambda: self.client.get_object(Bucket=self.bucket, Key=key, Range=span)
+        )
+        data = _call(what, found["Body"].read)
+        if len(data) != len(view):
+            raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes came")
+        view[:] = data
+
     def put(self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool) -> Stored:
         """One PutObject; the store checks the CRC-32."""
         only_new = {} if overwrite else {"IfNoneMatch": "*"}

@@ -8,7 +8,7 @@ import subprocess
 import zipfile
 
 import pytest
-from conftest import contents, leftovers, linked, noise
+from conftest import contents, leftovers, noise
 from servers import Fault
 
 from airflow_provider_assets.landing import land

@@ -1,0 +1,114 @@
+"""Every store keeps the same promises; each test runs on a real server of each kind."""
+
+from __future__ import annotations
+
+import json
+import zlib
+
+import pytest
+from conftest import contents, leftovers, linked, noise, zipped
+from servers import Fault
+from test_files import KINDS, expected, landed
+from test_resume import FACTS, broken_half_way
+
+from airflow_provider_assets.landing import FsspecStore, land
+from airflow_provider_assets.landing.store import Part, Whole
+from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
+
+BIG = zipped({f"image-{n:03}.png": noise(1_500_000, n) for n in range(16)})
+ALL = ["local", "s3", "azure", "gcs", "fsspec_memory"]
+
+
+@pytest.fixture(params=ALL)
+def store(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_an_archive_of_many_parts_lands(store, origin, quick):
+    manifest = land([linked(origin, BIG)], store, prefix="in/", options=quick, facts=FACTS)
+    assert contents(store, "in/export.zip") == BIG
+    assert land([linked(origin, BIG)], store, prefix="in/", options=quick, facts=FACTS).skipped
+    assert ("store_checksum" in manifest.verified) == store.rules.checksum
+    assert set(store.sizes("in/")) == {"in/export.zip", "in/export.zip.manifest.json"}
+    assert not leftovers(store)
+
+
+def test_files_of_an_archive_land(store, origin, quick):
+    data = KINDS["described deflated"]
+    land([linked(origin, data)], store, prefix="out/", layout="files", options=quick, facts=FACTS)
+    assert landed(store, "out/") == expected(data)
+    assert not leftovers(store)
+    assert land([linked(origin, data)], store, prefix="out/", layout="files", options=quick, facts=FACTS).skipped
+
+
+def test_files_of_a_stream_land(store, origin, quick):
+    origin.ranged = False
+    data = KINDS["stored"]
+    land([linked(origin, data)], store, prefix="out/", layout="files", options=quick)
+    assert landed(store, "out/") == expected(data)
+    assert not leftovers(store)
+
+
+def test_a_taken_name_is_kept(store, origin, quick):
+    for data in (BIG, zipped({"a": b"b"})):
+        store.put("export.zip", b"precious", crc32=zlib.crc32(b"precious"), overwrite=True)
+        with pytest.raises(InvalidRequestError, match="overwrite"):
+            land([linked(origin, data)], store, options=quick)
+        assert contents(store, "export.zip") == b"precious"
+        assert not leftovers(store)
+        land([linked(origin, data)], store, options=quick, overwrite=True)
+        assert contents(store, "export.zip") == data
+        store.delete("export.zip.manifest.json")
+
+
+def test_the_same_object_again_is_no_conflict(store, origin, quick):
+    land([linked(origin, BIG)], store, options=quick)
+    store.delete("export.zip.manifest.json")
+    land([linked(origin, BIG)], store, options=quick)
+    assert contents(store, "export.zip") == BIG
+    assert not leftovers(store)
+
+
+def test_a_damaged_archive_leaves_nothing(store, origin, quick):
+    damaged = bytearray(BIG)
+    damaged[len(BIG) // 2] ^= 1
+    with pytest.raises(IntegrityError):
+        land([linked(origin, bytes(damaged))], store, options=quick)
+    assert store.sizes("") == {}
+    assert not leftovers(store)
+
+
+def test_a_commit_of_something_else_is_refused(store):
+    writer = store.begin("thing", label="label")
+    data = noise(6 << 20)
+    writer.put_part(Part(1, 0, len(data), zlib.crc32(data)), memoryview(data))
+    with pytest.raises((IntegrityError, InvalidRequestError)):
+        writer.commit(Whole(len(data) + 1, 1), overwrite=False)
+    assert store.head("thing") is None
+    writer.abort()
+
+
+def test_a_range_is_read(store):
+    store.put("thing", b"0123456789", crc32=zlib.crc32(b"0123456789"), overwrite=True)
+    view = memoryview(bytearray(4))
+    store.read("thing", 3, view)
+    assert bytes(view) == b"3456"
+    assert store.head("thing").size == 10
+    assert store.head("nothing") is None
+    assert store.get("nothing") is None
+    store.delete("nothing")
+
+
+def test_a_broken_landing_goes_on_or_begins_anew(store, origin, quick):
+    if isinstance(store, FsspecStore):
+        origin.fault = lambda seen, number: Fault(cut=1000) if number == 4 else None
+        state = {}
+    else:
+        state = broken_half_way(store, origin, BIG)
+        assert json.dumps(state)
+        assert contents(store, "export.zip") is None
+    sent = origin.sent
+    land([linked(origin, BIG)], store, options=quick, facts=FACTS, state=state)
+    assert contents(store, "export.zip") == BIG
+    assert isinstance(store, FsspecStore) or origin.sent - sent < 0.9 * len(BIG)
+    assert not leftovers(store)
