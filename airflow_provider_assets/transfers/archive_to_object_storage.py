@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from functools import cached_property, partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
@@ -24,12 +24,14 @@ from airflow_provider_assets.sansio.jobs import (
     JobState,
     fingerprint,
 )
+from airflow_provider_assets.transfers.state import landing_state
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_assets.landing import Manifest, Progress, Store
+    from airflow_provider_assets.landing import Manifest, Progress
     from airflow_provider_assets.sansio.messages import JSON
+    from airflow_provider_assets.transfers.stores import Destination
 
 MIB = 1 << 20
 # Links are never logged; that Airflow masks them as well is a second net, whose cost grows with the square.
@@ -113,14 +115,14 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     def execute(self, context: Context) -> Data:
         """Land the archive; see the class for what is returned."""
         try:
-            manifest = self._land()
+            manifest = self._land(landing_state(context))
         except AssetsError as error:
             raise_for_airflow(error)
         result = manifest.to_dict()
         self._tell_outlets(context, result)
         return result
 
-    def _land(self) -> Manifest:
+    def _land(self, state: MutableMapping[str, JSON] | None) -> Manifest:
         from airflow_provider_assets.transfers.once import (  # noqa: PLC0415  # parsing must not pay
             MARKER_SUFFIX,
             Once,
@@ -130,22 +132,23 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         if self.on_partial not in ("fail", "land"):
             raise InvalidRequestError(f"on_partial={self.on_partial!r} is neither fail nor land")
         hook = AssetArchiveHook.for_conn(self.reference.conn_id)
-        store, prefix = open_destination(self.destination)
-        land = partial(self._land_from, hook, store, prefix)
+        target = open_destination(self.destination)
+        land = partial(self._land_from, hook, target, state)
         if hook.vendor.spec.single_use:
-            marker = f"{prefix}{self._stem()}{MARKER_SUFFIX}"
-            manifest = Once(hook, store, marker, self.max_reexports).land(self.reference, land)
+            marker = f"{target.prefix}{self._stem()}{MARKER_SUFFIX}"
+            once = Once(hook, target.store, marker, self.max_reexports)
+            manifest = once.land(self.reference, land)
         else:
             manifest = land(self.reference)
         self._tell(manifest)
-        self._check_count(manifest, store, prefix)
+        self._check_count(manifest, target)
         return manifest
 
     def _land_from(
         self,
         hook: AssetArchiveHook,
-        store: Store,
-        prefix: str,
+        target: Destination,
+        state: MutableMapping[str, JSON] | None,
         reference: ArchiveReference,
         is_sealed: bool = False,
     ) -> Manifest:
@@ -166,8 +169,8 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         )
         return land(
             [Source(file, sealed if is_sealed else partial(link, file)) for file in files],
-            store,
-            prefix=prefix,
+            target.store,
+            prefix=target.prefix,
             name=self._object_name(files),
             layout=self.layout,
             overwrite=self.overwrite,
@@ -180,6 +183,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             ),
             facts=facts(reference, self.target_format),
             progress=self._progress,
+            state=state,
         )
 
     def _concurrency(self, hook: AssetArchiveHook) -> int | None:
@@ -224,13 +228,13 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         for check, reason in manifest.unverified.items():
             self.log.info("Not verified: %s (%s)", check, reason)
 
-    def _check_count(self, manifest: Manifest, store: Store, prefix: str) -> None:
+    def _check_count(self, manifest: Manifest, target: Destination) -> None:
         """Compare what landed with what was asked for, by the ids in the entries' names."""
         ids = [i for kind in self.reference.request.items.values() for i in kind]
         if "zip_structure" not in manifest.verified or manifest.entries >= len(ids):
             return
-        key = prefix + manifest.manifest_uri.rpartition("/")[2]
-        document = json.loads(store.get(key) or b"{}")
+        key = target.prefix + manifest.manifest_uri.rpartition("/")[2]
+        document = json.loads(target.store.get(key) or b"{}")
         names = "\n".join(str(entry["name"]) for entry in document.get("files", []))
         missing = [i for i in ids if i not in names]
         text = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -14,34 +15,53 @@ if TYPE_CHECKING:
 MAX_POOL = 17
 
 
-def open_destination(url: str) -> tuple[Store, str]:
-    """The store and the key prefix that *url* names.
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A store and the prefix, with its slash, of all keys in it."""
 
-    :param url: ``s3://conn_id@bucket/prefix/`` or ``file:///folder/``. Without a connection id the
-        environment's own credentials count.
+    store: Store
+    prefix: str = ""
+
+
+def open_destination(url: str) -> Destination:
+    """The place that *url* names.
+
+    :param url: ``scheme://conn_id@bucket/prefix/`` with ``s3``, ``gs``, ``abfs`` or any other scheme that
+        Airflow's object storage knows, or ``file:///folder/``. Without a connection id the environment's
+        own credentials count.
     :raises InvalidRequestError: if the URL is none of these, or the extra that serves it is missing.
     """
     parts = urlsplit(url)
     if parts.scheme in {"", "file"}:
-        from airflow_provider_assets.landing import open_store  # noqa: PLC0415  # heavy
-
-        if not parts.path.startswith("/"):
-            raise InvalidRequestError(
-                f"destination {url!r}: a folder must be absolute, file:///..."
-            )
-        return open_store(f"file://{parts.path.rstrip('/') or '/'}"), ""
-    if not parts.hostname:
-        raise InvalidRequestError(
-            f"destination {url!r} names no bucket; use s3://conn_id@bucket/prefix/"
-        )
+        return Destination(_local(url, parts.path))
     bucket = parts.netloc.rpartition("@")[2]
-    prefix = parts.path.strip("/")
+    if not bucket:
+        raise InvalidRequestError(
+            f"destination {url!r} names no bucket; use {parts.scheme}://conn_id@bucket/prefix/"
+        )
     conn_id = unquote(parts.username) if parts.username else None
-    if parts.scheme == "s3":
-        return _s3(bucket, conn_id), f"{prefix}/" if prefix else ""
-    raise InvalidRequestError(
-        f"destination {url!r}: {parts.scheme}:// is not known; use s3:// or file://"
+    prefix = f"{parts.path.strip('/')}/".lstrip("/")
+    if parts.scheme in {"s3", "s3a"}:
+        return Destination(_s3(bucket, conn_id), prefix)
+    if parts.scheme in {"gs", "gcs"}:
+        return Destination(_gcs(bucket, conn_id), prefix)
+    if parts.scheme in {"abfs", "abfss", "wasb"}:
+        return Destination(_azure(bucket.partition("@")[0], conn_id), prefix)
+    return Destination(_other(url))
+
+
+def _missing(scheme: str, extra: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"{scheme}:// destinations need an extra: pip install 'airflow-provider-assets[{extra}]'"
     )
+
+
+def _local(url: str, folder: str) -> Store:
+    from airflow_provider_assets.landing import open_store  # noqa: PLC0415  # heavy
+
+    if not folder.startswith("/"):
+        raise InvalidRequestError(f"destination {url!r}: a folder must be absolute, file:///...")
+    return open_store(f"file://{folder.rstrip('/') or '/'}")
 
 
 def _s3(bucket: str, conn_id: str | None) -> Store:
@@ -49,14 +69,51 @@ def _s3(bucket: str, conn_id: str | None) -> Store:
         from airflow.providers.amazon.aws.hooks.s3 import S3Hook  # noqa: PLC0415  # an extra
         from botocore.config import Config  # noqa: PLC0415  # likewise
     except ImportError as error:
-        raise InvalidRequestError(
-            "s3:// destinations need an extra: pip install 'airflow-provider-assets[s3]'"
-        ) from error
+        raise _missing("s3", "s3") from error
     from airflow_provider_assets.landing import S3Store  # noqa: PLC0415  # heavy
 
     hook = S3Hook(aws_conn_id=conn_id)
     theirs = hook.conn_config.botocore_config
     # Parts carry their own checksum, so hashing them once more for the signature proves nothing.
     s3 = {"payload_signing_enabled": False, **((theirs.s3 if theirs else None) or {})}
-    config = Config(max_pool_connections=MAX_POOL, s3=s3)
+    config = Config(max_pool_connections=MAX_POOL, s3=s3)  # type: ignore[arg-type]  # theirs and ours
     return S3Store(hook.get_client_type(config=config), bucket)
+
+
+def _gcs(bucket: str, conn_id: str | None) -> Store:
+    try:
+        from airflow.providers.google.cloud.hooks.gcs import GCSHook  # noqa: PLC0415  # an extra
+        from google.cloud.storage import Client  # noqa: PLC0415  # likewise
+    except ImportError as error:
+        raise _missing("gs", "gcs") from error
+    from airflow_provider_assets.landing import GcsStore  # noqa: PLC0415  # heavy
+
+    client = GCSHook(gcp_conn_id=conn_id).get_conn() if conn_id else Client()
+    return GcsStore(client.bucket(bucket))
+
+
+def _azure(container: str, conn_id: str | None) -> Store:
+    try:
+        from airflow.providers.microsoft.azure.hooks.wasb import WasbHook  # noqa: PLC0415  # an extra
+    except ImportError as error:
+        raise _missing("abfs", "azure") from error
+    from airflow_provider_assets.landing import AzureStore  # noqa: PLC0415  # heavy
+
+    if conn_id is None:
+        raise InvalidRequestError(
+            "abfs:// destinations need a connection: abfs://conn_id@container/"
+        )
+    client = WasbHook(wasb_conn_id=conn_id).get_conn()
+    return AzureStore(client.get_container_client(container))
+
+
+def _other(url: str) -> Store:
+    from airflow.sdk import ObjectStoragePath  # noqa: PLC0415  # heavy
+
+    from airflow_provider_assets.landing import FsspecStore  # noqa: PLC0415  # likewise
+
+    try:
+        path = ObjectStoragePath(url.rstrip("/"))
+        return FsspecStore(path.fs, str(path.path), scheme=path.protocol)
+    except (ImportError, ValueError) as error:
+        raise InvalidRequestError(f"destination {url!r} cannot be opened: {error}") from error

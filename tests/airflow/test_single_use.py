@@ -98,6 +98,19 @@ def test_a_refusal_before_the_package_was_opened_costs_no_new_export(airflow, ro
     assert roma.stats()["totals"]["accepted"] == 1
 
 
+@pytest.mark.parametrize("fault", ["", "download:reset@300:1"], ids=["whole", "broken"])
+def test_a_package_is_unpacked_only_after_it_stands_whole(airflow, roma, folder, fault):
+    if fault:
+        roma.fault(fault)
+    run = airflow(export(roma, folder, layout="files"))
+    assert run.state == "success", run.tries
+    (manifest,) = run.results("export.land")
+    truth = roma.archive(manifest["facts"]["job_id"])
+    landed_files = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(landed_files) == len(truth["entries"]) + 1
+    assert max(gets(roma)) == 1
+
+
 def test_exports_made_anew_are_bounded(airflow, roma, folder):
     roma.fault("download:reset@300")
     run = airflow(export(roma, folder, max_reexports=2))
