@@ -23,6 +23,7 @@ except ImportError:  # below 3.2
 
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
+    PartialArchiveError,
     PermanentError,
     QuotaExceededError,
 )
@@ -225,7 +226,7 @@ def _retry_policy() -> object:
             name = type(exception).__name__
             if isinstance(exception, QuotaExceededError) and wait and wait <= MAX_QUOTA_WAIT:
                 return RetryDecision.retry(delay=wait, reason=f"{name}: until the quota resets")
-            if isinstance(exception, PermanentError):
+            if isinstance(exception, (PermanentError, PartialArchiveError)):
                 return RetryDecision.fail(reason=f"{name}: a retry cannot change it")
             if wait is not None:
                 return RetryDecision.retry(delay=wait, reason=f"{name}: the vendor said when")

@@ -15,7 +15,7 @@ from airflow_provider_assets.transfers.archive_to_object_storage import (
 # Of AssetArchiveOperator; every other keyword argument is the landing's.
 _ARCHIVE = frozenset(
     {"items", "select", "window", "options", "max_items", "poll_interval", "timeout"}
-    | {"deferrable", "on_empty"}
+    | {"deferrable", "on_empty", "cancel_on_kill"}
 )
 _BOTH = frozenset({"on_partial"})
 

@@ -29,7 +29,7 @@ from airflow_provider_assets.operators.batches import (
     waiting_for,
 )
 from airflow_provider_assets.operators.ledger import Entry, Ledger
-from airflow_provider_assets.operators.selection import Selection, seconds
+from airflow_provider_assets.operators.selection import Selection, choice, seconds
 from airflow_provider_assets.operators.watermark import Watermark
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -188,12 +188,8 @@ class AssetArchiveOperator(BaseOperator):
 
     def _selection(self) -> Selection:
         """The inputs, checked before anything is asked of the vendor."""
-        for name, value, allowed in (
-            ("on_empty", self.on_empty, ("skip", "succeed", "fail")),
-            ("on_partial", self.on_partial, ("fail", "land")),
-        ):
-            if value not in allowed:
-                raise InvalidRequestError(f"{name}={value!r} is none of {', '.join(allowed)}")
+        choice(self.on_empty, "on_empty", ("skip", "succeed", "fail"))
+        choice(self.on_partial, "on_partial", ("fail", "land"))
         for name in ("timeout", "poll_interval"):
             seconds(getattr(self, name), name)
         selection = Selection(
@@ -291,7 +287,11 @@ class AssetArchiveOperator(BaseOperator):
         return ended
 
     def _empty(self) -> list[Data]:
-        text = "nothing is selected: no item of the listing matches select and window"
+        text = "nothing to export: " + (
+            "no item of the listing matches select and window"
+            if self.items is None
+            else "items names nothing"
+        )
         if self.on_empty == "skip":
             raise AirflowSkipException(text)
         if self.on_empty == "fail":

@@ -40,6 +40,15 @@ def whole(value: object, name: str) -> int:
     return int(text)
 
 
+def choice(value: str, name: str, allowed: tuple[str, ...]) -> None:
+    """Refuse what is none of *allowed*.
+
+    :raises InvalidRequestError: naming them.
+    """
+    if value not in allowed:
+        raise InvalidRequestError(f"{name}={value!r} is none of {', '.join(allowed)}")
+
+
 def mapping(value: object, name: str) -> dict[str, JSON]:
     """*value* as a mapping.
 

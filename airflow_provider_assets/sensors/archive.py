@@ -91,8 +91,8 @@ class AssetArchiveSensor(BaseSensorOperator):
         raise AssertionError("defer() returned")  # it raises; its annotation does not say so
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Ask once."""
-        jobs = self.hook.poll([reference.job for reference in self.references])
+        """Ask once; a vendor that is away for a moment is asked again at the next poke."""
+        jobs = self.hook.look([reference.job for reference in self.references])
         for job in jobs:
             self.log.info("%s", describe(job))
         if not all(job.state.is_terminal for job in jobs):
