@@ -33,7 +33,7 @@ class TaskState(MutableMapping[str, JSON]):
         return value
 
     def __setitem__(self, key: str, value: JSON) -> None:
-        self._store.set(key, value)  # type: ignore[arg-type]  # both are JSON
+        self._store.set(key, value)
         self._known.add(key)
 
     def __delitem__(self, key: str) -> None:
