@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 import tenacity
@@ -152,14 +153,14 @@ def _session() -> requests.Session:
     return session
 
 
-def _proxy(url: str) -> str | None:
+def _proxy(origin: str) -> str | None:
     """The environment's proxy. aiohttp's own look-up insists on ~/.netrc and costs two threads a request."""
     from requests.utils import (  # noqa: PLC0415  # parsing a DAG must not pay for it
         get_environ_proxies,
         select_proxy,
     )
 
-    return select_proxy(url, get_environ_proxies(url))
+    return select_proxy(origin, get_environ_proxies(origin))
 
 
 class AsyncTransport:
@@ -169,6 +170,7 @@ class AsyncTransport:
         self._classify = classify
         self._rate = rate or RateLimit()
         self._session: aiohttp.ClientSession | None = None
+        self._proxy = lru_cache(maxsize=8)(_proxy)
 
     async def run(self, flow: Flow[T]) -> T:
         """Drive *flow* to its end; see :func:`sansio.flow.arun` for what is raised."""
@@ -185,15 +187,16 @@ class AsyncTransport:
         import aiohttp  # noqa: PLC0415  # parsing a DAG must not pay for it
         from yarl import URL  # noqa: PLC0415  # likewise
 
+        url = URL(request.full_url, encoded=True)
         await asyncio.sleep(self._rate.reserve(time.monotonic()))
         try:
             async with self._open().request(
                 request.method,
-                URL(request.full_url, encoded=True),
+                url,
                 data=request.body,
                 headers=dict(request.headers),
                 allow_redirects=False,  # credentials go to the API's host only
-                proxy=_proxy(request.url),
+                proxy=self._proxy(str(url.origin())),
             ) as got:
                 body = await got.read()
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:

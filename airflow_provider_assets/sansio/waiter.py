@@ -102,7 +102,7 @@ class Waitlist:
             watch.finish(watch.job)
             return
         watch.interval = watch.pace or self.policy.initial
-        self._schedule(watch)
+        self._schedule(watch, self.spread())
         self.watches[watch] = None
 
     def drop(self, watch: Watch) -> None:
@@ -165,22 +165,23 @@ class Waitlist:
 
     def _ask(self, ready: Sequence[Watch]) -> Flow[None]:
         self.asked = ready
+        part = self.spread()  # one for all, so that those asked together stay together
         try:
             jobs = yield from self.poll([watch.job for watch in ready])
         except TransientError as error:
             if error.retry_after is not None:  # a limit is the connection's, not the job's
                 self.not_before = self.clock() + error.retry_after
             for watch in ready:
-                self._failed(watch, error)
+                self._failed(watch, error, part)
         except AssetsError as error:
             self.blame(error)
         else:
             found = {job.job_id: job for job in jobs}
             for watch in ready:
-                self._saw(watch, found.get(watch.job.job_id))
+                self._saw(watch, found.get(watch.job.job_id), part)
         self.asked = ()
 
-    def _saw(self, watch: Watch, job: ArchiveJob | None) -> None:
+    def _saw(self, watch: Watch, job: ArchiveJob | None, part: float) -> None:
         if watch not in self.watches:  # dropped while the poll was under way
             return
         vendor, name = watch.job.vendor, f"{watch.job.vendor} job {watch.job.job_id}"
@@ -189,7 +190,7 @@ class Waitlist:
             return
         if job is watch.job:
             text = f"{name} could not be asked for"
-            self._failed(watch, VendorUnavailableError(text, vendor=vendor))
+            self._failed(watch, VendorUnavailableError(text, vendor=vendor), part)
             return
         watch.failures, watch.alone = 0, False
         changed = (job.vendor_status, job.progress, job.done) != (
@@ -204,23 +205,24 @@ class Waitlist:
             self._end(watch, job)
         else:
             watch.interval = min(watch.interval * self.policy.factor, self._longest(watch))
-            self._schedule(watch)
+            self._schedule(watch, part)
 
-    def _failed(self, watch: Watch, error: TransientError) -> None:
+    def _failed(self, watch: Watch, error: TransientError, part: float) -> None:
         if watch not in self.watches:
             return
         watch.failures += 1
         if watch.failures >= MAX_FAILED_POLLS:
             self._end(watch, error)
         else:
-            self._schedule(watch)
+            self._schedule(watch, part)
 
-    def _schedule(self, watch: Watch) -> None:
-        """Full jitter over the second half of the interval; the vendor's own estimate comes first."""
+    def _schedule(self, watch: Watch, part: float) -> None:
+        """Ask again at this *part* of the interval's second half; the vendor's own estimate comes first."""
         now = self.clock()
-        wait = watch.interval * (0.5 + self.spread() / 2)
-        if watch.job.eta is not None and watch.job.eta - now > wait:
-            wait = min(watch.job.eta - now, self._longest(watch))
+        wait = watch.interval * (0.5 + part / 2)
+        eta = watch.job.eta if watch.pace is None else None
+        if eta is not None and eta - now > wait:
+            wait = min(eta - now, self.policy.maximum)
         watch.due = now + wait
 
     def _end(self, watch: Watch, end: ArchiveJob | AssetsError) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from http import HTTPStatus
+from itertools import count
 from typing import ClassVar
 from urllib.parse import quote
 
@@ -186,10 +187,11 @@ class Scenario(Vendor):
         """``GET /jobs`` for many; ``GET /jobs/{jobId}`` for one, or one that the list lacks."""
         listed: dict[str, dict[str, JSON]] = {}
         # A job of unknown age would have us list all that ever ran.
-        dated = {job.job_id: job.submitted_at for job in jobs if job.submitted_at is not None}
-        if len(dated) > 1:
-            since, wanted = min(dated.values()), dated.keys()
-            listed = yield from self._jobs(since, lambda seen: wanted <= seen.keys())
+        ages = {job.job_id: job.submitted_at for job in jobs if job.submitted_at is not None}
+        if len(ages) > 1:
+            since, dated, pages = min(ages.values()), ages.keys(), count(1)
+            # Once as many pages have been read as jobs are missing, asking singly is cheaper.
+            listed = yield from self._jobs(since, lambda seen: next(pages) >= len(dated - seen))
         result = []
         for job in jobs:
             try:
