@@ -17,7 +17,7 @@ def client():
     from botocore.config import Config
 
     options = {"addressing_style": "path", "payload_signing_enabled": False}
-    return boto3.client("s3", config=Config(s3=options, max_pool_connections=32))
+    return boto3.client("s3", config=Config(s3=options, signature_version="s3v4", max_pool_connections=32))
 
 
 def engine(url: str, bucket: str, key: str) -> None:

@@ -2,7 +2,8 @@
 
 Every block travels with its MD5, which the service compares (Put Block, ``Content-MD5``), and has its
 number and our CRC-32 in its id: the list of blocks that is committed is the list of checksums.
-Uncommitted blocks are invisible; nothing can delete them, and the service drops them after a week (Put Block List, "Remarks").
+Uncommitted blocks are invisible; nothing can delete them, and the service drops them after a week
+(Put Block List, "Remarks").
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from airflow_provider_assets.landing.crc import crc32
 from airflow_provider_assets.landing.store import MIB, Held, Part, Rules, Stored, Whole
 from airflow_provider_assets.landing.store_local import taken
+from airflow_provider_assets.landing.store_s3_direct import Direct
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     AuthenticationError,
@@ -74,12 +75,22 @@ class S3Store:
 
     :param client: a boto3 S3 client, with its own credentials and endpoint.
     :param bucket: its name. :param scheme: what URIs begin with.
+    :param extra: arguments for every new object (``ServerSideEncryption``, ``StorageClass``).
     """
 
     client: S3Client = field(repr=False)
     bucket: str
     scheme: str = "s3"
+    extra: Mapping[str, str] = field(default_factory=dict)
     rules: Rules = field(default=_RULES, repr=False)
+    _direct: list[Direct] = field(default_factory=list, repr=False)
+
+    @property
+    def direct(self) -> Direct:
+        """The short way for bodies; made on first use."""
+        if not self._direct:
+            self._direct.append(Direct(self.client))
+        return self._direct[0]
 
     def uri(self, key: str) -> str:
         """``s3://bucket/key``."""
@@ -131,9 +142,7 @@ class S3Store:
         """GetObject with a Range."""
         what = f"cannot read {self.uri(key)}"
         span = f"bytes={offset}-{offset + len(view) - 1}"
-        found = _call(
-            what, lambda: self.client.get_object(Bucket=self.bucket, Key=key, Range=span)
-        )
+        found = _call(what, lambda: self.client.get_object(Bucket=self.bucket, Key=key, Range=span))
         data = _call(what, found["Body"].read)
         if len(data) != len(view):
             raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes came")
@@ -141,21 +150,21 @@ class S3Store:
 
     def put(self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool) -> Stored:
         """One PutObject; the store checks the CRC-32."""
-        only_new = {} if overwrite else {"IfNoneMatch": "*"}
+        params = {"Bucket": self.bucket, "Key": key, "ChecksumCRC32": _crc(crc32), **self.extra}
+        headers = {"x-amz-checksum-crc32": _crc(crc32)}
+        if not overwrite:
+            params["IfNoneMatch"] = headers["If-None-Match"] = "*"
+        whole = Whole(len(data), crc32)
+        if not self.extra and self.direct.put("put_object", params, data, headers=headers):
+            return Stored(whole.size, crc32)
         try:
             _call(
                 f"cannot write {self.uri(key)}",
-                lambda: self.client.put_object(
-                    Bucket=self.bucket,
-                    Key=key,
-                    Body=bytes(data),
-                    ChecksumCRC32=_crc(crc32),
-                    **only_new,  # type: ignore[arg-type]
-                ),
+                lambda: self.client.put_object(Body=bytes(data), **params),  # type: ignore[arg-type]
             )
         except AssetsError as error:
-            return self.settle(key, error, Whole(len(data), crc32))
-        return Stored(len(data), crc32)
+            return self.settle(key, error, whole)
+        return Stored(whole.size, crc32)
 
     def begin(self, key: str, *, label: str) -> S3Writer:
         """CreateMultipartUpload, after a mark beside the object says that its uploads are ours."""
@@ -164,7 +173,11 @@ class S3Store:
         answer = _call(
             f"cannot write to {self.uri(key)}",
             lambda: self.client.create_multipart_upload(
-                Bucket=self.bucket, Key=key, ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT"
+                Bucket=self.bucket,
+                Key=key,
+                ChecksumAlgorithm="CRC32",
+                ChecksumType="FULL_OBJECT",
+                **self.extra,  # type: ignore[arg-type]
             ),
         )
         return S3Writer(self, key, answer["UploadId"])
@@ -224,20 +237,20 @@ class S3Writer:
 
     def put_part(self, part: Part, data: memoryview) -> str:
         """UploadPart with the part's CRC-32."""
-        crc = _crc(part.crc32)
-        answer = _call(
-            f"part {part.number} of {self.store.uri(self.key)}",
-            lambda: self.store.client.upload_part(
-                Bucket=self.store.bucket,
-                Key=self.key,
-                UploadId=self.upload,
-                PartNumber=part.number,
-                Body=_body(data),  # type: ignore[arg-type]
-                ChecksumCRC32=crc,
-            ),
-        )
-        self._etags[part.number] = answer["ETag"]
-        return answer["ETag"]
+        store, crc = self.store, _crc(part.crc32)
+        params = {
+            "Bucket": store.bucket, "Key": self.key, "UploadId": self.upload,
+            "PartNumber": part.number, "ChecksumCRC32": crc,
+        }  # fmt: skip
+        etag = store.direct.put("upload_part", params, data, headers={"x-amz-checksum-crc32": crc})
+        if etag is None:
+            answer = _call(
+                f"part {part.number} of {store.uri(self.key)}",
+                lambda: store.client.upload_part(Body=_body(data), **params),  # type: ignore[arg-type]
+            )
+            etag = answer["ETag"]
+        self._etags[part.number] = etag
+        return etag
 
     @property
     def state(self) -> Mapping[str, str]:

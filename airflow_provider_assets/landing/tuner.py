@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-START = 6
+START = 4
 MOST = 24
 _WINDOW = 0.1  # seconds between decisions: short, since a transfer may last only one or two
 _WORKING = 0.75  # CPU seconds per second from which more connections only add work
