@@ -38,7 +38,9 @@ def test_files_of_an_archive_land(store, origin, quick):
     land([linked(origin, data)], store, prefix="out/", layout="files", options=quick, facts=FACTS)
     assert landed(store, "out/") == expected(data)
     assert not leftovers(store)
-    assert land([linked(origin, data)], store, prefix="out/", layout="files", options=quick, facts=FACTS).skipped
+    assert land(
+        [linked(origin, data)], store, prefix="out/", layout="files", options=quick, facts=FACTS
+    ).skipped
 
 
 def test_files_of_a_stream_land(store, origin, quick):

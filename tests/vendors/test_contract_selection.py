@@ -33,7 +33,7 @@ def test_the_facts_are_complete(parts):
 
 
 def test_the_hook_exists_and_is_for_this_connection_type(spec):
-    from airflow_provider_assets.hooks.base import AssetArchiveHook  # noqa: PLC0415  # slow
+    from airflow_provider_assets.hooks.base import AssetArchiveHook  # slow
 
     module, _, name = spec.hook.rpartition(".")
     hook = getattr(import_module(module), name)
