@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_assets._airflow import aconnection
 from airflow_provider_assets.sansio.errors import AssetsError, ErrorDict, from_dict, to_dict
 from airflow_provider_assets.sansio.jobs import ArchiveJob, Data
 from airflow_provider_assets.triggers.events import AssetArchiveEventTrigger
-from airflow_provider_assets.triggers.poller import End, shared
+from airflow_provider_assets.triggers.poller import End, connection_for, shared
 
 __all__ = ["AssetArchiveEventTrigger", "AssetArchiveTrigger", "describe", "read_ends"]
+
+# As long as Airflow's own default for it, `[triggerer] on_kill_timeout`.
+ON_KILL_SECONDS = 30.0
 
 
 class AssetArchiveTrigger(BaseTrigger):
@@ -47,6 +51,7 @@ class AssetArchiveTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.carry = carry
         self.cancel_on_kill = cancel_on_kill
+        self._killing: asyncio.Future[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and JSON-safe arguments."""
@@ -66,7 +71,7 @@ class AssetArchiveTrigger(BaseTrigger):
         """Yield one event when all jobs have ended."""
         jobs = [ArchiveJob.from_dict(job) for job in self.jobs]
         try:
-            connection = await aconnection(self.conn_id)
+            connection = await connection_for(self.conn_id)
             async with shared(connection) as poller:
                 ends = await poller.wait(
                     jobs,
@@ -88,8 +93,26 @@ class AssetArchiveTrigger(BaseTrigger):
         """The task was cleared, marked or ended by a person: ask the vendor to cancel its jobs.
 
         Never called on a restart of the triggerer, where the jobs must go on.
+
+        :raises asyncio.TimeoutError: if that takes longer than :data:`ON_KILL_SECONDS`.
         """
-        async with shared(await aconnection(self.conn_id)) as poller:
+        self._killing = asyncio.ensure_future(asyncio.wait_for(self._cancel(), ON_KILL_SECONDS))
+        await self._killed()
+
+    async def cleanup(self) -> None:
+        """Wait for the end of :meth:`on_kill`, which the triggerer may have left already."""
+        await self._killed()
+
+    async def _killed(self) -> None:
+        # The triggerer cancels once more each second until all has ended, and would cut it short.
+        while self._killing and not self._killing.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([self._killing])
+        if self._killing:
+            self._killing.result()
+
+    async def _cancel(self) -> None:
+        async with shared(await connection_for(self.conn_id)) as poller:
             client = poller.client
             for job in map(ArchiveJob.from_dict, self.jobs):
                 asking = client.vendor.cancel_and_tell(job, asked=self.cancel_on_kill)

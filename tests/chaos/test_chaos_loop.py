@@ -72,8 +72,8 @@ def plans(count: int) -> Iterator[Plan]:
         vendor = chance.choices(list(SHARES), weights=list(SHARES.values()))[0]
         kills = tuple(
             (task, chance.uniform(0, seconds), chance.random() < 0.2)
-            for task, seconds in ((ARCHIVE, 6.0), (LAND, 4.0))
-            if chance.random() < 0.45
+            for task, seconds in ((ARCHIVE, 3.0), (LAND, 3.0))
+            if chance.random() < 0.5
         )
         yield Plan(
             number=number,
@@ -182,7 +182,7 @@ def play_all(airflow: Standalone, folder: Path, count: int) -> tuple[dict[Plan, 
 def test_nothing_is_submitted_twice_or_lost_or_wrong_whatever_happens(
     airflow, tmp_path, chaos_table, long_form
 ):
-    count = 200 if long_form else 15
+    count = 200 if long_form else 12
     killer = TriggererKiller(airflow)
     killer.start()
     wrong, hits = play_all(airflow, tmp_path, count)
