@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextvars import copy_context
 
+from airflow_provider_assets._airflow import aconnection
 from airflow_provider_assets.hooks.base import AsyncClient
 from airflow_provider_assets.sansio import flow as flows
 from airflow_provider_assets.sansio.errors import AssetsError
@@ -24,6 +25,7 @@ End = ArchiveJob | AssetsError
 # By loop and by the connection's content: in a triggerer that serves several teams, one connection
 # id may stand for several accounts. What stands here is in use.
 _POLLERS: dict[tuple[asyncio.AbstractEventLoop, str], Poller] = {}
+_READING: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Future[Connection | None]] = {}
 
 
 class Poller:
@@ -145,3 +147,22 @@ async def shared(connection: Connection) -> AsyncIterator[Poller]:
         if poller.users == 0:
             del _POLLERS[key]
             await poller.close()
+
+
+async def connection_for(conn_id: str) -> Connection:
+    """Connection *conn_id*; those who ask while it is being read share what comes.
+
+    A triggerer that starts has a thousand waits ask at once, and Airflow answers them one by one.
+    """
+    key = (asyncio.get_running_loop(), conn_id)
+    while (reading := _READING.get(key)) is not None:
+        if (connection := await asyncio.shield(reading)) is not None:
+            return connection
+    reading = _READING[key] = key[0].create_future()
+    found = None  # if it fails or is cancelled, the next one reads
+    try:
+        found = await aconnection(conn_id)
+    finally:
+        del _READING[key]
+        reading.set_result(found)
+    return found
