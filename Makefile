@@ -1,6 +1,6 @@
 # Every target makes what it needs in .venv: with uv where it is installed, else with venv and pip.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test chaos lint bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -43,6 +43,9 @@ demo: $(VENV)/.installed ## run a nightly export through Airflow, from a vendor 
 
 test: $(VENV)/.testable ## run all tests
 	@$(BIN)/python -m pytest
+
+chaos: $(VENV)/.testable ## kill parts of a real Airflow in every way and print what the vendor saw
+	@$(BIN)/python -m pytest tests/chaos -m slow
 
 lint: $(VENV)/.lintable ## check style, types and the law of imports
 	@$(BIN)/ruff check .
