@@ -1,6 +1,6 @@
 """Writes the benchmark's archive: stored members of incompressible bytes, the same every time.
 
-    python data.py FILE MIB [MEMBER_KIB=4096]
+python data.py FILE MIB [MEMBER_KIB=4096]
 """
 
 from __future__ import annotations

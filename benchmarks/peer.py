@@ -10,6 +10,8 @@ import io
 import os
 import shutil
 import sys
+import tempfile
+import zipfile
 
 
 def client():
@@ -17,24 +19,38 @@ def client():
     from botocore.config import Config
 
     options = {"addressing_style": "path", "payload_signing_enabled": False}
-    return boto3.client("s3", config=Config(s3=options, signature_version="s3v4", max_pool_connections=32))
+    config = Config(s3=options, signature_version="s3v4", max_pool_connections=32)
+    return boto3.client("s3", config=config)
 
 
-def engine(url: str, bucket: str, key: str) -> None:
+def land_as(layout: str, url: str, bucket: str, key: str) -> None:
     from airflow_provider_assets.landing import LandingOptions, S3Store, Source, land
     from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
 
     number = os.environ.get("CONCURRENCY")
     hash_it = {"1": True, "0": False}.get(os.environ.get("SHA256", ""))
     options = LandingOptions(concurrency=int(number) if number else None, sha256=hash_it)
-    verify = os.environ.get("VERIFY", "1") == "1"
-    source = Source(ArchiveFile("k", "big.zip"), lambda: Link(url))
-    prefix, _, name = key.rpartition("/")
-    done = land([source], S3Store(client(), bucket), prefix=prefix, name=name, options=options, verify=verify)
-    print(done.verified, file=sys.stderr)
+    source = Source(ArchiveFile("k", "export.zip"), lambda: Link(url))
+    prefix, slash, name = key.rpartition("/")
+    done = land(
+        [source], S3Store(client(), bucket), prefix=prefix + slash, name=name, layout=layout,
+        options=options, verify=os.environ.get("VERIFY", "1") == "1",
+    )  # fmt: skip
+    print(done.bytes, done.entries, done.verified, file=sys.stderr)
+
+
+def engine(url: str, bucket: str, key: str) -> None:
+    """The landing engine: ranged, verified (length, zip structure, every CRC-32, store's checksum)."""
+    land_as("archive", url, bucket, key)
+
+
+def engine_unpack(url: str, bucket: str, key: str) -> None:
+    """The landing engine, ``layout="files"``."""
+    land_as("files", url, bucket, key)
 
 
 def requests_boto3(url: str, bucket: str, key: str) -> None:
+    """The base: a stream of requests into boto3's upload_fileobj."""
     import requests
 
     with requests.get(url, stream=True, timeout=60) as response:
@@ -43,7 +59,7 @@ def requests_boto3(url: str, bucket: str, key: str) -> None:
 
 
 def http_to_s3(url: str, bucket: str, key: str) -> None:
-    """What Airflow's HttpToS3Operator does, without Airflow's start-up."""
+    """What the execute method of Airflow's HttpToS3Operator does, without Airflow's start-up."""
     import requests
 
     content = requests.get(url, timeout=60).content
@@ -51,16 +67,18 @@ def http_to_s3(url: str, bucket: str, key: str) -> None:
 
 
 def fsspec_copy(url: str, bucket: str, key: str) -> None:
+    """fsspec's HTTP file copied into an s3fs file."""
     import fsspec
     import s3fs
 
-    kwargs = {"config_kwargs": {"s3": {"addressing_style": "path", "payload_signing_enabled": False}}}
-    target = s3fs.S3FileSystem(endpoint_url=os.environ["AWS_ENDPOINT_URL"], **kwargs)
+    config = {"s3": {"addressing_style": "path", "payload_signing_enabled": False}}
+    target = s3fs.S3FileSystem(endpoint_url=os.environ["AWS_ENDPOINT_URL"], config_kwargs=config)
     with fsspec.open(url, "rb") as source, target.open(f"{bucket}/{key}", "wb") as sink:
         shutil.copyfileobj(source, sink, 8 << 20)
 
 
 def obstore(url: str, bucket: str, key: str) -> None:
+    """obstore: Rust, a stream into a multipart upload; no resume, no check."""
     import obstore as obs
     from obstore.store import HTTPStore, S3Store
 
@@ -69,11 +87,40 @@ def obstore(url: str, bucket: str, key: str) -> None:
     source = HTTPStore.from_url(base, client_options=plain)
     config = {"endpoint": os.environ["AWS_ENDPOINT_URL"], "aws_unsigned_payload": "true"}
     target = S3Store(bucket, config=config, region="us-east-1", client_options=plain)
-    stream = obs.get(source, name).stream(min_chunk_size=1 << 20)
+    stream = (piece for piece in obs.get(source, name).stream(min_chunk_size=1 << 20))
     obs.put(target, key, stream, use_multipart=True, chunk_size=8 << 20, max_concurrency=4)
 
 
-WAYS = {f.__name__: f for f in (engine, requests_boto3, http_to_s3, fsspec_copy, obstore)}
+def disk_unpack(url: str, bucket: str, key: str) -> None:
+    """The base of unpacking: to disk, then one put after another."""
+    import requests
+
+    s3 = client()
+    with tempfile.TemporaryFile() as file, requests.get(url, stream=True, timeout=60) as response:
+        shutil.copyfileobj(response.raw, file, 1 << 20)
+        with zipfile.ZipFile(file) as archive:
+            for name in archive.namelist():
+                s3.put_object(Bucket=bucket, Key=f"{key}/{name}", Body=archive.read(name))
+
+
+def stream_unpack(url: str, bucket: str, key: str) -> None:
+    """A single pass over the stream, eight puts side by side; by the engine, without Range."""
+    from airflow_provider_assets.landing import source
+
+    def whole(self, wire, _at, _first):
+        self._open_once(wire, self._current()[0])  # as if Range were refused
+
+    source.Download._open_ranged = whole
+    land_as("files", url, bucket, key)
+
+
+WAYS = {
+    f.__name__: f
+    for f in (
+        engine, engine_unpack, requests_boto3, http_to_s3, fsspec_copy, obstore,
+        disk_unpack, stream_unpack,
+    )
+}  # fmt: skip
 
 if __name__ == "__main__":
     way, source_url, goal = sys.argv[1:4]

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Run:
 
 def run(runner: Runner, env: Mapping[str, str], *, timeout: float, errors: str) -> Run:
     began = time.monotonic()
-    with open(errors, "ab") as log:
+    with Path(errors).open("ab") as log:
         process = subprocess.Popen(
             runner.command, env={**os.environ, **env, **runner.env},
             stdout=log, stderr=log, start_new_session=True,

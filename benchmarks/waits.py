@@ -35,7 +35,7 @@ WAYS = {
     "sync_to_async": "SyncToAsync",
 }
 HEAD = (
-    "vendor", "way", "jobs", "requests an interval", "polls made/due", "CPU %", "lag p50/p99/max ms",
+    "vendor", "way", "jobs", "all wait after s", "requests an interval", "polls made/due", "CPU %", "lag p50/p99/max ms",
     "lag while ending", "RSS MiB", "noticed", "late p50/p99/max s",
 )  # fmt: skip
 
@@ -57,6 +57,7 @@ class Marks:
     """When each part of a run began, epoch seconds, and how many requests the steady one saw."""
 
     baseline: float
+    begun: float
     steady: float
     ending: float
     requests: int
@@ -94,7 +95,7 @@ def run(plan: Plan, deferred: Deferred, sandbox: Sandbox, folder: Path) -> Marks
     )
     time.sleep(2 * plan.interval)
     sandbox.reset_stats()
-    steady = time.time()
+    begun, steady = time.time() - 2 * plan.interval, time.time()
     time.sleep(plan.steady)
     requests, ending = sandbox.stats()["totals"]["requests"], time.time()
     ended: dict[str, float] = {}
@@ -109,7 +110,7 @@ def run(plan: Plan, deferred: Deferred, sandbox: Sandbox, folder: Path) -> Marks
             "the ends",
             seconds=600,
         )
-    return Marks(baseline, steady, ending, requests, ended)
+    return Marks(baseline, begun, steady, ending, requests, ended)
 
 
 def submit(plan: Plan, sandbox: Sandbox) -> list[dict[str, object]]:
@@ -177,6 +178,7 @@ def row(plan: Plan, marks: Marks, report: Mapping[str, object]) -> tuple[str, ..
         plan.vendor,
         plan.way,
         str(plan.jobs),
+        f"{marks.begun - marks.baseline:.0f}",
         f"{marks.requests * plan.interval / window:.0f}",
         f"{marks.requests / (plan.jobs * window / plan.interval):.0%}" if asks else "-",
         f"{100 * (cpu_last - cpu_first) / (last - first):.1f}",

@@ -18,6 +18,7 @@ from asgiref.sync import sync_to_async
 
 from airflow_provider_assets._airflow import aconnection
 from airflow_provider_assets.triggers.archive import AssetArchiveTrigger
+from airflow_provider_assets.triggers.poller import _POLLERS
 from airflow_provider_assets.vendors.connection import Connection
 
 CONN_ID = "waits"
@@ -35,7 +36,6 @@ class Ours(AssetArchiveTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         ids = [str(job["job_id"]) for job in self.jobs]
-        STARTED.update(ids)
         async for event in super().run():
             NOTICED.update(dict.fromkeys(ids, time.time()))
             yield event
@@ -143,7 +143,7 @@ class Probe(BaseTrigger):
             if times[-1] - last >= 0.5:
                 last = times[-1]
                 usage.append((last, time.process_time(), rss()))
-                now = {"started": len(STARTED), "noticed": len(NOTICED)}
+                now = {"started": started(), "noticed": len(NOTICED)}
                 (folder / "now.tmp").write_text(json.dumps(now))
                 (folder / "now.tmp").rename(folder / "now.json")
         lag = list(zip(times, lags, strict=True))
@@ -151,6 +151,12 @@ class Probe(BaseTrigger):
         (folder / "report.tmp").write_text(json.dumps(report))
         (folder / "report.tmp").rename(folder / "report.json")
         yield TriggerEvent({})
+
+
+def started() -> int:
+    """How many waits have begun: those of ours are in the poller's list."""
+    ours = (len(poller._waitlist.watches) for poller in _POLLERS.values())
+    return len(STARTED) + sum(ours)
 
 
 def rss() -> float:

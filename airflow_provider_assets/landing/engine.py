@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from airflow_provider_assets.landing import manifest as records
@@ -11,7 +13,7 @@ from airflow_provider_assets.landing.fetch import land_one
 from airflow_provider_assets.landing.files import land_many, land_staged, land_unpacked
 from airflow_provider_assets.landing.job import Job, Meter
 from airflow_provider_assets.landing.manifest import Entry, Manifest
-from airflow_provider_assets.landing.model import LandingOptions, Progress, Source
+from airflow_provider_assets.landing.model import LEAST_MEMORY, LandingOptions, Progress, Source
 from airflow_provider_assets.landing.pack import land_packed
 from airflow_provider_assets.landing.resume import load
 from airflow_provider_assets.landing.store import Store
@@ -19,6 +21,8 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.messages import JSON
 
 STAGING = ".staging/"
+_count = threading.Lock()
+_running: list[LandingOptions] = []
 
 
 def landed_before(job: Job) -> Manifest | None:
@@ -53,6 +57,23 @@ def _files_are_there(job: Job, document: bytes) -> bool:
     sizes = job.store.sizes(job.prefix)
     wanted = ((job.prefix + entry.name, entry.bytes) for entry in records.entries(document))
     return all(sizes.get(key) == size for key, size in wanted)
+
+
+@contextmanager
+def _shared(options: LandingOptions) -> Iterator[LandingOptions]:
+    """*options* with this landing's share of what one process may use."""
+    with _count:
+        _running.append(options)
+        many = len(_running)
+    try:
+        yield replace(
+            options,
+            max_memory=max(LEAST_MEMORY, options.max_memory // many),
+            max_concurrency=max(1, options.max_concurrency // many),
+        )
+    finally:
+        with _count:
+            _running.pop()
 
 
 def _move(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
@@ -120,26 +141,32 @@ def land(
         raise InvalidRequestError(f"layout must be 'archive' or 'files', not {layout!r}")
     if not sources:
         raise InvalidRequestError("there is nothing to land")
-    options = options or LandingOptions()
     own = sources[0].file.name if len(sources) == 1 else ""
-    job = Job(
-        store=store,
-        prefix=prefix,
-        name=name or own or ("archive.zip" if layout == "archive" else "files"),
-        layout=layout,
-        overwrite=overwrite,
-        verify=verify,
-        options=options,
-        facts=dict(facts or {}),
-        meter=Meter(options.clock, progress),
-        state=state,
-    )
+    with _shared(options or LandingOptions()) as budget:
+        return _land(
+            Job(
+                store=store,
+                prefix=prefix,
+                name=name or own or ("archive.zip" if layout == "archive" else "files"),
+                layout=layout,
+                overwrite=overwrite,
+                verify=verify,
+                options=budget,
+                facts=dict(facts or {}),
+                meter=Meter(budget.clock, progress),
+                state=state,
+            ),
+            sources,
+        )
+
+
+def _land(job: Job, sources: Sequence[Source]) -> Manifest:
     before = landed_before(job)
-    if before and before.layout == layout:
+    if before and before.layout == job.layout:
         return before
     record, files = _move(job, sources)
     _commit(job, record, files)
-    if layout == "files":
+    if job.layout == "files":
         _clear_stage(job)
     return record
 

@@ -129,12 +129,17 @@ class Transfer:
             self.stop,
             halt=board.stop,
             timeout=options.stall_seconds,
-            tuner=Tuner() if download.ranged and not options.concurrency else None,
+            tuner=self._tuner(download),
             resized=board.resize,
             busy=lambda: download.busy,
         )
-        crew.run(wire, options.concurrency or START, self._tick)
+        crew.run(wire, options.concurrency or min(START, options.max_concurrency), self._tick)
         return pump.whole()
+
+    def _tuner(self, download: Download) -> Tuner | None:
+        options = self.job.options
+        given = options.concurrency or not download.ranged
+        return None if given else Tuner(options.max_concurrency)
 
     def _tick(self) -> int:
         now = self.job.options.clock()

@@ -18,7 +18,7 @@ from airflow_provider_assets.landing.model import MIB, Source
 from airflow_provider_assets.landing.names import Names
 from airflow_provider_assets.landing.source import Download, SourceChangedError
 from airflow_provider_assets.landing.store import Store
-from airflow_provider_assets.landing.tuner import START, Tuner
+from airflow_provider_assets.landing.tuner import Tuner
 from airflow_provider_assets.landing.unpack import WINDOW, Reader, Unpacker
 from airflow_provider_assets.landing.unpack_stream import StreamUnpacker
 from airflow_provider_assets.landing.wire import Wire
@@ -91,14 +91,20 @@ def _unpack_ranged(
         stop,
         halt=unpacker.halt,
         timeout=job.options.stall_seconds,
-        tuner=None if job.options.concurrency else Tuner(most=memory.budget // WINDOW),
+        tuner=None if job.options.concurrency else _tuner(job, memory),
         busy=lambda: reader.busy,
     )
     try:
-        crew.run(wire, job.options.concurrency or START, job.meter.tick)
+        crew.run(wire, job.options.concurrency or _SIDE_BY_SIDE, job.meter.tick)
     finally:
         unpacker.abort()
     return unpacker.entries
+
+
+def _tuner(job: Job, memory: Memory) -> Tuner:
+    # Bytes come in windows here, and every window costs several puts: a short look shows chance.
+    most = min(job.options.max_concurrency, max(1, memory.budget // WINDOW))
+    return Tuner(most, workers=_SIDE_BY_SIDE, window=0.4)
 
 
 def _unpack_stream(job: Job, download: Download, stop: threading.Event) -> list[Entry]:

@@ -11,6 +11,7 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
 
 MIB = 1 << 20
+LEAST_MEMORY = 32 * MIB  # for less there is no room for two parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class LandingOptions:
     """Budgets of one landing.
 
     :param concurrency: connections to the source; None lets the engine find the number.
+    :param max_concurrency: connections that the engine may find; landings that run side by side in
+        one process share them, and the memory.
     :param part_size: bytes of a part; None: 8 MiB, more where the store's part limit needs it.
     :param max_memory: bytes that the engine may hold, buffers and overhead together.
     :param stall_seconds: seconds without a byte after which a connection is given up.
@@ -63,6 +66,7 @@ class LandingOptions:
     """
 
     concurrency: int | None = None
+    max_concurrency: int = 24
     part_size: int | None = None
     max_memory: int = 128 * MIB
     stall_seconds: float = 60.0
@@ -81,5 +85,5 @@ class LandingOptions:
             raise InvalidRequestError(f"concurrency must be at least 1, not {self.concurrency}")
         if self.part_size is not None and self.part_size < MIB:
             raise InvalidRequestError(f"part_size must be at least 1 MiB, not {self.part_size}")
-        if self.max_memory < 32 * MIB:
+        if self.max_memory < LEAST_MEMORY:
             raise InvalidRequestError(f"max_memory must be at least 32 MiB, not {self.max_memory}")

@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 START = 4
-MOST = 24
-_WINDOW = 0.1  # seconds between decisions: short, since a transfer may last only one or two
 _WORKING = 0.75  # CPU seconds per second from which more connections only add work
 _WORTH = 0.25  # share of the ideal gain that a doubling has to bring
 
@@ -21,9 +19,11 @@ class Tuner:
     """Decides anew at every call of :meth:`decide`.
 
     :param most: connections that are never exceeded.
+    :param window: seconds between decisions: short, since a transfer may last only one or two.
     """
 
-    most: int = MOST
+    most: int
+    window: float = 0.1
     workers: int = START
     _settled: bool = False
     _doubt: bool = False
@@ -48,7 +48,7 @@ class Tuner:
         if self._mark is None:
             self._mark = (now, received, cpu)
         then, had, spent = self._mark
-        if self._settled or now - then < _WINDOW * (1 + 2 * self._doubt) or received == had:
+        if self._settled or now - then < self.window * (1 + 2 * self._doubt) or received == had:
             return self.workers
         if self._judge((received - had) / (now - then), (cpu - spent) / (now - then)):
             self._mark = (now, received, cpu)

@@ -1,0 +1,120 @@
+"""The small parts of the engine, alone."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_assets.landing.job import Meter
+from airflow_provider_assets.landing.memory import Memory
+from airflow_provider_assets.landing.names import Names, safe
+from airflow_provider_assets.landing.tuner import Tuner
+from airflow_provider_assets.sansio.errors import InvalidRequestError, TransferInterruptedError
+
+
+def settle(tuner: Tuner, rate_of, *, load: float = 0.1, busy=lambda now: 0) -> int:
+    """The number of connections that *tuner* ends with where *rate_of* them is the rate."""
+    now, received, cpu = 0.0, 0.0, 0.0
+    for _ in range(200):
+        workers = tuner.decide(now, received=int(received), cpu=cpu, busy=busy(now))
+        now += 0.05
+        received += 0.05 * rate_of(workers)
+        cpu += 0.05 * load
+    return workers
+
+
+def test_connections_grow_while_each_brings_its_share():
+    assert settle(Tuner(most=24), lambda n: n * 20e6) == 24
+
+
+def test_connections_stop_growing_where_the_source_shares_one_rate():
+    assert settle(Tuner(most=24), lambda n: 50e6) == 4
+
+
+def test_connections_go_back_to_the_last_number_that_paid():
+    assert settle(Tuner(most=24), lambda n: min(n, 8) * 20e6) == 8
+
+
+def test_connections_do_not_grow_while_the_processor_is_the_limit():
+    assert settle(Tuner(most=24), lambda n: n * 20e6, load=0.9) == 4
+
+
+def test_connections_are_halved_when_the_source_is_busy():
+    assert settle(Tuner(most=24), lambda n: n * 20e6, busy=lambda now: int(now > 2)) == 12
+
+
+@given(st.text(max_size=400))
+def test_a_safe_name_never_leads_out_of_its_folder(name):
+    path = safe(name)
+    assert path
+    assert not path.startswith("/")
+    assert not {"", ".", ".."} & set(path.split("/"))
+    assert all(len(part.encode()) <= 255 for part in path.split("/"))
+    assert "\\" not in path
+    assert "\x00" not in path
+    assert safe(path) == path
+
+
+@given(
+    st.lists(st.sampled_from(["a.png", "A.png", "a-2.png", "b/a.png", ".hidden", "x"]), max_size=20)
+)
+def test_every_entry_gets_a_name_of_its_own(names):
+    given_out = [Names().give(name) for name in names[:1]]
+    names_of_one = Names(frozenset({"x"}))
+    given_out = [names_of_one.give(name) for name in names]
+    assert len({name.casefold() for name in given_out}) == len(names)
+    assert "x" not in given_out
+
+
+def test_long_names_keep_their_extension():
+    assert safe("n" * 400 + ".png").endswith("n.png")
+
+
+def test_memory_makes_who_asks_for_too_much_wait():
+    memory = Memory(10)
+    first = memory.acquire(6)
+    got = threading.Event()
+    thread = threading.Thread(target=lambda: (memory.acquire(6), got.set()))
+    thread.start()
+    assert not got.wait(0.1)
+    memory.release(first)
+    assert got.wait(5)
+    thread.join()
+
+
+def test_a_buffer_larger_than_the_budget_is_lent_alone():
+    assert len(Memory(10).acquire(11)) == 11
+
+
+def test_nobody_waits_for_memory_after_a_stop():
+    memory = Memory(1)
+    memory.acquire(1)
+    memory.stop()
+    with pytest.raises(TransferInterruptedError):
+        memory.acquire(1)
+
+
+def test_progress_is_told_at_a_human_pace():
+    time, told = [0.0], []
+    meter = Meter(lambda: time[0], told.append, total=1000)
+    for _ in range(1000):
+        meter.add(1)
+        time[0] += 0.001
+        meter.tick()
+    assert 15 <= len(told) <= 20
+    assert told[-1].rate == pytest.approx(1000, rel=0.1)
+    for _ in range(12):
+        time[0] += 1
+        meter.tick()
+    assert len(told) <= 22
+
+
+@pytest.mark.parametrize("wrong", [{"concurrency": 0}, {"part_size": 1}, {"max_memory": 1}])
+def test_budgets_that_hold_nothing_are_refused(wrong):
+    from airflow_provider_assets.landing import LandingOptions
+
+    with pytest.raises(InvalidRequestError):
+        LandingOptions(**wrong)
