@@ -164,7 +164,7 @@ def test_a_landing_that_fails_is_retried_without_a_new_submit(airflow, sandbox, 
 def test_a_destination_that_is_not_known_is_named(airflow, sandbox):
     run = airflow(export("ftp://somewhere/else", landing_args={"retries": 3}))
     assert type(run.error) is errors.InvalidRequestError
-    assert "ftp:// is not known" in str(run.error)
+    assert "No filesystem registered for scheme ftp" in str(run.error)
     assert len(run.tries) == 1
 
 
