@@ -29,7 +29,7 @@ from airflow_provider_assets.transfers.state import landing_state
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_assets.landing import Manifest, Progress
+    from airflow_provider_assets.landing import LandingOptions, Manifest, Progress
     from airflow_provider_assets.sansio.messages import JSON
     from airflow_provider_assets.transfers.stores import Destination
 
@@ -153,11 +153,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         is_sealed: bool = False,
     ) -> Manifest:
         """Land *reference*; where it is sealed, only what stands there already counts."""
-        from airflow_provider_assets.landing import (  # noqa: PLC0415  # parsing must not pay
-            LandingOptions,
-            Source,
-            land,
-        )
+        from airflow_provider_assets.landing import Source, land  # noqa: PLC0415  # as above
         from airflow_provider_assets.transfers.once import sealed  # noqa: PLC0415
 
         files = hook.files(reference, target_format=self.target_format)
@@ -175,23 +171,26 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             layout=self.layout,
             overwrite=self.overwrite,
             verify=self.verify,
-            options=LandingOptions(
-                concurrency=self._concurrency(hook),
-                part_size=self.part_size,
-                max_memory=self.max_memory,
-                sha256=True,
-            ),
+            options=self._options(hook),
             facts=facts(reference, self.target_format),
             progress=self._progress,
             state=state,
         )
 
-    def _concurrency(self, hook: AssetArchiveHook) -> int | None:
-        """Ours, within the connection's ``max_concurrent_downloads``."""
+    def _options(self, hook: AssetArchiveHook) -> LandingOptions:
+        """The engine's budgets, within the connection's ``max_concurrent_downloads``."""
+        from airflow_provider_assets.landing import LandingOptions  # noqa: PLC0415  # as above
+
         limit = positive(hook.vendor.connection, "max_concurrent_downloads")
-        if limit is None:
-            return self.concurrency
-        return min(int(limit), self.concurrency or int(limit))
+        concurrency = self.concurrency
+        if limit is not None:
+            concurrency = min(int(limit), concurrency or int(limit))
+        return LandingOptions(
+            concurrency=concurrency,
+            part_size=self.part_size,
+            max_memory=self.max_memory,
+            sha256=True,
+        )
 
     def _stem(self) -> str:
         request = self.reference.request
