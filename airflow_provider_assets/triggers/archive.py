@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from contextvars import copy_context
+from functools import partial
 from typing import Any, cast
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -124,7 +126,9 @@ class AssetArchiveTrigger(BaseTrigger):
                     )
 
     def _progress(self, job: ArchiveJob) -> None:
-        self.log.info("%s", describe(job))
+        # A triggerer's log is a pipe to a process that may be busy; once full, it blocks who writes.
+        log = partial(copy_context().run, self.log.info, "%s", describe(job))
+        asyncio.get_running_loop().run_in_executor(None, log)
 
 
 def describe(job: ArchiveJob) -> str:
