@@ -219,7 +219,8 @@ class Waitlist:
     def _schedule(self, watch: Watch, part: float) -> None:
         """Ask again at this *part* of the interval's second half; the vendor's own estimate comes first."""
         now = self.clock()
-        wait = watch.interval * (0.5 + part / 2)
+        # A tenth is left for the round itself, so that an end is seen within one interval.
+        wait = watch.interval * (0.5 + 0.4 * part)
         eta = watch.job.eta if watch.pace is None else None
         if eta is not None and eta - now > wait:
             wait = min(eta - now, self.policy.maximum)
