@@ -215,15 +215,11 @@ def address(request, place: str, store) -> dict:
 @pytest.mark.parametrize("layout", ["archive", "files"])
 @pytest.mark.parametrize("place", ["local", "s3", "azure", "gcs"])
 def test_a_killed_landing_shows_nothing_partial_and_is_swept_by_the_next(
-    request, origin, quick, s3_server, place, layout
+    request, origin, quick, place, layout
 ):
     store = request.getfixturevalue(place)
     source = linked(origin, BIG)
-    where = (
-        {"root": str(store.root)}
-        if place == "local"
-        else {"s3": [s3_server.endpoint, s3_server.access_key, s3_server.secret_key]}
-    )
+    where = address(request, place, store)
     spec = {"url": f"{origin.url}/export.zip", "layout": layout} | where
     draw = random.Random(f"{place}{layout}")
     with zipfile.ZipFile(__import__("io").BytesIO(BIG)) as opened:
