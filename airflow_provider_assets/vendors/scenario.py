@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
 from http import HTTPStatus
 from itertools import count
 from typing import ClassVar
@@ -31,7 +30,7 @@ from airflow_provider_assets.sansio.jobs import (
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest, json_body
 from airflow_provider_assets.sansio.plan import Item
 from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
-from airflow_provider_assets.sansio.window import Window, iso_ms
+from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import scenario_wire as wire
 from airflow_provider_assets.vendors.base import Vendor, VendorSpec, strings
 from airflow_provider_assets.vendors.replies import objects, text
@@ -178,50 +177,49 @@ class Scenario(Vendor):
     def find(self, request: ArchiveRequest, since: float) -> Flow[ArchiveJob | None]:
         """A recent job whose metadata carries our tag; adopted only on an exact match."""
         name = wire.archive_name(request)
-        for data in (yield from self._jobs(since, lambda _: False)).values():
-            if request.tag and name in wire.all_strings(data.get("metadata")):
-                return replace(self._job(data), submitted_at=since)
-        return None
+        found: list[ArchiveJob] = []
+
+        def take(page: list[dict[str, JSON]]) -> bool:
+            tagged = [d for d in page if name in wire.all_strings(d.get("metadata"))]
+            found.extend(self._job(data, since) for data in tagged if request.tag)
+            return bool(found)
+
+        yield from self._pages("/jobs", wire.jobs_since(since), "jobs", take)
+        return found[0] if found else None
 
     def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[ArchiveJob]]:
         """``GET /jobs`` for many; ``GET /jobs/{jobId}`` for one, or one that the list lacks."""
-        listed: dict[str, dict[str, JSON]] = {}
+        found: dict[str, ArchiveJob] = {}
         # A job of unknown age would have us list all that ever ran.
         ages = {job.job_id: job.submitted_at for job in jobs if job.submitted_at is not None}
-        if len(ages) > 1:
-            since, dated, pages = min(ages.values()), ages.keys(), count(1)
+        pages = count(1)
+
+        def take(page: list[dict[str, JSON]]) -> bool:
+            for data in page:  # page by page: thousands at once would hold up an event loop
+                if (job_id := text(data, "jobId")) in ages:
+                    found[job_id] = self._job(data, ages[job_id])
             # Once as many pages have been read as jobs are missing, asking singly is cheaper.
-            listed = yield from self._jobs(since, lambda seen: next(pages) >= len(dated - seen))
+            return next(pages) >= len(ages) - len(found)
+
+        if len(ages) > 1:
+            since = wire.jobs_since(min(ages.values()))
+            yield from self._pages("/jobs", since, "jobs", take)
+        return (yield from self._complete(jobs, found))
+
+    def _complete(
+        self, jobs: Sequence[ArchiveJob], found: Mapping[str, ArchiveJob]
+    ) -> Flow[list[ArchiveJob]]:
+        """All *jobs*, each that is not *found* asked for alone; one that cannot be stays as it was."""
         result = []
         for job in jobs:
             try:
-                data = listed.get(job.job_id) or (yield from self._one(job))
+                seen = found.get(job.job_id)
+                result.append(seen or self._job((yield from self._one(job)), job.submitted_at))
             except VendorUnavailableError:
                 if len(jobs) == 1:
                     raise
-                result.append(job)  # as it was: the others need not suffer
-            else:
-                result.append(replace(self._job(data), submitted_at=job.submitted_at))
+                result.append(job)
         return result
-
-    def _jobs(
-        self, since: float, enough: Callable[[Mapping[str, object]], bool]
-    ) -> Flow[dict[str, dict[str, JSON]]]:
-        # SDK: updatedAfter is allowed only together with a type or a status.
-        after = datetime.fromtimestamp(max(since - wire.CLOCK_SKEW, 0.0), timezone.utc)
-        params = (
-            ("types", wire.JOB_TYPE),
-            ("updatedAfter", iso_ms(after)),
-            ("pageSize", str(wire.PAGE)),
-        )
-        seen: dict[str, dict[str, JSON]] = {}
-
-        def take(jobs: list[dict[str, JSON]]) -> bool:
-            seen.update({text(job, "jobId"): job for job in jobs})
-            return enough(seen)
-
-        yield from self._pages("/jobs", params, "jobs", take)
-        return seen
 
     def _one(self, job: ArchiveJob) -> Flow[dict[str, JSON]]:
         path = quote(job.job_id, safe="")
@@ -237,8 +235,8 @@ class Scenario(Vendor):
         data = reply.json_object()
         return {"jobId": job.job_id, "status": data.get("jobStatus")}
 
-    def _job(self, data: Mapping[str, JSON]) -> ArchiveJob:
-        return wire.job(data, self.state_of(data.get("status")))
+    def _job(self, data: Mapping[str, JSON], submitted_at: float | None = None) -> ArchiveJob:
+        return wire.job(data, self.state_of(data.get("status")), submitted_at)
 
     def cancel(self, job: ArchiveJob) -> Flow[bool]:
         """Best effort: the vendor cancels inference jobs only, and refuses an archive with a 400."""

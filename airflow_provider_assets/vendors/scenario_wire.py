@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, JobState
@@ -204,7 +204,14 @@ def is_ceiling(data: JSON) -> bool:
     return "remainingSeconds" in data or (isinstance(details, dict) and "actionLimit" in details)
 
 
-def job(data: Mapping[str, JSON], state: JobState) -> ArchiveJob:
+def jobs_since(since: float) -> tuple[tuple[str, str], ...]:
+    """Archive jobs updated after *since*, epoch seconds, and a little before."""
+    after = datetime.fromtimestamp(max(since - CLOCK_SKEW, 0.0), timezone.utc)
+    # SDK: updatedAfter is allowed only together with a type or a status.
+    return (("types", JOB_TYPE), ("updatedAfter", iso_ms(after)), ("pageSize", str(PAGE)))
+
+
+def job(data: Mapping[str, JSON], state: JobState, submitted_at: float | None) -> ArchiveJob:
     """A job record, as ``GET /jobs`` and ``GET /jobs/{jobId}`` give it."""
     metadata = data.get("metadata")
     notes = metadata if isinstance(metadata, dict) else {}
@@ -218,6 +225,7 @@ def job(data: Mapping[str, JSON], state: JobState) -> ArchiveJob:
         reason=without_queries(
             "; ".join(str(notes[key]) for key in ("error", "hint") if notes.get(key))
         ),
+        submitted_at=submitted_at,
     )
 
 
