@@ -42,7 +42,8 @@ demo: $(VENV)/.installed ## run a nightly export through Airflow, from a vendor 
 	@$(BIN)/python dags_examples/demo $(VENDOR)
 
 test: $(VENV)/.testable ## run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not chaos"
+	@$(BIN)/python -m pytest -m chaos
 
 chaos: $(VENV)/.testable ## kill parts of a real Airflow in every way and print what the vendor saw
 	@$(BIN)/python -m pytest tests/chaos -m slow
