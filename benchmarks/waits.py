@@ -35,8 +35,8 @@ WAYS = {
     "sync_to_async": "SyncToAsync",
 }
 HEAD = (
-    "vendor", "way", "jobs", "all wait after s", "requests an interval", "polls made/due", "CPU %", "lag p50/p99/max ms",
-    "lag while ending", "RSS MiB", "noticed", "late p50/p99/max s",
+    "vendor", "way", "jobs", "all wait after s", "requests an interval", "polls made/due", "CPU %",
+    "lag p50/p99/max ms", "lag while ending", "RSS MiB", "noticed", "late p50/p99/max s",
 )  # fmt: skip
 
 
