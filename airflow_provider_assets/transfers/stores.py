@@ -82,13 +82,18 @@ def _s3(bucket: str, conn_id: str | None) -> Store:
 
 def _gcs(bucket: str, conn_id: str | None) -> Store:
     try:
-        from airflow.providers.google.cloud.hooks.gcs import GCSHook  # noqa: PLC0415  # an extra
-        from google.cloud.storage import Client  # noqa: PLC0415  # likewise
+        if conn_id is None:
+            from google.cloud.storage import Client  # noqa: PLC0415  # an extra
+
+            client = Client()
+        else:
+            from airflow.providers.google.cloud.hooks.gcs import GCSHook  # noqa: PLC0415  # likewise
+
+            client = GCSHook(gcp_conn_id=conn_id).get_conn()
     except ImportError as error:
         raise _missing("gs", "gcs") from error
     from airflow_provider_assets.landing import GcsStore  # noqa: PLC0415  # heavy
 
-    client = GCSHook(gcp_conn_id=conn_id).get_conn() if conn_id else Client()
     return GcsStore(client.bucket(bucket))
 
 
