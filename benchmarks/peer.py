@@ -108,7 +108,7 @@ def stream_unpack(url: str, bucket: str, key: str) -> None:
     from airflow_provider_assets.landing import source
 
     def whole(self, wire, _at, _first):
-        self._open_once(wire, self._current()[0])  # as if Range were refused
+        self._open_once(wire, self._links.current()[0])  # as if Range were refused
 
     source.Download._open_ranged = whole
     land_as("files", url, bucket, key)

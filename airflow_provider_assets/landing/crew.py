@@ -91,7 +91,8 @@ class Crew:
             for wire in self._wires:
                 wire.interrupt()
         self.halt()
+        deadline = time.monotonic() + self.timeout
         for thread in self._threads:
-            thread.join(self.timeout)
+            thread.join(max(0.0, deadline - time.monotonic()))
         for wire in self._wires:
             wire.close()

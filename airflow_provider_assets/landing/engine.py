@@ -15,7 +15,7 @@ from airflow_provider_assets.landing.job import Job, Meter
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.model import LEAST_MEMORY, LandingOptions, Progress, Source
 from airflow_provider_assets.landing.pack import land_packed
-from airflow_provider_assets.landing.resume import load
+from airflow_provider_assets.landing.resume import forget_files, load
 from airflow_provider_assets.landing.store import Store
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.messages import JSON
@@ -168,6 +168,8 @@ def _land(job: Job, sources: Sequence[Source]) -> Manifest:
     _commit(job, record, files)
     if job.layout == "files":
         _clear_stage(job)
+        forget_files(job)
+    job.meter.finish()
     return record
 
 

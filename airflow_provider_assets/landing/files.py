@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +16,7 @@ from airflow_provider_assets.landing.manifest import SUFFIX, Entry, Manifest
 from airflow_provider_assets.landing.memory import Memory
 from airflow_provider_assets.landing.model import MIB, Source
 from airflow_provider_assets.landing.names import Names
+from airflow_provider_assets.landing.resume import landed_files
 from airflow_provider_assets.landing.source import Download, SourceChangedError
 from airflow_provider_assets.landing.store import Store
 from airflow_provider_assets.landing.tuner import Tuner
@@ -58,7 +59,8 @@ def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
             return describe(job, entries, known_length=download.total is not None), entries
         extents = read_index(partial(download.read, other), download.total, most=_DIRECTORY)
         if extents is not None:
-            entries = _unpack_ranged(job, download, extents, stop, wire)
+            there = landed_files(job, f"{download.validator} {download.total}")
+            entries = _unpack_ranged(job, download, extents, stop, wire, there=there)
             return describe(job, entries), entries
     except SourceChangedError:
         raise TransferInterruptedError("the download changed while it was unpacked") from None
@@ -77,15 +79,22 @@ def land_staged(job: Job, key: str, total: int) -> tuple[Manifest, list[Entry]]:
     extents = read_index(partial(reader.read, wire), total, most=_DIRECTORY)
     if extents is None:
         raise IntegrityError(f"{job.store.uri(key)} is no zip archive")
-    entries = _unpack_ranged(job, reader, extents, threading.Event(), wire)
+    there = landed_files(job, f"{key} {total}")
+    entries = _unpack_ranged(job, reader, extents, threading.Event(), wire, there=there)
     return describe(job, entries), entries
 
 
 def _unpack_ranged(
-    job: Job, reader: Reader, extents: list[Extent], stop: threading.Event, wire: Wire
+    job: Job,
+    reader: Reader,
+    extents: list[Extent],
+    stop: threading.Event,
+    wire: Wire,
+    *,
+    there: Mapping[str, int],
 ) -> list[Entry]:
     memory = Memory(job.options.max_memory // 2)
-    unpacker = Unpacker(job, reader, extents, memory, part_size(job))
+    unpacker = Unpacker(job, reader, extents, memory, part_size(job), there)
     crew = Crew(
         unpacker.step,
         stop,
@@ -147,22 +156,38 @@ def land_many(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry
         job.meter.shared = True
         if all(source.file.size is not None for source in sources):
             job.meter.total = sum(source.file.size or 0 for source in sources)
+    there = landed_files(job, f"{len(jobs)} files")
     job.store.sweep([one.key for one in jobs])
     entries: list[Entry] = []
     unproven = False
     with ThreadPoolExecutor(_SIDE_BY_SIDE, "landing") as pool:
-        running = [pool.submit(land_one, *pair) for pair in zip(jobs, sources, strict=True)]
+        running = [
+            pool.submit(_land_or_keep, one, source, there)
+            for one, source in zip(jobs, sources, strict=True)
+        ]
         try:
-            for one, future in zip(jobs, running, strict=True):
-                record, _ = future.result()
-                unproven = unproven or "length" in record.unverified
-                entries.append(Entry(one.name, record.bytes, record.crc32, record.sha256))
+            for future in running:
+                entry, known_length = future.result()
+                unproven = unproven or not known_length
+                entries.append(entry)
                 job.meter.tick()
         except BaseException:
             for future in running:
                 future.cancel()
             raise
     return describe(job, entries, known_length=not unproven, zipped=False), entries
+
+
+def _land_or_keep(job: Job, source: Source, there: Mapping[str, int]) -> tuple[Entry, bool]:
+    """The file as it landed, now or in an earlier attempt, and whether its length was announced."""
+    size = source.file.size
+    if size is not None and there.get(job.key) == size:
+        stored = job.store.head(job.key)
+        crc = f"{stored.crc32:08x}" if stored and stored.crc32 is not None else None
+        return Entry(job.name, size, crc), True
+    record, _ = land_one(job, source)
+    known = "length" not in record.unverified
+    return Entry(job.name, record.bytes, record.crc32, record.sha256), known
 
 
 def describe(

@@ -53,6 +53,11 @@ class Meter:
             self.report(self.now(now))
         return self.bytes
 
+    def finish(self) -> None:
+        """Report the end."""
+        if self.report:
+            self.report(self.now())
+
     def now(self, at: float | None = None) -> Progress:
         """The present state."""
         spent = max((self.clock() if at is None else at) - self._began, 1e-6)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import cast
 
+from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.store import Held
 from airflow_provider_assets.landing.zipformat import Ledger
 from airflow_provider_assets.sansio.messages import JSON
@@ -86,3 +87,26 @@ def save(state: MutableMapping[str, JSON] | None, key: str, found: Checkpoint | 
         state[_PREFIX + key] = cast("JSON", asdict(found))
     elif _PREFIX + key in state:
         del state[_PREFIX + key]
+
+
+def landed_files(job: Job, identity: str) -> dict[str, int]:
+    """Key -> bytes of what an earlier attempt landed of the same thing; files show only when verified.
+
+    :param identity: of what is landed now, validator and length: another archive begins anew.
+    """
+    if job.state is None:
+        return {}
+    mark = {"label": job.label, "identity": identity}
+    known = job.state.get(_files(job)) == mark
+    job.state[_files(job)] = cast("JSON", mark)
+    return job.store.sizes(job.prefix) if known else {}
+
+
+def forget_files(job: Job) -> None:
+    """The landing is finished."""
+    if job.state is not None and _files(job) in job.state:
+        del job.state[_files(job)]
+
+
+def _files(job: Job) -> str:
+    return f"{_PREFIX}{job.key}:files"

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
+from airflow_provider_assets.landing.links import Links
 from airflow_provider_assets.landing.model import LandingOptions, Source
 from airflow_provider_assets.landing.replies import (
     BUSY,
@@ -37,9 +38,7 @@ _REFUSED = frozenset({401, 403, 404, 410})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _READ = 1 << 18
 _HOPS = 5
-_FRESH_LINKS = 2  # refused in a row before the refusal is believed
 _OURS = frozenset({"Accept", "Accept-Encoding", "Range", "If-Range"})
-_SOON = 10.0  # seconds before its expiry from which a link is not used for a new request
 
 
 class SourceChangedError(Exception):
@@ -75,13 +74,14 @@ class Download:
     ranged: bool = False
     busy: int = 0
     single_use: bool = False
-    _link: Link | None = None
-    _serial: int = 0
     validator: str = ""
     _first: _Opened | None = None
-    _refusals: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _links: threading.Lock = field(default_factory=threading.Lock)
+    _links: Links = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing is resolved yet."""
+        self._links = Links(self.source.resolve, self.options.now)
 
     def open(self, wire: Wire, first: int, *, at: int = 0) -> None:
         """Send the first request, for *first* bytes from *at* on, and learn what the server can do.
@@ -89,7 +89,7 @@ class Download:
         :raises TransferInterruptedError: if the host cannot be reached or keeps failing.
         :raises AuthenticationError, ArchiveExpiredError: if fresh links are refused as well.
         """
-        link = self._current()[0]
+        link = self._links.current()[0]
         self.single_use = link.single_use
         if link.single_use:
             self._open_once(wire, link)
@@ -227,7 +227,7 @@ class Download:
             return first
 
     def _get(self, wire: Wire, offset: int, size: int) -> tuple[http.client.HTTPResponse, str]:
-        link, serial = self._current()
+        link, serial = self._links.current()
         sent = headers_for(link) | {"Range": f"bytes={offset}-{offset + size - 1}"}
         if self.validator and not self.validator.startswith("W/"):
             sent["If-Range"] = self.validator
@@ -246,11 +246,11 @@ class Download:
                 url = goal
                 continue
             if status in (200, 206, 416):
-                self._refusals = 0
+                self._links.refusals = 0
                 return response, url
             wire.drop(url)
             if status in _REFUSED:
-                self._renew(serial, status)
+                self._links.renew(serial, status)
                 raise BrokenError(f"HTTP {status}")
             if status in BUSY:
                 self.busy += 1
@@ -266,29 +266,6 @@ class Download:
             return None  # it only would have told the length earlier
         length = response.headers.get("Content-Length", "")
         return int(length) if response.status == http.client.OK and length.isdigit() else None
-
-    # -- links --------------------------------------------------------------------------------
-
-    def _current(self) -> tuple[Link, int]:
-        with self._links:
-            link = self._link
-            late = link and link.expires_at and link.expires_at - _SOON < self.options.now()
-            if link is None or late:
-                self._link = link = self.source.resolve()
-                self._serial += 1
-            return link, self._serial
-
-    def _renew(self, serial: int, status: int) -> None:
-        """Resolve anew, once for all the threads whose link *serial* was refused."""
-        with self._links:
-            if serial != self._serial:
-                return
-            self._refusals += 1
-            if self._refusals > _FRESH_LINKS:
-                raise refusal(status, "fresh download link")
-            self._link = self.source.resolve()
-            self._serial += 1
-
     # -- patience -----------------------------------------------------------------------------
 
     def _some(

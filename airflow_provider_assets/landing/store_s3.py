@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from os.path import commonprefix  # of characters, as keys are
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from airflow_provider_assets.landing.crc import crc32
+from airflow_provider_assets.landing.s3_errors import call
 from airflow_provider_assets.landing.store import MIB, Held, Part, Rules, Stored, Whole
 from airflow_provider_assets.landing.store_local import taken
 from airflow_provider_assets.landing.store_s3_direct import Direct
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
-    AuthenticationError,
-    IntegrityError,
     InvalidRequestError,
     TransferInterruptedError,
 )
@@ -29,9 +28,6 @@ from airflow_provider_assets.sansio.errors import (
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-T = TypeVar("T")
-_DENIED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"})
-_DAMAGED = frozenset({"BadDigest", "XAmzContentChecksumMismatch", "InvalidDigest"})
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 _MARK = ".landing"  # beside an object on its way: the uploads to its key are ours
 # Amazon S3 User Guide, "Amazon S3 multipart upload limits".
@@ -40,33 +36,6 @@ _RULES = Rules(min_part=5 * MIB, max_parts=10_000, checksum=True)
 
 def _crc(value: int) -> str:
     return base64.b64encode(value.to_bytes(4, "big")).decode()
-
-
-def _call(what: str, action: Callable[[], T]) -> T:
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
-    try:
-        return action()
-    except ClientError as error:
-        raise _translate(what, error.response) from error
-    except (BotoCoreError, OSError) as error:
-        raise TransferInterruptedError(f"{what}: {type(error).__name__}") from error
-
-
-def _translate(what: str, response: Mapping[str, object]) -> AssetsError:
-    found = response.get("Error")
-    code = str(found.get("Code", "")) if isinstance(found, dict) else ""
-    said = str(found.get("Message", "")) if isinstance(found, dict) else ""
-    meta = response.get("ResponseMetadata")
-    status = int(meta.get("HTTPStatusCode", 0)) if isinstance(meta, dict) else 0
-    text = f"{what}: {code}: {said}"
-    if code in _DENIED or status in (401, 403):
-        return AuthenticationError(text, code=code, status=status)
-    if code in _DAMAGED:
-        return IntegrityError(text, code=code, status=status)
-    if status in (408, 409, 429) or status >= 500 or code == "NoSuchUpload":  # noqa: PLR2004
-        return TransferInterruptedError(text, code=code, status=status)
-    return InvalidRequestError(text, code=code, status=status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +68,7 @@ class S3Store:
     def head(self, key: str) -> Stored | None:
         """Length, and the CRC-32 of the whole where the store keeps it."""
         try:
-            found = _call(
+            found = call(
                 f"cannot look at {self.uri(key)}",
                 lambda: self.client.head_object(
                     Bucket=self.bucket, Key=key, ChecksumMode="ENABLED"
@@ -122,13 +91,13 @@ class S3Store:
         pages = self.client.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=prefix
         )
-        listed = _call(what, lambda: [page.get("Contents", ()) for page in pages])
+        listed = call(what, lambda: [page.get("Contents", ()) for page in pages])
         return {item["Key"]: item["Size"] for page in listed for item in page}
 
     def get(self, key: str) -> bytes | None:
         """The object's bytes."""
         try:
-            found = _call(
+            found = call(
                 f"cannot read {self.uri(key)}",
                 lambda: self.client.get_object(Bucket=self.bucket, Key=key),
             )
@@ -136,14 +105,14 @@ class S3Store:
             if error.code in _MISSING:
                 return None
             raise
-        return bytes(_call(f"cannot read {self.uri(key)}", found["Body"].read))
+        return bytes(call(f"cannot read {self.uri(key)}", found["Body"].read))
 
     def read(self, key: str, offset: int, view: memoryview) -> None:
         """GetObject with a Range."""
         what = f"cannot read {self.uri(key)}"
         span = f"bytes={offset}-{offset + len(view) - 1}"
-        found = _call(what, lambda: self.client.get_object(Bucket=self.bucket, Key=key, Range=span))
-        data = _call(what, found["Body"].read)
+        found = call(what, lambda: self.client.get_object(Bucket=self.bucket, Key=key, Range=span))
+        data = call(what, found["Body"].read)
         if len(data) != len(view):
             raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes came")
         view[:] = data
@@ -158,7 +127,7 @@ class S3Store:
         if not self.extra and self.direct.put("put_object", params, data, headers=headers):
             return Stored(whole.size, crc32)
         try:
-            _call(
+            call(
                 f"cannot write {self.uri(key)}",
                 lambda: self.client.put_object(Body=bytes(data), **params),  # type: ignore[arg-type]
             )
@@ -170,7 +139,7 @@ class S3Store:
         """CreateMultipartUpload, after a mark beside the object says that its uploads are ours."""
         mark = json.dumps({"landing": label}).encode()
         self.put(key + _MARK, mark, crc32=crc32(mark, 0), overwrite=True)
-        answer = _call(
+        answer = call(
             f"cannot write to {self.uri(key)}",
             lambda: self.client.create_multipart_upload(
                 Bucket=self.bucket,
@@ -194,7 +163,7 @@ class S3Store:
 
     def delete(self, key: str) -> None:
         """DeleteObject."""
-        _call(
+        call(
             f"cannot delete {self.uri(key)}",
             lambda: self.client.delete_object(Bucket=self.bucket, Key=key),
         )
@@ -206,7 +175,7 @@ class S3Store:
         pages = self.client.get_paginator("list_multipart_uploads").paginate(
             Bucket=self.bucket, Prefix=prefix
         )
-        found = _call(what, lambda: [up for page in pages for up in page.get("Uploads", ())])
+        found = call(what, lambda: [up for page in pages for up in page.get("Uploads", ())])
         wanted = {up["Key"] for up in found} & set(keys)
         ours = {key for key in wanted if self.head(key + _MARK)}
         stale = [S3Writer(self, up["Key"], up["UploadId"]) for up in found if up["Key"] in ours]
@@ -244,7 +213,7 @@ class S3Writer:
         }  # fmt: skip
         etag = store.direct.put("upload_part", params, data, headers={"x-amz-checksum-crc32": crc})
         if etag is None:
-            answer = _call(
+            answer = call(
                 f"part {part.number} of {store.uri(self.key)}",
                 lambda: store.client.upload_part(Body=_body(data), **params),  # type: ignore[arg-type]
             )
@@ -263,7 +232,7 @@ class S3Writer:
         pages = self.store.client.get_paginator("list_parts").paginate(
             Bucket=self.store.bucket, Key=self.key, UploadId=self.upload
         )
-        found = _call(what, lambda: [part for page in pages for part in page.get("Parts", ())])
+        found = call(what, lambda: [part for page in pages for part in page.get("Parts", ())])
         self._etags = {part["PartNumber"]: part["ETag"] for part in found}
         held = [Held(part["PartNumber"], part["Size"], part["ETag"]) for part in found]
         return sorted(held, key=lambda part: part.number)
@@ -277,7 +246,7 @@ class S3Writer:
         only_new = {} if overwrite else {"IfNoneMatch": "*"}
         parts = [{"PartNumber": n, "ETag": etag} for n, etag in sorted(self._etags.items())]
         try:
-            _call(
+            call(
                 f"cannot publish {self.store.uri(self.key)}",
                 lambda: self.store.client.complete_multipart_upload(
                     Bucket=self.store.bucket,
@@ -304,7 +273,7 @@ class S3Writer:
         if not self.upload:
             return
         try:
-            _call(
+            call(
                 f"cannot abort the upload to {self.store.uri(self.key)}",
                 lambda: self.store.client.abort_multipart_upload(
                     Bucket=self.store.bucket, Key=self.key, UploadId=self.upload

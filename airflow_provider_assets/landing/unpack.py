@@ -7,7 +7,7 @@ own; a large compressed one goes through one worker, piece by piece.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -67,7 +67,8 @@ class Unpacker:
     """The work, and what has landed so far.
 
     :param extents: the entries, in the order in which they stand in the archive.
-    :param part_size: bytes of a part; entries above it count as large.
+    :param part_size: bytes of a part.
+    :param there: key -> bytes of what an earlier attempt landed.
     """
 
     job: Job
@@ -75,6 +76,7 @@ class Unpacker:
     extents: Sequence[Extent]
     memory: Memory
     part_size: int
+    there: Mapping[str, int] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     _tasks: Iterator[Task] | None = None
     _keys: dict[int, str] = field(default_factory=dict)
@@ -89,6 +91,7 @@ class Unpacker:
             if not extent.member.is_folder:
                 given = names.give(extent.member.name)
                 self._keys[extent.member.offset] = self.job.prefix + given
+        self.extents = [extent for extent in self.extents if not self._is_there(extent.member)]
         self.job.store.sweep(self._keys.values())
         self._tasks = self._plan()
 
@@ -117,6 +120,13 @@ class Unpacker:
         for large in self._open:
             if large.writer:
                 large.writer.abort()
+
+    def _is_there(self, member: Member) -> bool:
+        key = self._keys.get(member.offset)
+        if key is None or self.there.get(key) != member.size:
+            return False
+        self._landed(key, Whole(member.size, member.crc))
+        return True
 
     # -- planning -----------------------------------------------------------------------------
 

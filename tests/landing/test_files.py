@@ -204,3 +204,49 @@ def test_a_single_file_that_is_no_archive_lands_as_it_is(local, origin, quick, w
     picture = noise(9_000_000)
     land([linked(origin, picture, "a.png")], local, prefix="p/", layout="files", options=quick)
     assert landed(local, "p/") == {"a.png": picture}
+
+
+def test_a_retry_fetches_only_the_files_that_are_missing(local, origin, quick):
+    data, state = KINDS["stored"], {}
+    second_half = len(data) // 2
+
+    def fault(seen, number):
+        late = seen.start is not None and second_half < seen.start < len(data) - 80_000
+        return Fault(cut=0, delay=0.5) if late else None
+
+    origin.fault = fault
+    hasty = LandingOptions(attempts=1, stall_seconds=2, part_size=5 << 20)
+    with pytest.raises(AssetsError):
+        land(
+            [linked(origin, data)], local, prefix="out/", layout="files", options=hasty, state=state
+        )
+    assert landed(local, "out/")
+    sent, origin.fault = origin.sent, lambda seen, number: None
+    land([linked(origin, data)], local, prefix="out/", layout="files", options=quick, state=state)
+    assert landed(local, "out/") == expected(data)
+    assert origin.sent - sent < 0.9 * len(data)
+    assert state == {}
+
+
+def test_a_retry_of_several_downloads_keeps_those_that_landed(local, origin, quick):
+    from airflow_provider_assets.landing import Source
+    from airflow_provider_assets.sansio.jobs import ArchiveFile
+
+    things = {f"{n}.bin": noise(200_000, n) for n in range(10)}
+    made = [linked(origin, data, name) for name, data in things.items()]
+    sources = [Source(ArchiveFile(s.file.key, s.file.name, 200_000), s.resolve) for s in made]
+    missing, state = origin.files.pop("/9.bin"), {}
+    with pytest.raises(AssetsError):
+        land(sources, local, name="night", layout="files", options=quick, state=state)
+    origin.files["/9.bin"], sent = missing, origin.sent
+    land(sources, local, name="night", layout="files", options=quick, state=state)
+    assert origin.sent - sent <= 400_000
+    assert landed(local, "") == things
+
+
+def test_landings_side_by_side_share_one_budget():
+    from airflow_provider_assets.landing.engine import _shared
+
+    with _shared(LandingOptions()) as alone, _shared(LandingOptions()) as second:
+        assert alone.max_memory == 128 << 20
+        assert (second.max_memory, second.max_concurrency) == (64 << 20, 12)

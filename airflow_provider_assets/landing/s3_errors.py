@@ -1,0 +1,50 @@
+"""Failures of an S3 client in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from airflow_provider_assets.sansio.errors import (
+    AssetsError,
+    AuthenticationError,
+    IntegrityError,
+    InvalidRequestError,
+    TransferInterruptedError,
+)
+
+T = TypeVar("T")
+_DENIED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"})
+_DAMAGED = frozenset({"BadDigest", "XAmzContentChecksumMismatch", "InvalidDigest"})
+
+
+def call(what: str, action: Callable[[], T]) -> T:
+    """The result of *action*.
+
+    :param what: what cannot be done if it fails, for people.
+    :raises AssetsError: in place of any error of botocore.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    try:
+        return action()
+    except ClientError as error:
+        raise _translate(what, error.response) from error
+    except (BotoCoreError, OSError) as error:
+        raise TransferInterruptedError(f"{what}: {type(error).__name__}") from error
+
+
+def _translate(what: str, response: Mapping[str, object]) -> AssetsError:
+    found = response.get("Error")
+    code = str(found.get("Code", "")) if isinstance(found, dict) else ""
+    said = str(found.get("Message", "")) if isinstance(found, dict) else ""
+    meta = response.get("ResponseMetadata")
+    status = int(meta.get("HTTPStatusCode", 0)) if isinstance(meta, dict) else 0
+    text = f"{what}: {code}: {said}"
+    if code in _DENIED or status in (401, 403):
+        return AuthenticationError(text, code=code, status=status)
+    if code in _DAMAGED:
+        return IntegrityError(text, code=code, status=status)
+    if status in (408, 409, 429) or status >= 500 or code == "NoSuchUpload":  # noqa: PLR2004
+        return TransferInterruptedError(text, code=code, status=status)
+    return InvalidRequestError(text, code=code, status=status)
