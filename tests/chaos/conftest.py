@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,10 @@ from standalone import Standalone, standalone
 
 MODES, FLAVOURS = ("blocking", "deferred"), ("export", "cancelled", "hurry")
 DAG_IDS = {f"{mode}_{name}" for mode in MODES for name in FLAVOURS} | {"deferred_backstop"}
+# Below 3.3 there is no task state, so a crash has to submit anew; the README says so.
+collect_ignore_glob = (
+    ["test_*.py"] if [*map(int, version("apache-airflow").split(".")[:2])] < [3, 3] else []
+)
 _TABLES: list[str] = []
 
 
