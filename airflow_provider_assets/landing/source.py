@@ -151,8 +151,6 @@ class Download:
             )
         return filled
 
-    # -- requests -----------------------------------------------------------------------------
-
     def _open_once(self, wire: Wire, link: Link) -> None:
         try:
             response = wire.request("GET", link.url, headers=headers_for(link), fresh=True)
@@ -239,7 +237,8 @@ class Download:
                 raise BrokenError(why(error)) from error
             status = response.status
             if status in _REDIRECTS:
-                goal = urljoin(url, response.headers.get("Location", ""))
+                given = response.headers.get("Location", "")
+                goal = given if "://" in given else urljoin(url, given)
                 wire.drop(url)
                 if urlsplit(goal)[:2] != urlsplit(url)[:2]:
                     sent = {k: v for k, v in sent.items() if k in _OURS}
@@ -266,7 +265,6 @@ class Download:
             return None  # it only would have told the length earlier
         length = response.headers.get("Content-Length", "")
         return int(length) if response.status == http.client.OK and length.isdigit() else None
-    # -- patience -----------------------------------------------------------------------------
 
     def _some(
         self, response: http.client.HTTPResponse, view: memoryview, *, end_ok: bool = False
