@@ -23,11 +23,13 @@ from airflow_provider_assets.landing.tuner import START, Tuner
 from airflow_provider_assets.landing.wire import Wire
 from airflow_provider_assets.sansio.errors import (
     IntegrityError,
+    JobError,
     PermanentError,
     TransferInterruptedError,
 )
 
 _RESTARTS = 3
+_HOPELESS = (SourceChangedError, IntegrityError, PermanentError, JobError)
 _SAVE_EVERY = 10.0  # seconds: what a SIGKILL may cost in bytes fetched again
 PART = 8 * MIB
 FIRST = 2 * MIB  # asked for by the first request, before the length is known
@@ -153,13 +155,16 @@ class Transfer:
     def _resumable(self) -> tuple[Checkpoint | None, PartWriter | None]:
         job = self.job
         known = load(job.state, job.key, label=job.label)
-        writer = job.store.resume(job.key, known.writer) if known else None
-        if known and writer and known.is_proven_by(writer.done()):
-            self._proof = known.proof
+        if known is None:
+            return None, None
+        # A store that shows no part before the end cannot give a digest its first bytes again.
+        starts_over = job.options.sha256 and job.store.rules.checksum
+        writer = None if starts_over else job.store.resume(job.key, known.writer)
+        if writer and known.is_proven_by(writer.done()):
+            self._proof, self._checkpoint = known.proof, known
             return known, writer
-        if writer:
-            writer.abort()
         save(job.state, job.key, None)
+        job.store.sweep([job.key])
         return None, None
 
     def _resumed_audit(
@@ -207,7 +212,7 @@ class Transfer:
         """Keep the parts for the next attempt, if there may be one and it can use them."""
         if self._writer is None:
             return
-        hopeless = isinstance(failure, (SourceChangedError, IntegrityError, PermanentError))
+        hopeless = isinstance(failure, _HOPELESS)
         if failure is not None and self._checkpoint and not hopeless:
             save(self.job.state, self.job.key, self._checkpoint)
             self._writer.keep()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -67,8 +68,6 @@ def test_a_broken_landing_goes_on_with_the_parts_that_are_stored(store, origin, 
 
 
 def test_the_sha256_of_a_resumed_local_landing_is_still_known(local, origin, quick):
-    import hashlib
-
     state = broken_half_way(local, origin)
     manifest = land([linked(origin, BIG)], local, options=quick, facts=FACTS, state=state)
     assert manifest.sha256 == hashlib.sha256(BIG).hexdigest()
@@ -80,6 +79,27 @@ def test_a_resumed_upload_says_that_it_has_no_sha256(s3, origin, quick):
     assert manifest.sha256 is None
     assert "sha256" in manifest.unverified
     assert "store_checksum" in manifest.verified
+
+
+def test_a_landing_that_breaks_twice_goes_on_twice(store, origin, quick):
+    state = broken_half_way(store, origin)
+    parts = parts_of(store, state)
+    origin.fault = lambda seen, number: Fault(status=503)
+    with pytest.raises(TransferInterruptedError):
+        land([linked(origin, BIG)], store, options=HASTY, facts=FACTS, state=state)
+    assert parts_of(store, state) == parts
+    origin.fault, sent = lambda seen, number: None, origin.sent
+    land([linked(origin, BIG)], store, options=quick, facts=FACTS, state=state)
+    assert contents(store, "export.zip") == BIG
+    assert origin.sent - sent <= len(BIG) - parts * (5 << 20) + 4_000_000
+
+
+def test_a_wanted_sha256_is_worth_starting_over(s3, origin):
+    state = broken_half_way(s3, origin)
+    options = LandingOptions(part_size=5 << 20, sha256=True)
+    manifest = land([linked(origin, BIG)], s3, options=options, facts=FACTS, state=state)
+    assert manifest.sha256 == hashlib.sha256(BIG).hexdigest()
+    assert not leftovers(s3)
 
 
 def test_a_deflated_archive_is_resumed_as_well(store, origin, quick):
