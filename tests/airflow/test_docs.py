@@ -20,9 +20,11 @@ pytestmark = pytest.mark.airflow
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = "\n".join([README, *(page.read_text(encoding="utf-8") for page in DOCS)])
 COMMANDS = [
     line
-    for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    for block in re.findall(r"```bash\n(.*?)```", PAGES, re.DOTALL)
     for line in block.splitlines()
 ]
 EXAMPLES = sorted(path for path in (ROOT / "dags_examples").glob("*.py"))
@@ -86,7 +88,7 @@ def test_an_example_makes_a_dag_of_its_own_name(path, database):
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make ")])
-def test_a_make_target_of_the_readme_exists(command):
+def test_a_make_target_of_the_docs_exists(command):
     target = shlex.split(command)[1]
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
@@ -110,13 +112,16 @@ def test_an_airflow_command_of_the_readme_is_one(command, database):
     assert get_parser().parse_args(shlex.split(command)[1:]).func
 
 
-def test_every_command_of_the_readme_is_of_a_kind_that_is_tested():
+def test_every_command_of_the_docs_is_of_a_kind_that_is_tested():
     assert all(command.split()[0] in {"make", "export", "airflow"} for command in COMMANDS)
 
 
-def test_every_file_that_the_readme_links_exists():
+def test_every_file_that_the_docs_link_exists():
     for link in re.findall(r"\]\((?!https?://)([^)#]+)\)", README):
         assert (ROOT / link).exists(), link
+    for page in DOCS:
+        for link in re.findall(r"\]\((?!https?://)([^)#]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).exists(), link
 
 
 def test_the_readme_names_every_extra_that_a_connection_form_has():
