@@ -79,6 +79,8 @@ def fsspec_copy(url: str, bucket: str, key: str) -> None:
 
 def obstore(url: str, bucket: str, key: str) -> None:
     """obstore: Rust, a stream into a multipart upload; no resume, no check."""
+    import asyncio
+
     import obstore as obs
     from obstore.store import HTTPStore, S3Store
 
@@ -87,8 +89,13 @@ def obstore(url: str, bucket: str, key: str) -> None:
     source = HTTPStore.from_url(base, client_options=plain)
     config = {"endpoint": os.environ["AWS_ENDPOINT_URL"], "aws_unsigned_payload": "true"}
     target = S3Store(bucket, config=config, region="us-east-1", client_options=plain)
-    stream = (piece for piece in obs.get(source, name).stream(min_chunk_size=1 << 20))
-    obs.put(target, key, stream, use_multipart=True, chunk_size=8 << 20, max_concurrency=4)
+
+    async def copy() -> None:
+        found = await obs.get_async(source, name)
+        stream = found.stream(min_chunk_size=1 << 20)
+        await obs.put_async(target, key, stream, chunk_size=8 << 20, max_concurrency=4)
+
+    asyncio.run(copy())
 
 
 def disk_unpack(url: str, bucket: str, key: str) -> None:

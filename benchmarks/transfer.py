@@ -59,6 +59,7 @@ def main() -> None:
         "scenes", nargs="*", default=["plain", "tls", "throttled", "far", "hash", "sizes"]
     )
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--few", action="store_true", help="only the base and the engine")
     parser.add_argument("--work", type=Path, default=HERE.parent / ".bench")
     args = parser.parse_args()
     work, rounds = args.work, args.rounds
@@ -78,7 +79,7 @@ def main() -> None:
                 few += [runner("engine", at, CONCURRENCY=str(n)) for n in (8, 16)]
             elif scene == "hash":
                 few = [runner("engine", at, SHA256="0"), runner("engine", at, SHA256="1")]
-            else:
+            elif not args.few:
                 few = peers(at)
             run(f"{scene}: {mib} MiB", at, few, mib=mib, rounds=rounds, work=work)
 
