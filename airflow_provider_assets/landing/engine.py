@@ -79,7 +79,7 @@ def _shared(options: LandingOptions) -> Iterator[LandingOptions]:
 def _move(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
     if job.layout == "archive":
         if load(job.state, job.key, label=job.label) is None:
-            job.store.sweep([job.key])
+            job.store.sweep([job.key, job.manifest_key])
         return land_one(job, sources[0]) if len(sources) == 1 else land_packed(job, sources)
     if len(sources) > 1:
         return land_many(job, sources)

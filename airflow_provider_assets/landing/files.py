@@ -157,7 +157,7 @@ def land_many(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry
         if all(source.file.size is not None for source in sources):
             job.meter.total = sum(source.file.size or 0 for source in sources)
     there = landed_files(job, f"{len(jobs)} files")
-    job.store.sweep([one.key for one in jobs])
+    job.store.sweep([job.manifest_key, *(one.key for one in jobs)])
     entries: list[Entry] = []
     unproven = False
     with ThreadPoolExecutor(_SIDE_BY_SIDE, "landing") as pool:
