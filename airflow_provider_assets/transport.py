@@ -72,7 +72,8 @@ class RateLimit:
 
     per_second: float | None = None
     _next: float = 0.0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    # Reentrant: a signal that kills a task may come while it holds it, and cancels through it.
+    _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def reserve(self, now: float) -> float:
         """Seconds to wait before the request whose turn this reserves."""
