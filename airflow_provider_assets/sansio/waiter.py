@@ -152,8 +152,7 @@ class Waitlist:
     def blame(self, error: AssetsError) -> None:
         """End the waits that a permanent *error* is about, after it has ended the flow; go on with a new one.
 
-        A 401 is about all. Another error may be about one job, so that those asked for together are
-        asked for singly, at once.
+        A 401 is about all. Others may be about one job: those asked together are then asked singly.
         """
         unknown = isinstance(error, AuthenticationError) and error.status == HTTPStatus.UNAUTHORIZED
         if len(self.asked) > 1 and not unknown:
