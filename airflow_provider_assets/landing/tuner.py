@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-START = 4
+START = 6
 _WORKING = 0.75  # CPU seconds per second from which more connections only add work
 _WORTH = 0.25  # share of the ideal gain that a doubling has to bring
 

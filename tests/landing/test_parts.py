@@ -27,23 +27,23 @@ def settle(tuner: Tuner, rate_of, *, load: float = 0.1, busy=lambda now: 0) -> i
 
 
 def test_connections_grow_while_each_brings_its_share():
-    assert settle(Tuner(most=24), lambda n: n * 20e6) == 24
+    assert settle(Tuner(most=24, workers=4), lambda n: n * 20e6) == 24
 
 
 def test_connections_stop_growing_where_the_source_shares_one_rate():
-    assert settle(Tuner(most=24), lambda n: 50e6) == 4
+    assert settle(Tuner(most=24, workers=4), lambda n: 50e6) == 4
 
 
 def test_connections_go_back_to_the_last_number_that_paid():
-    assert settle(Tuner(most=24), lambda n: min(n, 8) * 20e6) == 8
+    assert settle(Tuner(most=24, workers=4), lambda n: min(n, 8) * 20e6) == 8
 
 
 def test_connections_do_not_grow_while_the_processor_is_the_limit():
-    assert settle(Tuner(most=24), lambda n: n * 20e6, load=0.9) == 4
+    assert settle(Tuner(most=24, workers=4), lambda n: n * 20e6, load=0.9) == 4
 
 
 def test_connections_are_halved_when_the_source_is_busy():
-    assert settle(Tuner(most=24), lambda n: n * 20e6, busy=lambda now: int(now > 2)) == 12
+    assert settle(Tuner(most=24, workers=4), lambda n: n * 20e6, busy=lambda now: int(now > 2)) == 12
 
 
 @given(st.text(max_size=400))
