@@ -48,6 +48,17 @@ test: $(VENV)/.testable ## run all tests
 chaos: $(VENV)/.testable ## kill parts of a real Airflow in every way and print what the vendor saw
 	@$(BIN)/python -m pytest tests/chaos -m slow
 
+$(VENV)/.benchable: $(VENV)/.testable
+	@echo "Installing what the benchmarks need (once) ..."
+	@$(call INSTALL,--group bench)
+	@touch $@
+
+bench: $(VENV)/.benchable ## race the engine and the poller against the usual ways (gcc and OpenSSL headers)
+	@$(BIN)/python benchmarks/dag_parse.py
+	@$(BIN)/python benchmarks/transfer.py
+	@$(BIN)/python benchmarks/unpack.py
+	@$(BIN)/python benchmarks/waits.py --jobs 1000
+
 lint: $(VENV)/.lintable ## check style, types and the law of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -55,4 +66,4 @@ lint: $(VENV)/.lintable ## check style, types and the law of imports
 	@$(BIN)/lint-imports
 
 clean: ## remove everything that the other targets made
-	@rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	@rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench dist

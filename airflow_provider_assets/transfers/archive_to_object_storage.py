@@ -53,6 +53,8 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         after the first get their number added.
     :param overwrite: replace another landing of the same name.
     :param verify: read archives through while they pass. Length and checksums are always compared.
+    :param sha256: hash what lands; default: up to 256 MiB, and beyond where the store keeps no checksum
+        of its own. It costs a third of the speed, and a broken landing cannot go on with it.
     :param concurrency: connections to the source; default is found by the engine.
     :param part_size: bytes of a part.
     :param max_memory: bytes that the engine may hold, 128 MiB.
@@ -76,6 +78,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         name: str | None = None,
         overwrite: bool = False,
         verify: bool = True,
+        sha256: bool | None = None,
         concurrency: int | None = None,
         part_size: int | None = None,
         max_memory: int = 128 * MIB,
@@ -91,6 +94,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         self.name = name
         self.overwrite = overwrite
         self.verify = verify
+        self.sha256 = sha256
         self.concurrency = concurrency
         self.part_size = part_size
         self.max_memory = max_memory
@@ -189,7 +193,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             concurrency=concurrency,
             part_size=self.part_size,
             max_memory=self.max_memory,
-            sha256=True,
+            sha256=self.sha256,
         )
 
     def _stem(self) -> str:

@@ -76,8 +76,13 @@ def _s3(bucket: str, conn_id: str | None) -> Store:
     theirs = hook.conn_config.botocore_config
     # Parts carry their own checksum, so hashing them once more for the signature proves nothing.
     s3 = {"payload_signing_enabled": False, **((theirs.s3 if theirs else None) or {})}
-    config = Config(max_pool_connections=MAX_POOL, s3=s3)  # type: ignore[arg-type]  # theirs and ours
-    return S3Store(hook.get_client_type(config=config), bucket)
+    version = (theirs.signature_version if theirs else None) or "s3v4"
+    config = Config(
+        max_pool_connections=MAX_POOL,
+        signature_version=version,
+        s3=s3,  # type: ignore[arg-type]  # theirs and ours
+    )
+    return S3Store(hook.get_client_type(config=config), bucket, extra=hook.extra_args)
 
 
 def _gcs(bucket: str, conn_id: str | None) -> Store:

@@ -43,7 +43,9 @@ def test_connections_do_not_grow_while_the_processor_is_the_limit():
 
 
 def test_connections_are_halved_when_the_source_is_busy():
-    assert settle(Tuner(most=24, workers=4), lambda n: n * 20e6, busy=lambda now: int(now > 2)) == 12
+    assert (
+        settle(Tuner(most=24, workers=4), lambda n: n * 20e6, busy=lambda now: int(now > 2)) == 12
+    )
 
 
 @given(st.text(max_size=400))
