@@ -19,7 +19,7 @@ from airflow.sdk.log import mask_secret
 try:
     from airflow.sdk.exceptions import TaskDeferralTimeout
 except ImportError:  # below 3.2
-    from airflow.exceptions import TaskDeferralTimeout  # type: ignore[no-redef]
+    from airflow.exceptions import TaskDeferralTimeout  # type: ignore[no-redef]  # its older home
 
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -71,13 +71,13 @@ def connection_of(conn: AirflowConnection, extra: Mapping[str, JSON] | None = No
 
 async def aconnection(conn_id: str) -> Connection:
     """The plain form of connection *conn_id*, read without blocking or deadlocking a triggerer's loop."""
-    from airflow.providers.common.compat import connection as compat  # noqa: PLC0415  # triggers only
+    from airflow.providers.common.compat import connection as compat
 
     if hasattr(compat, "get_async_extra_dejson"):
         conn = await compat.get_async_connection(conn_id)
         return connection_of(conn, await compat.get_async_extra_dejson(conn))
     # Older ones, the newest for Python 3.10 among them, mask secrets by a synchronous call on the loop.
-    from asgiref.sync import sync_to_async  # noqa: PLC0415  # likewise
+    from asgiref.sync import sync_to_async
 
     return await sync_to_async(lambda: connection_of(BaseHook.get_connection(conn_id)))()
 
@@ -135,7 +135,7 @@ def _event_window(context: Context) -> tuple[str, str] | None:
 def _zone(timetable: object) -> timezone:
     zone = getattr(timetable, "timezone", None) or getattr(timetable, "_timezone", None)
     if isinstance(zone, str):
-        from zoneinfo import ZoneInfo  # noqa: PLC0415  # rarely needed
+        from zoneinfo import ZoneInfo
 
         return ZoneInfo(zone)  # type: ignore[return-value]  # both are tzinfo
     return zone or timezone.utc
@@ -166,7 +166,7 @@ def _next_tick(timetable: object, zone: timezone) -> Callable[[datetime], dateti
         return None
 
     def next_tick(moment: datetime) -> datetime:
-        from croniter import croniter  # noqa: PLC0415  # Airflow's own cron library, only here
+        from croniter import croniter  # Airflow's own cron library, only here
 
         tick: datetime = croniter(cron, moment.astimezone(zone)).get_next(datetime)
         return tick
@@ -175,7 +175,7 @@ def _next_tick(timetable: object, zone: timezone) -> Callable[[datetime], dateti
 
 
 def _cron_period(cron: str, moment: datetime) -> tuple[datetime, datetime]:
-    from croniter import croniter  # noqa: PLC0415  # Airflow's own cron library, only here
+    from croniter import croniter  # Airflow's own cron library, only here
 
     before: datetime = croniter(cron, moment).get_prev(datetime)
     at_or_before: datetime = croniter(cron, before).get_next(datetime)
@@ -203,7 +203,7 @@ def default_retry_policy(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _retry_policy() -> object:
-    from airflow.sdk.definitions.retry_policy import (  # noqa: PLC0415  # 3.3+
+    from airflow.sdk.definitions.retry_policy import (  # 3.3+
         RetryDecision,
         RetryPolicy,
     )

@@ -86,7 +86,7 @@ class RateLimit:
 
 
 def _checked(classify: Classify, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    if response.status < 300 or response.status in request.accept:  # noqa: PLR2004  # HTTP
+    if response.status < 300 or response.status in request.accept:
         return response
     raise classify(request, response)
 
@@ -121,7 +121,7 @@ class Transport:
         return retrying(self._once, request)
 
     def _once(self, request: HttpRequest) -> HttpResponse:
-        import requests  # noqa: PLC0415  # parsing a DAG must not pay for it
+        import requests  # parsing a DAG must not pay for it
 
         time.sleep(self._rate.reserve(time.monotonic()))
         try:
@@ -145,7 +145,7 @@ class Transport:
 
 
 def _session() -> requests.Session:
-    import requests  # noqa: PLC0415  # parsing a DAG must not pay for it
+    import requests  # parsing a DAG must not pay for it
 
     session = requests.Session()
     session.headers["User-Agent"] = USER_AGENT
@@ -156,7 +156,7 @@ def _session() -> requests.Session:
 
 def _proxy(origin: str) -> str | None:
     """The environment's proxy. aiohttp's own look-up insists on ~/.netrc and costs two threads a request."""
-    from requests.utils import (  # noqa: PLC0415  # parsing a DAG must not pay for it
+    from requests.utils import (  # parsing a DAG must not pay for it
         get_environ_proxies,
         select_proxy,
     )
@@ -185,8 +185,8 @@ class AsyncTransport:
         return await retrying(self._once, request)
 
     async def _once(self, request: HttpRequest) -> HttpResponse:
-        import aiohttp  # noqa: PLC0415  # parsing a DAG must not pay for it
-        from yarl import URL  # noqa: PLC0415  # likewise
+        import aiohttp  # parsing a DAG must not pay for it
+        from yarl import URL
 
         url = URL(request.full_url, encoded=True)
         await asyncio.sleep(self._rate.reserve(time.monotonic()))
@@ -206,7 +206,7 @@ class AsyncTransport:
         return _checked(self._classify, request, HttpResponse(got.status, headers, body))
 
     def _open(self) -> aiohttp.ClientSession:
-        import aiohttp  # noqa: PLC0415  # parsing a DAG must not pay for it
+        import aiohttp  # parsing a DAG must not pay for it
 
         if self._session is None:  # a session belongs to the loop it is made on
             self._session = aiohttp.ClientSession(

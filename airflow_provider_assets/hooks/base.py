@@ -184,8 +184,8 @@ class AssetArchiveHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Fields of the connection's extra."""
-        from flask_babel import lazy_gettext  # noqa: PLC0415  # the web server's, below 3.2
-        from wtforms import StringField  # noqa: PLC0415  # likewise
+        from flask_babel import lazy_gettext  # the web server's, below 3.2
+        from wtforms import StringField
 
         fields = vendor_class(cls.conn_type).spec.form.fields
         return {name: StringField(lazy_gettext(str(f["label"]))) for name, f in fields.items()}

@@ -50,9 +50,9 @@ def combine_all(pieces: Iterable[tuple[int, int]], poly: int = IEEE) -> int:
 
 def _fastest() -> Callable[[bytes | bytearray | memoryview, int], int]:
     try:
-        from isal.isal_zlib import crc32  # noqa: PLC0415  # four times zlib's, where it is installed
+        from isal.isal_zlib import crc32  # four times zlib's, where it is installed
     except ImportError:
-        from zlib import crc32  # noqa: PLC0415
+        from zlib import crc32
     return crc32  # type: ignore[no-any-return,unused-ignore]
 
 

@@ -48,7 +48,7 @@ class Meter:
         now = self.clock()
         then, had = self._last
         step = self.total and self.bytes - had >= self.total / 20
-        if self.report and (now - then >= 5 or step):  # noqa: PLR2004
+        if self.report and (now - then >= 5 or step):
             self._last = (now, self.bytes)
             self.report(self.now(now))
         return self.bytes

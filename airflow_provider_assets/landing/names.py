@@ -31,7 +31,7 @@ def _short(name: str, limit: int) -> str:
     if len(name.encode()) <= limit:
         return name
     stem, dot, suffix = name.rpartition(".")
-    if not dot or len(suffix) > 16:  # noqa: PLR2004  # that is no file name extension
+    if not dot or len(suffix) > 16:  # that is no file name extension
         stem, suffix = name, ""
     room = limit - len((dot + suffix).encode() if suffix else b"")
     return stem.encode()[:room].decode("utf-8", "ignore") + (dot + suffix if suffix else "")

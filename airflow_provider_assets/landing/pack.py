@@ -101,7 +101,7 @@ class ZipWriter:
         for record in self.records:
             self._write(_central(record))
         size, count = self.position - start, len(self.records)
-        wide = count >= 0xFFFF or max(start, size) >= MAX32  # noqa: PLR2004  # APPNOTE 4.4.1.4
+        wide = count >= 0xFFFF or max(start, size) >= MAX32  # APPNOTE 4.4.1.4
         if wide:
             at = self.position
             self._write(

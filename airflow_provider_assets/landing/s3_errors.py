@@ -24,7 +24,7 @@ def call(what: str, action: Callable[[], T]) -> T:
     :param what: what cannot be done if it fails, for people.
     :raises AssetsError: in place of any error of botocore.
     """
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         return action()
@@ -45,6 +45,6 @@ def _translate(what: str, response: Mapping[str, object]) -> AssetsError:
         return AuthenticationError(text, code=code, status=status)
     if code in _DAMAGED:
         return IntegrityError(text, code=code, status=status)
-    if status in (408, 409, 429) or status >= 500 or code == "NoSuchUpload":  # noqa: PLR2004
+    if status in (408, 409, 429) or status >= 500 or code == "NoSuchUpload":
         return TransferInterruptedError(text, code=code, status=status)
     return InvalidRequestError(text, code=code, status=status)

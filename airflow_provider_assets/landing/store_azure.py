@@ -33,7 +33,7 @@ _TAKEN = frozenset({"BlobAlreadyExists", "ConditionNotMet", "UnauthorizedBlobOve
 
 
 def _call(what: str, action: Callable[[], T]) -> T:
-    from azure.core import exceptions  # noqa: PLC0415
+    from azure.core import exceptions
 
     try:
         return action()
@@ -53,7 +53,7 @@ def _translate(what: str, error: object) -> AssetsError:
         return AuthenticationError(text, code=code, status=status)
     if code in ("Md5Mismatch", "Crc64Mismatch"):
         return IntegrityError(text, code=code, status=status)
-    if status in (0, 408, 429) or status >= 500:  # noqa: PLR2004
+    if status in (0, 408, 429) or status >= 500:
         return TransferInterruptedError(text, code=code, status=status)
     return InvalidRequestError(text, code=code, status=status)
 
@@ -77,7 +77,7 @@ class AzureStore:
         try:
             found = _call(f"cannot look at {self.uri(key)}", self._blob(key).get_blob_properties)
         except InvalidRequestError as error:
-            if error.status == 404:  # noqa: PLR2004
+            if error.status == 404:
                 return None
             raise
         crc = (found.metadata or {}).get("crc32")
@@ -95,7 +95,7 @@ class AzureStore:
             blob = self._blob(key)
             return _call(f"cannot read {self.uri(key)}", lambda: blob.download_blob().readall())
         except InvalidRequestError as error:
-            if error.status == 404:  # noqa: PLR2004
+            if error.status == 404:
                 return None
             raise
 
@@ -139,7 +139,7 @@ class AzureStore:
         try:
             _call(f"cannot delete {self.uri(key)}", self._blob(key).delete_blob)
         except InvalidRequestError as error:
-            if error.status != 404:  # noqa: PLR2004
+            if error.status != 404:
                 raise
 
     def sweep(self, keys: Collection[str]) -> int:
@@ -194,7 +194,7 @@ class AzureWriter:
                 lambda: self.blob.get_block_list("uncommitted"),
             )
         except InvalidRequestError as error:
-            if error.status == 404:  # noqa: PLR2004
+            if error.status == 404:
                 return []
             raise
         held = []
@@ -211,8 +211,8 @@ class AzureWriter:
 
     def commit(self, whole: Whole, *, overwrite: bool) -> Stored:
         """Compare what the service holds, then Put Block List."""
-        from azure.core import MatchConditions  # noqa: PLC0415
-        from azure.storage.blob import BlobBlock  # noqa: PLC0415
+        from azure.core import MatchConditions
+        from azure.storage.blob import BlobBlock
 
         blocks = [BlobBlock(self._ids[number]) for number in sorted(self._ids)]
         held = sum(part.size for part in self.done())

@@ -38,8 +38,8 @@ _CHUNK = ".landing/"  # beside an object on its way: its parts, ours to delete
 
 
 def _call(what: str, action: Callable[[], T]) -> T:
-    from google.api_core.exceptions import GoogleAPICallError  # noqa: PLC0415
-    from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
+    from google.api_core.exceptions import GoogleAPICallError
+    from google.auth.exceptions import GoogleAuthError
 
     try:
         return action()
@@ -55,7 +55,7 @@ def _translate(what: str, status: int) -> AssetsError:
     text = f"{what}: HTTP {status}"
     if status in (401, 403):
         return AuthenticationError(text, status=status)
-    if status in (0, 408, 429) or status >= 500:  # noqa: PLR2004
+    if status in (0, 408, 429) or status >= 500:
         return TransferInterruptedError(text, status=status)
     return InvalidRequestError(text, status=status)
 
@@ -97,7 +97,7 @@ class GcsStore:
             blob = self.bucket.blob(key)
             return bytes(_call(f"cannot read {self.uri(key)}", blob.download_as_bytes))
         except InvalidRequestError as error:
-            if error.status == 404:  # noqa: PLR2004
+            if error.status == 404:
                 return None
             raise
 
@@ -152,7 +152,7 @@ class GcsStore:
         try:
             _call(f"cannot delete {self.uri(key)}", self.bucket.blob(key).delete)
         except InvalidRequestError as error:
-            if error.status != 404:  # noqa: PLR2004
+            if error.status != 404:
                 raise
 
     def sweep(self, keys: Collection[str]) -> int:
@@ -164,7 +164,7 @@ class GcsStore:
 
     def settle(self, key: str, error: AssetsError, whole: Whole) -> Stored:
         """After a failed publish: it may have happened all the same, its answer lost."""
-        if error.status != 412:  # noqa: PLR2004
+        if error.status != 412:
             raise error
         there = self.head(key)
         if there == Stored(whole.size, whole.crc32):

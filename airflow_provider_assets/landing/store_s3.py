@@ -129,7 +129,7 @@ class S3Store:
         try:
             call(
                 f"cannot write {self.uri(key)}",
-                lambda: self.client.put_object(Body=bytes(data), **params),  # type: ignore[arg-type]
+                lambda: self.client.put_object(Body=bytes(data), **params),  # type: ignore[arg-type]  # the stubs want literals
             )
         except AssetsError as error:
             return self.settle(key, error, whole)
@@ -146,7 +146,7 @@ class S3Store:
                 Key=key,
                 ChecksumAlgorithm="CRC32",
                 ChecksumType="FULL_OBJECT",
-                **self.extra,  # type: ignore[arg-type]
+                **self.extra,  # type: ignore[arg-type]  # the stubs want literals
             ),
         )
         return S3Writer(self, key, answer["UploadId"])
@@ -170,7 +170,7 @@ class S3Store:
 
     def sweep(self, keys: Collection[str]) -> int:
         """Abort the uploads that nobody completed and beside whose key our mark stands."""
-        prefix = commonprefix(list(keys))  # noqa: RUF071
+        prefix = commonprefix(list(keys))  # noqa: RUF071  # keys, not paths
         what = f"cannot list the uploads to {self.uri(prefix)}"
         pages = self.client.get_paginator("list_multipart_uploads").paginate(
             Bucket=self.bucket, Prefix=prefix
@@ -215,7 +215,7 @@ class S3Writer:
         if etag is None:
             answer = call(
                 f"part {part.number} of {store.uri(self.key)}",
-                lambda: store.client.upload_part(Body=_body(data), **params),  # type: ignore[arg-type]
+                lambda: store.client.upload_part(Body=_body(data), **params),  # type: ignore[arg-type]  # the stubs want literals
             )
             etag = answer["ETag"]
         self._etags[part.number] = etag
@@ -252,11 +252,11 @@ class S3Writer:
                     Bucket=self.store.bucket,
                     Key=self.key,
                     UploadId=self.upload,
-                    MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]
+                    MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]  # likewise
                     ChecksumCRC32=_crc(whole.crc32),
                     ChecksumType="FULL_OBJECT",
                     MpuObjectSize=whole.size,
-                    **only_new,  # type: ignore[arg-type]
+                    **only_new,  # type: ignore[arg-type]  # the stubs want literals
                 ),
             )
         except AssetsError as error:

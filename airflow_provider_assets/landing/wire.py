@@ -28,12 +28,12 @@ def tls_context(ca: str | None = None) -> ssl.SSLContext:
     path = ca or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     if not path and not os.environ.get("SSL_CERT_FILE"):
         try:
-            import certifi  # noqa: PLC0415  # comes with requests; a slim image has no other bundle
+            import certifi  # comes with requests; a slim image has no other bundle
 
             path = certifi.where()
         except ImportError:
             path = None
-    if path and os.path.isdir(path):  # noqa: PTH112
+    if path and os.path.isdir(path):  # noqa: PTH112  # text from the environment
         return ssl.create_default_context(capath=path)
     return ssl.create_default_context(cafile=path)
 
@@ -63,7 +63,7 @@ def _connect(parts: SplitResult, timeout: float, context: ssl.SSLContext | None)
 def _proxy_login(proxy: SplitResult) -> dict[str, str]:
     if not proxy.username:
         return {}
-    import base64  # noqa: PLC0415  # behind a proxy with a password only
+    import base64  # behind a proxy with a password only
 
     login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
     return {"Proxy-Authorization": "Basic " + base64.b64encode(login).decode()}

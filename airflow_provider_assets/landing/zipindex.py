@@ -97,7 +97,7 @@ def _directory_start(tail: bytes, total: int) -> int | None:
         if at + _END <= len(tail):
             count, _, start, comment = struct.unpack_from("<HLLH", tail, at + 10)
             if at + _END + comment == len(tail):
-                wide = start == MAX32 or count == 0xFFFF  # noqa: PLR2004  # APPNOTE 4.4.1.4
+                wide = start == MAX32 or count == 0xFFFF  # APPNOTE 4.4.1.4
                 return _wide_start(tail, at, total) if wide else int(start)
         at = tail.rfind(END, 0, at)
     return None

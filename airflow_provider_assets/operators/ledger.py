@@ -113,4 +113,4 @@ class Ledger:
     def _set(self, key: str, data: Data) -> None:
         if self.durable and self._store:
             mark: Data = {"fence": self._fence, "fingerprint": self._fingerprint}
-            self._store.set(key, cast("dict[str, object]", {**mark, **data}))  # type: ignore[arg-type]
+            self._store.set(key, cast("dict[str, object]", {**mark, **data}))  # type: ignore[arg-type]  # both are JSON

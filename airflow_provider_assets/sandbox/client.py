@@ -103,8 +103,8 @@ class Sandbox:
         """One call of the admin route, decoded."""
         data = None if body is None else json.dumps(body).encode()
         url = f"{self.ready['admin_url']}/{path}"
-        request = urllib.request.Request(url, data=data, method=method)  # noqa: S310
-        with urllib.request.urlopen(request, timeout=30) as reply:  # noqa: S310
+        request = urllib.request.Request(url, data=data, method=method)
+        with urllib.request.urlopen(request, timeout=30) as reply:
             return json.loads(reply.read() or "null")
 
     def _part(self, name: str) -> Json:
@@ -122,7 +122,7 @@ def running(*arguments: str) -> Iterator[Sandbox]:
     Raises RuntimeError when it does not get ready.
     """
     command = [sys.executable, "-m", _MODULE, "--follow-stdin", *arguments]
-    with subprocess.Popen(  # noqa: S603
+    with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         try:

@@ -97,7 +97,7 @@ class PngBlob:
 
     def _pixels(self) -> bytes:
         """A diagonal gradient between two colours, as a stored zlib stream."""
-        rng = random.Random(self.seed)  # noqa: S311
+        rng = random.Random(self.seed)
         first, last = rng.randbytes(3), rng.randbytes(3)
         span = self.width + self.height
         ramp = bytes(
@@ -174,7 +174,7 @@ def _stored(raw: bytes) -> bytes:
 
 @functools.cache
 def _noise() -> bytes:
-    return random.Random(20).randbytes(3 * _PADDING_PIECE)  # noqa: S311
+    return random.Random(20).randbytes(3 * _PADDING_PIECE)
 
 
 def sha256_of(blob: Blob) -> str:

@@ -72,7 +72,7 @@ def changed(options: Options, changes: Mapping[str, object]) -> Options:
         right = isinstance(value, (int, float) if known is float else known)
         if not right or value not in _CHOICES.get(name, (value,)):
             raise ValueError(f"{name} is {_CHOICES.get(name) or known.__name__}, not {value!r}")
-    return replace(options, **changes)  # type: ignore[arg-type]
+    return replace(options, **changes)  # type: ignore[arg-type]  # a wrong one raises
 
 
 def parse_options(argv: Sequence[str] | None = None) -> Options:

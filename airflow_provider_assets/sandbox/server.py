@@ -51,7 +51,7 @@ async def serve(options: Options) -> None:
             origin = await _listen(_api(world, vendors), options.port, runners)
             store = await _listen(_store(world, vendors), 0, runners)
             world.storage.origin = store.replace("127.0.0.1", "localhost")
-            print(json.dumps(_ready(vendors, origin)), flush=True)  # noqa: T201
+            print(json.dumps(_ready(vendors, origin)), flush=True)
             await stop.wait()
         finally:
             for runner in runners:

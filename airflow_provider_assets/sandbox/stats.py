@@ -47,7 +47,7 @@ class Stats:
     def answered(self, vendor: str, route: str, status: int | None) -> None:
         """A request was answered with this status, or cut off without one (None)."""
         self.statuses[route][str(status) if status else "reset"] += 1
-        if status is None or status >= 400:  # noqa: PLR2004
+        if status is None or status >= 400:
             self.totals["errors"] += 1
             self.vendors[vendor]["errors"] += 1
 

@@ -72,7 +72,7 @@ class _Unseekable(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: bytes) -> int:  # type: ignore[override]
+    def write(self, data: bytes) -> int:  # type: ignore[override]  # bytes are all it gets
         return self._stream.write(data)
 
     def flush(self) -> None:
@@ -89,7 +89,7 @@ def build_zip(path: Path, *, name: str, members: Iterable[Member], style: str) -
     part = path.with_suffix(".part")
     with part.open("wb") as stream, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Duplicate name")
-        target: BinaryIO = _Unseekable(stream) if style == "streamed" else stream  # type: ignore[assignment]
+        target: BinaryIO = _Unseekable(stream) if style == "streamed" else stream  # type: ignore[assignment]  # writes alone
         with zipfile.ZipFile(target, "w", compression=method) as archive:
             entries.extend(_add(archive, member, method) for member in members)
     part.replace(path)

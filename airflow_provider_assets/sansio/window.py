@@ -112,7 +112,7 @@ def _span(length: timedelta, facts: RunFacts) -> Window:
 
 
 def _pair(pair: tuple[object, ...] | list[object]) -> Window:
-    if len(pair) != 2:  # noqa: PLR2004  # a pair
+    if len(pair) != 2:  # a pair
         raise InvalidRequestError(f"window must be a pair (start, end), got {len(pair)} values")
     return Window(parse_moment(pair[0], "window start"), parse_moment(pair[1], "window end"))
 

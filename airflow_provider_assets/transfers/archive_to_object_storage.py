@@ -127,11 +127,11 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         return result
 
     def _land(self, state: MutableMapping[str, JSON] | None) -> Manifest:
-        from airflow_provider_assets.transfers.once import (  # noqa: PLC0415  # parsing must not pay
+        from airflow_provider_assets.transfers.once import (
             MARKER_SUFFIX,
             Once,
         )
-        from airflow_provider_assets.transfers.stores import open_destination  # noqa: PLC0415
+        from airflow_provider_assets.transfers.stores import open_destination
 
         if self.on_partial not in ("fail", "land"):
             raise InvalidRequestError(f"on_partial={self.on_partial!r} is neither fail nor land")
@@ -157,8 +157,8 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         is_sealed: bool = False,
     ) -> Manifest:
         """Land *reference*; where it is sealed, only what stands there already counts."""
-        from airflow_provider_assets.landing import Source, land  # noqa: PLC0415  # as above
-        from airflow_provider_assets.transfers.once import sealed  # noqa: PLC0415
+        from airflow_provider_assets.landing import Source, land
+        from airflow_provider_assets.transfers.once import sealed
 
         files = hook.files(reference, target_format=self.target_format)
         link = partial(
@@ -183,7 +183,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
 
     def _options(self, hook: AssetArchiveHook) -> LandingOptions:
         """The engine's budgets, within the connection's ``max_concurrent_downloads``."""
-        from airflow_provider_assets.landing import LandingOptions  # noqa: PLC0415  # as above
+        from airflow_provider_assets.landing import LandingOptions
 
         limit = positive(hook.vendor.connection, "max_concurrent_downloads")
         concurrency = self.concurrency
@@ -242,7 +242,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         missing = [i for i in ids if i not in names]
         text = (
             f"{manifest.uri} holds {manifest.entries} of the {len(ids)} items asked for; missing: "
-            f"{', '.join(missing[:10])}{' …' if len(missing) > 10 else ''}"  # noqa: PLR2004
+            f"{', '.join(missing[:10])}{' …' if len(missing) > 10 else ''}"
         )
         if self.on_partial == "fail":
             raise PartialArchiveError(

@@ -57,7 +57,7 @@ def _missing(scheme: str, extra: str) -> InvalidRequestError:
 
 
 def _local(url: str, folder: str) -> Store:
-    from airflow_provider_assets.landing import open_store  # noqa: PLC0415  # heavy
+    from airflow_provider_assets.landing import open_store
 
     if not folder.startswith("/"):
         raise InvalidRequestError(f"destination {url!r}: a folder must be absolute, file:///...")
@@ -66,11 +66,11 @@ def _local(url: str, folder: str) -> Store:
 
 def _s3(bucket: str, conn_id: str | None) -> Store:
     try:
-        from airflow.providers.amazon.aws.hooks.s3 import S3Hook  # noqa: PLC0415  # an extra
-        from botocore.config import Config  # noqa: PLC0415  # likewise
+        from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+        from botocore.config import Config
     except ImportError as error:
         raise _missing("s3", "s3") from error
-    from airflow_provider_assets.landing import S3Store  # noqa: PLC0415  # heavy
+    from airflow_provider_assets.landing import S3Store
 
     hook = S3Hook(aws_conn_id=conn_id)
     theirs = hook.conn_config.botocore_config
@@ -88,26 +88,26 @@ def _s3(bucket: str, conn_id: str | None) -> Store:
 def _gcs(bucket: str, conn_id: str | None) -> Store:
     try:
         if conn_id is None:
-            from google.cloud.storage import Client  # noqa: PLC0415  # an extra
+            from google.cloud.storage import Client
 
             client = Client()
         else:
-            from airflow.providers.google.cloud.hooks.gcs import GCSHook  # noqa: PLC0415  # likewise
+            from airflow.providers.google.cloud.hooks.gcs import GCSHook
 
             client = GCSHook(gcp_conn_id=conn_id).get_conn()
     except ImportError as error:
         raise _missing("gs", "gcs") from error
-    from airflow_provider_assets.landing import GcsStore  # noqa: PLC0415  # heavy
+    from airflow_provider_assets.landing import GcsStore
 
     return GcsStore(client.bucket(bucket))
 
 
 def _azure(container: str, conn_id: str | None) -> Store:
     try:
-        from airflow.providers.microsoft.azure.hooks.wasb import WasbHook  # noqa: PLC0415  # an extra
+        from airflow.providers.microsoft.azure.hooks.wasb import WasbHook
     except ImportError as error:
         raise _missing("abfs", "azure") from error
-    from airflow_provider_assets.landing import AzureStore  # noqa: PLC0415  # heavy
+    from airflow_provider_assets.landing import AzureStore
 
     if conn_id is None:
         raise InvalidRequestError(
@@ -118,9 +118,9 @@ def _azure(container: str, conn_id: str | None) -> Store:
 
 
 def _other(url: str) -> Store:
-    from airflow.sdk import ObjectStoragePath  # noqa: PLC0415  # heavy
+    from airflow.sdk import ObjectStoragePath
 
-    from airflow_provider_assets.landing import FsspecStore  # noqa: PLC0415  # likewise
+    from airflow_provider_assets.landing import FsspecStore
 
     try:
         path = ObjectStoragePath(url.rstrip("/"))

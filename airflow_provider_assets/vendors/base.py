@@ -211,7 +211,7 @@ class Vendor(ABC):
         data = response.json_or_none()
         code, text = self.error_detail(data) if isinstance(data, dict) else (None, "")
         status = response.status
-        if 300 <= status < 400:  # noqa: PLR2004  # redirections
+        if 300 <= status < 400:  # redirections
             return ProtocolError(
                 f"{self.spec.title} answered {request} with a redirect to another address; "
                 "credentials are not sent along, so set the right base_url in the connection",
@@ -231,7 +231,7 @@ class Vendor(ABC):
 
     def error_class(self, status: int, data: JSON) -> type[AssetsError]:
         """The class for an error status; a vendor whose body tells more overrides this."""
-        default = VendorUnavailableError if status >= 500 else InvalidRequestError  # noqa: PLR2004
+        default = VendorUnavailableError if status >= 500 else InvalidRequestError
         return self.spec.errors.get(status) or ERRORS.get(status) or default
 
     def _remedy(self, kind: type[AssetsError]) -> str:

@@ -25,10 +25,10 @@ def _impatient(monkeypatch):
 
 # fault -> arguments, error, what its message says
 WAITS = {
-    "job:failed,error=quota of the farm": (
+    "job:failed,error=quota of the account": (
         {},
         errors.JobFailedError,
-        ["ended as failure", "quota of the farm", "a retry submits it anew"],
+        ["ended as failure", "quota of the account", "a retry submits it anew"],
     ),
     "job:canceled": ({}, errors.JobCancelledError, ["clear the task to submit it anew"]),
     "job:stuck": (

@@ -23,10 +23,10 @@ class User:
 
 
 USERS = (
-    User(name="exporter", password="sandbox-password", access_key="SANDBOXAK1",  # noqa: S106
-         secret_key="sandbox-sk-1"),  # noqa: S106
-    User(name="second", password="sandbox-password-2", access_key="SANDBOXAK2",  # noqa: S106
-         secret_key="sandbox-sk-2"),  # noqa: S106
+    User(name="exporter", password="sandbox-password", access_key="SANDBOXAK1",
+         secret_key="sandbox-sk-1"),
+    User(name="second", password="sandbox-password-2", access_key="SANDBOXAK2",
+         secret_key="sandbox-sk-2"),
 )  # fmt: skip
 
 

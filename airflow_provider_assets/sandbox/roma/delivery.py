@@ -55,7 +55,7 @@ class _UntilClose:
             raise ConnectionResetError
         self.transport.write(data)
         # aiohttp keeps the transport's own signal of free room to itself.
-        while self.transport.get_write_buffer_size() > _BUFFER:  # noqa: ASYNC110
+        while self.transport.get_write_buffer_size() > _BUFFER:
             await asyncio.sleep(0.01)
 
     async def write_eof(self) -> None:

@@ -24,7 +24,7 @@ STAGES = ("accepted", "collecting", "packing", "done")
 FAILED = "failed"
 
 
-class BadBody(Exception):  # noqa: N818
+class BadBody(Exception):
     """The body is not what this generation takes."""
 
 

@@ -44,7 +44,7 @@ def refuse(
     return web.json_response(body | (extra or {}), status=status, headers=headers)
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """The request is not let in; `response` says why."""
 
     def __init__(self, response: web.Response) -> None:

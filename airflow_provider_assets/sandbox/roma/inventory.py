@@ -49,7 +49,7 @@ class Inventory:
     tasks: dict[str, Item] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        rng = random.Random(f"{self.options.seed}/roma")  # noqa: S311
+        rng = random.Random(f"{self.options.seed}/roma")
         end = _epoch(self.options.until)
         pinned = {_epoch(day) for day, _ in self.options.days}
         for number in range(self.options.items):
@@ -63,7 +63,7 @@ class Inventory:
     def add_day(self, day: dt.date, count: int) -> list[str]:
         """Exactly `count` items, apps and tasks in turn, changed within a UTC day."""
         known = len(self.apps) + len(self.tasks)
-        rng = random.Random(f"{self.options.seed}/{day}/{known}")  # noqa: S311
+        rng = random.Random(f"{self.options.seed}/{day}/{known}")
         midnight = _epoch(day)
         return [
             self._add(rng, known + number, midnight + rng.randrange(_DAY))

@@ -117,7 +117,7 @@ def day_of_assets(options: Options, day: dt.date, count: int, *, salt: str = "")
     The first is created at the day's first millisecond and the last at its last one, so that a
     window whose bounds are taken the wrong way loses something.
     """
-    rng = random.Random(f"{options.seed}/{day}/{salt}")  # noqa: S311
+    rng = random.Random(f"{options.seed}/{day}/{salt}")
     midnight = _epoch_ms(day)
     times = sorted(midnight + rng.randrange(_DAY_MS) for _ in range(count))
     if times:
@@ -127,7 +127,7 @@ def day_of_assets(options: Options, day: dt.date, count: int, *, salt: str = "")
 
 
 def _spread(options: Options) -> list[Asset]:
-    rng = random.Random(f"{options.seed}/spread")  # noqa: S311
+    rng = random.Random(f"{options.seed}/spread")
     end, pinned = _epoch_ms(options.until), {_epoch_ms(day) for day, _ in options.days}
     days = max(options.years * 365, 1)
     start = end - days * _DAY_MS
@@ -148,7 +148,7 @@ def _make(rng: random.Random, times: list[int], options: Options, *, plain: bool
             if len(assets) == len(times):
                 break
             one = _one(rng, times[len(assets)], replace(group, index=index), options)
-            if assets and rng.random() < 0.2:  # noqa: PLR2004
+            if assets and rng.random() < 0.2:
                 one = _derive(rng, one, rng.choice(assets))
             assets.append(one if plain else _season(rng, one))
     return assets
@@ -157,7 +157,7 @@ def _make(rng: random.Random, times: list[int], options: Options, *, plain: bool
 def _inference(rng: random.Random) -> Asset:
     """What the assets of one inference have in common."""
     prompt = ", ".join((f"{rng.choice(_WHO)} {rng.choice(_DOES)}", rng.choice(_LOOK)))
-    uploaded = rng.random() < 0.1  # noqa: PLR2004
+    uploaded = rng.random() < 0.1
     return Asset(
         id="",
         created=0,
@@ -167,14 +167,14 @@ def _inference(rng: random.Random) -> Asset:
         inference="" if uploaded else _identifier(rng, "inf_"),
         model="" if uploaded else rng.choice(tuple(MODELS)),
         prompt="" if uploaded else prompt,
-        description=f"The picture shows {rng.choice(_WHO)}" if rng.random() < 0.5 else "",  # noqa: PLR2004
+        description=f"The picture shows {rng.choice(_WHO)}" if rng.random() < 0.5 else "",
         tags=tuple(rng.sample(TAGS, rng.randint(0, 2))),
         collections=tuple(rng.sample(COLLECTIONS, rng.randint(0, 1))),
     )
 
 
 def _one(rng: random.Random, created: int, group: Asset, options: Options) -> Asset:
-    late = rng.random() < 0.1  # noqa: PLR2004
+    late = rng.random() < 0.1
     touched = created + (rng.randrange(30 * _DAY_MS) if late else rng.randrange(5_000))
     target = int(options.item_bytes * rng.uniform(0.5, 1.5))
     seed = rng.randrange(1 << 31)
@@ -197,15 +197,15 @@ def _derive(rng: random.Random, one: Asset, parent: Asset) -> Asset:
 def _season(rng: random.Random, one: Asset) -> Asset:
     """The odd ones out, which an export must leave out or ask for."""
     luck = rng.random()
-    if luck < 0.02:  # noqa: PLR2004
+    if luck < 0.02:
         return replace(one, owner=FOREIGN_PROJECT, privacy="public")
-    if luck < 0.04:  # noqa: PLR2004
+    if luck < 0.04:
         return replace(one, privacy="public")
-    if luck < 0.05:  # noqa: PLR2004
+    if luck < 0.05:
         return replace(one, privacy="unlisted")
-    if luck < 0.06:  # noqa: PLR2004
+    if luck < 0.06:
         return replace(one, status="error")
-    return replace(one, status="pending") if luck > 0.995 else one  # noqa: PLR2004
+    return replace(one, status="pending") if luck > 0.995 else one
 
 
 def _identifier(rng: random.Random, prefix: str) -> str:

@@ -22,7 +22,7 @@ _CODES = {
 }
 
 
-class Invalid(Exception):  # noqa: N818
+class Invalid(Exception):
     """A request is answered with 400 and this message."""
 
 

@@ -64,7 +64,7 @@ class Jobs:
     _rng: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
-        self._rng = random.Random()  # noqa: S311  job ids differ from run to run, as real ones do
+        self._rng = random.Random()
         for number in range(4):
             self._add_inference(number)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_assets.sandbox.world import Handler, Json
 
 KEY, SECRET, JWT = "sandbox-key", "sandbox-secret", "sandbox-jwt"
-_PUBLIC_TOKEN = "public-auth-token"  # noqa: S105
+_PUBLIC_TOKEN = "public-auth-token"
 _PUBLIC_PATH = "/v1/assets"
 
 

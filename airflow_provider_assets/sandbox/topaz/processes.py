@@ -70,10 +70,10 @@ class Processes:
 
     def __post_init__(self) -> None:
         options, now = self.world.options, self.world.clock.now()
-        rng = random.Random(f"{options.seed}/topaz")  # noqa: S311
+        rng = random.Random(f"{options.seed}/topaz")
         for _ in range(options.items):
             # One in ten is beyond retention: known to nobody any more.
-            span = RETENTION if rng.random() < 0.9 else _OLDEST  # noqa: PLR2004
+            span = RETENTION if rng.random() < 0.9 else _OLDEST
             oldest = 60.0 if span == RETENTION else RETENTION + 60.0
             self._preload(rng, now - rng.uniform(oldest, span - 60))
         for day, count in options.days:
@@ -81,7 +81,7 @@ class Processes:
 
     def add_day(self, day: dt.date, count: int) -> list[str]:
         """Exactly `count` completed processes created within a UTC day; returns their ids."""
-        rng = random.Random(f"{self.world.options.seed}/{day}/{len(self.by_id)}")  # noqa: S311
+        rng = random.Random(f"{self.world.options.seed}/{day}/{len(self.by_id)}")
         midnight = dt.datetime.combine(day, dt.time(), dt.timezone.utc).timestamp()
         end = min(midnight + 86_400, max(self.world.clock.now(), midnight + 1))
         return [self._preload(rng, rng.uniform(midnight, end), plain=True).id for _ in range(count)]
@@ -148,8 +148,8 @@ class Processes:
             output=PngBlob(seed + 1, 2 * width, 2 * height, target),
         )
         luck = rng.random()
-        if not plain and luck < 0.1:  # noqa: PLR2004
-            life.end(FAILED if luck < 0.05 else CANCELLED, begun + life.seconds)  # noqa: PLR2004
+        if not plain and luck < 0.1:
+            life.end(FAILED if luck < 0.05 else CANCELLED, begun + life.seconds)
         life.look(begun + life.seconds, polled=False)
         self.by_id[process.id] = process
         return process

@@ -25,7 +25,7 @@ _LARGEST = 32_000
 _DEFAULT_SIZE = (512, 512)
 
 
-class BadForm(Exception):  # noqa: N818
+class BadForm(Exception):
     """A form that is refused with this status."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -98,7 +98,7 @@ def _uploaded(upload: web.FileField, folder: Path) -> _Source:
     with path.open("rb") as stream:
         head = stream.read(24)
     size = _DEFAULT_SIZE
-    if head.startswith(b"\x89PNG") and len(head) == 24:  # noqa: PLR2004
+    if head.startswith(b"\x89PNG") and len(head) == 24:
         width, height = struct.unpack(">II", head[16:])
         size = (width, height)
     blob = FileBlob(path, path.stat().st_size, digest.hexdigest())
