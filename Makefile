@@ -46,7 +46,7 @@ test: $(VENV)/.testable ## run all tests
 	@$(BIN)/python -m pytest -m chaos
 
 chaos: $(VENV)/.testable ## kill parts of a real Airflow in every way and print what the vendor saw
-	@$(BIN)/python -m pytest tests/chaos -m slow
+	@$(BIN)/python -m pytest tests/chaos tests/landing -m slow
 
 $(VENV)/.benchable: $(VENV)/.testable
 	@echo "Installing what the benchmarks need (once) ..."
