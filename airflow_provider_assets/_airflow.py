@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -132,17 +132,17 @@ def _event_window(context: Context) -> tuple[str, str] | None:
     return min(str(start) for start, _ in windows), max(str(end) for _, end in windows)
 
 
-def _zone(timetable: object) -> timezone:
+def _zone(timetable: object) -> tzinfo:
     zone = getattr(timetable, "timezone", None) or getattr(timetable, "_timezone", None)
     if isinstance(zone, str):
         from zoneinfo import ZoneInfo
 
-        return ZoneInfo(zone)  # type: ignore[return-value]  # both are tzinfo
+        return ZoneInfo(zone)
     return zone or timezone.utc
 
 
 def _periods(
-    timetable: object, zone: timezone
+    timetable: object, zone: tzinfo
 ) -> Callable[[datetime], tuple[datetime, datetime]] | None:
     """From a moment to the bounds of the schedule's period that ended at or before it."""
     cron = _cron(timetable)
@@ -159,7 +159,7 @@ def _cron(timetable: object) -> str | None:
     return cron if isinstance(cron, str) and cron else None
 
 
-def _next_tick(timetable: object, zone: timezone) -> Callable[[datetime], datetime] | None:
+def _next_tick(timetable: object, zone: tzinfo) -> Callable[[datetime], datetime] | None:
     """From a moment to the cron schedule's first one after it."""
     cron = _cron(timetable)
     if cron is None:

@@ -53,7 +53,7 @@ def _fastest() -> Callable[[bytes | bytearray | memoryview, int], int]:
         from isal.isal_zlib import crc32  # four times zlib's, where it is installed
     except ImportError:
         from zlib import crc32
-    return crc32  # type: ignore[no-any-return,unused-ignore]
+    return crc32  # type: ignore[no-any-return,unused-ignore]  # isal has no types
 
 
 crc32 = _fastest()
