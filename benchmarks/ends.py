@@ -89,6 +89,8 @@ def ends(
         )
         stack.enter_context(_running([str(program), "sink", str(there), *pair], there, sink))
         env = KEYS | {"AWS_ENDPOINT_URL": f"{scheme}://{host}:{there}"}
+        # An installed package is compiled, as the peers are; the engine is measured from its sources.
+        env |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(work / "compiled")}
         if tls:
             names = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
             env |= dict.fromkeys(names, pair[0])

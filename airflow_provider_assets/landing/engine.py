@@ -10,11 +10,9 @@ from dataclasses import replace
 from airflow_provider_assets.landing import manifest as records
 from airflow_provider_assets.landing.crc import crc32
 from airflow_provider_assets.landing.fetch import land_one
-from airflow_provider_assets.landing.files import land_many, land_staged, land_unpacked
 from airflow_provider_assets.landing.job import Job, Meter
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.model import LEAST_MEMORY, LandingOptions, Progress, Source
-from airflow_provider_assets.landing.pack import land_packed
 from airflow_provider_assets.landing.resume import forget_files, load
 from airflow_provider_assets.landing.store import Store
 from airflow_provider_assets.sansio.errors import InvalidRequestError
@@ -77,17 +75,23 @@ def _shared(options: LandingOptions) -> Iterator[LandingOptions]:
 
 
 def _move(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
-    if job.layout == "archive":
-        if load(job.state, job.key, label=job.label) is None:
-            job.store.sweep([job.key, job.manifest_key])
-        return land_one(job, sources[0]) if len(sources) == 1 else land_packed(job, sources)
-    if len(sources) > 1:
-        return land_many(job, sources)
-    return _land_inside(job, sources[0])
+    if job.layout == "files":
+        from airflow_provider_assets.landing.files import land_many
+
+        return land_many(job, sources) if len(sources) > 1 else _land_inside(job, sources[0])
+    if load(job.state, job.key, label=job.label) is None:
+        job.store.sweep([job.key, job.manifest_key])
+    if len(sources) == 1:
+        return land_one(job, sources[0])
+    from airflow_provider_assets.landing.pack import land_packed
+
+    return land_packed(job, sources)
 
 
 def _land_inside(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
     """The files of one source. A package that comes once is kept whole until they have landed."""
+    from airflow_provider_assets.landing.files import land_staged, land_unpacked
+
     stage = replace(job, prefix=f"{job.prefix}{STAGING}", layout="archive", overwrite=True)
     kept = landed_before(stage)
     if kept is None:

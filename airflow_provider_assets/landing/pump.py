@@ -75,10 +75,13 @@ class Board:
     _ready: threading.Condition = field(default_factory=threading.Condition)
 
     def take(self, worker: int = 0) -> tuple[Loading, int, int] | None:
-        """The next slice to fetch (part, place in it, bytes); None when *worker* may go home."""
+        """The next slice to fetch (part, place in it, bytes); None when *worker* may go home.
+
+        Waits while there is no buffer, or no need of so many workers.
+        """
         with self._ready:
-            while not self._stopped and worker < self.limit:
-                part = self._filling or self._new_part()
+            while not self._stopped:
+                part = (self._filling or self._new_part()) if worker < self.limit else None
                 if part:
                     start = part.asked
                     wanted = self.first_slice if self._first else self.slice_size

@@ -36,7 +36,6 @@ from airflow_provider_assets.sansio.jobs import Link
 
 _REFUSED = frozenset({401, 403, 404, 410})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_READ = 1 << 18
 _HOPS = 5
 _OURS = frozenset({"Accept", "Accept-Encoding", "Range", "If-Range"})
 
@@ -113,7 +112,7 @@ class Download:
                 end = got + size
                 try:
                     while got < end:
-                        got += self._some(response, view[got : min(got + _READ, end)])
+                        got += self._some(wire, response, view[got:end])
                 finally:
                     if got < end or not used_up(response):
                         wire.drop(url)
@@ -132,8 +131,7 @@ class Download:
         filled = 0
         try:
             while filled < len(view):
-                piece = view[filled : filled + _READ]
-                count = self._some(stream.response, piece, end_ok=True)
+                count = self._some(stream.wire, stream.response, view[filled:], end_ok=True)
                 if not count:
                     break
                 filled += count
@@ -267,12 +265,17 @@ class Download:
         return int(length) if response.status == http.client.OK and length.isdigit() else None
 
     def _some(
-        self, response: http.client.HTTPResponse, view: memoryview, *, end_ok: bool = False
+        self,
+        wire: Wire,
+        response: http.client.HTTPResponse,
+        view: memoryview,
+        *,
+        end_ok: bool = False,
     ) -> int:
         if self.stop.is_set():
             raise BrokenError("the landing was stopped")
         try:
-            count = response.readinto(view)
+            count = wire.read(response, view)
         except (OSError, http.client.HTTPException) as error:
             raise BrokenError(why(error)) from error
         if not count and not end_ok:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from airflow_provider_assets.landing.wire import Wire, tls_context
+from airflow_provider_assets.landing.wire import Wire
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -73,4 +73,4 @@ class Direct:
         try:
             return self._wires.get_nowait()
         except queue.Empty:
-            return Wire(context=tls_context(os.environ.get("AWS_CA_BUNDLE")))
+            return Wire(ca=os.environ.get("AWS_CA_BUNDLE"))

@@ -2,7 +2,8 @@
 
 More connections help while we wait for the network, and not when the processor is the limit or when
 the source shares one rate among them. So: start with a few, double while the process is mostly
-waiting and the last doubling paid, go back when it did not, and halve when the source says it is busy.
+waiting and the last doubling paid, go back when it did not, do with fewer while the processor is the
+limit from the start, and halve when the source says it is busy.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 START = 6
 _WORKING = 0.75  # CPU seconds per second from which more connections only add work
+_ENOUGH = 3  # connections that keep one interpreter busy; more only hold buffers
 _WORTH = 0.25  # share of the ideal gain that a doubling has to bring
 
 
@@ -67,7 +69,9 @@ class Tuner:
                 self.workers, self._settled = fewer, True
                 return True
         self._doubt = False
-        if load > _WORKING or self.workers >= self.most:
+        if load > _WORKING and not self._before:
+            self.workers = min(self.workers, _ENOUGH)  # for now: the load may have been our start
+        elif load > _WORKING or self.workers >= self.most:
             self._settled = True
         else:
             self._before = (self.workers, rate)

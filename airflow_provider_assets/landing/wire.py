@@ -10,6 +10,7 @@ import http.client
 import os
 import socket
 import ssl
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from urllib.request import getproxies, proxy_bypass
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 Connection = http.client.HTTPConnection  # or its subclass for TLS
+_SMALLEST, _LARGEST = 1 << 14, 1 << 21  # bytes of one read
+_BRISK, _SLOW = 0.02, 0.1  # seconds that a read may take before the next is larger, or smaller
 
 
 @lru_cache(maxsize=4)
@@ -44,14 +47,14 @@ def _authority(parts: SplitResult) -> tuple[str, int]:
     return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _connect(parts: SplitResult, timeout: float, context: ssl.SSLContext | None) -> Connection:
+def _connect(parts: SplitResult, timeout: float, ca: str | None) -> Connection:
     host, port = _authority(parts)
     proxy = getproxies().get(parts.scheme)
     through = urlsplit(proxy) if proxy and not proxy_bypass(host) else None
     at, at_port = (through.hostname or "", through.port or 80) if through else (host, port)
     connection: Connection
     if parts.scheme == "https":
-        tls = context or tls_context()
+        tls = tls_context(ca)
         connection = http.client.HTTPSConnection(at, at_port, timeout=timeout, context=tls)
         if through:
             connection.set_tunnel(host, port, _proxy_login(through))
@@ -74,11 +77,12 @@ class Wire:
     """The connections of one thread.
 
     :param timeout: seconds without a byte after which a connection counts as stalled.
-    :param context: TLS settings; None: those of the environment.
+    :param ca: certificates to trust (a file or folder); None: those of the environment.
     """
 
     timeout: float = 60.0
-    context: ssl.SSLContext | None = None
+    ca: str | None = None
+    _gulp: int = 1 << 18
     _open: dict[tuple[str, str], Connection] = field(default_factory=dict)
 
     def request(
@@ -103,7 +107,7 @@ class Wire:
                 return self._send(kept, method, url, headers=headers, body=body)
             except (ConnectionError, http.client.RemoteDisconnected):
                 kept.close()  # an idle connection that the server had closed meanwhile
-        new = _connect(parts, self.timeout, self.context)
+        new = _connect(parts, self.timeout, self.ca)
         return self._send(new, method, url, headers=headers, body=body)
 
     def _send(
@@ -123,6 +127,23 @@ class Wire:
         except BaseException:
             self.drop(url)
             raise
+
+    def read(self, response: http.client.HTTPResponse, view: memoryview) -> int:
+        """Fill *view* with the next bytes, or the beginning of it.
+
+        A read is as large as takes a twentieth of a second: on a fast connection the interpreter
+        has little to do, and on a slow one progress shows soon.
+
+        :raises OSError, http.client.HTTPException: whatever went wrong on the wire.
+        """
+        began = time.monotonic()
+        count = response.readinto(view[: self._gulp])
+        took = time.monotonic() - began
+        if took < _BRISK and count == self._gulp:
+            self._gulp = min(self._gulp * 2, _LARGEST)
+        elif took > _SLOW:
+            self._gulp = max(self._gulp // 2, _SMALLEST)
+        return count
 
     def drop(self, url: str) -> None:
         """Close the connection that *url* uses: its response was not read to the end."""

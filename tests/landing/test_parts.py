@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_assets.landing import wire
 from airflow_provider_assets.landing.job import Meter
 from airflow_provider_assets.landing.memory import Memory
 from airflow_provider_assets.landing.names import Names, safe
@@ -15,14 +19,16 @@ from airflow_provider_assets.landing.tuner import Tuner
 from airflow_provider_assets.sansio.errors import InvalidRequestError, TransferInterruptedError
 
 
-def settle(tuner: Tuner, rate_of, *, load: float = 0.1, busy=lambda now: 0) -> int:
+def settle(
+    tuner: Tuner, rate_of, *, load: float | Iterator[float] = 0.1, busy=lambda now: 0
+) -> int:
     """The number of connections that *tuner* ends with where *rate_of* them is the rate."""
     now, received, cpu = 0.0, 0.0, 0.0
     for _ in range(200):
         workers = tuner.decide(now, received=int(received), cpu=cpu, busy=busy(now))
         now += 0.05
         received += 0.05 * rate_of(workers)
-        cpu += 0.05 * load
+        cpu += 0.05 * (load if isinstance(load, float) else next(load, 0.0))
     return workers
 
 
@@ -38,14 +44,30 @@ def test_connections_go_back_to_the_last_number_that_paid():
     assert settle(Tuner(most=24, workers=4), lambda n: min(n, 8) * 20e6) == 8
 
 
-def test_connections_do_not_grow_while_the_processor_is_the_limit():
-    assert settle(Tuner(most=24, workers=4), lambda n: n * 20e6, load=0.9) == 4
+def test_a_few_connections_do_while_the_processor_is_the_limit():
+    assert settle(Tuner(most=24, workers=6), lambda n: n * 20e6, load=0.9) == 3
+
+
+def test_connections_grow_again_when_only_the_start_was_busy():
+    loads = iter([0.9] * 5)
+    assert settle(Tuner(most=24, workers=6), lambda n: n * 20e6, load=loads) == 24
 
 
 def test_connections_are_halved_when_the_source_is_busy():
     assert (
         settle(Tuner(most=24, workers=4), lambda n: n * 20e6, busy=lambda now: int(now > 2)) == 12
     )
+
+
+@pytest.mark.parametrize(("seconds", "last"), [(0.001, 1 << 21), (0.05, 1 << 18), (1, 1 << 14)])
+def test_a_read_is_as_large_as_the_connection_is_fast(monkeypatch, seconds, last):
+    now = itertools.count(0, seconds)
+    monkeypatch.setattr(wire.time, "monotonic", lambda: next(now))
+    sizes, line = [], wire.Wire()
+    response = SimpleNamespace(readinto=lambda view: sizes.append(len(view)) or len(view))
+    for _ in range(8):
+        line.read(response, memoryview(bytearray(1 << 22)))
+    assert sizes[-1] == last
 
 
 @given(st.text(max_size=400))
