@@ -21,9 +21,10 @@ from race import Runner, race, table
 
 HERE = Path(__file__).parent
 CURL_AWS = "set -o pipefail; curl -sf {url} | aws s3 cp - s3://{goal} --quiet"
-RCLONE = (
-    "rclone copyurl {url} :s3:{goal} --s3-provider=Other --s3-env-auth --s3-endpoint=$AWS_ENDPOINT_URL "
-    "--s3-region=us-east-1 --ca-cert=${{AWS_CA_BUNDLE:-}} --s3-no-check-bucket -q --config=/dev/null"
+RCLONE = (  # whose S3 client fails at the sight of AWS_CA_BUNDLE
+    "ca=${{AWS_CA_BUNDLE:-}}; unset AWS_CA_BUNDLE; rclone copyurl {url} :s3:{goal} --s3-provider=Other "
+    "--s3-env-auth --s3-endpoint=$AWS_ENDPOINT_URL --s3-region=us-east-1 ${{ca:+--ca-cert=$ca}} "
+    "--s3-no-check-bucket --s3-no-head --s3-disable-checksum --s3-force-path-style -q --config=/dev/null"
 )
 
 

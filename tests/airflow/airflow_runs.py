@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -179,3 +180,7 @@ def _creator(facts: Mapping[str, Any]) -> Callable[..., Any]:
         return dag.create_dagrun(**given)
 
     return create
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, conn_id: str, connection: object) -> None:
+    monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))

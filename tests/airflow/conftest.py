@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import tenacity
 from airflow.utils.db import initdb
-from airflow_runs import Airflow
+from airflow_runs import Airflow, connect
 from servers import S3Server
 
 from airflow_provider_assets import transport
@@ -83,7 +82,3 @@ def s3(
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "landed"
-
-
-def connect(monkeypatch: pytest.MonkeyPatch, conn_id: str, connection: object) -> None:
-    monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))

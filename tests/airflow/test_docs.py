@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 from airflow.cli.cli_parser import get_parser
-from airflow_runs import register
-from conftest import connect
+from airflow_runs import connect, register
 
 from airflow_provider_assets.vendors import vendor_class
 from airflow_provider_assets.vendors.connection import Connection

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
-from conftest import connect
+from airflow_runs import connect
 from exported import archive, archives, export, read
 
 from airflow_provider_assets.landing import LandingOptions

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import connect
+from airflow_runs import connect
 
 from airflow_provider_assets.exports import asset_export
 from airflow_provider_assets.landing import open_store

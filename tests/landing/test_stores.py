@@ -6,8 +6,8 @@ import json
 import zlib
 
 import pytest
-from conftest import contents, leftovers, linked, noise, zipped
-from servers import Fault
+from landing_kit import contents, leftovers, linked, noise, zipped
+from origin import Fault
 from test_files import KINDS, expected, landed
 from test_resume import FACTS, broken_half_way
 

@@ -9,9 +9,9 @@ import zipfile
 import zlib
 
 import pytest
-from conftest import noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from landing_kit import noise
 
 from airflow_provider_assets.landing.crc import combine, combine_all
 from airflow_provider_assets.landing.zipscan import ZipScanner

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
+from transport_kit import Client, requests_to, waits
 
 from airflow_provider_assets.sandbox import Sandbox, running
 from airflow_provider_assets.sansio.errors import (
@@ -20,61 +20,12 @@ from airflow_provider_assets.sansio.errors import (
     RateLimitedError,
     VendorUnavailableError,
 )
-from airflow_provider_assets.sansio.flow import Flow
-from airflow_provider_assets.sansio.jobs import ArchiveRequest
-from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
-from airflow_provider_assets.transport import AsyncTransport, RateLimit, Transport
+from airflow_provider_assets.sansio.messages import HttpRequest
+from airflow_provider_assets.transport import RateLimit
 from airflow_provider_assets.vendors.connection import Connection
 from airflow_provider_assets.vendors.scenario import Scenario
 
 SECRETS = ("sandbox-secret", "c2FuZGJveC1rZXk")  # the password, and the start of its Basic form
-
-
-@dataclass
-class Client:
-    """One of the two transports behind one face."""
-
-    vendor: Scenario
-    is_async: bool
-    rate: RateLimit | None = None
-
-    def run(self, flow: Flow):
-        return self._with(lambda transport: transport.run(flow))
-
-    def perform(self, *requests: HttpRequest) -> list[HttpResponse]:
-        def flow() -> Flow[list[HttpResponse]]:
-            replies: list[HttpResponse] = []
-            for request in requests:
-                reply = yield from self.vendor.send(request)
-                replies.append(reply)
-            return replies
-
-        return self.run(flow())
-
-    def get(self, path: str = "/assets", **kwargs) -> HttpResponse:
-        return self.perform(HttpRequest("GET", self.vendor.base_url + path, **kwargs))[0]
-
-    def submit(self):
-        options = {"file_name_template": "<id>", "flat": True}
-        request = ArchiveRequest("scenario", {"asset_ids": ("asset_1",)}, options)
-        return self.run(self.vendor.submit(request))
-
-    def _with(self, use: Callable):
-        if not self.is_async:
-            transport = Transport(self.vendor.error_for, rate=self.rate)
-            try:
-                return use(transport)
-            finally:
-                transport.close()
-
-        async def arun():
-            transport = AsyncTransport(self.vendor.error_for, rate=self.rate)
-            try:
-                return await use(transport)
-            finally:
-                await transport.close()
-
-        return asyncio.run(arun())
 
 
 @pytest.fixture(scope="module")
@@ -111,14 +62,6 @@ def naps(monkeypatch) -> list[float]:
     monkeypatch.setattr("time.sleep", slept.append)
     monkeypatch.setattr("asyncio.sleep", anap)
     return slept
-
-
-def requests_to(sandbox: Sandbox, route: str) -> int:
-    return sandbox.stats()["routes"].get(f"scenario.{route}", {"requests": 0})["requests"]
-
-
-def waits(naps: list[float]) -> list[float]:
-    return [seconds for seconds in naps if seconds]
 
 
 # --- what may be sent again, and how often ----------------------------------------------------

@@ -1,0 +1,91 @@
+"""Exports to Google Cloud Storage and Azure through the hooks of Airflow's own providers.
+
+They run where the extras ``[gcs]`` and ``[azure]`` are installed. The S3 ones are in the other tests.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+
+import pytest
+from airflow_runs import connect
+from exported import archives, assert_as_served, export, exportable, ids_in
+
+pytestmark = pytest.mark.airflow
+
+Look = Callable[[], dict[str, bytes]]
+
+
+@pytest.fixture
+def gs(gcs_address, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Look]:
+    """A destination in a bucket, and what stands in it."""
+    pytest.importorskip("airflow.providers.google", reason="the [gcs] extra is not installed")
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import storage
+
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_address)
+    extra = {"is_anonymous": True, "project": "p"}
+    connect(monkeypatch, "gcs_test", {"conn_type": "google_cloud_platform", "extra": extra})
+    client = storage.Client("p", credentials=AnonymousCredentials())
+    bucket = client.create_bucket(f"exports{secrets.token_hex(4)}")
+    return (
+        f"gs://gcs_test@{bucket.name}/nightly/",
+        lambda: {blob.name: blob.download_as_bytes() for blob in client.list_blobs(bucket)},
+    )
+
+
+@pytest.fixture
+def abfs(azure_account, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Look]]:
+    """A destination in a container, and what stands in it."""
+    pytest.importorskip("airflow.providers.microsoft.azure", reason="the [azure] extra is missing")
+    from azure.storage.blob import BlobServiceClient
+
+    extra = {"connection_string": azure_account}
+    connect(monkeypatch, "azure_test", {"conn_type": "wasb", "extra": extra})
+    service = BlobServiceClient.from_connection_string(azure_account)
+    with service.create_container(f"exports{secrets.token_hex(4)}") as container:
+        yield (
+            f"abfs://azure_test@{container.container_name}/nightly/",
+            lambda: {
+                blob.name: container.download_blob(blob.name).readall()
+                for blob in container.list_blobs()
+            },
+        )
+
+
+@pytest.fixture(params=["gs", "abfs"])
+def place(request: pytest.FixtureRequest) -> tuple[str, Look]:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.mark.parametrize("layout", ["archive", "files"])
+def test_an_export_lands_in_the_cloud_and_a_second_run_moves_nothing(
+    airflow, sandbox, place, layout
+):
+    destination, look = place
+    dag = airflow.dag(export(destination, landing_args={"layout": layout}))
+    run = airflow.run(dag)
+    assert run.state == "success", run.tries
+    (manifest,) = run.results("export.land")
+    stored = look()
+    assert all(key.startswith("nightly/") for key in stored)
+    wanted = exportable(sandbox, "2026-01-06", "2026-01-07")
+    if layout == "archive":
+        assert_as_served(manifest, stored, sandbox)
+        (data,) = archives(stored).values()
+        assert sorted(ids_in(data)) == wanted
+    else:
+        names = [key.rpartition("/")[2].partition(".")[0] for key in archives(stored)]
+        assert sorted(names) == wanted
+    (again,) = airflow.run(dag).results("export.land")
+    assert {**again, "facts": {}} == {**manifest, "skipped": True, "facts": {}}
+    assert look() == stored
+
+
+def test_a_bucket_that_does_not_exist_is_named(airflow, sandbox, place):
+    destination, _ = place
+    conn = destination.partition("@")[0]
+    run = airflow(export(f"{conn}@nowhere-{secrets.token_hex(4)}/"))
+    assert run.state == "failed"
+    assert "nowhere-" in str(run.tries[-1].error)

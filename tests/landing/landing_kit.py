@@ -1,0 +1,52 @@
+"""What the tests of the landing engine land, and how they look at what came of it."""
+
+from __future__ import annotations
+
+import io
+import random
+import zipfile
+
+from origin import Origin
+
+from airflow_provider_assets.landing import (
+    AzureStore,
+    FsspecStore,
+    GcsStore,
+    LocalStore,
+    S3Store,
+    Source,
+)
+from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
+
+
+def noise(size: int, seed: int = 1) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", method) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return target.getvalue()
+
+
+def linked(origin: Origin, data: bytes, name: str = "export.zip", **link: object) -> Source:
+    origin.files[f"/{name}"] = data
+    return Source(ArchiveFile(name, name), lambda: Link(f"{origin.url}/{name}", **link))
+
+
+def contents(store: LocalStore | S3Store, key: str) -> bytes | None:
+    return store.get(key)
+
+
+def leftovers(store: LocalStore | S3Store) -> list[str]:
+    """What a landing must not leave: hidden part files, open uploads."""
+    if isinstance(store, LocalStore):
+        return [str(path) for path in store.root.rglob("*.part")]
+    if isinstance(store, (FsspecStore, GcsStore)):
+        return [key for key in store.sizes("") if ".landing" in key]
+    if isinstance(store, AzureStore):
+        return []  # its uncommitted blocks are invisible and expire
+    found = store.client.list_multipart_uploads(Bucket=store.bucket)
+    return [upload["UploadId"] for upload in found.get("Uploads", ())]

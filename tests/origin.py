@@ -1,0 +1,173 @@
+"""An HTTP server of byte strings whose faults are scripted."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Fault:
+    """What goes wrong with one response.
+
+    ``status``: answered instead of the file. ``cut``: bytes of the body after which the connection is
+    reset. ``stall``: bytes after which nothing more comes. ``location``: a redirect. ``delay``: seconds
+    before anything is answered.
+    """
+
+    status: int | None = None
+    cut: int | None = None
+    stall: int | None = None
+    location: str | None = None
+    delay: float = 0.0
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Seen:
+    """One request as it came in."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass
+class Origin:
+    """An HTTP server of byte strings, by path."""
+
+    url: str = ""
+    files: dict[str, bytes] = field(default_factory=dict)
+    etags: dict[str, str] = field(default_factory=dict)
+    ranged: bool = True
+    announce_length: bool = True
+    fault: Callable[[Seen, int], Fault | None] = lambda seen, number: None
+    seen: list[Seen] = field(default_factory=list)
+    sent: int = 0
+    delay: float = 0.0
+    rate: float | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    closing: threading.Event = field(default_factory=threading.Event)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    origin: Origin
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self._serve(body=False)
+
+    def do_GET(self) -> None:
+        self._serve(body=True)
+
+    def _serve(self, *, body: bool) -> None:
+        origin = self.origin
+        seen = Seen(self.command, self.path, dict(self.headers))
+        data = origin.files.get(self.path.partition("?")[0])
+        etag = origin.etags.get(self.path.partition("?")[0], '"one"')
+        spec = self.headers.get("Range", "")
+        wanted = self.headers.get("If-Range")
+        part = None
+        if (
+            data is not None
+            and origin.ranged
+            and spec.startswith("bytes=")
+            and wanted in (None, etag)
+        ):
+            first, _, last = spec[6:].partition("-")
+            seen.start = int(first)
+            seen.end = min(int(last) if last else len(data) - 1, len(data) - 1)
+            part = data[seen.start : seen.end + 1]
+        with origin.lock:
+            origin.seen.append(seen)
+            number = len(origin.seen)
+            fault = origin.fault(seen, number) or Fault()
+        time.sleep(origin.delay + fault.delay)
+        if fault.location:
+            self._answer(302, b"", {"Location": fault.location})
+        elif fault.status or data is None:
+            self._answer(fault.status or 404, b"refused", fault.headers)
+        elif part is not None and not part:
+            self._answer(416, b"", {"Content-Range": f"bytes */{len(data)}"})
+        elif part is not None:
+            span = f"bytes {seen.start}-{seen.end}/{len(data)}"
+            self._answer(206, part, {"Content-Range": span, "ETag": etag}, fault)
+        else:
+            self._answer(200, data, {"ETag": etag}, fault, body=body)
+
+    def _answer(self, status, content, headers, fault=None, *, body=True) -> None:
+        origin = self.origin
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if origin.announce_length or status != 200:
+            self.send_header("Content-Length", str(len(content)))
+        else:
+            self.close_connection = True
+        self.end_headers()
+        if not body:
+            return
+        stop = len(content)
+        if fault and fault.cut is not None:
+            stop = min(stop, fault.cut)
+        if fault and fault.stall is not None:
+            stop = min(stop, fault.stall)
+        try:
+            self._send(memoryview(content)[:stop])
+            if fault and fault.stall is not None:
+                origin.closing.wait(20)
+        except OSError:
+            self.close_connection = True
+            return
+        if stop < len(content):
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _send(self, content: memoryview) -> None:
+        origin = self.origin
+        began = time.monotonic()
+        for at in range(0, len(content), 1 << 16):
+            piece = content[at : at + (1 << 16)]
+            self.wfile.write(piece)
+            with origin.lock:
+                origin.sent += len(piece)
+            if origin.rate:
+                ahead = (at + len(piece)) / origin.rate - (time.monotonic() - began)
+                if ahead > 0:
+                    time.sleep(ahead)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass
+
+
+@contextmanager
+def http_origin() -> Iterator[Origin]:
+    """An :class:`Origin` that listens on a free port."""
+    origin = Origin()
+    handler = type("Handler", (_Handler,), {"origin": origin})
+    server = _Server(("127.0.0.1", 0), handler)
+    origin.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield origin
+    finally:
+        origin.closing.set()
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,103 @@
+"""What strange replies and strange jobs cannot do to the polling of Scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from core_kit import NOW, Driver, cycle
+from hypothesis import given
+from hypothesis import strategies as st
+from scenario_kit import JOB, VENDOR, reply, through
+
+from airflow_provider_assets.sansio.errors import RateLimitedError, VendorUnavailableError
+from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState
+from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
+from airflow_provider_assets.sansio.waiter import Waitlist, wait_for
+
+ANSWERS: list[str | int] = ["queued", "in-progress", "strange", "success", "failure", 500, 429]
+
+
+def status_of(request: HttpRequest) -> str:
+    return request.url.rpartition("/")[2]
+
+
+def test_jobs_of_unknown_age_do_not_list_all_that_ever_ran() -> None:
+    driver = through(lambda r: reply({"job": {"jobId": status_of(r), "status": "queued"}}))
+    jobs = [ArchiveJob("scenario", name) for name in ("j", "k")]
+    assert [job.job_id for job in driver.run(VENDOR.poll(jobs))] == ["j", "k"]
+    assert [status_of(request) for request in driver.requests] == ["j", "k"]
+
+
+def test_one_job_that_the_vendor_cannot_tell_about_does_not_hide_the_others() -> None:
+    def answer(request: HttpRequest) -> HttpResponse:
+        if status_of(request) == "bad":
+            return reply({}, 500)
+        return reply({"jobs": [{"jobId": "j", "status": "success"}]})
+
+    bad = replace(JOB, job_id="bad")
+    jobs = through(answer).run(VENDOR.poll([JOB, bad]))
+    assert jobs[0].state is JobState.SUCCEEDED
+    assert jobs[1] is bad
+    with pytest.raises(VendorUnavailableError):
+        through(answer).run(VENDOR.poll([bad]))
+
+
+def test_a_limit_met_in_the_middle_of_a_poll_is_everybodys() -> None:
+    def answer(request: HttpRequest) -> HttpResponse:
+        if status_of(request) == "bad":
+            return reply({}, 429, **{"retry-after": "9"})
+        return reply({"jobs": []})
+
+    with pytest.raises(RateLimitedError) as raised:
+        through(answer).run(VENDOR.poll([replace(JOB, job_id="bad"), JOB]))
+    assert raised.value.retry_after == 9
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from("abcd"),
+        st.lists(
+            st.sampled_from(["queued", "in-progress", "strange", "success", "failure", 500, 429]),
+            min_size=1,
+            max_size=8,
+        ),
+        min_size=1,
+    ),
+    st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=3),
+    st.booleans(),
+)
+def test_both_drivers_wait_for_real_jobs_alike(plans, spread, listed) -> None:
+    def office() -> tuple[Driver, Callable]:
+        turns: dict[str, int] = {}
+
+        def state(name: str) -> str | int:
+            turns[name] = turns.get(name, -1) + 1
+            return plans[name][min(turns[name], len(plans[name]) - 1)]
+
+        def answer(request: HttpRequest) -> HttpResponse:
+            name = status_of(request)
+            if name == "jobs":
+                words = {n: state(n) for n in plans if listed and n != "a"}
+                jobs = [{"jobId": n, "status": w} for n, w in words.items() if isinstance(w, str)]
+                return reply({"jobs": jobs})
+            word = state(name)
+            if isinstance(word, int):
+                return reply({}, word, **({"retry-after": "4"} if word == 429 else {}))
+            return reply({"job": {"jobId": name, "status": word}})
+
+        driver = through(answer)
+        waitlist = Waitlist(
+            VENDOR.poll, policy=VENDOR.spec.poll, clock=driver.clock, spread=cycle(spread)
+        )
+        jobs = [ArchiveJob("scenario", name, submitted_at=NOW) for name in plans]
+        return driver, lambda: wait_for(jobs, waitlist=waitlist, deadline=NOW + 600)
+
+    (one, first), (two, second) = office(), office()
+    ends = one.run(first()), two.arun(second())
+    assert one.trace == two.trace
+    assert [str(end) for end in ends[0]] == [str(end) for end in ends[1]]
+    assert one.clock.now <= NOW + 600.001
+    for name, end in zip(plans, ends[0], strict=True):
+        assert not isinstance(end, ArchiveJob) or end.job_id == name
