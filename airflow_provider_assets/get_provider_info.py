@@ -8,6 +8,7 @@ from airflow_provider_assets import __version__
 from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.vendors import BUILT_IN, vendor_class
 from airflow_provider_assets.vendors.base import VendorSpec
+from airflow_provider_assets.vendors.connection import COMMON_FIELDS
 
 PACKAGE = "airflow-provider-assets"
 
@@ -60,5 +61,7 @@ def _connection_type(spec: VendorSpec) -> JSON:
             "relabeling": dict(spec.form.relabeling),
             "placeholders": dict(spec.form.placeholders),
         },
-        "conn-fields": {name: dict(field) for name, field in spec.form.fields.items()},
+        "conn-fields": {
+            name: dict(field) for name, field in {**spec.form.fields, **COMMON_FIELDS}.items()
+        },
     }

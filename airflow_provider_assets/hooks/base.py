@@ -29,7 +29,7 @@ from airflow_provider_assets.sansio.waiter import PollPolicy, Waitlist, submit_w
 from airflow_provider_assets.transport import AsyncTransport, RateLimit, Transport
 from airflow_provider_assets.vendors import vendor_class
 from airflow_provider_assets.vendors.base import Vendor
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import COMMON_FIELDS, Connection
 
 T = TypeVar("T")
 
@@ -187,7 +187,7 @@ class AssetArchiveHook(BaseHook):
         from flask_babel import lazy_gettext  # the web server's, below 3.2
         from wtforms import StringField
 
-        fields = vendor_class(cls.conn_type).spec.form.fields
+        fields = {**vendor_class(cls.conn_type).spec.form.fields, **COMMON_FIELDS}
         return {name: StringField(lazy_gettext(str(f["label"]))) for name, f in fields.items()}
 
 

@@ -36,13 +36,32 @@ class Connection:
 class ConnectionForm:
     """How Airflow's connection form looks for a vendor.
 
-    :param fields: extra name -> Airflow ``conn-fields`` entry.
+    :param fields: extra name -> Airflow ``conn-fields`` entry; :data:`COMMON_FIELDS` follow them.
     """
 
     hidden: tuple[str, ...]
     relabeling: Mapping[str, str]
     placeholders: Mapping[str, str]
     fields: Mapping[str, Mapping[str, JSON]]
+
+
+COMMON_FIELDS: Mapping[str, Mapping[str, JSON]] = {
+    "requests_per_second": {
+        "label": "Requests per second",
+        "description": "Limit inside one process; a pool makes it hold across workers.",
+        "schema": {"type": ["number", "null"]},
+    },
+    "max_concurrent_downloads": {
+        "label": "Concurrent downloads",
+        "description": "Connections that one landing may open to the source.",
+        "schema": {"type": ["integer", "null"]},
+    },
+    "allow_http": {
+        "label": "Allow http",
+        "description": "Send credentials unencrypted to a base URL that is not https.",
+        "schema": {"type": "boolean", "default": False},
+    },
+}
 
 
 def check_url(url: str, name: str, connection: Connection) -> str:

@@ -45,7 +45,7 @@ class Topaz(Vendor):
 
     spec: ClassVar[VendorSpec] = VendorSpec(
         name="topaz",
-        title="Topaz",
+        title="Topaz Labs",
         hook="airflow_provider_assets.hooks.topaz.TopazHook",
         docs_url="https://developer.topazlabs.com/reference/image/status",
         base_url="https://api.topazlabs.com/image/v1",

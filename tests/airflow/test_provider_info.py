@@ -114,6 +114,8 @@ def test_old_and_new_connection_forms_say_the_same(conn_type):
     said = CONN_TYPES[conn_type]["ui-field-behaviour"]
     assert {key.replace("_", "-"): value for key, value in behaviour.items()} == said
     assert "password" not in said["hidden-fields"]
+    widgets = getattr(import_module(module), name).get_connection_form_widgets()
+    assert list(widgets) == list(CONN_TYPES[conn_type]["conn-fields"])
 
 
 @needs_installation
