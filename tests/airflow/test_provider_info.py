@@ -7,6 +7,7 @@ import sys
 import warnings
 from importlib import import_module, metadata
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 import jsonschema
@@ -114,8 +115,10 @@ def test_old_and_new_connection_forms_say_the_same(conn_type):
     said = CONN_TYPES[conn_type]["ui-field-behaviour"]
     assert {key.replace("_", "-"): value for key, value in behaviour.items()} == said
     assert "password" not in said["hidden-fields"]
-    widgets = getattr(import_module(module), name).get_connection_form_widgets()
-    assert list(widgets) == list(CONN_TYPES[conn_type]["conn-fields"])
+    fields = list(CONN_TYPES[conn_type]["conn-fields"])
+    assert {"requests_per_second", "max_concurrent_downloads", "allow_http"} <= set(fields)
+    if find_spec("flask_babel") and find_spec("wtforms"):  # below 3.2
+        assert list(getattr(import_module(module), name).get_connection_form_widgets()) == fields
 
 
 @needs_installation
