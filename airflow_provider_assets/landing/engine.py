@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from airflow_provider_assets.landing import manifest as records
 from airflow_provider_assets.landing.crc import crc32
@@ -23,8 +24,35 @@ _count = threading.Lock()
 _running: list[LandingOptions] = []
 
 
-def landed_before(job: Job) -> Manifest | None:
-    """The manifest of the same landing, if it is whole; no byte has to move then.
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What an earlier landing of the same contents recorded."""
+
+    record: Manifest
+    document: bytes
+
+    def is_due_again(self, job: Job) -> bool:
+        """Whether *job* brings another archive that has to take the place of this one."""
+        incomplete = self.record.entries < job.expected
+        return self.record.facts != job.facts and (job.overwrite or incomplete)
+
+    def is_whole(self, job: Job) -> bool:
+        """Whether what was recorded is there, in the form that *job* wants."""
+        known, store = self.record, job.store
+        if known.layout != job.layout:
+            return False
+        if known.layout == "files":
+            sizes = store.sizes(job.prefix)
+            wanted = ((job.prefix + e.name, e.bytes) for e in records.entries(self.document))
+            return all(sizes.get(key) == size for key, size in wanted)
+        there = store.head(job.key)
+        if there is None or there.size != known.bytes:
+            return False
+        return there.crc32 is None or not known.crc32 or f"{there.crc32:08x}" == known.crc32
+
+
+def landed_before(job: Job) -> Before | None:
+    """What the manifest under our name records, if it is of the same contents.
 
     :raises InvalidRequestError: if another landing owns the name and ``overwrite`` is false.
     """
@@ -32,29 +60,14 @@ def landed_before(job: Job) -> Manifest | None:
     if document is None:
         return None
     known = records.parse(document)
-    if records.identity(known.facts) != job.label:
-        if job.overwrite:
-            return None
-        raise InvalidRequestError(
-            f"{job.store.uri(job.manifest_key)} records another landing; "
-            "choose another name or set overwrite=True"
-        )
-    if not (_files_are_there(job, document) if known.layout == "files" else _is_there(job, known)):
+    if records.identity(known.facts) == job.label:
+        return Before(known, document)
+    if job.overwrite:
         return None
-    return replace(known, skipped=True)
-
-
-def _is_there(job: Job, known: Manifest) -> bool:
-    there = job.store.head(job.key)
-    if there is None or there.size != known.bytes:
-        return False
-    return there.crc32 is None or not known.crc32 or f"{there.crc32:08x}" == known.crc32
-
-
-def _files_are_there(job: Job, document: bytes) -> bool:
-    sizes = job.store.sizes(job.prefix)
-    wanted = ((job.prefix + entry.name, entry.bytes) for entry in records.entries(document))
-    return all(sizes.get(key) == size for key, size in wanted)
+    raise InvalidRequestError(
+        f"{job.store.uri(job.manifest_key)} records another landing; "
+        "choose another name or set overwrite=True"
+    )
 
 
 @contextmanager
@@ -93,8 +106,10 @@ def _land_inside(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
     from airflow_provider_assets.landing.files import land_staged, land_unpacked
 
     stage = replace(job, prefix=f"{job.prefix}{STAGING}", layout="archive", overwrite=True)
-    kept = landed_before(stage)
-    if kept is None:
+    before = landed_before(stage)
+    if before and before.is_whole(stage) and not before.is_due_again(job):
+        kept = before.record
+    else:
         link = source.resolve()
         links = iter([link])
         resolved = replace(source, resolve=lambda: next(links, None) or source.resolve())
@@ -119,6 +134,7 @@ def land(
     name: str | None = None,
     layout: str = "archive",
     overwrite: bool = False,
+    expected: int = 0,
     verify: bool = True,
     options: LandingOptions | None = None,
     facts: Mapping[str, JSON] | None = None,
@@ -127,13 +143,18 @@ def land(
 ) -> Manifest:
     """Land *sources* in *store* and return what landed.
 
+    What ``facts["fingerprint"]`` names is landed once: the very same ``facts`` never again, unless the
+    object is damaged; other facts (another archive of the same contents) only to replace what is
+    incomplete, or with *overwrite*.
+
     :param prefix: key prefix, with its trailing slash if it is a folder.
     :param name: of the object (``archive``) or of the manifest (``files``); None: the source's own.
     :param layout: ``archive``: one object; ``files``: one object per file.
-    :param overwrite: replace what has the same name. A finished landing of the same
-        ``facts["fingerprint"]`` is never done again, unless its object is damaged.
+    :param overwrite: replace what has the same name.
+    :param expected: files that the landing should hold; one that holds fewer counts as done only for
+        the very same archive.
     :param verify: read zip and gzip archives through; length and checksums are always compared.
-    :param facts: remembered in the manifest; must hold no secret.
+    :param facts: remembered in the manifest; JSON, and no secret.
     :param progress: called at most every 5 s or 5 %, in the calling thread.
     :param state: where a broken landing is remembered for the next attempt; None: nowhere.
     :raises InvalidRequestError: if the name is taken, or the arguments are wrong.
@@ -141,33 +162,39 @@ def land(
     :raises IntegrityError: if what arrived is not what was announced.
     :raises AuthenticationError, ArchiveExpiredError: if fresh links are refused.
     """
-    if layout not in ("archive", "files"):
-        raise InvalidRequestError(f"layout must be 'archive' or 'files', not {layout!r}")
-    if not sources:
-        raise InvalidRequestError("there is nothing to land")
-    own = sources[0].file.name if len(sources) == 1 else ""
     with _shared(options or LandingOptions()) as budget:
-        return _land(
-            Job(
-                store=store,
-                prefix=prefix,
-                name=name or own or ("archive.zip" if layout == "archive" else "files"),
-                layout=layout,
-                overwrite=overwrite,
-                verify=verify,
-                options=budget,
-                facts=dict(facts or {}),
-                meter=Meter(budget.clock, progress),
-                state=state,
-            ),
-            sources,
+        job = Job(
+            store=store,
+            prefix=prefix,
+            name=name or _own_name(sources, layout),
+            layout=layout,
+            overwrite=overwrite,
+            expected=expected,
+            verify=verify,
+            options=budget,
+            facts=json.loads(json.dumps(dict(facts or {}))),  # as a manifest will give them back
+            meter=Meter(budget.clock, progress),
+            state=state,
         )
+        return _land(job, sources)
+
+
+def _own_name(sources: Sequence[Source], layout: str) -> str:
+    """The name of what is given none: that of its only source, else of its kind."""
+    own = sources[0].file.name if len(sources) == 1 else ""
+    return own or ("archive.zip" if layout == "archive" else "files")
 
 
 def _land(job: Job, sources: Sequence[Source]) -> Manifest:
+    if job.layout not in ("archive", "files"):
+        raise InvalidRequestError(f"layout must be 'archive' or 'files', not {job.layout!r}")
+    if not sources:
+        raise InvalidRequestError("there is nothing to land")
     before = landed_before(job)
-    if before and before.layout == job.layout:
-        return before
+    if before and before.is_due_again(job):
+        job = replace(job, overwrite=True)  # what stands there is our own
+    elif before and before.is_whole(job):
+        return replace(before.record, skipped=True)
     record, files = _move(job, sources)
     _commit(job, record, files)
     if job.layout == "files":

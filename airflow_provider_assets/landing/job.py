@@ -75,6 +75,7 @@ class Job:
     name: str
     layout: str
     overwrite: bool
+    expected: int
     verify: bool
     options: LandingOptions
     facts: Mapping[str, JSON]

@@ -77,6 +77,27 @@ def test_a_finished_landing_moves_nothing_again(store, origin, quick):
     assert len(origin.seen) == asked
 
 
+def test_an_incomplete_landing_is_replaced_by_a_later_archive_of_the_same_contents(
+    store, origin, quick
+):
+    night = {"fingerprint": "night"}
+    land([linked(origin, SMALL)], store, options=quick, facts=night | {"job_id": "1"}, expected=30)
+    known = {"options": quick, "expected": 30}
+    assert land([linked(origin, BIG)], store, facts=night | {"job_id": "1"}, **known).skipped
+    assert not land([linked(origin, BIG)], store, facts=night | {"job_id": "2"}, **known).skipped
+    assert contents(store, "export.zip") == BIG
+    assert land([linked(origin, SMALL)], store, facts=night | {"job_id": "3"}, **known).skipped
+    assert not leftovers(store)
+
+
+def test_overwriting_lands_a_later_archive_but_never_the_very_same_twice(local, origin, quick):
+    night, known = {"fingerprint": "night"}, {"options": quick, "overwrite": True}
+    land([linked(origin, SMALL)], local, facts=night | {"job_id": "1"}, **known)
+    assert land([linked(origin, BIG)], local, facts=night | {"job_id": "1"}, **known).skipped
+    assert not land([linked(origin, BIG)], local, facts=night | {"job_id": "2"}, **known).skipped
+    assert contents(local, "export.zip") == BIG
+
+
 def test_another_landing_does_not_replace_the_first(store, origin, quick):
     land([linked(origin, BIG)], store, options=quick, facts={"fingerprint": "a"})
     with pytest.raises(InvalidRequestError, match="overwrite"):
