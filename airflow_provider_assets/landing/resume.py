@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import cast
 
+from airflow_provider_assets.landing.crc import crc32
 from airflow_provider_assets.landing.job import Job
-from airflow_provider_assets.landing.store import Held
+from airflow_provider_assets.landing.store import MIB, Held, Store, Whole
 from airflow_provider_assets.landing.zipformat import Ledger
 from airflow_provider_assets.sansio.messages import JSON
 
 _PREFIX = "landing:"
+_SIDE_BY_SIDE = 8  # looks at what is stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,9 @@ def save(state: MutableMapping[str, JSON] | None, key: str, found: Checkpoint | 
 
 
 def landed_files(job: Job, identity: str) -> dict[str, int]:
-    """Key -> bytes of what an earlier attempt landed of the same thing; files show only when verified.
+    """Key -> bytes of what stands there already, if an earlier attempt began to land the same thing.
+
+    Any of it may be older, or somebody else's: see :func:`proven`.
 
     :param identity: of what is landed now, validator and length: another archive begins anew.
     """
@@ -100,6 +106,31 @@ def landed_files(job: Job, identity: str) -> dict[str, int]:
     known = job.state.get(_files(job)) == mark
     job.state[_files(job)] = cast("JSON", mark)
     return job.store.sizes(job.prefix) if known else {}
+
+
+def proven(store: Store, wanted: Mapping[str, Whole]) -> set[str]:
+    """The keys under which *store* holds exactly what is *wanted*."""
+    pool = ThreadPoolExecutor(_SIDE_BY_SIDE, "landing")
+    try:
+        held = pool.map(partial(_holds, store), wanted.keys(), wanted.values())
+        return {key for key, is_there in zip(wanted, held, strict=True) if is_there}
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _holds(store: Store, key: str, whole: Whole) -> bool:
+    """By the store's own checksum, else read back: that costs less than the vendor's bytes."""
+    there = store.head(key)
+    if there is None or there.size != whole.size:
+        return False
+    if there.crc32 is not None:
+        return there.crc32 == whole.crc32
+    crc, buffer = 0, memoryview(bytearray(min(MIB, whole.size)))
+    for at in range(0, whole.size, MIB):
+        view = buffer[: min(MIB, whole.size - at)]
+        store.read(key, at, view)
+        crc = crc32(view, crc)
+    return crc == whole.crc32
 
 
 def forget_files(job: Job) -> None:

@@ -19,6 +19,7 @@ from airflow_provider_assets.landing.memory import Memory
 from airflow_provider_assets.landing.model import MIB
 from airflow_provider_assets.landing.names import Names
 from airflow_provider_assets.landing.outlet import Outlet
+from airflow_provider_assets.landing.resume import proven
 from airflow_provider_assets.landing.store import Part, PartWriter, Whole
 from airflow_provider_assets.landing.wire import Wire
 from airflow_provider_assets.landing.zipformat import STORED, Member
@@ -68,7 +69,7 @@ class Unpacker:
 
     :param extents: the entries, in the order in which they stand in the archive.
     :param part_size: bytes of a part.
-    :param there: key -> bytes of what an earlier attempt landed.
+    :param there: key -> bytes of what may have landed in an earlier attempt.
     """
 
     job: Job
@@ -91,7 +92,7 @@ class Unpacker:
             if not extent.member.is_folder:
                 given = names.give(extent.member.name)
                 self._keys[extent.member.offset] = self.job.prefix + given
-        self.extents = [extent for extent in self.extents if not self._is_there(extent.member)]
+        self._keep_what_landed()
         self.job.store.sweep(self._keys.values())
         self._tasks = self._plan()
 
@@ -121,12 +122,17 @@ class Unpacker:
             if large.writer:
                 large.writer.abort()
 
-    def _is_there(self, member: Member) -> bool:
-        key = self._keys.get(member.offset)
-        if key is None or self.there.get(key) != member.size:
-            return False
-        self._landed(key, Whole(member.size, member.crc))
-        return True
+    def _keep_what_landed(self) -> None:
+        members = {self._keys.get(e.member.offset, ""): e.member for e in self.extents}
+        wanted = {
+            key: Whole(member.size, member.crc)
+            for key, member in members.items()
+            if self.there.get(key) == member.size
+        }
+        kept = proven(self.job.store, wanted) if wanted else set()
+        for key in kept:
+            self._landed(key, wanted[key])
+        self.extents = [e for e in self.extents if self._keys.get(e.member.offset) not in kept]
 
     # -- planning -----------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 
 import pytest
 from landing_kit import contents, leftovers, linked, noise
@@ -226,6 +227,25 @@ def test_a_retry_fetches_only_the_files_that_are_missing(local, origin, quick):
     assert landed(local, "out/") == expected(data)
     assert origin.sent - sent < 0.9 * len(data)
     assert state == {}
+
+
+def test_a_retry_takes_nothing_for_landed_that_is_only_as_long(store, origin, quick):
+    source, state = linked(origin, KINDS["stored"]), {}
+    name = "images/000.png"
+    old = noise(len(FILES[name]), 99)
+    store.put(f"out/{name}", old, crc32=zlib.crc32(old), overwrite=True)
+    origin.fault = lambda seen, number: Fault(cut=0) if number > 2 else None
+    hasty = LandingOptions(attempts=1, stall_seconds=2)
+    how = {"prefix": "out/", "layout": "files", "state": state}
+    with pytest.raises(AssetsError):
+        land([source], store, options=hasty, **how)
+    assert state
+    origin.fault = lambda seen, number: None
+    with pytest.raises(InvalidRequestError, match="overwrite"):
+        land([source], store, options=quick, **how)
+    assert contents(store, f"out/{name}") == old
+    land([source], store, options=quick, overwrite=True, **how)
+    assert landed(store, "out/") == expected(KINDS["stored"])
 
 
 def test_a_retry_of_several_downloads_keeps_those_that_landed(local, origin, quick):
