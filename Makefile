@@ -66,4 +66,4 @@ lint: $(VENV)/.lintable ## check style, types and the law of imports
 	@$(BIN)/lint-imports
 
 clean: ## remove everything that the other targets made
-	@rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench dist
+	@rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* .bench dist

@@ -6,14 +6,18 @@ import json
 import re
 import runpy
 import shlex
+from importlib import import_module
+from importlib.resources import files
 from pathlib import Path
 
+import jsonschema
 import pytest
 from airflow.cli.cli_parser import get_parser
 from airflow_runs import connect, register
 
-from airflow_provider_assets.vendors import vendor_class
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors import BUILT_IN, vendor_class
+from airflow_provider_assets.vendors.connection import COMMON_FIELDS, Connection
+from airflow_provider_assets.vendors.huawei_roma_wire import LISTINGS
 
 pytestmark = pytest.mark.airflow
 ROOT = Path(__file__).parent.parent.parent
@@ -113,6 +117,31 @@ def test_an_airflow_command_of_the_readme_is_one(command, database):
 
 def test_every_command_of_the_docs_is_of_a_kind_that_is_tested():
     assert all(command.split()[0] in {"make", "export", "airflow"} for command in COMMANDS)
+
+
+def test_the_provider_info_of_another_package_fits_the_schema_of_airflow(monkeypatch):
+    page = (ROOT / "docs" / "add-a-vendor.md").read_text(encoding="utf-8")
+    (snippet,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names = {}
+    exec(compile(snippet, "add-a-vendor.md", "exec"), names)
+    info = names["get_provider_info"]()
+    schema = files("airflow").joinpath("provider_info.schema.json").read_text()
+    jsonschema.validate(info, json.loads(schema))
+    (declared,) = info["connection-types"]
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "vendors" / "toy"))
+    module, _, name = declared["hook-class-name"].rpartition(".")
+    hook = getattr(import_module(module), name)
+    assert (hook.conn_type, hook.hook_name) == ("acme", declared["hook-name"])
+
+
+def test_the_reference_names_all_that_the_vendors_take():
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"[`\"](\w+)[`\"]", text))
+    for name in BUILT_IN:
+        spec = vendor_class(name).spec
+        assert {*spec.kinds, *spec.filters, *spec.options} <= named
+        assert {*spec.form.fields, *COMMON_FIELDS} <= named
+    assert {name for filters in LISTINGS.values() for name in filters} <= named
 
 
 def test_every_file_that_the_docs_link_exists():

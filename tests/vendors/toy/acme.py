@@ -32,7 +32,7 @@ class Acme(Vendor):
     spec: ClassVar[VendorSpec] = VendorSpec(
         name="acme",
         title="Acme",
-        hook="airflow_provider_assets.hooks.base.AssetArchiveHook",
+        hook="acme_hook.AcmeHook",
         docs_url="https://acme.example.test/api",
         base_url="https://api.acme.example.test/v3",
         max_batch=10,
