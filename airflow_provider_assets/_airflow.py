@@ -29,7 +29,7 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.jobs import Link
 from airflow_provider_assets.sansio.messages import JSON
-from airflow_provider_assets.sansio.window import RunFacts, Window, WindowSpec, resolve
+from airflow_provider_assets.sansio.window import RunFacts, Window, WindowSpec, iso_ms, resolve
 from airflow_provider_assets.vendors.connection import Connection
 
 if TYPE_CHECKING:
@@ -98,6 +98,12 @@ def window_of(spec: WindowSpec, context: Context, watermark: datetime | None = N
     :raises InvalidRequestError: if none can be known; the message says what to pass.
     """
     return resolve(spec, run_facts(context, watermark))
+
+
+def run_date(context: Context) -> str:
+    """The run's date (ISO, UTC), which a retry and a clear keep; "" where it has none."""
+    date = run_facts(context).run_date
+    return iso_ms(date) if date else ""
 
 
 def run_facts(context: Context, watermark: datetime | None = None) -> RunFacts:

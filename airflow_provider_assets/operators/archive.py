@@ -17,11 +17,13 @@ from airflow_provider_assets._airflow import (
     TaskDeferralTimeout,
     default_retry_policy,
     raise_for_airflow,
+    run_date,
     window_of,
 )
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.operators.batches import (
     Batches,
+    cancel,
     check_partial,
     deadline_of,
     merged,
@@ -159,15 +161,7 @@ class AssetArchiveOperator(BaseOperator):
         self._cancel(self._running)
 
     def _cancel(self, entries: Sequence[Entry]) -> None:
-        """Ask the vendor, once and briefly."""
-        for job in [entry.job for entry in entries if entry.job]:
-            try:
-                self.log.info(
-                    "%s",
-                    self.hook.run(self.hook.vendor.cancel_and_tell(job, asked=self.cancel_on_kill)),
-                )
-            except AssetsError as error:
-                self.log.warning("Cancelling %s job %s failed: %s", job.vendor, job.job_id, error)
+        cancel(self.hook, entries, self.cancel_on_kill, self.log)
 
     # --- the life of the batches -------------------------------------------------------------
 
@@ -180,7 +174,8 @@ class AssetArchiveOperator(BaseOperator):
         if entries:
             self.log.info("Going on with %d batches of an earlier try", len(entries))
         else:
-            requests = selection.requests(self.hook, lambda: self._window(context))
+            window = self._window(context) if self.items is None else None
+            requests = selection.requests(self.hook, window, run_date(context))
             if not requests:
                 return self._empty()
             entries = ledger.plan(requests)

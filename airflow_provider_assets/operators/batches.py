@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.operators.ledger import Entry, Ledger
 from airflow_provider_assets.sansio.errors import (
+    AssetsError,
     InvalidRequestError,
     PartialArchiveError,
     ProtocolError,
@@ -97,6 +98,20 @@ def deadline_of(
     if task.execution_timeout is not None and started is not None:
         deadline = min(deadline, (started + task.execution_timeout).timestamp())
     return deadline
+
+
+def cancel(
+    hook: AssetArchiveHook, entries: Sequence[Entry], asked: bool | None, log: Logger
+) -> None:
+    """Ask the vendor, once and briefly, to cancel the jobs of *entries*; a failure is only logged.
+
+    :param asked: ``cancel_on_kill`` of the operator.
+    """
+    for job in [entry.job for entry in entries if entry.job]:
+        try:
+            log.info("%s", hook.run(hook.vendor.cancel_and_tell(job, asked=asked)))
+        except AssetsError as error:
+            log.warning("Cancelling %s job %s failed: %s", job.vendor, job.job_id, error)
 
 
 def check_partial(job: ArchiveJob, on_partial: str, log: Logger) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import cast
@@ -109,18 +109,18 @@ class Selection:
         ]
 
     def requests(
-        self, hook: AssetArchiveHook, window: Callable[[], Window]
+        self, hook: AssetArchiveHook, window: Window | None, run: str
     ) -> list[ArchiveRequest]:
-        """The batches; asks the vendor's listing. *window* is resolved only where it counts."""
-        span: tuple[str, str] | None = None
+        """The batches; asks the vendor's listing.
+
+        :param window: the span to select from; None where items are named,
+        :param run: and *run*, the date of the run (ISO), tells one night's batches from another's.
+        """
         asked = self.select if self.items is None else self.items
         if self.items is not None:
             found = hook.run(self.vendor.expand(cast("dict[str, list[str]]", self.items)))
         else:
-            bounds = window()
-            span = bounds.iso()
-            select = dict(self.select or {})
-            found = hook.run(self.vendor.select(select, bounds))
+            found = hook.run(self.vendor.select(dict(self.select or {}), window))
         found = list(dict.fromkeys(found))
         if self.max_items is not None and len(found) > self.max_items:
             raise InvalidRequestError(
@@ -132,6 +132,7 @@ class Selection:
             found,
             max_batch=self.vendor.spec.max_batch,
             options=self.archive_options,
-            window=span,
+            window=window.iso() if window else None,
             query=fingerprint([hook.conn_id, dict(asked or {}), self.archive_options]),
+            run="" if window else run,
         )

@@ -51,6 +51,8 @@ class ArchiveRequest:
     :param items: kind of item (``asset_ids``, ``process_ids``, ``apps``) -> ids.
     :param options: the vendor's archive options, as the user gave them.
     :param window: ISO bounds of the half-open span that was exported, if there was one.
+    :param run: where items are named instead of selected: the date of the run (ISO, UTC), so that a
+        nightly export of the same items lands every night.
     :param query: identity of connection and selection, so that equal windows of two exports differ.
     :param index: position of this batch, from 0; ``of`` is the number of batches of the run.
     :param tag: our mark on the vendor's job, stable over retries; "" where it carries none.
@@ -64,6 +66,7 @@ class ArchiveRequest:
     index: int = 0
     of: int = 1
     tag: str = ""
+    run: str = ""
 
     @property
     def count(self) -> int:
@@ -83,13 +86,12 @@ class ArchiveRequest:
 
     @property
     def stem(self) -> str:
-        """A file name without its ending: of vendor, window, query and position, never of run or clock.
-
-        A re-run of the same span meets what it landed before.
-        """
+        """A file name without its ending: of vendor, window or run, query and position, never of a try."""
         parts = [self.vendor]
         if self.window:
             parts.append(_span(*self.window))
+        elif self.run:
+            parts.append(_compact(_moment(self.run)))
         parts.append((self.query or self.fingerprint)[:8])
         if self.of > 1:
             parts.append(f"{self.index + 1:03d}")
@@ -107,6 +109,7 @@ class ArchiveRequest:
             "index": self.index,
             "of": self.of,
             "tag": self.tag,
+            "run": self.run,
         }
 
     @classmethod
@@ -128,6 +131,7 @@ class ArchiveRequest:
                 index=_typed(data, "index", int),
                 of=_typed(data, "of", int),
                 tag=_typed(data, "tag", str),
+                run=str(data.get("run", "")),  # absent in what an older release stored
             )
         except (KeyError, TypeError, IndexError) as error:
             raise InvalidRequestError(f"not an archive request: {error!r}") from error
@@ -262,10 +266,14 @@ class Link:
 
 def _span(start: str, end: str) -> str:
     """A window in a file name: the date where it is one whole UTC day, else both bounds."""
-    first, last = (datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (start, end))
+    first, last = _moment(start), _moment(end)
     if last - first == timedelta(days=1) and first.time() == time():
         return start[:10]
     return "_".join(map(_compact, (first, last)))
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def _compact(moment: datetime) -> str:

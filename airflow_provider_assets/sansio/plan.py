@@ -28,6 +28,7 @@ def plan(
     options: Mapping[str, JSON],
     window: tuple[str, str] | None = None,
     query: str = "",
+    run: str = "",
 ) -> list[ArchiveRequest]:
     """Split *items* into requests of at most *max_batch* items, keeping order and dropping repeats.
 
@@ -50,6 +51,7 @@ def plan(
             options=options,
             window=window,
             query=query,
+            run=run,
             index=index,
             of=len(batches),
         )

@@ -42,16 +42,17 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     """Move a finished archive into your own storage, without holding it in memory or on disk.
 
     The object becomes visible only after its length and checksums have been verified, and a manifest
-    beside it lists what it holds. A landing that is there already is not done again. Returns the
-    manifest without its entries.
+    beside it lists what it holds. A landing that is there already is not done again, unless it holds
+    fewer files than were asked for and another archive of the same items comes. Returns the manifest
+    without its entries.
 
     :param archive: one of the references that ``AssetArchiveOperator`` or ``AssetArchiveSensor``
         returned; map over them with ``.expand(archive=archive.output)``.
     :param destination: Airflow object storage URL, ``s3://conn_id@bucket/prefix/`` or ``file:///...``.
     :param layout: ``archive`` lands one object, ``files`` one object per file.
-    :param name: of the object, without ending; default is made of vendor, window and query. Batches
-        after the first get their number added.
-    :param overwrite: replace another landing of the same name.
+    :param name: of the object, without ending; default is made of vendor, window (or, for named items,
+        the run's date) and query. The batches of several get their number added.
+    :param overwrite: replace what another archive landed under the same name.
     :param verify: read archives through while they pass. Length and checksums are always compared.
     :param sha256: hash what lands; default: up to 256 MiB, and beyond where the store keeps no checksum
         of its own. It costs a third of the speed, and a broken landing cannot go on with it.
@@ -174,12 +175,17 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             name=self._object_name(files),
             layout=self.layout,
             overwrite=self.overwrite,
+            expected=self._expected(files),
             verify=self.verify,
             options=self._options(hook),
             facts=facts(reference, self.target_format),
             progress=self._progress,
             state=state,
         )
+
+    def _expected(self, files: Sequence[ArchiveFile]) -> int:
+        """Files that the landing should hold; 0 where what is inside of it is not looked at."""
+        return self.reference.request.count if self.verify or len(files) > 1 else 0
 
     def _options(self, hook: AssetArchiveHook) -> LandingOptions:
         """The engine's budgets, within the connection's ``max_concurrent_downloads``."""
@@ -268,6 +274,10 @@ class ArchiveToObjectStorageOperator(BaseOperator):
 def facts(reference: ArchiveReference, target_format: str | None) -> dict[str, JSON]:
     """What the manifest remembers; the fingerprint decides whether a landing is the same one."""
     request = reference.request
+    failed = reference.job.facts.get("failed")
+    contents: list[JSON] = [request.fingerprint, target_format]
+    if request.run and not request.window:
+        contents.append(request.run)
     return {
         "vendor": request.vendor,
         "conn_id": reference.conn_id,
@@ -277,5 +287,6 @@ def facts(reference: ArchiveReference, target_format: str | None) -> dict[str, J
         "batch": request.index + 1,
         "batches": request.of,
         "target_format": target_format,
-        "fingerprint": fingerprint([request.fingerprint, target_format]),
+        "failed": len(failed) if isinstance(failed, dict) else 0,
+        "fingerprint": fingerprint(contents),
     }

@@ -72,6 +72,7 @@ REQUESTS = st.builds(
     index=st.integers(0, 9),
     of=st.integers(1, 10),
     tag=TEXT,
+    run=st.sampled_from(["", "2026-01-09T00:00:00.000Z"]),
 )
 JOBS = st.builds(
     ArchiveJob,
@@ -205,6 +206,24 @@ def test_a_file_name_never_depends_on_the_tag_of_a_run(request, tag) -> None:
 )
 def test_a_file_name_tells_vendor_window_and_query(window, stem) -> None:
     assert ArchiveRequest("v", {}, window=window, query="0123abcd9999").stem == stem
+
+
+@pytest.mark.parametrize(
+    ("run", "stem"),
+    [
+        ("2026-01-09T00:00:00.000Z", "v-20260109T000000-0123abcd"),
+        ("2026-01-09T06:00:00.250Z", "v-20260109T060000.250-0123abcd"),
+    ],
+)
+def test_the_file_name_of_named_items_tells_the_date_of_the_run(run, stem) -> None:
+    assert ArchiveRequest("v", {}, run=run, query="0123abcd9999").stem == stem
+
+
+def test_a_request_that_an_older_release_stored_has_no_run() -> None:
+    request = ArchiveRequest("v", {"a": ("1",)})
+    data = request.to_dict()
+    del data["run"]
+    assert ArchiveRequest.from_dict(data) == request
 
 
 @given(st.integers(0, 86_399_999), st.integers(0, 86_399_999))
