@@ -11,17 +11,15 @@ import http.client
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import urljoin, urlsplit
 
+from airflow_provider_assets.landing.asking import Asker
 from airflow_provider_assets.landing.links import Links
 from airflow_provider_assets.landing.model import LandingOptions, Source
 from airflow_provider_assets.landing.replies import (
-    BUSY,
     BrokenError,
     content_range,
     headers_for,
     refusal,
-    retry_after,
     used_up,
     validator,
     why,
@@ -29,15 +27,9 @@ from airflow_provider_assets.landing.replies import (
 from airflow_provider_assets.landing.wire import Wire
 from airflow_provider_assets.sansio.errors import (
     IntegrityError,
-    InvalidRequestError,
     TransferInterruptedError,
 )
 from airflow_provider_assets.sansio.jobs import Link
-
-_REFUSED = frozenset({401, 403, 404, 410})
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_HOPS = 5
-_OURS = frozenset({"Accept", "Accept-Encoding", "Range", "If-Range"})
 
 
 class SourceChangedError(Exception):
@@ -71,16 +63,20 @@ class Download:
     on_bytes: Callable[[int], None] = lambda _: None
     total: int | None = None
     ranged: bool = False
-    busy: int = 0
     single_use: bool = False
     validator: str = ""
     _first: _Opened | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _links: Links = field(init=False)
+    _asker: Asker = field(init=False)
 
     def __post_init__(self) -> None:
         """Nothing is resolved yet."""
-        self._links = Links(self.source.resolve, self.options.now)
+        self._asker = Asker(Links(self.source.resolve, self.options.now))
+
+    @property
+    def busy(self) -> int:
+        """How often the host refused for load."""
+        return self._asker.busy
 
     def open(self, wire: Wire, first: int, *, at: int = 0) -> None:
         """Send the first request, for *first* bytes from *at* on, and learn what the server can do.
@@ -88,7 +84,7 @@ class Download:
         :raises TransferInterruptedError: if the host cannot be reached or keeps failing.
         :raises AuthenticationError, ArchiveExpiredError: if fresh links are refused as well.
         """
-        link = self._links.current()[0]
+        link = self._asker.links.current()[0]
         self.single_use = link.single_use
         if link.single_use:
             self._open_once(wire, link)
@@ -223,37 +219,10 @@ class Download:
             return first
 
     def _get(self, wire: Wire, offset: int, size: int) -> tuple[http.client.HTTPResponse, str]:
-        link, serial = self._links.current()
-        sent = headers_for(link) | {"Range": f"bytes={offset}-{offset + size - 1}"}
+        span = {"Range": f"bytes={offset}-{offset + size - 1}"}
         if self.validator and not self.validator.startswith("W/"):
-            sent["If-Range"] = self.validator
-        url = link.url
-        for _ in range(_HOPS):
-            try:
-                response = wire.request("GET", url, headers=sent)
-            except (OSError, http.client.HTTPException) as error:
-                raise BrokenError(why(error)) from error
-            status = response.status
-            if status in _REDIRECTS:
-                given = response.headers.get("Location", "")
-                goal = given if "://" in given else urljoin(url, given)
-                wire.drop(url)
-                if urlsplit(goal)[:2] != urlsplit(url)[:2]:
-                    sent = {k: v for k, v in sent.items() if k in _OURS}
-                url = goal
-                continue
-            if status in (200, 206, 416):
-                self._links.refusals = 0
-                return response, url
-            wire.drop(url)
-            if status in _REFUSED:
-                self._links.renew(serial, status)
-                raise BrokenError(f"HTTP {status}")
-            if status in BUSY:
-                self.busy += 1
-                raise BrokenError(f"HTTP {status}", busy=True, wait=retry_after(response))
-            raise refusal(status, "download")
-        raise InvalidRequestError("the download is redirected in a circle")
+            span["If-Range"] = self.validator
+        return self._asker.get(wire, span)
 
     def _length_by_head(self, wire: Wire, url: str) -> int | None:
         try:

@@ -98,7 +98,28 @@ class Wire:
 
         :param fresh: open a new connection, so that nothing can ever ask for the request twice.
         :raises OSError, http.client.HTTPException: whatever went wrong on the wire.
+        :raises InvalidRequestError: if it cannot be sent at all.
         """
+        try:
+            return self._request(method, url, headers=headers, body=body, fresh=fresh)
+        except (http.client.InvalidURL, ValueError) as error:
+            if isinstance(error, OSError):  # a certificate
+                raise
+            # Its text quotes the URL, or a header, and either may be a secret.
+            raise InvalidRequestError(
+                "a download cannot be asked for: its URL or a header of its link holds a space, a "
+                "control character or one beyond ASCII; the vendor has to encode it"
+            ) from None
+
+    def _request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: memoryview | bytes | None,
+        fresh: bool,
+    ) -> http.client.HTTPResponse:
         parts = urlsplit(url)
         origin = (parts.scheme, parts.netloc)
         kept = None if fresh else self._open.pop(origin, None)

@@ -1,0 +1,83 @@
+"""One request for the bytes of a download: redirects, refused links and busy hosts."""
+
+from __future__ import annotations
+
+import http.client
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+from airflow_provider_assets.landing.links import Links
+from airflow_provider_assets.landing.replies import (
+    BUSY,
+    BrokenError,
+    headers_for,
+    refusal,
+    retry_after,
+    why,
+)
+from airflow_provider_assets.landing.wire import Wire
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+
+_ANSWERS = frozenset({200, 206, 416})
+_REFUSED = frozenset({401, 403, 404, 410})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_HOPS = 5
+_OURS = frozenset({"Accept", "Accept-Encoding", "Range", "If-Range"})
+_UNSENDABLE = re.compile(r"[^\x21-\x7e]")
+
+
+@dataclass(slots=True)
+class Asker:
+    """Asks for ranges of one download; thread-safe.
+
+    :ivar busy: how often the host refused for load.
+    """
+
+    links: Links
+    busy: int = 0
+
+    def get(self, wire: Wire, span: Mapping[str, str]) -> tuple[http.client.HTTPResponse, str]:
+        """A response with status 200, 206 or 416, and the URL that gave it.
+
+        :param span: the headers that ask for a range; empty for the whole.
+        :raises BrokenError: if the same may work later, or with the link that was resolved anew.
+        :raises AssetsError: if it will not.
+        """
+        link, serial = self.links.current()
+        response, url = _follow(wire, link.url, headers_for(link) | dict(span))
+        status = response.status
+        if status in _ANSWERS:
+            self.links.refusals = 0
+            return response, url
+        wire.drop(url)
+        if status in _REFUSED:
+            self.links.renew(serial, status)
+            raise BrokenError(f"HTTP {status}")
+        if status in BUSY:
+            self.busy += 1
+            raise BrokenError(f"HTTP {status}", busy=True, wait=retry_after(response))
+        raise refusal(status, "download")
+
+
+def _follow(wire: Wire, url: str, sent: dict[str, str]) -> tuple[http.client.HTTPResponse, str]:
+    for _ in range(_HOPS):
+        try:
+            response = wire.request("GET", url, headers=sent)
+        except (OSError, http.client.HTTPException) as error:
+            raise BrokenError(why(error)) from error
+        if response.status not in _REDIRECTS:
+            return response, url
+        wire.drop(url)
+        goal = _goal(url, response.headers.get("Location", ""))
+        if urlsplit(goal)[:2] != urlsplit(url)[:2]:
+            sent = {name: value for name, value in sent.items() if name in _OURS}
+        url = goal
+    raise InvalidRequestError("the download is redirected in a circle")
+
+
+def _goal(url: str, given: str) -> str:
+    # http.client reads headers as Latin-1, so that each character is one byte of what was sent.
+    sendable = _UNSENDABLE.sub(lambda found: f"%{ord(found[0]):02X}", given)
+    return sendable if "://" in sendable else urljoin(url, sendable)
