@@ -21,6 +21,7 @@ from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AssetsError,
     IntegrityError,
+    JobError,
     TransientError,
 )
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, Data, JobState, Link
@@ -45,7 +46,7 @@ class Marker:
     """What earlier attempts did.
 
     :param opened: ids of the archives whose GET was or may have been sent.
-    :param job: the job of the latest export made anew, if there was one.
+    :param job: the job of the latest export made anew, if there was one and it has not failed.
     """
 
     opened: list[str] = field(default_factory=list)
@@ -88,13 +89,13 @@ class Once:
         """
         marker = Marker.from_bytes(self.store.get(self.key))
         left = self.max_reexports
-        if marker.job is not None:
+        if marker.job is not None and _archive(reference) in marker.opened:
             reference = replace(reference, job=marker.job)
         while True:
             try:
-                reference = self._finished(reference)
+                reference = self._finished(reference, marker)
                 manifest = self._open(reference, marker, land)
-            except (ArchiveExpiredError, IntegrityError, TransientError) as error:
+            except (JobError, IntegrityError, TransientError) as error:
                 if left == 0:
                     raise
                 left -= 1
@@ -108,11 +109,17 @@ class Once:
                 self.store.delete(self.key)
                 return manifest
 
-    def _finished(self, reference: ArchiveReference) -> ArchiveReference:
+    def _finished(self, reference: ArchiveReference, marker: Marker) -> ArchiveReference:
+        """*reference*, its job finished; one that failed is not waited for by the next attempt again."""
         if reference.job.state.is_terminal:
             return reference
         end = self.hook.wait([reference.job], deadline=time.time() + EXPORT_TIMEOUT)[0]
-        return replace(reference, job=ensure_succeeded(end))
+        try:
+            return replace(reference, job=ensure_succeeded(end))
+        except JobError:
+            marker.job = None
+            self._store(marker)
+            raise
 
     def _open(self, reference: ArchiveReference, marker: Marker, land: Land) -> Manifest:
         """Land by the one GET; what an earlier attempt opened can only have landed already.

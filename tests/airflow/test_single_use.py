@@ -17,9 +17,11 @@ from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
+    JobFailedError,
     TransferInterruptedError,
 )
-from airflow_provider_assets.transfers.once import MARKER_SUFFIX
+from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState
+from airflow_provider_assets.transfers.once import MARKER_SUFFIX, Marker
 from airflow_provider_assets.vendors.huawei_roma import HuaweiRoma
 
 pytestmark = pytest.mark.airflow
@@ -138,6 +140,39 @@ def test_a_retry_exports_anew_and_opens_nothing_again(airflow, roma, folder):
     assert_right(folder, roma)
     assert gets(roma) == [1, 1, 1]
     assert roma.stats()["totals"]["accepted"] == 3
+
+
+def test_a_new_export_that_failed_is_made_once_more_by_the_next_attempt(airflow, roma, folder):
+    roma.fault("download:reset@300:1")
+    roma.fault("job:failed:1,after=1")
+    run = airflow(export(roma, folder, landing_args={"retries": 1}))
+    assert run.state == "success", run.tries
+    assert [type(failed.error) for failed in run.tries] == [JobFailedError]
+    assert_right(folder, roma)
+    assert roma.stats()["totals"]["accepted"] == 3
+
+
+def test_an_archive_of_a_cleared_task_is_not_replaced_by_what_failed_before(airflow, roma, folder):
+    roma.fault("download:reset@300:1")
+    roma.fault("job:failed:1,after=1")
+    dag = airflow.dag(export(roma, folder))
+    run = airflow.run(dag)
+    assert isinstance(run.error, JobFailedError)
+    assert airflow.clear(dag, run).state == "success"
+    assert_right(folder, roma)
+    assert gets(roma) == [1, 1]
+    assert roma.stats()["totals"]["accepted"] == 3
+
+
+def test_an_archive_that_is_new_is_opened_whatever_the_marker_waits_for(airflow, roma, folder):
+    dag = airflow.dag(export(roma, folder))
+    lost = ArchiveJob("huawei_roma", "re-1", state=JobState.RUNNING)
+    marker = Marker(opened=["another"], job=lost).to_bytes()
+    store = open_store(folder.as_uri())
+    store.put("package" + MARKER_SUFFIX, marker, crc32=zlib.crc32(marker), overwrite=True)
+    assert airflow.run(dag).state == "success"
+    assert_right(folder, roma)
+    assert gets(roma) == [1]
 
 
 def test_the_destination_is_proven_writable_before_the_package_is_opened(airflow, roma, tmp_path):
