@@ -17,7 +17,7 @@ class Fault:
 
     ``status``: answered instead of the file. ``cut``: bytes of the body after which the connection is
     reset. ``stall``: bytes after which nothing more comes. ``location``: a redirect. ``delay``: seconds
-    before anything is answered.
+    before anything is answered. ``extra``: bytes that follow the file. ``headers``: of the response.
     """
 
     status: int | None = None
@@ -25,6 +25,7 @@ class Fault:
     stall: int | None = None
     location: str | None = None
     delay: float = 0.0
+    extra: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -101,9 +102,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(416, b"", {"Content-Range": f"bytes */{len(data)}"})
         elif part is not None:
             span = f"bytes {seen.start}-{seen.end}/{len(data)}"
-            self._answer(206, part, {"Content-Range": span, "ETag": etag}, fault)
+            self._answer(206, part, {"Content-Range": span, "ETag": etag, **fault.headers}, fault)
         else:
-            self._answer(200, data, {"ETag": etag}, fault, body=body)
+            self._answer(200, data + fault.extra, {"ETag": etag, **fault.headers}, fault, body=body)
 
     def _answer(self, status, content, headers, fault=None, *, body=True) -> None:
         origin = self.origin

@@ -12,6 +12,7 @@ from airflow_provider_assets.landing.links import Links
 from airflow_provider_assets.landing.replies import (
     BUSY,
     BrokenError,
+    check_encoding,
     headers_for,
     refusal,
     retry_after,
@@ -50,6 +51,7 @@ class Asker:
         status = response.status
         if status in _ANSWERS:
             self.links.refusals = 0
+            check_encoding(response)
             return response, url
         wire.drop(url)
         if status in _REFUSED:

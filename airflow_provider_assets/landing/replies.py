@@ -9,6 +9,7 @@ from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AssetsError,
     AuthenticationError,
+    IntegrityError,
     InvalidRequestError,
     RateLimitedError,
     TransferInterruptedError,
@@ -16,6 +17,7 @@ from airflow_provider_assets.sansio.errors import (
 from airflow_provider_assets.sansio.jobs import Link
 
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_AS_IT_IS = frozenset({"", "identity", "aws-chunked"})  # the last is a mark of some S3 uploads only
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
 
 
@@ -40,6 +42,23 @@ def content_range(response: http.client.HTTPResponse) -> tuple[int, int, int | N
         raise BrokenError("a partial response without a valid Content-Range")
     start, end, total = found.groups()
     return int(start), int(end), None if total == "*" else int(total)
+
+
+def is_empty(response: http.client.HTTPResponse, announced: int | None) -> bool:
+    """Whether a refused range (416) means that the file has no bytes at all."""
+    total = response.headers.get("Content-Range", "").strip()
+    refused = response.status == http.client.REQUESTED_RANGE_NOT_SATISFIABLE
+    return refused and (total == "bytes */0" or (not total and announced == 0))
+
+
+def check_encoding(response: http.client.HTTPResponse) -> None:
+    """:raises IntegrityError: if the bytes are not those of the file but an encoding of them."""
+    given = response.headers.get("Content-Encoding", "").strip().lower()
+    if given not in _AS_IT_IS:
+        raise IntegrityError(
+            f"the download comes with Content-Encoding {given!r} although it was asked for as it is; "
+            "look for a proxy that compresses"
+        )
 
 
 def validator(response: http.client.HTTPResponse) -> str:

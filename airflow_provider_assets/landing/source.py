@@ -17,8 +17,10 @@ from airflow_provider_assets.landing.links import Links
 from airflow_provider_assets.landing.model import LandingOptions, Source
 from airflow_provider_assets.landing.replies import (
     BrokenError,
+    check_encoding,
     content_range,
     headers_for,
+    is_empty,
     refusal,
     used_up,
     validator,
@@ -118,8 +120,8 @@ class Download:
     def read_stream(self, view: memoryview) -> int:
         """Fill *view* with the next bytes of the single stream; fewer only at its end.
 
-        :raises TransferInterruptedError: if it breaks: a stream cannot be continued.
-        :raises IntegrityError: if it is shorter or longer than announced.
+        :raises TransferInterruptedError: if it breaks or ends early: a stream cannot be continued.
+        :raises IntegrityError: if it is longer than announced.
         """
         stream = self._first
         if not stream:
@@ -131,19 +133,28 @@ class Download:
                 if not count:
                     break
                 filled += count
+            self._check_end(stream, stream.bytes + filled)
         except BrokenError as error:
             stream.wire.drop(stream.url)
             raise TransferInterruptedError(
                 f"the download broke after {stream.bytes + filled} bytes: {error}", code="mid_body"
             ) from error
         stream.bytes += filled
-        ended = filled < len(view)
-        total = self.total
-        if total is not None and (stream.bytes > total or (ended and stream.bytes < total)):
+        if filled < len(view) and self.total is not None and stream.bytes < self.total:
             raise TransferInterruptedError(
-                f"the download ended after {stream.bytes} of {total} bytes", code="mid_body"
+                f"the download ended after {stream.bytes} of {self.total} bytes", code="mid_body"
             )
         return filled
+
+    def _check_end(self, stream: _Opened, reached: int) -> None:
+        # Where the response has no length of its own, more than was announced may follow.
+        more = reached == self.total and stream.response.length is None
+        if more and self._some(stream.wire, stream.response, memoryview(bytearray(1)), end_ok=True):
+            reached += 1
+        if self.total is not None and reached > self.total:
+            raise IntegrityError(
+                f"the download has more than the {self.total} bytes that were announced"
+            )
 
     def _open_once(self, wire: Wire, link: Link) -> None:
         try:
@@ -155,6 +166,7 @@ class Download:
             ) from error
         if response.status != http.client.OK:
             raise refusal(response.status, "single-use download")
+        check_encoding(response)
         self._take_stream(response, wire, link.url)
 
     def _open_ranged(self, wire: Wire, at: int, first: int) -> None:
@@ -169,10 +181,19 @@ class Download:
             self._first = _Opened(response, wire, url, end - start + 1, start)
         elif response.status == http.client.OK:
             self._take_stream(response, wire, url)
-        elif response.status == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-            response.read()
-            self._expect(0)  # there is no first byte: the file is empty
+        elif is_empty(response, self._announced):
+            wire.drop(url)
+            self._expect(0)
             self.ranged = True
+        elif at:
+            wire.drop(url)
+            raise SourceChangedError  # it is shorter than what came of it before
+        else:
+            wire.drop(url)
+            response, url = self._asker.get(wire, {})
+            if response.status != http.client.OK:
+                raise refusal(response.status, "download")
+            self._take_stream(response, wire, url)
 
     def _take_stream(self, response: http.client.HTTPResponse, wire: Wire, url: str) -> None:
         if response.length is not None:
@@ -181,8 +202,12 @@ class Download:
             self.total = self.source.file.size
         self._first = _Opened(response, wire, url, 0)
 
+    @property
+    def _announced(self) -> int | None:
+        return self.source.file.size if self.source.file.size is not None else self.total
+
     def _expect(self, total: int) -> None:
-        announced = self.source.file.size if self.source.file.size is not None else self.total
+        announced = self._announced
         if announced is not None and announced != total:
             raise IntegrityError(
                 f"the download has {total} bytes, the vendor announced {announced}"

@@ -196,3 +196,40 @@ def test_progress_reaches_the_total(local, origin, quick):
     told = []
     land([linked(origin, BIG)], local, options=quick, progress=told.append)
     assert all(report.total == len(BIG) for report in told)
+
+
+@pytest.mark.parametrize("given", [{"Content-Range": f"bytes */{len(BIG)}"}, {}])
+def test_a_refused_range_does_not_mean_that_the_file_is_empty(local, origin, quick, given):
+    picture = noise(3_000_000)
+    origin.fault = lambda seen, number: (
+        Fault(status=416, headers=given) if "Range" in seen.headers else None
+    )
+    land([linked(origin, picture, "a.png")], local, options=quick)
+    assert contents(local, "a.png") == picture
+
+
+def test_an_empty_file_lands(store, origin, quick):
+    assert land([linked(origin, b"", "a.txt")], store, options=quick).bytes == 0
+    assert contents(store, "a.txt") == b""
+
+
+@pytest.mark.parametrize("layout", ["archive", "files"])
+def test_a_stream_longer_than_announced_is_refused(store, origin, quick, layout):
+    origin.ranged = origin.announce_length = False
+    origin.fault = lambda seen, number: Fault(extra=b"x" * 3_000_000)
+    made = linked(origin, noise(100), "a.png")
+    source = Source(ArchiveFile("k", "a.png", 100), made.resolve)
+    with pytest.raises(IntegrityError, match="more than the 100 bytes"):
+        land([source], store, layout=layout, options=quick)
+    assert contents(store, "a.png") is None
+    assert not leftovers(store)
+
+
+@pytest.mark.parametrize("single_use", [False, True])
+@pytest.mark.parametrize("ranged", [False, True])
+def test_an_encoded_download_is_refused(local, origin, quick, single_use, ranged):
+    origin.ranged = ranged
+    origin.fault = lambda seen, number: Fault(headers={"Content-Encoding": "gzip"})
+    with pytest.raises(IntegrityError, match="Content-Encoding 'gzip'"):
+        land([linked(origin, noise(100), "a.png", single_use=single_use)], local, options=quick)
+    assert contents(local, "a.png") is None
