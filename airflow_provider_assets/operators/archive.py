@@ -217,7 +217,7 @@ class AssetArchiveOperator(BaseOperator):
                 break
             entries = merged(entries, self._wait(context, ledger, entries, started))
         if self.window == "since_last" and entries[0].request.window:
-            Watermark(context).advance(entries[0].request.window[1])
+            self._watermark(context).advance(entries[0].request.window[1])
         return [reference(self.conn_id, entry) for entry in entries]
 
     def _start(self, batches: Batches, entry: Entry) -> Entry:
@@ -230,8 +230,11 @@ class AssetArchiveOperator(BaseOperator):
         return started
 
     def _window(self, context: Context) -> Window:
-        since = Watermark(context).read() if self.window == "since_last" else None
+        since = self._watermark(context).read() if self.window == "since_last" else None
         return window_of(self.window, context, since)
+
+    def _watermark(self, context: Context) -> Watermark:
+        return Watermark(context, self.conn_id, self.select)
 
     def _wait(
         self, context: Context, ledger: Ledger, entries: list[Entry], wave: list[Entry]

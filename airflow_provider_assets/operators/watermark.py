@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.jobs import fingerprint
+from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.window import iso_ms, parse_moment
 
 if TYPE_CHECKING:
@@ -17,10 +20,12 @@ KEY = "asset_archive.exported_until"
 class Watermark:
     """The state of the one Asset among the task's outlets and inlets (Airflow 3.3+).
 
+    Each connection and selection has a mark of its own, so that exports may share an Asset.
+
     :raises InvalidRequestError: where Airflow keeps no such state.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, conn_id: str, select: Mapping[str, JSON] | None) -> None:
         store = context.get("asset_state_store")
         if store is None:
             raise InvalidRequestError(
@@ -28,16 +33,17 @@ class Watermark:
                 "with which the end of the last exported span is kept"
             )
         self._store = store
+        self._key = f"{KEY}.{fingerprint([conn_id, dict(select or {})])[:16]}"
         # A backfill exports the past; the nightly run must not go on from there.
         self._advances = context["dag_run"].run_type != "backfill"
 
     def read(self) -> datetime | None:
         """The end of the last exported span; None before the first."""
-        value = self._store.get(KEY)
+        value = self._store.get(self._key)
         return None if value is None else parse_moment(value, KEY)
 
     def advance(self, end: str) -> None:
         """Remember that everything before *end* (ISO) is exported; it never goes back."""
         moment, known = parse_moment(end, KEY), self.read()
         if self._advances and (known is None or moment > known):
-            self._store.set(KEY, iso_ms(moment))
+            self._store.set(self._key, iso_ms(moment))

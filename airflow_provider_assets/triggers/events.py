@@ -12,6 +12,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from airflow_provider_assets._airflow import aconnection
 from airflow_provider_assets.hooks.base import AsyncClient
 from airflow_provider_assets.sansio.errors import TransientError
+from airflow_provider_assets.sansio.jobs import fingerprint
 from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
 
@@ -38,6 +39,8 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
         self.conn_id = conn_id
         self.select = dict(select or {})
         self.interval = interval
+        # Triggers of other connections or filters may watch the same asset.
+        self._key = f"{KEY}.{fingerprint([conn_id, self.select])[:16]}"
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and JSON-safe arguments."""
@@ -79,13 +82,13 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
 
     async def _recall(self) -> datetime | None:
         store = self._state()
-        value = await store.aget(KEY) if store is not None else None
+        value = await store.aget(self._key) if store is not None else None
         return None if value is None else parse_moment(value, KEY)
 
     async def _remember(self, moment: datetime) -> None:
         store = self._state()
         if store is not None:
-            await store.aset(KEY, iso_ms(moment))
+            await store.aset(self._key, iso_ms(moment))
 
     def _state(self) -> Any:
         """The watched asset's state, where Airflow gives triggers an asynchronous one."""

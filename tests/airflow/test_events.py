@@ -47,6 +47,25 @@ def test_since_last_does_not_export_a_span_twice(airflow, sandbox):
     assert "explicit (start, end)" in str(again.error)
 
 
+def test_exports_that_share_an_asset_keep_marks_of_their_own(airflow, sandbox):
+    def build():
+        for name, types in (("all", {}), ("some", {"originalAssets": False})):
+            AssetArchiveOperator(
+                task_id=name,
+                conn_id=CONN,
+                select=types,
+                window="since_last",
+                on_empty="succeed",
+                wait_for_completion=False,
+                outlets=[Asset("shared")],
+            )
+
+    run = airflow(build, run={"logical_date": "2026-01-07"})
+    assert run.state == "success", run.tries
+    (everything,), (some,) = run.result("all"), run.result("some")
+    assert everything["request"]["window"] == some["request"]["window"]
+
+
 def test_a_backfill_does_not_move_the_mark(airflow, sandbox):
     dag = airflow.dag(since_last("backfilled"))
     airflow.run(dag, "2026-01-08", run_type="backfill")
@@ -64,11 +83,12 @@ def test_since_last_without_an_asset_says_what_it_needs(airflow, sandbox):
 class State:
     """What a triggerer gives an event trigger to keep its state with the asset."""
 
-    def __init__(self, **values):
-        self.values = values
+    def __init__(self, start=None):
+        self.start, self.values, self.asked = start, {}, set()
 
     async def aget(self, key, default=None):
-        return self.values.get(key, default)
+        self.asked.add(key)
+        return self.values.get(key, self.start or default)
 
     async def aset(self, key, value):
         self.values[key] = value
@@ -91,8 +111,7 @@ def test_new_assets_make_an_event_that_names_their_span(sandbox):
     start = (today - timedelta(days=2)).isoformat()
     day = (today - timedelta(days=1)).date().isoformat()
     new = sandbox.add_items("scenario", day, 3)
-    state = State(**{"asset_archive.seen_until": start})
-    event = event_after(AssetArchiveEventTrigger(conn_id=CONN, interval=0.2), state)
+    event = event_after(AssetArchiveEventTrigger(conn_id=CONN, interval=0.2), State(start))
     assert event["items"] == len(new) == 3
     assert event["conn_id"] == CONN
     assert event["window"][0][:19] == start[:19]
@@ -102,9 +121,19 @@ def test_a_vendor_that_is_away_is_asked_again(sandbox):
     today = datetime.now(timezone.utc)
     sandbox.add_items("scenario", (today - timedelta(days=1)).date().isoformat(), 1)
     sandbox.fault("list:503empty:5")
-    state = State(**{"asset_archive.seen_until": (today - timedelta(days=2)).isoformat()})
+    state = State((today - timedelta(days=2)).isoformat())
     trigger = AssetArchiveEventTrigger(conn_id=CONN, interval=0.1)
     assert event_after(trigger, state)["items"] >= 1
+
+
+def test_triggers_that_watch_one_asset_each_remember_how_far_they_have_seen(sandbox):
+    today = datetime.now(timezone.utc)
+    sandbox.add_items("scenario", (today - timedelta(days=1)).date().isoformat(), 1)
+    state = State((today - timedelta(days=2)).isoformat())
+    for select in ({}, {"originalAssets": False}):
+        trigger = AssetArchiveEventTrigger(conn_id=CONN, select=select, interval=0.1)
+        assert event_after(trigger, state)["window"][0][:10] == state.start[:10]
+    assert len(state.asked) == 2
 
 
 def test_the_run_that_an_event_starts_exports_its_span():
