@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,12 +18,14 @@ class Fault:
     """What goes wrong with one response.
 
     ``status``: answered instead of the file. ``cut``: bytes of the body after which the connection is
-    reset. ``stall``: bytes after which nothing more comes. ``location``: a redirect. ``delay``: seconds
-    before anything is answered. ``extra``: bytes that follow the file. ``headers``: of the response.
+    closed, or ``reset``. ``stall``: bytes after which nothing more comes. ``location``: a redirect.
+    ``delay``: seconds before anything is answered. ``extra``: bytes that follow the file. ``headers``:
+    of the response.
     """
 
     status: int | None = None
     cut: int | None = None
+    reset: bool = False
     stall: int | None = None
     location: str | None = None
     delay: float = 0.0
@@ -132,6 +136,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if stop < len(content):
             self.close_connection = True
+            if fault.reset:
+                time.sleep(0.02)  # what is not delivered by then is lost
+                linger = struct.pack("ii", 1, 0)
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                os.close(self.connection.detach())
+                return
             self.connection.shutdown(socket.SHUT_RDWR)
 
     def _send(self, content: memoryview) -> None:

@@ -22,7 +22,7 @@ from airflow_provider_assets.landing.wire import Wire
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 _ANSWERS = frozenset({200, 206, 416})
-_REFUSED = frozenset({401, 403, 404, 410})
+_REFUSED = frozenset({400, 401, 403, 404, 410})  # S3 and GCS answer an expired signature with 400
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HOPS = 5
 _OURS = frozenset({"Accept", "Accept-Encoding", "Range", "If-Range"})
@@ -82,4 +82,4 @@ def _follow(wire: Wire, url: str, sent: dict[str, str]) -> tuple[http.client.HTT
 def _goal(url: str, given: str) -> str:
     # http.client reads headers as Latin-1, so that each character is one byte of what was sent.
     sendable = _UNSENDABLE.sub(lambda found: f"%{ord(found[0]):02X}", given)
-    return sendable if "://" in sendable else urljoin(url, sendable)
+    return sendable if urlsplit(sendable).scheme else urljoin(url, sendable)

@@ -158,7 +158,12 @@ class Wire:
         :raises OSError, http.client.HTTPException: whatever went wrong on the wire.
         """
         began = time.monotonic()
-        count = response.readinto(view[: self._gulp])
+        try:
+            count = response.readinto(view[: self._gulp])
+        except BaseException:
+            # What came of a broken read is lost: the next are small, so that some of it counts.
+            self._gulp = _SMALLEST
+            raise
         took = time.monotonic() - began
         if took < _BRISK and count == self._gulp:
             self._gulp = min(self._gulp * 2, _LARGEST)

@@ -27,7 +27,8 @@ def test_dropped_connections_are_continued_at_the_failed_byte(store, origin, qui
     assert origin.sent <= 1.05 * len(BIG)
 
 
-def test_a_refused_link_is_resolved_anew(store, origin, quick):
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_refused_link_is_resolved_anew(store, origin, quick, status):
     origin.files["/export.zip"] = BIG
     links = iter(range(10))
     current = [-1]
@@ -38,7 +39,7 @@ def test_a_refused_link_is_resolved_anew(store, origin, quick):
 
     def fault(seen, number):
         given = int(seen.target.rpartition("=")[2])
-        return Fault(status=403) if given < (number > 2) + (number > 5) else None
+        return Fault(status=status) if given < (number > 2) + (number > 5) else None
 
     origin.fault = fault
     land([Source(ArchiveFile("k", "export.zip"), resolve)], store, options=quick)
@@ -176,6 +177,23 @@ def test_a_redirect_to_a_name_with_spaces_is_followed(local, origin, quick):
     land([linked(origin, SMALL)], local, options=quick)
     assert contents(local, "export.zip") == SMALL
     assert origin.seen[1].target == "/two%20words%C3%BC.zip"
+
+
+def test_a_redirect_that_quotes_another_address_stays_on_its_host(local, origin, quick):
+    origin.files["/real"] = SMALL
+    origin.fault = lambda seen, number: (
+        Fault(location="/real?from=https://elsewhere/") if number == 1 else None
+    )
+    land([linked(origin, SMALL)], local, options=quick)
+    assert origin.seen[1].target == "/real?from=https://elsewhere/"
+
+
+def test_a_host_that_breaks_every_response_early_still_brings_the_file(local, origin):
+    origin.fault = lambda seen, number: Fault(cut=200_000, reset=True)
+    options = LandingOptions(attempts=3, jitter=lambda: 0.0, concurrency=4)
+    data = zipped({"a": noise(1_500_000)})
+    land([linked(origin, data)], local, options=options)
+    assert contents(local, "export.zip") == data
 
 
 def test_busy_servers_are_waited_for(local, origin, quick):
