@@ -65,6 +65,8 @@ class AssetArchiveOperator(BaseOperator):
     :param select: the vendor's listing filters; ``{}`` selects everything in the window.
     :param window: span to select from: ``"auto"`` (the run's own), ``"since_last"``, a timedelta that
         ends at the run's date, or a pair of zoned datetimes or ISO strings. Not used with *items*.
+        ``"since_last"`` goes on where the last run ended, by a mark that is kept with the one Asset in
+        the task's inlets; give its DAG ``max_active_runs=1``, since runs side by side read one mark.
     :param options: the vendor's archive options.
     :param max_items: refuse to export more than this.
     :param wait_for_completion: False returns as soon as the jobs are submitted.
@@ -177,6 +179,7 @@ class AssetArchiveOperator(BaseOperator):
             window = self._window(context) if self.items is None else None
             requests = selection.requests(self.hook, window, run_date(context))
             if not requests:
+                self._exported(context, window.iso() if window else None)
                 return self._empty()
             entries = ledger.plan(requests)
         return self._advance(context, ledger, entries)
@@ -216,8 +219,7 @@ class AssetArchiveOperator(BaseOperator):
                     )
                 break
             entries = merged(entries, self._wait(context, ledger, entries, started))
-        if self.window == "since_last" and entries[0].request.window:
-            self._watermark(context).advance(entries[0].request.window[1])
+        self._exported(context, entries[0].request.window)
         return [reference(self.conn_id, entry) for entry in entries]
 
     def _start(self, batches: Batches, entry: Entry) -> Entry:
@@ -230,11 +232,14 @@ class AssetArchiveOperator(BaseOperator):
         return started
 
     def _window(self, context: Context) -> Window:
-        since = self._watermark(context).read() if self.window == "since_last" else None
-        return window_of(self.window, context, since)
+        if self.window == "since_last":
+            return Watermark(context, self.conn_id, self.select).window(context)
+        return window_of(self.window, context)
 
-    def _watermark(self, context: Context) -> Watermark:
-        return Watermark(context, self.conn_id, self.select)
+    def _exported(self, context: Context, window: tuple[str, str] | None) -> None:
+        """Let the next run go on at the end of *window*, which may have held nothing."""
+        if self.window == "since_last" and window:
+            Watermark(context, self.conn_id, self.select).advance(window[1])
 
     def _wait(
         self, context: Context, ledger: Ledger, entries: list[Entry], wave: list[Entry]
@@ -285,11 +290,8 @@ class AssetArchiveOperator(BaseOperator):
         return ended
 
     def _empty(self) -> list[Data]:
-        text = "nothing to export: " + (
-            "no item of the listing matches select and window"
-            if self.items is None
-            else "items names nothing"
-        )
+        why = "no item matches select and window" if self.items is None else "items names nothing"
+        text = f"nothing to export: {why}"
         if self.on_empty == "skip":
             raise AirflowSkipException(text)
         if self.on_empty == "fail":

@@ -19,10 +19,10 @@ pytestmark = pytest.mark.airflow
 
 
 def since_last(name, window="since_last", **options):
+    assets = {"inlets": [Asset(name)], **options}
+
     def build():
-        AssetArchiveOperator(
-            task_id="archive", conn_id=CONN, window=window, outlets=[Asset(name)], **options
-        )
+        AssetArchiveOperator(task_id="archive", conn_id=CONN, window=window, **assets)
 
     return build
 
@@ -45,6 +45,24 @@ def test_since_last_does_not_export_a_span_twice(airflow, sandbox):
     again = airflow.run(dag, "2026-01-06")
     assert isinstance(again.error, InvalidRequestError)
     assert "explicit (start, end)" in str(again.error)
+
+
+def test_a_cleared_run_exports_its_own_span_again(airflow, sandbox):
+    dag = airflow.dag(since_last("cleared"))
+    runs = [airflow.run(dag, date) for date in ("2026-01-06", "2026-01-07")]
+    spans = [windows(run) for run in runs]
+    assert [windows(airflow.clear(dag, run)) for run in runs] == spans
+    following = windows(airflow.run(dag, "2026-01-08"))
+    assert following == [["2026-01-07T00:00:00.000Z", "2026-01-08T00:00:00.000Z"]]
+
+
+def test_an_empty_span_moves_the_mark(airflow, sandbox):
+    dag = airflow.dag(since_last("quiet", outlets=[Asset("quiet")], inlets=[]))
+    quiet = airflow.run(dag, "2026-01-03")
+    assert quiet.states == {"archive": "skipped"}
+    assert airflow.clear(dag, quiet).states == {"archive": "skipped"}
+    following = windows(airflow.run(dag, "2026-01-05"))
+    assert following == [["2026-01-03T00:00:00.000Z", "2026-01-05T00:00:00.000Z"]]
 
 
 def test_exports_that_share_an_asset_keep_marks_of_their_own(airflow, sandbox):
@@ -76,7 +94,7 @@ def test_a_backfill_does_not_move_the_mark(airflow, sandbox):
 def test_since_last_without_an_asset_says_what_it_needs(airflow, sandbox):
     run = airflow(lambda: AssetArchiveOperator(task_id="a", conn_id=CONN, window="since_last"))
     assert isinstance(run.error, InvalidRequestError)
-    assert "one Asset in the outlets" in str(run.error)
+    assert "one Asset in the inlets" in str(run.error)
     assert sandbox.stats()["totals"]["submits"] == 0
 
 
