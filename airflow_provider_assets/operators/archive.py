@@ -24,6 +24,7 @@ from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.operators.batches import (
     Batches,
     cancel,
+    check_one_wave,
     check_partial,
     deadline_of,
     merged,
@@ -181,6 +182,8 @@ class AssetArchiveOperator(BaseOperator):
             if not requests:
                 self._exported(context, window.iso() if window else None)
                 return self._empty()
+            if not self.wait_for_completion:
+                check_one_wave(self.hook.vendor.spec, len(requests))
             entries = ledger.plan(requests)
         return self._advance(context, ledger, entries)
 
@@ -212,11 +215,6 @@ class AssetArchiveOperator(BaseOperator):
             started = [self._start(batches, entry) for entry in wave]
             entries = merged(entries, started)
             if not self.wait_for_completion:
-                if len(started) < len(entries):
-                    raise InvalidRequestError(
-                        f"{self.hook.vendor.spec.title} takes one job at a time and there are "
-                        f"{len(entries)} batches; leave wait_for_completion on"
-                    )
                 break
             entries = merged(entries, self._wait(context, ledger, entries, started))
         self._exported(context, entries[0].request.window)

@@ -18,6 +18,7 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, Data, JobState
 from airflow_provider_assets.triggers.archive import describe
+from airflow_provider_assets.vendors.base import VendorSpec
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
@@ -112,6 +113,18 @@ def cancel(
             log.info("%s", hook.run(hook.vendor.cancel_and_tell(job, asked=asked)))
         except AssetsError as error:
             log.warning("Cancelling %s job %s failed: %s", job.vendor, job.job_id, error)
+
+
+def check_one_wave(spec: VendorSpec, batches: int) -> None:
+    """Before anything is submitted that nobody would wait for.
+
+    :raises InvalidRequestError: if the vendor takes fewer jobs at a time than there are *batches*.
+    """
+    if spec.parallel_jobs and batches > spec.parallel_jobs:
+        raise InvalidRequestError(
+            f"wait_for_completion=False: {spec.title} takes {spec.parallel_jobs} job at a time and "
+            f"there are {batches} batches; leave it on, or narrow the export to {spec.max_batch} items"
+        )
 
 
 def check_partial(job: ArchiveJob, on_partial: str, log: Logger) -> None:

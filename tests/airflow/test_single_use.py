@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from airflow_runs import connect
+from exported import archive
 
 from airflow_provider_assets.exports import asset_export
 from airflow_provider_assets.landing import open_store
@@ -214,6 +215,17 @@ def test_more_than_one_package_is_exported_one_after_the_other(airflow, roma, fo
         f"package-00{n}{ending}" for n in (1, 2, 3) for ending in ("", ".manifest.json")
     ]
     assert roma.stats()["totals"]["accepted"] == 3
+
+
+def test_several_packages_that_nobody_waits_for_are_refused_before_the_first(
+    airflow, roma, monkeypatch
+):
+    monkeypatch.setattr(HuaweiRoma, "spec", replace(HuaweiRoma.spec, max_batch=3))
+    items = {"apps": roma.roma["apps"], "tasks": roma.roma["tasks"]}
+    run = airflow(lambda: archive(conn_id=CONN, items=items, wait_for_completion=False, retries=1))
+    assert isinstance(run.error, InvalidRequestError)
+    assert "leave it on" in str(run.error)
+    assert roma.stats()["totals"]["submits"] == 0
 
 
 def test_a_target_format_is_refused(airflow, roma, folder):
