@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.tuner import Tuner
 from airflow_provider_assets.landing.wire import Wire
+from airflow_provider_assets.sansio.errors import TransferInterruptedError
 
 _TICK = 0.02  # seconds between looks at progress and at the number of connections
 
@@ -54,6 +55,10 @@ class Crew:
             self._end()
         if self._errors:
             raise self._errors[0]
+        if (
+            self.stop.is_set()
+        ):  # by who started us: workers without an error may have gone home early
+            raise TransferInterruptedError("the landing was stopped")
 
     def _tune(self, tuner: Tuner, received: int) -> None:
         self._staff(

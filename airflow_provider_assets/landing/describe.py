@@ -1,6 +1,8 @@
-"""What a manifest says about one object: which checks were made, and why the others were not."""
+"""What a manifest says of what landed: which checks were made, and why the others were not."""
 
 from __future__ import annotations
+
+import hashlib
 
 from airflow_provider_assets.landing.audit import Audit
 from airflow_provider_assets.landing.job import Job
@@ -55,5 +57,31 @@ def describe_object(
         layout=job.layout,
         verified=tuple(held),
         unverified=unverified,
+        facts=job.facts,
+    )
+
+
+def describe_files(
+    job: Job, entries: list[Entry], *, known_length: bool = True, zipped: bool = True
+) -> Manifest:
+    """The manifest of a folder; sorts *entries* by name."""
+    entries.sort(key=lambda entry: entry.name)
+    lines = "".join(f"{entry.crc32}  {entry.bytes}  {entry.name}\n" for entry in entries)
+    checks = {
+        "length": "" if known_length else "the source announces none",
+        "store_checksum": "" if job.store.rules.checksum else "the store keeps none",
+    }
+    if zipped:
+        checks |= {"zip_structure": "", "zip_crc32": ""}
+    return Manifest(
+        uri=job.store.uri(job.prefix),
+        bytes=sum(entry.bytes for entry in entries),
+        sha256=hashlib.sha256(lines.encode()).hexdigest(),
+        crc32=None,
+        entries=len(entries),
+        manifest_uri=job.store.uri(job.manifest_key),
+        layout=job.layout,
+        verified=tuple(check for check, why in checks.items() if not why),
+        unverified={check: why for check, why in checks.items() if why},
         facts=job.facts,
     )

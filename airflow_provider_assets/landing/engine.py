@@ -89,9 +89,11 @@ def _shared(options: LandingOptions) -> Iterator[LandingOptions]:
 
 def _move(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
     if job.layout == "files":
-        from airflow_provider_assets.landing.files import land_many
+        if len(sources) == 1:
+            return _land_inside(job, sources[0])
+        from airflow_provider_assets.landing.many import land_many
 
-        return land_many(job, sources) if len(sources) > 1 else _land_inside(job, sources[0])
+        return land_many(job, sources)
     if load(job.state, job.key, label=job.label) is None:
         job.store.sweep([job.key, job.manifest_key])
     if len(sources) == 1:

@@ -73,6 +73,7 @@ class Transfer:
         job, options = self.job, self.job.options
         download = Download(self.source, options, self.stop, on_bytes=job.meter.add)
         wire = Wire(timeout=options.stall_seconds)
+        job.halt.call(self.stop.set, wire.interrupt)
         failure: BaseException | None = None
         try:
             audit, pump = self._prepare(download, wire)

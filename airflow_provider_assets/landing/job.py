@@ -16,7 +16,8 @@ from airflow_provider_assets.sansio.messages import JSON
 class Meter:
     """Counts bytes from all threads and reports them at a human pace: every 5 s or 5 %.
 
-    :param shared: it counts several downloads, whose sum is known beforehand or not at all.
+    :param shared: it counts several downloads, whose sum is known beforehand or not at all; who
+        started them calls :meth:`tell`.
     """
 
     clock: Callable[[], float]
@@ -44,14 +45,19 @@ class Meter:
             self.total, self.bytes = total, 0
 
     def tick(self) -> int:
-        """Report if it is time; returns the bytes so far."""
+        """Report if it is time and ours to do; returns the bytes so far."""
+        if not self.shared:
+            self.tell()
+        return self.bytes
+
+    def tell(self) -> None:
+        """Report if it is time."""
         now = self.clock()
         then, had = self._last
         step = self.total and self.bytes - had >= self.total / 20
         if self.report and (now - then >= 5 or step):
             self._last = (now, self.bytes)
             self.report(self.now(now))
-        return self.bytes
 
     def finish(self) -> None:
         """Report the end."""
@@ -64,6 +70,31 @@ class Meter:
         rate = self.bytes / spent
         left = None if self.total is None or not rate else max(0, self.total - self.bytes) / rate
         return Progress(self.bytes, self.total, rate, left)
+
+
+@dataclass(slots=True)
+class Halt:
+    """Ends all the downloads of one landing together."""
+
+    _calls: list[Callable[[], None]] = field(default_factory=list)
+    _is_set: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def call(self, *calls: Callable[[], None]) -> None:
+        """Call these when it is set, or now if it is."""
+        with self._lock:
+            self._calls += calls
+            late = self._is_set
+        if late:
+            for call in calls:
+                call()
+
+    def set(self) -> None:
+        """End them."""
+        with self._lock:
+            self._is_set, calls = True, list(self._calls)
+        for call in calls:
+            call()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +112,7 @@ class Job:
     facts: Mapping[str, JSON]
     meter: Meter
     state: MutableMapping[str, JSON] | None = None
+    halt: Halt = field(default_factory=Halt)
 
     @property
     def key(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 import zlib
 
@@ -181,25 +180,6 @@ def test_a_staged_package_is_not_asked_for_again(local, origin, quick, monkeypat
     assert len(origin.seen) == 1
 
 
-def test_several_downloads_land_as_files(store, origin, quick):
-    things = {f"picture-{n}.png": noise(300_000 * n, n) for n in range(12)}
-    sources = [linked(origin, data, name) for name, data in things.items()]
-    manifest = land(sources, store, prefix="p/", name="night", layout="files", options=quick)
-    assert landed(store, "p/") == things
-    document = json.loads(contents(store, "p/night.manifest.json"))
-    assert [entry["name"] for entry in document["files"]] == sorted(things)
-    assert manifest.bytes == sum(map(len, things.values()))
-    assert not leftovers(store)
-
-
-def test_one_failing_download_leaves_the_landing_uncommitted(local, origin, quick):
-    sources = [linked(origin, noise(1000, n), f"{n}.bin") for n in range(5)]
-    del origin.files["/3.bin"]
-    with pytest.raises(AssetsError):
-        land(sources, local, name="night", layout="files", options=quick)
-    assert contents(local, "night.manifest.json") is None
-
-
 @pytest.mark.parametrize("way", ["ranged", "one pass"], indirect=True)
 def test_a_single_file_that_is_no_archive_lands_as_it_is(local, origin, quick, way):
     picture = noise(9_000_000)
@@ -246,22 +226,6 @@ def test_a_retry_takes_nothing_for_landed_that_is_only_as_long(store, origin, qu
     assert contents(store, f"out/{name}") == old
     land([source], store, options=quick, overwrite=True, **how)
     assert landed(store, "out/") == expected(KINDS["stored"])
-
-
-def test_a_retry_of_several_downloads_keeps_those_that_landed(local, origin, quick):
-    from airflow_provider_assets.landing import Source
-    from airflow_provider_assets.sansio.jobs import ArchiveFile
-
-    things = {f"{n}.bin": noise(200_000, n) for n in range(10)}
-    made = [linked(origin, data, name) for name, data in things.items()]
-    sources = [Source(ArchiveFile(s.file.key, s.file.name, 200_000), s.resolve) for s in made]
-    missing, state = origin.files.pop("/9.bin"), {}
-    with pytest.raises(AssetsError):
-        land(sources, local, name="night", layout="files", options=quick, state=state)
-    origin.files["/9.bin"], sent = missing, origin.sent
-    land(sources, local, name="night", layout="files", options=quick, state=state)
-    assert origin.sent - sent <= 400_000
-    assert landed(local, "") == things
 
 
 def test_landings_side_by_side_share_one_budget():
