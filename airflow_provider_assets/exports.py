@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from inspect import signature
+from typing import TYPE_CHECKING, Any, cast
 
-from airflow.sdk import TaskGroup, XComArg
+from airflow.sdk import BaseOperator, TaskGroup, XComArg
 
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.transfers.archive_to_object_storage import (
     ArchiveToObjectStorageOperator,
 )
 
-# Of AssetArchiveOperator; every other keyword argument is the landing's.
-_ARCHIVE = frozenset(
-    {"items", "select", "window", "options", "max_items", "poll_interval", "timeout"}
-    | {"deferrable", "on_empty", "cancel_on_kill"}
-)
-_BOTH = frozenset({"on_partial"})
+if TYPE_CHECKING:
+    from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+
+def _names(init: Callable[..., None], *without: str) -> frozenset[str]:
+    return frozenset(signature(init).parameters) - {"self", "kwargs", *without}
+
+
+_TASK = _names(BaseOperator.__init__, "task_id", "dag", "task_group", "inlets", "outlets")
+_ARCHIVE = _TASK | _names(AssetArchiveOperator.__init__, "conn_id", "wait_for_completion")
+_LANDING = _TASK | _names(ArchiveToObjectStorageOperator.__init__, "archive", "destination")
+
+
+class AssetExport(TaskGroup):
+    """The tasks ``archive`` and ``land``, which is mapped over the batches.
+
+    ``start >> export >> done`` holds for both, and ``use(export.output)`` takes what has landed.
+    """
+
+    @property
+    def output(self) -> XComArg:
+        """The manifests, one a batch."""
+        return cast("MappedOperator", self.children[f"{self.group_id}.land"]).output
 
 
 def asset_export(
@@ -28,22 +46,36 @@ def asset_export(
     archive_args: Mapping[str, Any] | None = None,
     landing_args: Mapping[str, Any] | None = None,
     **kwargs: Any,
-) -> XComArg:
-    """A task group of ``archive`` and a mapped ``land``; returns the manifests' XComArg.
+) -> AssetExport:
+    """A task group of ``archive`` and a mapped ``land``.
 
     :param group_id: id of the task group.
     :param conn_id: the vendor's connection.
     :param destination: Airflow object storage URL.
-    :param archive_args: more arguments of the archive task (``pool``, ``retries``, …).
-    :param landing_args: more arguments of the landing task (``outlets``, ``pool``, …).
-    :param kwargs: arguments of :class:`AssetArchiveOperator` and
-        :class:`ArchiveToObjectStorageOperator` by name, each given to whom it belongs.
+    :param archive_args: arguments of the archive task alone (``inlets``, ``pool``, …).
+    :param landing_args: arguments of the landing task alone (``outlets``, ``pool``, …).
+    :param kwargs: arguments of :class:`AssetArchiveOperator` and of
+        :class:`ArchiveToObjectStorageOperator`, each given to whom it belongs; what every operator has
+        (``retries``, ``pool``, ``execution_timeout``, …) is given to both.
+    :raises TypeError: for a name that neither has, and for ``inlets`` and ``outlets``.
     """
-    first = {k: v for k, v in kwargs.items() if k in _ARCHIVE | _BOTH} | dict(archive_args or {})
-    second = {k: v for k, v in kwargs.items() if k not in _ARCHIVE} | dict(landing_args or {})
-    with TaskGroup(group_id):
+    for name in kwargs:
+        if name in ("inlets", "outlets"):
+            raise TypeError(
+                f"asset_export: {name} belong to one of two tasks; use landing_args={{{name!r}: ...}} "
+                f"for what has landed, or archive_args={{{name!r}: ...}}"
+            )
+        if name not in _ARCHIVE | _LANDING:
+            raise TypeError(
+                f"asset_export: {name!r} is no argument of AssetArchiveOperator or "
+                "ArchiveToObjectStorageOperator that it could pass on"
+            )
+    first = {k: v for k, v in kwargs.items() if k in _ARCHIVE} | dict(archive_args or {})
+    second = {k: v for k, v in kwargs.items() if k in _LANDING} | dict(landing_args or {})
+    group = AssetExport(group_id)
+    with group:
         archive = AssetArchiveOperator(task_id="archive", conn_id=conn_id, **first)
-        landed = ArchiveToObjectStorageOperator.partial(
+        ArchiveToObjectStorageOperator.partial(
             task_id="land", destination=destination, **second
         ).expand(archive=archive.output)
-    return landed.output
+    return group

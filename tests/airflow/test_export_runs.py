@@ -1,14 +1,11 @@
 from __future__ import annotations
 
 import copy
-from inspect import signature
 
 import pytest
 from airflow.sdk import Asset, AssetAlias
 from exported import CONN, archive, archives, assert_as_served, export, exportable, ids_in, read
 
-from airflow_provider_assets import exports
-from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.sensors.archive import AssetArchiveSensor
 from airflow_provider_assets.transfers.archive_to_object_storage import (
     ArchiveToObjectStorageOperator,
@@ -251,9 +248,3 @@ def test_bad_inputs_are_named_before_anything_is_submitted(airflow, sandbox):
     assert len(run.tries) == len(BAD), "what a person must correct is not tried again"
     assert [name for name, (_, text) in BAD.items() if text not in str(errors[name])] == []
     assert sandbox.stats()["totals"]["submits"] == 0
-
-
-def test_a_task_group_gives_every_argument_to_the_operator_it_belongs_to():
-    own = {"self", "conn_id", "kwargs", "wait_for_completion"}
-    named = set(signature(AssetArchiveOperator.__init__.__wrapped__).parameters) - own
-    assert named == exports._ARCHIVE | exports._BOTH
