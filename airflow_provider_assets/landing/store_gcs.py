@@ -28,6 +28,7 @@ from airflow_provider_assets.sansio.errors import (
 )
 
 if TYPE_CHECKING:
+    from google.api_core.retry import Retry
     from google.cloud.storage import Blob, Bucket
 
 T = TypeVar("T")
@@ -49,6 +50,13 @@ def _call(what: str, action: Callable[[], T]) -> T:
         raise AuthenticationError(f"{what}: {type(error).__name__}") from error
     except OSError as error:
         raise TransferInterruptedError(f"{what}: {type(error).__name__}") from error
+
+
+def _retry() -> Retry:
+    """For writes without a generation condition, too: each of ours has the same end when it is repeated."""
+    from google.cloud.storage.retry import DEFAULT_RETRY
+
+    return DEFAULT_RETRY
 
 
 def _translate(what: str, status: int) -> AssetsError:
@@ -134,6 +142,7 @@ class GcsStore:
                 content_type="application/octet-stream",
                 checksum="crc32c",
                 if_generation_match=only_new,
+                retry=_retry(),
             ),
         )
         return blob
@@ -150,7 +159,10 @@ class GcsStore:
     def delete(self, key: str) -> None:
         """Objects: delete."""
         try:
-            _call(f"cannot delete {self.uri(key)}", self.bucket.blob(key).delete)
+            _call(
+                f"cannot delete {self.uri(key)}",
+                partial(self.bucket.blob(key).delete, retry=_retry()),
+            )
         except InvalidRequestError as error:
             if error.status != 404:
                 raise
@@ -252,7 +264,10 @@ class GcsWriter:
                 blob = bucket.blob(name)
                 blob.content_type = "application/octet-stream"
                 parts = [bucket.blob(part) for part in group]
-                _call(f"cannot join {self.store.uri(name)}", partial(blob.compose, parts))
+                _call(
+                    f"cannot join {self.store.uri(name)}",
+                    partial(blob.compose, parts, retry=_retry()),
+                )
             if len(names) == 1:
                 _call(f"cannot look at {self.store.uri(names[0])}", blob.reload)
                 return blob
@@ -270,7 +285,9 @@ class GcsWriter:
 def _copy(source: Blob, target: Blob, only_new: int | None) -> None:
     token = None
     while True:
-        token, _, _ = target.rewrite(source, token=token, if_generation_match=only_new)
+        token, _, _ = target.rewrite(
+            source, token=token, if_generation_match=only_new, retry=_retry()
+        )
         if token is None:
             return
 
