@@ -94,8 +94,8 @@ class Transfer:
         job = self.job
         known, writer = self._resumable()
         self._writer = writer
-        done = min(known.parts * known.part_size, known.total - 1) if known else 0
-        download.open(wire, FIRST, at=done)
+        # Where nothing is left to fetch, its last byte shows whether the file is still the same.
+        download.open(wire, FIRST, at=min(known.done, known.total - 1) if known else 0)
         total = download.total
         job.meter.begin(total)
         if known and (total, download.validator) != (known.total, known.validator):
@@ -117,8 +117,8 @@ class Transfer:
             sliced=download.ranged, window=spare, on_audited=self._note(download, audit, size),
         )  # fmt: skip
         if known:
-            board.skip(known.parts, Whole(known.parts * size, known.crc32))
-            job.meter.add(known.parts * size)
+            board.skip(known.parts, Whole(known.done, known.crc32))
+            job.meter.add(known.done)
         return audit, Pump(download, board, writer)
 
     def _publish(self, whole: Whole) -> Stored:
@@ -173,7 +173,7 @@ class Transfer:
     ) -> Audit:
         """An audit that has seen the parts which are stored: read back, or taken over from the ledger."""
         audit = _audit(self.job, known.total)
-        done = known.parts * known.part_size
+        done = known.done
         if writer and writer.read(0, memoryview(bytearray(1))):
             _feed(audit, writer.read, 0, done)
             return audit

@@ -28,7 +28,7 @@ class Checkpoint:
     """Parts 1 to ``parts`` are stored and went by the audit.
 
     :param label: identity of the landing. :param writer: what the store calls the unfinished object.
-    :param part_size: bytes of each part. :param total: bytes of the source.
+    :param part_size: bytes of each part but the last. :param total: bytes of the source.
     :param validator: ETag or Last-Modified of the source.
     :param crc32: of all the parts together. :param proof: digest of their tags, in order.
     :param container: ``zip`` or "" (a file without structure of its own).
@@ -49,6 +49,11 @@ class Checkpoint:
     digest: str = "0"
 
     @property
+    def done(self) -> int:
+        """Bytes that went by: the last part of all is as short as it is."""
+        return min(self.parts * self.part_size, self.total)
+
+    @property
     def ledger(self) -> Ledger:
         """The audit of a zip as it stood."""
         return Ledger(self.offset, self.count, int(self.digest, 16))
@@ -61,9 +66,12 @@ class Checkpoint:
             proof = chain(proof, part.tag)
         return (
             [part.number for part in first] == list(range(1, self.parts + 1))
-            and all(part.size == self.part_size for part in first)
+            and all(part.size == self._size(part.number) for part in first)
             and proof == self.proof
         )
+
+    def _size(self, number: int) -> int:
+        return min(self.part_size, self.total - (number - 1) * self.part_size)
 
 
 def chain(proof: str, tag: str) -> str:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zlib
 
 import pytest
 from landing_kit import contents, leftovers, linked, noise, zipped
 from origin import Fault
+from requests import Response
+from requests.adapters import HTTPAdapter
 from test_files import KINDS, expected, landed
 from test_resume import FACTS, broken_half_way
 
 from airflow_provider_assets.landing import FsspecStore, land
 from airflow_provider_assets.landing.store import Part, Whole
-from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
+from airflow_provider_assets.sansio.errors import (
+    IntegrityError,
+    InvalidRequestError,
+    TransferInterruptedError,
+)
 
 BIG = zipped({f"image-{n:03}.png": noise(1_500_000, n) for n in range(16)})
 ALL = ["local", "s3", "azure", "gcs", "fsspec_memory"]
@@ -114,3 +121,48 @@ def test_a_broken_landing_goes_on_or_begins_anew(store, origin, quick):
     assert contents(store, "export.zip") == BIG
     assert isinstance(store, FsspecStore) or origin.sent - sent < 0.9 * len(BIG)
     assert not leftovers(store)
+
+
+@pytest.mark.parametrize("store", ["local", "s3", "azure", "gcs"], indirect=True)
+def test_a_failed_publish_is_tried_again_without_fetching_anything(
+    store, origin, quick, monkeypatch
+):
+    writer, state = type(store.begin("probe", label="probe")), {}
+
+    def fail(self, whole, *, overwrite):
+        raise TransferInterruptedError("the store is away")
+
+    with monkeypatch.context() as away:
+        away.setattr(writer, "commit", fail)
+        with pytest.raises(TransferInterruptedError):
+            land([linked(origin, BIG)], store, options=quick, facts=FACTS, state=state)
+    state, sent = json.loads(json.dumps(state)), origin.sent
+    manifest = land([linked(origin, BIG)], store, options=quick, facts=FACTS, state=state)
+    assert contents(store, "export.zip") == BIG
+    assert {"zip_structure", "zip_crc32", "length"} <= set(manifest.verified)
+    assert origin.sent - sent < 100_000
+
+
+class _Busy(HTTPAdapter):
+    """Lets the first request to each *action* fail."""
+
+    def __init__(self, *actions: str) -> None:
+        super().__init__()
+        self.left = set(actions)
+
+    def send(self, request, *args, **kwargs):
+        for action in [action for action in self.left if action in request.url]:
+            self.left.discard(action)
+            answer = Response()
+            answer.status_code, answer.request, answer.raw = 503, request, io.BytesIO()
+            return answer
+        return super().send(request, *args, **kwargs)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_busy_moment_of_google_does_not_fail_a_landing(gcs, origin, quick, overwrite):
+    busy = _Busy("/compose", "/rewriteTo/")
+    gcs.bucket.client._http.mount("http://", busy)
+    land([linked(origin, BIG)], gcs, options=quick, overwrite=overwrite)
+    assert contents(gcs, "export.zip") == BIG
+    assert not busy.left
