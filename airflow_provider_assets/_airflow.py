@@ -8,18 +8,26 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from airflow import __version__ as airflow_version
-from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
-    AirflowSkipException,
-    conf,
-)
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
+# Not from common.compat, which has them only in releases that no older Airflow's constraints allow.
 try:
-    from airflow.sdk.exceptions import TaskDeferralTimeout
-except ImportError:  # below 3.2
-    from airflow.exceptions import TaskDeferralTimeout  # type: ignore[no-redef]  # its older home
+    from airflow.sdk import conf
+    from airflow.sdk.exceptions import (
+        AirflowFailException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+        TaskDeferralTimeout,
+    )
+except ImportError:  # below 3.2, their older homes
+    from airflow.configuration import conf  # type: ignore[assignment]  # of the same use
+    from airflow.exceptions import (  # type: ignore[no-redef]  # the same ones
+        AirflowFailException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+        TaskDeferralTimeout,
+    )
 
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -36,7 +44,11 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection as AirflowConnection
     from airflow.sdk import Context
 
-__all__ = ["AirflowSkipException", "TaskDeferralTimeout"]  # for the rooms that use them
+__all__ = [
+    "AirflowSensorTimeout",
+    "AirflowSkipException",
+    "TaskDeferralTimeout",
+]  # for other rooms
 
 VERSION = tuple(int(part) for part in airflow_version.split(".")[:2])
 AIRFLOW_V_3_3_PLUS = VERSION >= (3, 3)

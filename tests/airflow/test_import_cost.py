@@ -31,6 +31,12 @@ def test_parsing_a_dag_adds_fewer_than_forty_modules():
     assert [name for name in added if name.partition(".")[0] in HEAVY] == []
 
 
+def test_no_older_release_of_common_compat_keeps_the_operators_from_being_imported():
+    """Its ``sdk`` lacks more the older it is, and an Airflow's constraints pin it."""
+    absent = "import sys; sys.modules['airflow.providers.common.compat.sdk'] = None\n"
+    subprocess.run([sys.executable, "-c", absent + CODE], check=True)
+
+
 def test_the_triggerer_imports_nothing_of_the_landing():
     code = "import sys, airflow_provider_assets.triggers.archive as t; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
