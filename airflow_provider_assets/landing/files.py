@@ -16,7 +16,7 @@ from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.many import land_many
 from airflow_provider_assets.landing.memory import Memory
 from airflow_provider_assets.landing.model import MIB, Source
-from airflow_provider_assets.landing.resume import landed_files
+from airflow_provider_assets.landing.resume import stored_files
 from airflow_provider_assets.landing.source import Download, SourceChangedError
 from airflow_provider_assets.landing.store import Store
 from airflow_provider_assets.landing.tuner import Tuner
@@ -59,7 +59,7 @@ def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
             return describe_files(job, entries, known_length=download.total is not None), entries
         extents = read_index(partial(download.read, other), download.total, most=_DIRECTORY)
         if extents is not None:
-            there = landed_files(job, f"{download.validator} {download.total}")
+            there = stored_files(job, f"{download.validator} {download.total}")
             entries = _unpack_ranged(job, download, extents, stop, wire, there=there)
             return describe_files(job, entries), entries
     except SourceChangedError:
@@ -79,7 +79,7 @@ def land_staged(job: Job, key: str, total: int) -> tuple[Manifest, list[Entry]]:
     extents = read_index(partial(reader.read, wire), total, most=_DIRECTORY)
     if extents is None:
         raise IntegrityError(f"{job.store.uri(key)} is no zip archive")
-    there = landed_files(job, f"{key} {total}")
+    there = stored_files(job, f"{key} {total}")
     entries = _unpack_ranged(job, reader, extents, threading.Event(), wire, there=there)
     return describe_files(job, entries), entries
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from typing import cast
 
 from airflow_provider_assets.landing.describe import describe_files
 from airflow_provider_assets.landing.fetch import land_one
@@ -12,41 +13,72 @@ from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import SUFFIX, Entry, Manifest
 from airflow_provider_assets.landing.model import MIB, Source
 from airflow_provider_assets.landing.names import Names
-from airflow_provider_assets.landing.resume import landed_files
+from airflow_provider_assets.landing.resume import Landed, holds, load
+from airflow_provider_assets.landing.store import Whole
+from airflow_provider_assets.sansio.jobs import fingerprint
+from airflow_provider_assets.sansio.messages import JSON
 
 _SIDE_BY_SIDE = 8  # downloads
 _TICK = 0.1  # seconds between looks at progress
+_SAVE_EVERY = 10.0  # seconds: what a SIGKILL may cost in files fetched again
+
+
+Result = tuple[Entry, bool]  # of one file; whether its length was announced
 
 
 def land_many(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
     """Land every source as a file of its own, side by side. The first failure ends them all.
 
-    :raises AssetsError: files that were verified before stay; without a manifest they do not count.
+    :raises AssetsError: files that were verified before stay, and the next attempt keeps them;
+        without a manifest they do not count.
     """
     jobs = _jobs(job, sources)
     job.meter.shared = True
     if all(source.file.size is not None for source in sources):
         job.meter.total = sum(source.file.size or 0 for source in sources)
-    there = landed_files(job, f"{len(jobs)} files")
-    job.store.sweep([job.manifest_key, *(one.key for one in jobs)])
-    with ThreadPoolExecutor(_SIDE_BY_SIDE, "landing") as pool:
-        waiting = {
-            pool.submit(_land_or_keep, one, source, there)
-            for one, source in zip(jobs, sources, strict=True)
-        }
-        landed = []
-        try:
-            while waiting:
-                done, waiting = wait(waiting, _TICK, FIRST_EXCEPTION)
-                landed += [future.result() for future in done]
-                job.meter.tell()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            job.halt.set()
-            raise
-    entries = [entry for entry, _ in landed]
-    known_length = all(known for _, known in landed)
+    landed = Landed(job, fingerprint([one.name for one in jobs]))
+    goes_on = [landed.again and load(job.state, one.key, label=job.label) for one in jobs]
+    fresh = [one.key for one, known in zip(jobs, goes_on, strict=True) if not known]
+    job.store.sweep([job.manifest_key, *fresh])
+    pool = ThreadPoolExecutor(_SIDE_BY_SIDE, "landing")
+    running = [
+        pool.submit(_land_or_keep, one, source, landed.done.get(str(number)))
+        for number, (one, source) in enumerate(zip(jobs, sources, strict=True))
+    ]
+    try:
+        _wait_for(running, job, landed)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        job.halt.set()
+        pool.shutdown()
+        _remember(running, landed)
+        raise
+    pool.shutdown()
+    results = [future.result() for future in running]
+    entries, known_length = [entry for entry, _ in results], all(known for _, known in results)
     return describe_files(job, entries, known_length=known_length, zipped=False), entries
+
+
+def _wait_for(running: Sequence[Future[Result]], job: Job, landed: Landed) -> None:
+    """Until all have landed. :raises BaseException: the first failure."""
+    landed.save()
+    saved, waiting = job.options.clock(), set(running)
+    while waiting:
+        done, waiting = wait(waiting, _TICK, FIRST_EXCEPTION)
+        for future in done:
+            future.result()
+        job.meter.tell()
+        if job.options.clock() - saved >= _SAVE_EVERY:
+            saved = job.options.clock()
+            _remember(running, landed)
+
+
+def _remember(running: Sequence[Future[Result]], landed: Landed) -> None:
+    for number, future in enumerate(running):
+        if future.done() and not future.cancelled() and not future.exception():
+            entry, known_length = future.result()
+            landed.done[str(number)] = [entry.bytes, entry.crc32, known_length]
+    landed.save()
 
 
 def _jobs(job: Job, sources: Sequence[Source]) -> list[Job]:
@@ -63,13 +95,13 @@ def _jobs(job: Job, sources: Sequence[Source]) -> list[Job]:
     return [replace(job, name=name, options=options) for name in given]
 
 
-def _land_or_keep(job: Job, source: Source, there: Mapping[str, int]) -> tuple[Entry, bool]:
-    """The file as it landed, now or in an earlier attempt, and whether its length was announced."""
-    size = source.file.size
-    if size is not None and there.get(job.key) == size:
-        stored = job.store.head(job.key)
-        crc = f"{stored.crc32:08x}" if stored and stored.crc32 is not None else None
-        return Entry(job.name, size, crc), True
+def _land_or_keep(job: Job, source: Source, known: JSON) -> Result:
+    """The file as it landed, now or in an earlier attempt, of which *known* is what is remembered."""
+    if isinstance(known, list):
+        size, crc, known_length = cast("tuple[int, str, bool]", known)
+        same = source.file.size in (None, size)
+        if same and holds(job.store, job.key, Whole(size, int(crc, 16))):
+            return Entry(job.name, size, crc), known_length
     record, _ = land_one(job, source)
-    known = "length" not in record.unverified
-    return Entry(job.name, record.bytes, record.crc32, record.sha256), known
+    entry = Entry(job.name, record.bytes, record.crc32, record.sha256)
+    return entry, "length" not in record.unverified

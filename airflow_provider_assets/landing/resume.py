@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import cast
 
@@ -101,7 +101,39 @@ def save(state: MutableMapping[str, JSON] | None, key: str, found: Checkpoint | 
         del state[_PREFIX + key]
 
 
-def landed_files(job: Job, identity: str) -> dict[str, int]:
+@dataclass(slots=True)
+class Landed:
+    """What a landing of many files has landed so far, small enough to be kept in a task's state.
+
+    :param identity: of what is landed, so that something else begins anew.
+    :ivar again: an earlier attempt began to land the same.
+    :ivar done: number of a file that landed -> bytes, CRC-32, whether its length was announced.
+    """
+
+    job: Job
+    identity: str
+    again: bool = False
+    done: dict[str, JSON] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Take over what the state knows."""
+        data = (self.job.state or {}).get(_files(self.job))
+        if not isinstance(data, dict):
+            return
+        self.again = (data.get("label"), data.get("identity")) == (self.job.label, self.identity)
+        kept = data.get("done") if self.again else None
+        if isinstance(kept, dict):
+            self.done = dict(kept)
+
+    def save(self) -> None:
+        """Remember it."""
+        if self.job.state is None:
+            return
+        known: JSON = {"label": self.job.label, "identity": self.identity, "done": self.done}
+        self.job.state[_files(self.job)] = known
+
+
+def stored_files(job: Job, identity: str) -> dict[str, int]:
     """Key -> bytes of what stands there already, if an earlier attempt began to land the same thing.
 
     Any of it may be older, or somebody else's: see :func:`proven`.
@@ -110,24 +142,26 @@ def landed_files(job: Job, identity: str) -> dict[str, int]:
     """
     if job.state is None:
         return {}
-    mark = {"label": job.label, "identity": identity}
-    known = job.state.get(_files(job)) == mark
-    job.state[_files(job)] = cast("JSON", mark)
-    return job.store.sizes(job.prefix) if known else {}
+    landed = Landed(job, identity)
+    landed.save()
+    return job.store.sizes(job.prefix) if landed.again else {}
 
 
 def proven(store: Store, wanted: Mapping[str, Whole]) -> set[str]:
     """The keys under which *store* holds exactly what is *wanted*."""
     pool = ThreadPoolExecutor(_SIDE_BY_SIDE, "landing")
     try:
-        held = pool.map(partial(_holds, store), wanted.keys(), wanted.values())
+        held = pool.map(partial(holds, store), wanted.keys(), wanted.values())
         return {key for key, is_there in zip(wanted, held, strict=True) if is_there}
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _holds(store: Store, key: str, whole: Whole) -> bool:
-    """By the store's own checksum, else read back: that costs less than the vendor's bytes."""
+def holds(store: Store, key: str, whole: Whole) -> bool:
+    """Whether *whole* is stored under *key*.
+
+    By the store's own checksum, else read back: that costs less than the vendor's bytes.
+    """
     there = store.head(key)
     if there is None or there.size != whole.size:
         return False

@@ -11,7 +11,7 @@ from landing_kit import contents, leftovers, linked, noise
 from origin import Fault
 from test_files import landed
 
-from airflow_provider_assets.landing import Source, land
+from airflow_provider_assets.landing import LandingOptions, Source, land
 from airflow_provider_assets.sansio.errors import AssetsError
 from airflow_provider_assets.sansio.jobs import ArchiveFile
 
@@ -35,17 +35,60 @@ def test_one_failing_download_leaves_the_landing_uncommitted(local, origin, quic
     assert contents(local, "night.manifest.json") is None
 
 
-def test_a_retry_of_several_downloads_keeps_those_that_landed(local, origin, quick):
-    things = {f"{n}.bin": noise(200_000, n) for n in range(10)}
-    made = [linked(origin, data, name) for name, data in things.items()]
-    sources = [Source(ArchiveFile(s.file.key, s.file.name, 200_000), s.resolve) for s in made]
-    missing, state = origin.files.pop("/9.bin"), {}
+def failing_last(store, origin, data: dict[str, bytes], state: dict, options):
+    """A landing of *data* of which the last file is not there."""
+    sources = [linked(origin, content, name) for name, content in data.items()]
+    last = f"/{list(data)[-1]}"
+    origin.fault = lambda seen, number: (
+        Fault(status=404, delay=0.5) if seen.target == last else None
+    )
     with pytest.raises(AssetsError):
-        land(sources, local, name="night", layout="files", options=quick, state=state)
-    origin.files["/9.bin"], sent = missing, origin.sent
-    land(sources, local, name="night", layout="files", options=quick, state=state)
+        land(sources, store, name="night", layout="files", options=options, state=state)
+    origin.fault = lambda seen, number: None
+    return sources, json.loads(json.dumps(state))
+
+
+def test_a_retry_of_several_downloads_keeps_those_that_landed(store, origin, quick):
+    things, state = {f"{n}.bin": noise(200_000, n) for n in range(10)}, {}
+    sources, state = failing_last(store, origin, things, state, quick)
+    for n in range(9):
+        origin.files[f"/{n}.bin"] = noise(200_000, 100 + n)  # converted anew, to other bytes
+    sent = origin.sent
+    land(sources, store, name="night", layout="files", options=quick, state=state)
     assert origin.sent - sent <= 400_000
+    assert landed(store, "") == things
+    assert not state
+
+
+def test_a_retry_does_not_keep_what_was_replaced_meanwhile(local, origin, quick):
+    things, state = {f"{n}.bin": noise(200_000, n) for n in range(3)}, {}
+    sources, state = failing_last(local, origin, things, state, quick)
+    (local.root / "0.bin").write_bytes(noise(200_000, 99))
+    with pytest.raises(AssetsError, match="overwrite"):
+        land(sources, local, name="night", layout="files", options=quick, state=state)
+    again = {"options": quick, "state": state, "overwrite": True}
+    land(sources, local, name="night", layout="files", **again)
     assert landed(local, "") == things
+
+
+def test_a_retry_of_several_downloads_goes_on_with_their_parts(store, origin, quick):
+    data, state = {"large.bin": noise(16_000_000), "last.bin": noise(10)}, {}
+    sources = [linked(origin, content, name) for name, content in data.items()]
+
+    def fault(seen, number):
+        late = seen.start is not None and seen.start > 12_000_000
+        return Fault(cut=0, delay=1.0) if late else None
+
+    origin.fault, origin.rate = fault, 30_000_000
+    hasty = LandingOptions(attempts=1, stall_seconds=2, part_size=5 << 20)
+    with pytest.raises(AssetsError):
+        land(sources, store, name="night", layout="files", options=hasty, state=state)
+    assert state["landing:large.bin"]["parts"] >= 1
+    sent, origin.fault, origin.rate = origin.sent, lambda seen, number: None, None
+    land(sources, store, name="night", layout="files", options=quick, state=state)
+    assert landed(store, "") == data
+    assert origin.sent - sent < 13_000_000
+    assert not leftovers(store)
 
 
 def slow(origin, count: int = 4):
