@@ -94,7 +94,7 @@ def _unpack_ranged(
     there: Mapping[str, int],
 ) -> list[Entry]:
     memory = Memory(job.options.max_memory // 2)
-    unpacker = Unpacker(job, reader, extents, memory, part_size(job), there)
+    unpacker = Unpacker(job, reader, extents, memory, there)
     crew = Crew(
         unpacker.step,
         stop,

@@ -242,10 +242,11 @@ def land_packed(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Ent
     """
     if all(source.file.size is not None for source in sources):
         job.meter.total = sum(source.file.size or 0 for source in sources)
+    size = part_size(job, job.meter.total)
     audit = Audit(job.key, hash_it=job.options.sha256 is not False, look_inside=job.verify)
-    memory = Memory(max(3 * part_size(job), job.options.max_memory // 5))
+    memory = Memory(max(3 * size, job.options.max_memory // 5))
     with ThreadPoolExecutor(_WORKERS, "landing-upload") as pool:
-        outlet = Outlet(job.store, job.key, job.label, memory, part_size(job), job.overwrite, pool)
+        outlet = Outlet(job.store, job.key, job.label, memory, size, job.overwrite, pool)
         try:
             entries = Packer(job, ZipWriter(outlet, audit)).run(sources)
             audit.close()

@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+
 MIB = 1 << 20
 
 
@@ -62,6 +64,14 @@ class Rules:
     max_parts: int = 1 << 30
     in_order: bool = False
     checksum: bool = False
+
+    def admit(self, number: int) -> None:
+        """:raises InvalidRequestError: if an object cannot have a part of this *number*."""
+        if number > self.max_parts:
+            raise InvalidRequestError(
+                f"what is landed does not say how long it is and needs more than {self.max_parts} "
+                "parts, the limit of the store; set a larger part_size="
+            )
 
 
 class PartWriter(Protocol):

@@ -171,6 +171,7 @@ class AzureWriter:
 
     def put_part(self, part: Part, data: memoryview) -> str:
         """Put Block; the service checks the MD5."""
+        self.store.rules.admit(part.number)
         tag = f"{part.crc32:08x}"
         block = f"{self.run}-{part.number:06}-{tag}"
         content = bytes(data)

@@ -207,6 +207,7 @@ class S3Writer:
     def put_part(self, part: Part, data: memoryview) -> str:
         """UploadPart with the part's CRC-32."""
         store, crc = self.store, _crc(part.crc32)
+        store.rules.admit(part.number)
         params = {
             "Bucket": store.bucket, "Key": self.key, "UploadId": self.upload,
             "PartNumber": part.number, "ChecksumCRC32": crc,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from airflow_provider_assets.landing.crc import combine_all, crc32
+from airflow_provider_assets.landing.fetch import part_size
 from airflow_provider_assets.landing.inflate import check, check_limits, engine, inflate, unpack
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import SUFFIX, Entry
@@ -47,6 +48,7 @@ class Large:
 
     extent: Extent
     key: str
+    part_size: int
     parts: list[Part] = field(default_factory=list)
     data: int = -1
     writer: PartWriter | None = None
@@ -68,7 +70,6 @@ class Unpacker:
     """The work, and what has landed so far.
 
     :param extents: the entries, in the order in which they stand in the archive.
-    :param part_size: bytes of a part.
     :param there: key -> bytes of what may have landed in an earlier attempt.
     """
 
@@ -76,7 +77,6 @@ class Unpacker:
     reader: Reader
     extents: Sequence[Extent]
     memory: Memory
-    part_size: int
     there: Mapping[str, int] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     _tasks: Iterator[Task] | None = None
@@ -153,9 +153,10 @@ class Unpacker:
             yield Task(tuple(window))
 
     def _parts(self, extent: Extent) -> Iterator[Task]:
-        large = Large(extent, self._keys[extent.member.offset])
+        size = part_size(self.job, extent.member.size)
+        large = Large(extent, self._keys[extent.member.offset], size)
         self._open.append(large)
-        count = -(-extent.member.size // self.part_size)
+        count = -(-extent.member.size // size)
         for part in range(count):
             yield Task((extent,), large, part, count)
 
@@ -195,9 +196,9 @@ class Unpacker:
             if large.writer is None:
                 large.data = self._find_data(wire, large.extent)
                 large.writer = self.job.store.begin(large.key, label=self.job.label)
-        writer, offset = large.writer, task.part * self.part_size
-        with self.memory.lent(self.part_size) as buffer:
-            view = memoryview(buffer)[: min(self.part_size, member.size - offset)]
+        writer, offset = large.writer, task.part * large.part_size
+        with self.memory.lent(large.part_size) as buffer:
+            view = memoryview(buffer)[: min(large.part_size, member.size - offset)]
             self.reader.read(wire, large.data + offset, view)
             part = Part(task.part + 1, offset, len(view), crc32(view, 0))
             writer.put_part(part, view)
@@ -216,9 +217,8 @@ class Unpacker:
     def _inflate_large(self, wire: Wire, extent: Extent) -> None:
         member = extent.member
         key, at = self._keys[member.offset], self._find_data(wire, extent)
-        outlet = Outlet(
-            self.job.store, key, self.job.label, self.memory, self.part_size, self.job.overwrite
-        )
+        job, size = self.job, part_size(self.job, member.size)
+        outlet = Outlet(job.store, key, job.label, self.memory, size, job.overwrite)
         try:
             outlet.write_all(self._inflated(wire, member, at))
             check(member, outlet.whole())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from dataclasses import replace
 
 import pytest
 from landing_kit import contents, leftovers, linked, noise
@@ -11,6 +12,7 @@ from origin import Fault
 from test_zipscan import archive
 
 from airflow_provider_assets.landing import LandingOptions, LocalStore, land
+from airflow_provider_assets.landing.store import Rules
 from airflow_provider_assets.sansio.errors import AssetsError, IntegrityError, InvalidRequestError
 
 FILES = {
@@ -66,6 +68,18 @@ def test_every_file_lands_in_s3(s3, origin, quick, way, kind):
     manifest = land([linked(origin, data, **way)], s3, prefix="out/", layout="files", options=quick)
     assert landed(s3, "out/") == expected(data)
     assert "store_checksum" in manifest.verified
+    assert not leftovers(s3)
+
+
+def test_parts_of_a_large_entry_grow_where_the_store_allows_few(s3, origin, quick):
+    few = replace(s3, rules=Rules(min_part=5 << 20, max_parts=2, checksum=True))
+    for kind in ("stored", "deflated"):
+        source = linked(origin, KINDS[kind])
+        land([source], few, prefix=f"{kind}/", layout="files", options=quick)
+        assert landed(s3, f"{kind}/") == expected(KINDS[kind])
+    origin.ranged = False
+    with pytest.raises(InvalidRequestError, match="part_size="):
+        land([linked(origin, KINDS["stored"])], few, prefix="one/", layout="files", options=quick)
     assert not leftovers(s3)
 
 

@@ -6,16 +6,18 @@ import io
 import random
 import subprocess
 import zipfile
+from dataclasses import replace
 
 import pytest
 from landing_kit import contents, leftovers, noise
 from origin import Fault
 
-from airflow_provider_assets.landing import land
+from airflow_provider_assets.landing import Source, land
 from airflow_provider_assets.landing.pack import ZipWriter
-from airflow_provider_assets.landing.store import Whole
+from airflow_provider_assets.landing.store import Rules, Whole
 from airflow_provider_assets.landing.zipscan import ZipScanner
-from airflow_provider_assets.sansio.errors import AssetsError
+from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
+from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
 
 THINGS = {
     "small.png": noise(300_000, 1),
@@ -42,9 +44,6 @@ def test_the_archive_holds_every_file_in_order(store, origin, quick, ranged):
 
 
 def sources_quoted(origin):
-    from airflow_provider_assets.landing import Source
-    from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
-
     made = []
     for number, (name, data) in enumerate(THINGS.items()):
         origin.files[f"/{number}"] = data
@@ -52,6 +51,21 @@ def sources_quoted(origin):
             Source(ArchiveFile(str(number), name), lambda n=number: Link(f"{origin.url}/{n}"))
         )
     return made
+
+
+def test_parts_grow_where_the_store_allows_few(s3, origin, quick):
+    few = replace(s3, rules=Rules(min_part=5 << 20, max_parts=4, checksum=True))
+    made = sources_quoted(origin)
+    sized = [
+        Source(ArchiveFile(s.file.key, s.file.name, len(data)), s.resolve)
+        for s, data in zip(made, THINGS.values(), strict=True)
+    ]
+    land(sized, few, name="night.zip", options=quick)
+    with zipfile.ZipFile(io.BytesIO(contents(s3, "night.zip"))) as opened:
+        assert opened.testzip() is None
+    with pytest.raises(InvalidRequestError, match="part_size="):
+        land(made, few, name="other.zip", options=quick)
+    assert not leftovers(s3)
 
 
 def test_the_same_files_give_the_same_bytes_whatever_happens_on_the_way(local, origin, quick):
