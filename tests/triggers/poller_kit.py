@@ -113,6 +113,7 @@ def left() -> list[object]:
     sessions = [
         one
         for one in gc.get_objects()
-        if isinstance(one, aiohttp.ClientSession) and not one.closed and one._loop is loop
+        # isinstance would load what other libraries offer lazily
+        if type(one) is aiohttp.ClientSession and not one.closed and one._loop is loop
     ]
     return [*entries, *tasks, *sessions]
