@@ -215,7 +215,8 @@ def raise_for_airflow(error: AssetsError) -> NoReturn:
 def default_retry_policy(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """An operator's *kwargs* with our retry policy, where Airflow has them and none is given."""
     # A mapped operator is built with every argument it was not given as None.
-    if AIRFLOW_V_3_3_PLUS and kwargs.get("retry_policy") is None:
+    given = kwargs.get("retry_policy") or (kwargs.get("default_args") or {}).get("retry_policy")
+    if AIRFLOW_V_3_3_PLUS and given is None:
         return {**kwargs, "retry_policy": _retry_policy()}
     return dict(kwargs)
 

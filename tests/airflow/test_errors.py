@@ -5,6 +5,7 @@ import zipfile
 from datetime import timedelta
 
 import pytest
+from airflow.sdk import DAG
 from airflow.sdk.definitions.retry_policy import RetryAction
 from airflow_runs import connect
 from exported import archive, archives, export, read
@@ -12,6 +13,9 @@ from exported import archive, archives, export, read
 from airflow_provider_assets.landing import LandingOptions
 from airflow_provider_assets.sansio import errors
 from airflow_provider_assets.sensors.archive import AssetArchiveSensor
+from airflow_provider_assets.transfers.archive_to_object_storage import (
+    ArchiveToObjectStorageOperator,
+)
 
 pytestmark = pytest.mark.airflow
 MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferred"])
@@ -187,6 +191,15 @@ def test_the_retry_policy_believes_what_the_vendor_says():
     for kind in (errors.JobFailedError, errors.VendorUnavailableError, errors.IntegrityError):
         assert decide(kind("again")).action is RetryAction.DEFAULT
     assert decide(ValueError("a bug")).action is RetryAction.DEFAULT
+
+
+def test_a_retry_policy_of_the_dag_or_of_the_task_is_left_alone():
+    own = archive(task_id="t").retry_policy
+    with DAG("policies", schedule=None, default_args={"retry_policy": own}):
+        assert archive(task_id="of_the_dag").retry_policy is own
+        landing = ArchiveToObjectStorageOperator(task_id="land", archive={}, destination="/tmp")
+        assert landing.retry_policy is own
+    assert archive(task_id="t", retry_policy=own).retry_policy is own
 
 
 def test_a_failed_job_is_submitted_anew_by_a_retry(airflow, sandbox):
