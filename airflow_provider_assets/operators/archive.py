@@ -42,7 +42,12 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.jobs import ArchiveJob, Data
 from airflow_provider_assets.sansio.waiter import ensure_succeeded
-from airflow_provider_assets.triggers.archive import AssetArchiveTrigger, describe, read_ends
+from airflow_provider_assets.triggers.archive import (
+    BACKSTOP,
+    AssetArchiveTrigger,
+    describe,
+    read_ends,
+)
 from airflow_provider_assets.triggers.poller import End
 
 if TYPE_CHECKING:
@@ -50,8 +55,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_assets.sansio.window import Window, WindowSpec
 
-# Our own deadline ends the wait in the trigger; Airflow's is only the backstop behind it.
-BACKSTOP = timedelta(minutes=5)
 MAPPINGS = ("items", "select", "options")
 
 
@@ -64,10 +67,10 @@ class AssetArchiveOperator(BaseOperator):
     :param conn_id: Airflow connection; its type says which vendor.
     :param items: explicitly named items, kind -> ids, e.g. ``{"asset_ids": [...]}``.
     :param select: the vendor's listing filters; ``{}`` selects everything in the window.
-    :param window: span to select from: ``"auto"`` (the run's own), ``"since_last"``, a timedelta that
-        ends at the run's date, or a pair of zoned datetimes or ISO strings. Not used with *items*.
-        ``"since_last"`` goes on where the last run ended, by a mark that is kept with the one Asset in
-        the task's inlets; give its DAG ``max_active_runs=1``, since runs side by side read one mark.
+    :param window: span to select from: ``"auto"`` (the run's own), ``"since_last"`` (from a mark that is
+        kept with the one Asset in the task's inlets; give the DAG ``max_active_runs=1``, since runs side
+        by side read one mark), a timedelta that ends at the run's date, or a pair of zoned datetimes or
+        ISO strings. Not used with *items*.
     :param options: the vendor's archive options.
     :param max_items: refuse to export more than this.
     :param wait_for_completion: False returns as soon as the jobs are submitted.
@@ -193,13 +196,8 @@ class AssetArchiveOperator(BaseOperator):
         choice(self.on_partial, "on_partial", ("fail", "land"))
         for name in ("timeout", "poll_interval"):
             seconds(getattr(self, name), name)
-        selection = Selection(
-            vendor=self.hook.vendor,
-            items=self.items,
-            select=self.select,
-            options=self.options or {},
-            max_items=self.max_items,
-        )
+        vendor, options = self.hook.vendor, self.options or {}
+        selection = Selection(vendor, self.items, self.select, options, self.max_items)
         for note in selection.notes:
             self.log.info("%s", note)
         return selection

@@ -6,20 +6,27 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_assets._airflow import (
     DEFERRABLE,
+    AirflowSensorTimeout,
+    AirflowSkipException,
     default_retry_policy,
     raise_for_airflow,
 )
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
+from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError, JobTimeoutError
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, Data
 from airflow_provider_assets.sansio.waiter import ensure_succeeded
-from airflow_provider_assets.triggers.archive import AssetArchiveTrigger, describe, read_ends
+from airflow_provider_assets.triggers.archive import (
+    BACKSTOP,
+    AssetArchiveTrigger,
+    describe,
+    read_ends,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -28,12 +35,15 @@ if TYPE_CHECKING:
 class AssetArchiveSensor(BaseSensorOperator):
     """Wait until every archive of *archives* has been finished by the vendor.
 
-    Returns the references with their jobs as they ended, ready to be landed.
+    Returns the references with their jobs as they ended, ready to be landed; an empty list for none.
 
     :param archives: what ``AssetArchiveOperator(wait_for_completion=False)`` returned, or one of them.
     :param deferrable: wait in the triggerer instead of on a worker.
-    :param timeout: as for every sensor: seconds from its start; its end raises AirflowSensorTimeout
-        when poking, :class:`JobTimeoutError` when deferred.
+    :param poke_interval: as for every sensor; deferred, the default is the vendor's own pace.
+    :param timeout: as for every sensor: seconds from its start.
+    :param soft_fail: or *never_fail*: skip the task where it would fail.
+    :raises AirflowSensorTimeout: when *timeout* is over.
+    :raises AssetsError: see ``sansio.errors``.
     """
 
     template_fields: Sequence[str] = ("archives",)
@@ -43,8 +53,12 @@ class AssetArchiveSensor(BaseSensorOperator):
         *,
         archives: Sequence[Data] | Data,
         deferrable: bool = DEFERRABLE,
+        poke_interval: float | timedelta | None = None,
         **kwargs: Any,
     ) -> None:
+        self.poll_interval = poke_interval
+        if poke_interval is not None:
+            kwargs["poke_interval"] = poke_interval
         super().__init__(**default_retry_policy(kwargs))
         self.archives = archives
         self.deferrable = deferrable
@@ -57,7 +71,7 @@ class AssetArchiveSensor(BaseSensorOperator):
         """
         given = [self.archives] if isinstance(self.archives, Mapping) else list(self.archives)
         references = [ArchiveReference.from_dict(data) for data in given]
-        if len({reference.conn_id for reference in references}) != 1:
+        if len({reference.conn_id for reference in references}) > 1:
             raise InvalidRequestError(
                 "archives: expected references of one connection; use one sensor for each connection"
             )
@@ -71,22 +85,25 @@ class AssetArchiveSensor(BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Poke, or look once and defer."""
         try:
+            if not self.references:
+                return []
             if not self.deferrable:
                 return super().execute(context)
             jobs = self.hook.look([reference.job for reference in self.references])
             if all(job.state.is_terminal for job in jobs):
                 return self._result(jobs)
         except AssetsError as error:
-            raise_for_airflow(error)
+            self._fail(error)
         self.defer(
             trigger=AssetArchiveTrigger(
                 conn_id=self.references[0].conn_id,
                 jobs=[job.to_dict() for job in jobs],
                 deadline=time.time() + self.timeout,
+                poll_interval=self.poke_interval if self.poll_interval else None,
                 cancel_on_kill=False,  # whoever submitted them may cancel them
             ),
             method_name="execute_complete",
-            timeout=timedelta(seconds=self.timeout),
+            timeout=timedelta(seconds=self.timeout) + BACKSTOP,
         )
         raise AssertionError("defer() returned")  # it raises; its annotation does not say so
 
@@ -104,7 +121,15 @@ class AssetArchiveSensor(BaseSensorOperator):
         try:
             return self._result([ensure_succeeded(end) for end in read_ends(event)])
         except AssetsError as error:
-            raise_for_airflow(error)
+            self._fail(error)
+
+    def _fail(self, error: AssetsError) -> NoReturn:
+        """End as a sensor ends, whichever way it has waited."""
+        if self.soft_fail or self.never_fail:
+            raise AirflowSkipException(f"{type(error).__name__}: {error.message}") from error
+        if isinstance(error, JobTimeoutError):
+            raise AirflowSensorTimeout(error.message) from error
+        raise_for_airflow(error)
 
     def _result(self, jobs: Sequence[ArchiveJob]) -> list[Data]:
         return [

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextvars import copy_context
+from datetime import timedelta
 from functools import partial
 from typing import Any, cast
 
@@ -16,8 +17,10 @@ from airflow_provider_assets.sansio.jobs import ArchiveJob, Data
 from airflow_provider_assets.triggers.events import AssetArchiveEventTrigger
 from airflow_provider_assets.triggers.poller import End, connection_for, shared
 
-__all__ = ["AssetArchiveEventTrigger", "AssetArchiveTrigger", "describe", "read_ends"]
+__all__ = ["BACKSTOP", "AssetArchiveEventTrigger", "AssetArchiveTrigger", "describe", "read_ends"]
 
+# The deadline ends the wait in the trigger; Airflow's is only the backstop behind it.
+BACKSTOP = timedelta(minutes=5)
 # As long as Airflow's own default for it, `[triggerer] on_kill_timeout`.
 ON_KILL_SECONDS = 30.0
 

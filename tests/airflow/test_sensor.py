@@ -1,0 +1,94 @@
+"""A sensor ends the same way whether it pokes or is deferred."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import pytest
+from airflow.sdk import task
+from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
+from exported import archive
+
+from airflow_provider_assets.sensors.archive import AssetArchiveSensor
+from airflow_provider_assets.triggers.archive import BACKSTOP
+
+pytestmark = pytest.mark.airflow
+MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferred"])
+SKIPS = pytest.mark.parametrize("skips", ["soft_fail", "never_fail"])
+
+
+def waiting(**arguments):
+    arguments = {"poke_interval": 0.1, **arguments}
+
+    def build():
+        submitted = archive(wait_for_completion=False)
+        AssetArchiveSensor(task_id="wait", archives=submitted.output, **arguments)
+
+    return build
+
+
+@MODES
+def test_a_timeout_is_a_sensors_timeout_and_is_not_tried_again(airflow, sandbox, deferrable):
+    sandbox.fault("job:stuck")
+    run = airflow(waiting(deferrable=deferrable, timeout=0.5, retries=2))
+    assert isinstance(run.error, AirflowSensorTimeout)
+    assert len(run.tries) == 1
+
+
+@MODES
+@SKIPS
+def test_a_failure_skips_where_that_is_wanted(airflow, sandbox, deferrable, skips):
+    sandbox.fault("job:failed")
+    run = airflow(waiting(deferrable=deferrable, **{skips: True}))
+    assert run.states["wait"] == "skipped", run.tries
+
+
+@MODES
+def test_a_timeout_skips_where_that_is_wanted(airflow, sandbox, deferrable):
+    sandbox.fault("job:stuck")
+    run = airflow(waiting(deferrable=deferrable, timeout=0.5, soft_fail=True))
+    assert run.states["wait"] == "skipped", run.tries
+
+
+@MODES
+def test_no_archives_are_waited_for_at_once(airflow, sandbox, deferrable):
+    @task
+    def none():
+        return []
+
+    run = airflow(
+        lambda: AssetArchiveSensor(task_id="wait", archives=none(), deferrable=deferrable)
+    )
+    assert run.result("wait") == []
+    assert sandbox.stats()["totals"]["requests"] == 0
+
+
+def deferred(airflow, **arguments):
+    """How a sensor leaves for the triggerer."""
+    caught = []
+
+    class Sensor(AssetArchiveSensor):
+        def defer(self, **how):
+            caught.append(how)
+            raise AirflowSkipException
+
+    def build():
+        submitted = archive(wait_for_completion=False)
+        Sensor(task_id="wait", archives=submitted.output, deferrable=True, **arguments)
+
+    airflow(build)
+    return caught[0]
+
+
+def test_our_deadline_comes_before_airflows(airflow, sandbox):
+    sandbox.fault("job:stuck")
+    how = deferred(airflow, timeout=100)
+    assert how["timeout"] == timedelta(seconds=100) + BACKSTOP
+    assert 0 < how["trigger"].deadline - time.time() <= 100
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, None), ({"poke_interval": 7}, 7.0)])
+def test_the_pace_is_the_vendors_own_unless_one_is_given(airflow, sandbox, given, expected):
+    sandbox.fault("job:stuck")
+    assert deferred(airflow, **given)["trigger"].poll_interval == expected
