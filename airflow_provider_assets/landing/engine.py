@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from airflow_provider_assets.landing import manifest as records
+from airflow_provider_assets.landing.claim import release
 from airflow_provider_assets.landing.crc import crc32
 from airflow_provider_assets.landing.fetch import land_one
 from airflow_provider_assets.landing.job import Job, Meter
@@ -126,6 +127,7 @@ def _land_inside(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
 def _commit(job: Job, record: Manifest, files: list[Entry]) -> None:
     document = record.document(files)
     job.store.put(job.manifest_key, document, crc32=crc32(document, 0), overwrite=True)
+    release(job)
 
 
 def land(

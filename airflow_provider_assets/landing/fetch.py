@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from airflow_provider_assets.landing.audit import Audit
+from airflow_provider_assets.landing.claim import claimed
 from airflow_provider_assets.landing.crew import Crew
 from airflow_provider_assets.landing.describe import describe_file
 from airflow_provider_assets.landing.job import Job
@@ -18,7 +19,7 @@ from airflow_provider_assets.landing.pump import Board, Feed, Loading, Pump
 from airflow_provider_assets.landing.resume import Checkpoint, chain, load, save
 from airflow_provider_assets.landing.single import InOrder, Single
 from airflow_provider_assets.landing.source import Download, SourceChangedError
-from airflow_provider_assets.landing.store import PartWriter, Stored, Whole
+from airflow_provider_assets.landing.store import PartWriter, Stored, Whole, gently
 from airflow_provider_assets.landing.tuner import START, Tuner
 from airflow_provider_assets.landing.wire import Wire
 from airflow_provider_assets.sansio.errors import (
@@ -123,7 +124,8 @@ class Transfer:
 
     def _publish(self, whole: Whole) -> Stored:
         assert self._writer is not None  # noqa: S101  # for the type checker: prepared before
-        return self._writer.commit(whole, overwrite=self.job.overwrite)
+        with claimed(self.job) as overwrite:
+            return self._writer.commit(whole, overwrite=overwrite)
 
     def _pump(self, download: Download, pump: Pump, wire: Wire) -> Whole:
         options, board = self.job.options, pump.board
@@ -219,7 +221,7 @@ class Transfer:
             self._writer.keep()
             return
         save(self.job.state, self.job.key, None)
-        self._writer.abort()
+        gently(self._writer.abort)
 
 
 def _feed(audit: Feed, read: Callable[[int, memoryview], object], start: int, end: int) -> None:

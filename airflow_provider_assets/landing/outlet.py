@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.crc import combine_all, crc32
 from airflow_provider_assets.landing.memory import Memory
-from airflow_provider_assets.landing.store import Part, PartWriter, Store, Whole
+from airflow_provider_assets.landing.store import Part, PartWriter, Store, Whole, gently
 
 
 @dataclass(slots=True)
@@ -71,7 +71,7 @@ class Outlet:
         self.settle()
         whole = self.whole()
         self._writer.commit(whole, overwrite=self.overwrite)
-        self._writer.abort()
+        gently(self._writer.abort)
         return whole
 
     @property
@@ -99,7 +99,7 @@ class Outlet:
             self.memory.release(self._buffer)
             self._buffer = None
         if self._writer:
-            self._writer.abort()
+            gently(self._writer.abort)
 
     def _finish_small(self) -> Whole:
         buffer, self._buffer = self._buffer, None

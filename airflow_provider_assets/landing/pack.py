@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.audit import Audit
+from airflow_provider_assets.landing.claim import claimed
 from airflow_provider_assets.landing.crc import crc32
 from airflow_provider_assets.landing.crew import Crew
 from airflow_provider_assets.landing.describe import describe_object
@@ -250,8 +251,9 @@ def land_packed(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Ent
         try:
             entries = Packer(job, ZipWriter(outlet, audit)).run(sources)
             audit.close()
-            whole = outlet.finish()
-            outlet.settle()
+            with claimed(job) as outlet.overwrite:
+                whole = outlet.finish()
+                outlet.settle()
         except BaseException:
             outlet.abort()
             raise

@@ -6,13 +6,23 @@ or by :meth:`PartWriter.commit`, which verifies before it publishes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 
 MIB = 1 << 20
+_log = logging.getLogger(__name__)
+
+
+def gently(clean: Callable[[], object]) -> None:
+    """Clean up. A failure of that fails nothing: what stays is swept by the next landing of its key."""
+    try:
+        clean()
+    except (AssetsError, OSError) as error:
+        _log.warning("Something could not be cleaned up beside what landed: %s", error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -263,23 +263,21 @@ class S3Writer:
         except AssetsError as error:
             return self.store.settle(self.key, error, whole)
         self.upload = ""
-        self.store.delete(self.key + _MARK)
         return Stored(whole.size, whole.crc32)
 
     def keep(self) -> None:
         """The upload stays."""
 
     def abort(self) -> None:
-        """AbortMultipartUpload; an upload that is gone is fine."""
-        if not self.upload:
-            return
+        """AbortMultipartUpload, unless it is complete or gone; and remove the mark."""
         try:
-            call(
-                f"cannot abort the upload to {self.store.uri(self.key)}",
-                lambda: self.store.client.abort_multipart_upload(
-                    Bucket=self.store.bucket, Key=self.key, UploadId=self.upload
-                ),
-            )
+            if self.upload:
+                call(
+                    f"cannot abort the upload to {self.store.uri(self.key)}",
+                    lambda: self.store.client.abort_multipart_upload(
+                        Bucket=self.store.bucket, Key=self.key, UploadId=self.upload
+                    ),
+                )
         except AssetsError as error:
             if error.code != "NoSuchUpload":
                 raise

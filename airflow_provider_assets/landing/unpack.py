@@ -21,7 +21,7 @@ from airflow_provider_assets.landing.model import MIB
 from airflow_provider_assets.landing.names import Names
 from airflow_provider_assets.landing.outlet import Outlet
 from airflow_provider_assets.landing.resume import proven
-from airflow_provider_assets.landing.store import Part, PartWriter, Whole
+from airflow_provider_assets.landing.store import Part, PartWriter, Whole, gently
 from airflow_provider_assets.landing.wire import Wire
 from airflow_provider_assets.landing.zipformat import STORED, Member
 from airflow_provider_assets.landing.zipindex import HEADER, Extent, payload
@@ -120,7 +120,7 @@ class Unpacker:
         """Remove what is neither published nor wanted any more."""
         for large in self._open:
             if large.writer:
-                large.writer.abort()
+                gently(large.writer.abort)
 
     def _keep_what_landed(self) -> None:
         members = {self._keys.get(e.member.offset, ""): e.member for e in self.extents}
@@ -211,7 +211,8 @@ class Unpacker:
         whole = Whole(sum(part.size for part in large.parts), crc)
         check(member, whole)
         writer.commit(whole, overwrite=self.job.overwrite)
-        writer.abort()
+        large.writer = None
+        gently(writer.abort)
         self._landed(large.key, whole)
 
     def _inflate_large(self, wire: Wire, extent: Extent) -> None:

@@ -1,0 +1,79 @@
+"""What happens around the moment in which an object appears."""
+
+from __future__ import annotations
+
+import zlib
+
+import pytest
+from landing_kit import contents, leftovers, linked, noise, zipped
+from test_resume import FACTS
+
+from airflow_provider_assets.landing import S3Store, engine, land
+from airflow_provider_assets.sansio.errors import InvalidRequestError, TransferInterruptedError
+
+SMALL, BIG = (zipped({"a": noise(size)}) for size in (1000, 11_000_000))
+ALL = ["local", "s3", "azure", "gcs", "fsspec_memory"]
+
+
+@pytest.fixture(params=ALL)
+def store(request):
+    return request.getfixturevalue(request.param)
+
+
+class Killed(BaseException):
+    """The end of the process."""
+
+
+def killed_before_the_manifest(monkeypatch, sources, store, **how):
+    def die(job, record, files):
+        raise Killed
+
+    with monkeypatch.context() as dying:
+        dying.setattr(engine, "_commit", die)
+        with pytest.raises(Killed):
+            land(sources, store, **how)
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["one", "packed"])
+@pytest.mark.parametrize("data", [SMALL, BIG], ids=["one part", "many parts"])
+def test_our_own_object_without_a_manifest_is_replaced(
+    store, origin, quick, monkeypatch, data, many
+):
+    def sources(last):
+        made = [linked(origin, data, "export.zip"), linked(origin, last, "last")]
+        return made if many else [linked(origin, last, "export.zip")]
+
+    how = {"options": quick, "name": "night.zip"}
+    newer = zipped({"b": noise(5000)})
+    killed_before_the_manifest(monkeypatch, sources(data), store, facts=FACTS, **how)
+    old = contents(store, "night.zip")
+    with pytest.raises(InvalidRequestError, match="overwrite"):
+        land(sources(newer), store, facts={"fingerprint": "day"}, **how)
+    assert contents(store, "night.zip") == old
+    land(sources(newer), store, facts=FACTS, **how)
+    assert contents(store, "night.zip") not in (None, old)
+    assert set(store.sizes("")) == {"night.zip", "night.zip.manifest.json"}
+    assert not leftovers(store)
+
+
+def test_a_refused_publish_leaves_no_mark(store, origin, quick):
+    store.put("export.zip", b"precious", crc32=zlib.crc32(b"precious"), overwrite=True)
+    with pytest.raises(InvalidRequestError, match="overwrite"):
+        land([linked(origin, SMALL)], store, options=quick, facts=FACTS)
+    assert set(store.sizes("")) == {"export.zip"}
+
+
+def test_a_failed_clean_up_does_not_fail_a_landing_that_is_published(
+    store, origin, quick, monkeypatch, caplog
+):
+    def fail(self, key):
+        raise TransferInterruptedError("the store is away")
+
+    monkeypatch.setattr(type(store), "delete", fail)
+    land([linked(origin, BIG)], store, options=quick, facts=FACTS)
+    assert contents(store, "export.zip") == BIG
+    assert "could not be cleaned up" in caplog.text
+    assert land([linked(origin, BIG)], store, options=quick, facts=FACTS).skipped
+    monkeypatch.undo()
+    if isinstance(store, S3Store):
+        store.delete("export.zip.landing")
