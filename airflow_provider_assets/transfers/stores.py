@@ -33,6 +33,11 @@ def open_destination(url: str) -> Destination:
     """
     parts = urlsplit(url)
     if parts.scheme in {"", "file"}:
+        if parts.netloc not in {"", "localhost"}:
+            raise InvalidRequestError(
+                f"destination {url!r} names the machine {parts.netloc!r}; a folder of this one has "
+                f"three slashes: file:///{parts.netloc}{parts.path}"
+            )
         return Destination(_local(url, parts.path))
     bucket = parts.netloc.rpartition("@")[2]
     if not bucket:

@@ -16,6 +16,7 @@ from airflow_provider_assets.sensors.archive import AssetArchiveSensor
 from airflow_provider_assets.transfers.archive_to_object_storage import (
     ArchiveToObjectStorageOperator,
 )
+from airflow_provider_assets.transfers.stores import open_destination
 
 pytestmark = pytest.mark.airflow
 MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferred"])
@@ -170,6 +171,16 @@ def test_a_destination_that_is_not_known_is_named(airflow, sandbox):
     assert type(run.error) is errors.InvalidRequestError
     assert "No filesystem registered for scheme ftp" in str(run.error)
     assert len(run.tries) == 1
+
+
+def test_a_folder_with_two_slashes_is_no_machine_of_that_name():
+    with pytest.raises(errors.InvalidRequestError, match="slashes: file:///tmp/landed/"):
+        open_destination("file://tmp/landed/")
+
+
+def test_a_folder_may_name_this_machine(tmp_path):
+    for url in (tmp_path.as_uri(), f"file://localhost{tmp_path}/", f"{tmp_path}"):
+        assert open_destination(url).store.uri("a") == f"{tmp_path.as_uri()}/a"
 
 
 # --- what Airflow does with an error ---------------------------------------------------------
