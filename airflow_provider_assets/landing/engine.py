@@ -16,8 +16,8 @@ from airflow_provider_assets.landing.job import Job, Meter
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.model import LEAST_MEMORY, LandingOptions, Progress, Source
 from airflow_provider_assets.landing.resume import forget_files, load
-from airflow_provider_assets.landing.store import Store
-from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.landing.store import Store, gently
+from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
 from airflow_provider_assets.sansio.messages import JSON
 
 STAGING = ".staging/"
@@ -121,7 +121,11 @@ def _land_inside(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
         stage.store.sweep([stage.key])
         kept, inside = land_one(stage, resolved)
         _commit(stage, kept, inside)
-    return land_staged(job, stage.key, kept.bytes)
+    try:
+        return land_staged(job, stage.key, kept.bytes)
+    except IntegrityError:
+        _clear_stage(job)  # the next attempt would find it again
+        raise
 
 
 def _commit(job: Job, record: Manifest, files: list[Entry]) -> None:
@@ -198,11 +202,12 @@ def _land(job: Job, sources: Sequence[Source]) -> Manifest:
     if before and before.is_due_again(job):
         job = replace(job, overwrite=True)  # what stands there is our own
     elif before and before.is_whole(job):
+        _clear_stage(job)
         return replace(before.record, skipped=True)
     record, files = _move(job, sources)
     _commit(job, record, files)
+    _clear_stage(job)
     if job.layout == "files":
-        _clear_stage(job)
         forget_files(job)
     job.meter.finish()
     return record
@@ -210,6 +215,11 @@ def _land(job: Job, sources: Sequence[Source]) -> Manifest:
 
 def _clear_stage(job: Job) -> None:
     stage = replace(job, prefix=f"{job.prefix}{STAGING}")
-    if job.store.head(stage.manifest_key):
-        job.store.delete(stage.key)
-        job.store.delete(stage.manifest_key)
+
+    def clear() -> None:
+        if job.store.head(stage.manifest_key):
+            job.store.delete(stage.key)
+            job.store.delete(stage.manifest_key)
+
+    if job.layout == "files":
+        gently(clear)

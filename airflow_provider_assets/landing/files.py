@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +24,7 @@ from airflow_provider_assets.landing.unpack import WINDOW, Reader, Unpacker
 from airflow_provider_assets.landing.unpack_stream import StreamUnpacker
 from airflow_provider_assets.landing.wire import Wire
 from airflow_provider_assets.landing.zipindex import Extent, read_index
+from airflow_provider_assets.landing.zipscan import ZipScanner
 from airflow_provider_assets.sansio.errors import IntegrityError, TransferInterruptedError
 
 _SIDE_BY_SIDE = 8  # uploads
@@ -42,6 +43,19 @@ class StoredReader:
         """Fill *view* from *offset* on."""
         self.store.read(self.key, offset, view)
 
+    def stream(self, total: int) -> Callable[[memoryview], int]:
+        """What reads it from its start to its end, as a stream would be."""
+        at = 0
+
+        def read(view: memoryview) -> int:
+            nonlocal at
+            size = min(len(view), total - at)
+            self.store.read(self.key, at, view[:size])
+            at += size
+            return size
+
+        return read
+
 
 def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
     """Land the files inside the zip that *source* brings; any other file lands as it is.
@@ -55,8 +69,9 @@ def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
         download.open(wire, FIRST)
         job.meter.begin(download.total)
         if not download.ranged or download.total is None:
-            entries = _unpack_stream(job, download, stop)
-            return describe_files(job, entries, known_length=download.total is not None), entries
+            entries, is_zip = _unpack_stream(job, download.read_stream, stop)
+            known = download.total is not None
+            return describe_files(job, entries, known_length=known, zipped=is_zip), entries
         extents = read_index(partial(download.read, other), download.total, most=_DIRECTORY)
         if extents is not None:
             there = stored_files(job, f"{download.validator} {download.total}")
@@ -74,13 +89,17 @@ def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
 
 
 def land_staged(job: Job, key: str, total: int) -> tuple[Manifest, list[Entry]]:
-    """Land the files inside the zip that is in the store already, under *key*."""
-    reader, wire = StoredReader(job.store, key), Wire()
+    """Land the files inside the zip that is in the store already, under *key*; any other as it is.
+
+    :raises IntegrityError: if it is a damaged zip.
+    """
+    reader, wire, stop = StoredReader(job.store, key), Wire(), threading.Event()
     extents = read_index(partial(reader.read, wire), total, most=_DIRECTORY)
     if extents is None:
-        raise IntegrityError(f"{job.store.uri(key)} is no zip archive")
+        entries, is_zip = _unpack_stream(job, reader.stream(total), stop)
+        return describe_files(job, entries, zipped=is_zip), entries
     there = stored_files(job, f"{key} {total}")
-    entries = _unpack_ranged(job, reader, extents, threading.Event(), wire, there=there)
+    entries = _unpack_ranged(job, reader, extents, stop, wire, there=there)
     return describe_files(job, entries), entries
 
 
@@ -116,18 +135,21 @@ def _tuner(job: Job, memory: Memory) -> Tuner:
     return Tuner(most, workers=_SIDE_BY_SIDE, window=0.4)
 
 
-def _unpack_stream(job: Job, download: Download, stop: threading.Event) -> list[Entry]:
+def _unpack_stream(
+    job: Job, read: Callable[[memoryview], int], stop: threading.Event
+) -> tuple[list[Entry], bool]:
+    """What landed, and whether it was in a zip."""
     memory = Memory(job.options.max_memory // 2)
     buffer = memoryview(bytearray(MIB))
     with ThreadPoolExecutor(_SIDE_BY_SIDE, "landing") as pool:
         unpacker = StreamUnpacker(job, memory, part_size(job), pool)
         try:
-            count = download.read_stream(buffer)
+            count = read(buffer)
             scanner = unpacker.scanner_for(buffer[:count])
             while count:
                 scanner.feed(buffer[:count])
                 job.meter.tick()
-                count = download.read_stream(buffer)
+                count = read(buffer)
             scanner.close()
             unpacker.close()
         except BaseException:
@@ -135,4 +157,4 @@ def _unpack_stream(job: Job, download: Download, stop: threading.Event) -> list[
             memory.stop()
             unpacker.abort()
             raise
-    return unpacker.entries
+    return unpacker.entries, isinstance(scanner, ZipScanner)

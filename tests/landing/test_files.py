@@ -11,7 +11,7 @@ from landing_kit import contents, leftovers, linked, noise
 from origin import Fault
 from test_zipscan import archive
 
-from airflow_provider_assets.landing import LandingOptions, LocalStore, land
+from airflow_provider_assets.landing import LandingOptions, land
 from airflow_provider_assets.landing.store import Rules
 from airflow_provider_assets.sansio.errors import AssetsError, IntegrityError, InvalidRequestError
 
@@ -166,32 +166,6 @@ def test_drops_and_refusals_do_not_harm(local, origin, quick):
     )
     land([linked(origin, KINDS["deflated"])], local, prefix="out/", layout="files", options=quick)
     assert landed(local, "out/") == expected(KINDS["deflated"])
-
-
-def test_a_staged_package_is_not_asked_for_again(local, origin, quick, monkeypatch):
-    source = linked(origin, KINDS["stored"], single_use=True)
-    put, calls = LocalStore.put, []
-
-    def failing(self, key, data, **how):
-        calls.append(key)
-        if len(calls) == 20:
-            raise IntegrityError("the disk is on fire")
-        return put(self, key, data, **how)
-
-    monkeypatch.setattr(LocalStore, "put", failing)
-    with pytest.raises(IntegrityError):
-        land(
-            [source],
-            local,
-            prefix="out/",
-            layout="files",
-            options=quick,
-            facts={"fingerprint": "f"},
-        )
-    monkeypatch.undo()
-    land([source], local, prefix="out/", layout="files", options=quick, facts={"fingerprint": "f"})
-    assert landed(local, "out/") == expected(KINDS["stored"])
-    assert len(origin.seen) == 1
 
 
 @pytest.mark.parametrize("way", ["ranged", "one pass"], indirect=True)

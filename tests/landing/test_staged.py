@@ -1,0 +1,67 @@
+"""Packages that come once and are unpacked: kept whole until their files have landed."""
+
+from __future__ import annotations
+
+import pytest
+from landing_kit import contents, linked, noise
+from test_files import FILES, KINDS, expected, landed
+
+from airflow_provider_assets.landing import LocalStore, engine, land
+from airflow_provider_assets.sansio.errors import IntegrityError, TransferInterruptedError
+
+HOW = {"prefix": "out/", "layout": "files", "facts": {"fingerprint": "f"}}
+
+
+def test_a_staged_package_is_not_asked_for_again(local, origin, quick, monkeypatch):
+    source = linked(origin, KINDS["stored"], single_use=True)
+    put, calls = LocalStore.put, []
+
+    def failing(self, key, data, **how):
+        calls.append(key)
+        if len(calls) == 20:
+            raise TransferInterruptedError("the disk is on fire")
+        return put(self, key, data, **how)
+
+    monkeypatch.setattr(LocalStore, "put", failing)
+    with pytest.raises(TransferInterruptedError):
+        land([source], local, options=quick, **HOW)
+    monkeypatch.undo()
+    land([source], local, options=quick, **HOW)
+    assert landed(local, "out/") == expected(KINDS["stored"])
+    assert len(origin.seen) == 1
+
+
+def test_a_package_that_cannot_be_unpacked_is_not_found_again(local, origin, quick):
+    damaged = bytearray(KINDS["stored"])
+    damaged[damaged.index(FILES["images/030.png"]) + 1000] ^= 255
+    for data in (bytes(damaged), bytes(damaged)[:-30]):
+        source = linked(origin, data, single_use=True)
+        with pytest.raises(IntegrityError):
+            land([source], local, options=quick, verify=False, **HOW)
+        assert ".staging" not in " ".join(local.sizes(""))
+    land([linked(origin, KINDS["stored"], single_use=True)], local, options=quick, **HOW)
+    assert landed(local, "out/") == expected(KINDS["stored"])
+
+
+@pytest.mark.parametrize("size", [0, 3_000_000])
+def test_a_package_that_is_no_archive_lands_as_it_is(local, origin, quick, size):
+    picture = noise(size)
+    source = linked(origin, picture, "a.png", single_use=True)
+    manifest = land([source], local, options=quick, **HOW)
+    assert landed(local, "out/") == {"a.png": picture}
+    assert "zip_structure" not in manifest.verified
+
+
+def test_a_stage_that_could_not_be_cleared_is_cleared_by_the_next_attempt(
+    local, origin, quick, monkeypatch
+):
+    def fail(self, key):
+        raise TransferInterruptedError("the disk is away")
+
+    source = linked(origin, KINDS["stored"], single_use=True)
+    with monkeypatch.context() as away:
+        away.setattr(LocalStore, "delete", fail)
+        land([source], local, options=quick, **HOW)
+    assert contents(local, f"out/{engine.STAGING}export.zip") is not None
+    assert land([source], local, options=quick, **HOW).skipped
+    assert landed(local, "out/") == expected(KINDS["stored"])
