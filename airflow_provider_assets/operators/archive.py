@@ -32,7 +32,7 @@ from airflow_provider_assets.operators.batches import (
     waiting_for,
 )
 from airflow_provider_assets.operators.ledger import Entry, Ledger
-from airflow_provider_assets.operators.selection import Selection, choice, seconds
+from airflow_provider_assets.operators.selection import Selection, choice, plain, seconds
 from airflow_provider_assets.operators.watermark import Watermark
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -203,7 +203,8 @@ class AssetArchiveOperator(BaseOperator):
         return selection
 
     def _ledger(self, context: Context) -> Ledger:
-        return Ledger(context, [self.conn_id, self.items, self.select, self.window, self.options])
+        inputs = [self.conn_id, self.items, self.select, self.window, self.options]
+        return Ledger(context, plain(inputs))
 
     def _advance(self, context: Context, ledger: Ledger, entries: list[Entry]) -> list[Data]:
         """Start and wait for wave after wave: some vendors take one job at a time."""

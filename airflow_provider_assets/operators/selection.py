@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import cast
@@ -49,13 +49,22 @@ def choice(value: str, name: str, allowed: tuple[str, ...]) -> None:
         raise InvalidRequestError(f"{name}={value!r} is none of {', '.join(allowed)}")
 
 
+def plain(value: object) -> object:
+    """*value* with lists in the places of other sequences, such as what a mapped task returned."""
+    if isinstance(value, Mapping):
+        return {name: plain(one) for name, one in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(one) for one in value[:]]  # one request for a slice, not one for each result
+    return value
+
+
 def mapping(value: object, name: str) -> dict[str, JSON]:
-    """*value* as a mapping.
+    """*value* as a mapping of JSON.
 
     :raises InvalidRequestError: naming the field, and the usual cause where it is text.
     """
     if isinstance(value, Mapping):
-        return dict(value)
+        return cast("dict[str, JSON]", plain(value))
     hint = (
         "; a template renders to text unless the DAG has render_template_as_native_obj=True"
         if isinstance(value, str)

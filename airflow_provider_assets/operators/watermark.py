@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from airflow_provider_assets._airflow import window_of
+from airflow_provider_assets.operators.selection import mapping
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import fingerprint
 from airflow_provider_assets.sansio.messages import JSON
@@ -37,7 +38,8 @@ class Watermark:
                 "tell consumers before anything has landed)"
             )
         self._store, self._task = store, context.get("task_state_store")
-        self._key = f"{KEY}.{fingerprint([conn_id, dict(select or {})])[:16]}"
+        query = fingerprint([conn_id, mapping(select or {}, "select")])
+        self._key = f"{KEY}.{query[:16]}"
         # A backfill exports the past; the nightly run must not go on from there.
         self._advances = context["dag_run"].run_type != "backfill"
 

@@ -18,6 +18,7 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.messages import JSON
 
 VERSION = 1
+MAP_OVER = "; map over it with .expand(archive=...), and flatten first what a mapped task returned"
 Data = dict[str, JSON]
 T = TypeVar("T")
 
@@ -290,7 +291,8 @@ def _typed(data: Mapping[str, JSON], key: str, kind: type[T]) -> T:
 
 def _check(data: Mapping[str, JSON], what: str) -> None:
     if not isinstance(data, Mapping):
-        raise InvalidRequestError(f"{what}: expected a mapping, got {type(data).__name__}")
+        hint = MAP_OVER if isinstance(data, list) else ""
+        raise InvalidRequestError(f"{what}: expected a mapping, got {type(data).__name__}{hint}")
     version = data.get("version")
     if version != VERSION:
         raise InvalidRequestError(

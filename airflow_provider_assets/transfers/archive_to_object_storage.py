@@ -47,7 +47,8 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     without its entries.
 
     :param archive: one of the references that ``AssetArchiveOperator`` or ``AssetArchiveSensor``
-        returned; map over them with ``.expand(archive=archive.output)``.
+        returned; map over them with ``.expand(archive=archive.output)``. A mapped archive task returns
+        lists: let a task between flatten them, ``[one for many in archives for one in many]``.
     :param destination: Airflow object storage URL, ``s3://conn_id@bucket/prefix/`` or ``file:///...``.
     :param layout: ``archive`` lands one object, ``files`` one object per file.
     :param name: of the object, without ending; default is made of vendor, window (or, for named items,

@@ -3,9 +3,10 @@ from __future__ import annotations
 import copy
 
 import pytest
-from airflow.sdk import Asset, AssetAlias
+from airflow.sdk import Asset, AssetAlias, task
 from exported import CONN, archive, archives, assert_as_served, export, exportable, ids_in, read
 
+from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.sensors.archive import AssetArchiveSensor
 from airflow_provider_assets.transfers.archive_to_object_storage import (
     ArchiveToObjectStorageOperator,
@@ -205,6 +206,45 @@ def test_inputs_may_be_templates(airflow, sandbox):
     assert window["request"]["window"] == ["2026-01-05T00:00:00.000Z", "2026-01-07T00:00:00.000Z"]
     found = sorted(window["request"]["items"]["asset_ids"])
     assert found == exportable(sandbox, "2026-01-05", "2026-01-07")
+
+
+@MODES
+def test_what_mapped_tasks_found_can_be_exported_and_flattened_to_be_landed(
+    airflow, sandbox, folder, deferrable
+):
+    ids = exportable(sandbox, "2026-01-05", "2026-01-06")
+
+    @task
+    def find(number):
+        return ids[number]
+
+    @task
+    def flat(archives):
+        return [one for many in archives for one in many]
+
+    def build():
+        items = {"asset_ids": find.expand(number=[0, 1, 2])}
+        mapped = AssetArchiveOperator.partial(
+            task_id="archive", conn_id=CONN, poll_interval=0.1, deferrable=deferrable
+        ).expand(items=[items])
+        ArchiveToObjectStorageOperator.partial(task_id="land", destination=folder.as_uri()).expand(
+            archive=flat(mapped.output)
+        )
+
+    run = airflow(build)
+    assert run.state == "success", run.tries
+    (data,) = archives(read(folder)).values()
+    assert ids_in(data) == ids[:3]
+
+
+def test_a_list_of_archives_is_refused_with_the_way_to_map_over_it(airflow, sandbox, folder):
+    def build():
+        ArchiveToObjectStorageOperator(
+            task_id="land", archive=archive().output, destination=folder.as_uri()
+        )
+
+    error = str(airflow(build).error)
+    assert "got list; map over it with .expand(archive=...), and flatten first" in error
 
 
 BAD = {
