@@ -50,9 +50,10 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         returned; map over them with ``.expand(archive=archive.output)``. A mapped archive task returns
         lists: let a task between flatten them, ``[one for many in archives for one in many]``.
     :param destination: Airflow object storage URL, ``s3://conn_id@bucket/prefix/`` or ``file:///...``.
-    :param layout: ``archive`` lands one object, ``files`` one object per file.
-    :param name: of the object, without ending; default is made of vendor, window (or, for named items,
-        the run's date) and query. The batches of several get their number added.
+    :param layout: ``archive`` lands one object, ``files`` one object per file. Files bear the vendor's
+        names, which runs may share: give each run a folder in *destination*, ``s3://.../{{ ds }}/``.
+    :param name: of the object, or of the manifest of files, without ending; default is made of vendor,
+        window (or, for named items, the run's date) and query. The batches of several get a number.
     :param overwrite: replace what another archive landed under the same name.
     :param verify: read archives through while they pass. Length and checksums are always compared.
     :param sha256: hash what lands; default: up to 256 MiB, and beyond where the store keeps no checksum
