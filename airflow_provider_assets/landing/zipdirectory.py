@@ -19,6 +19,8 @@ from airflow_provider_assets.landing.zipformat import (
 )
 from airflow_provider_assets.sansio.errors import IntegrityError
 
+_END64 = 44  # bytes of a zip64 end after its length
+
 
 @dataclass(frozen=True, slots=True)
 class Want:
@@ -63,6 +65,8 @@ class Directory:
         count, length, at = -1, -1, -1
         if signature == END64:
             (more,) = struct.unpack("<Q", (yield Want(8, exact=True)))
+            if more < _END64:
+                raise IntegrityError("the zip archive is damaged: its zip64 end is too short")
             block = yield Want(min(more, 1 << 16), exact=True)
             count, length, at = struct.unpack_from("<QQQ", block, 20)
             signature = bytes((yield Want(4, exact=True)))

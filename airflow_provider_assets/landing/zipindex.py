@@ -109,7 +109,7 @@ def _wide_start(tail: bytes, end: int, total: int) -> int:
         return int(struct.unpack_from("<L", tail, end + 16)[0])
     (place,) = struct.unpack_from("<Q", tail, at + 8)
     place -= total - len(tail)
-    if place < 0 or tail[place : place + 4] != END64:
+    if not 0 <= place <= len(tail) - _END64 or tail[place : place + 4] != END64:
         raise IntegrityError("the zip archive is damaged: its zip64 end is missing")
     return int(struct.unpack_from("<Q", tail, place + 48)[0])
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from landing_kit import noise
 
 from airflow_provider_assets.landing.crc import combine, combine_all
+from airflow_provider_assets.landing.zipindex import read_index
 from airflow_provider_assets.landing.zipscan import ZipScanner
 from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
 
@@ -190,6 +191,22 @@ def test_checksums_of_pieces_combine_to_that_of_the_whole(pieces):
 @given(st.integers(0, 2**32 - 1), st.integers(1, 2**40))
 def test_combining_zeros_shifts_only(crc, length):
     assert combine(crc, 0, length) == combine(combine(crc, 0, length // 2), 0, length - length // 2)
+
+
+@given(st.integers(0, 60), st.integers(0, 80))
+def test_a_damaged_zip64_end_is_told_as_damage(length, cut):
+    end = struct.pack("<4sQ", b"PK\6\6", length) + bytes(min(length, 44))
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, cut, 1)
+    whole = (
+        end[: cut or None] + locator + struct.pack("<4s4H2LH", b"PK\5\6", *[0xFFFF] * 4, 0, 0, 0)
+    )
+
+    def read(offset, view):
+        view[:] = whole[offset : offset + len(view)]
+
+    for reader in (scan, lambda data: read_index(read, len(data), most=1 << 20)):
+        with pytest.raises(IntegrityError):
+            reader(whole)
 
 
 def test_a_descriptor_of_either_width_is_recognised():
