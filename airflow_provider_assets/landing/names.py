@@ -1,18 +1,21 @@
 r"""Names of files out of an archive, made safe to use as paths and object keys.
 
 An archive's names are input of unknown origin: ``../x``, ``/etc/x``, ``C:\x``, control characters, the
-same name twice. None of them is refused and none is used as it is: what landed is listed in the
-manifest under the name it landed with.
+same name twice, a name that the landing itself uses. None of them is refused and none is used as it
+is: what landed is listed in the manifest under the name it landed with.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 _UNFIT = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
 _DRIVE = re.compile(r"^[A-Za-z]:")
+# What stands beside objects on their way: marks, parts, a package that comes once.
+_OURS = re.compile(r"\.staging|\..*\.part|.*\.(landing|landing\.json|started\.json)", re.IGNORECASE)
 _SEGMENT = 255  # bytes: the limit of common file systems
 _KEY = 900  # bytes: S3 and GCS allow 1,024 with the prefix, Azure 1,024 characters
 
@@ -22,19 +25,23 @@ def safe(name: str) -> str:
     text = unicodedata.normalize("NFC", name).encode("utf-8", "replace").decode()
     text = _DRIVE.sub("", text.replace("\\", "/"))
     segments = [_UNFIT.sub("_", part).strip().rstrip(".") for part in text.split("/")]
-    kept = [_short(part, _SEGMENT) for part in segments if part]
+    kept = [_short(_not_ours(part), _SEGMENT) for part in segments if part]
     path = "/".join(kept) or "unnamed"
     return path if len(path.encode()) <= _KEY else _short(path.replace("/", "_"), _SEGMENT)
 
 
-def _short(name: str, limit: int) -> str:
-    if len(name.encode()) <= limit:
-        return name
+def _not_ours(name: str) -> str:
+    return f"{name}_" if _OURS.fullmatch(name) else name
+
+
+def _short(name: str, limit: int, mark: str = "") -> str:
+    """*name* with *mark* before its extension, in at most *limit* bytes."""
     stem, dot, suffix = name.rpartition(".")
-    if not dot or len(suffix) > 16:  # that is no file name extension
-        stem, suffix = name, ""
-    room = limit - len((dot + suffix).encode() if suffix else b"")
-    return stem.encode()[:room].decode("utf-8", "ignore") + (dot + suffix if suffix else "")
+    if not stem or len(suffix) > 16:  # that is no file name extension
+        stem, dot, suffix = name, "", ""
+    end = mark + dot + suffix
+    room = limit - len(end.encode())
+    return stem.encode()[:room].decode("utf-8", "ignore") + end
 
 
 @dataclass(slots=True)
@@ -46,19 +53,29 @@ class Names:
 
     reserved: frozenset[str] = frozenset()
     _used: set[str] = field(default_factory=set)
+    _folders: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """What is reserved was given already."""
+        self._used |= {name.casefold() for name in self.reserved}
 
     def give(self, name: str) -> str:
-        """A safe name that was not given before: ``a.png``, ``a-2.png``; case counts as the same."""
-        wanted = safe(name)
-        chosen, number = wanted, 1
-        while self._clashes(chosen):
-            number += 1
-            folder, slash, file = wanted.rpartition("/")
-            stem, dot, suffix = file.rpartition(".")
-            marked = f"{stem}-{number}{dot}{suffix}" if stem else f"{file}-{number}"
-            chosen = f"{folder}{slash}{marked}"
-        self._used.add(chosen.casefold())
-        return chosen
+        """A safe name that was not given before: ``a.png``, ``a-2.png``; case counts as the same.
 
-    def _clashes(self, name: str) -> bool:
-        return name.casefold() in self._used or name in self.reserved
+        Nothing is a file and a folder at once, for most file systems cannot have that.
+        """
+        path = ""
+        *folders, file = safe(name).split("/")
+        for folder in folders:
+            path = f"{self._free(path, folder, self._used)}/"
+            self._folders.add(path[:-1].casefold())
+        path = self._free(path, file, self._used, self._folders)
+        self._used.add(path.casefold())
+        return path
+
+    def _free(self, parent: str, wanted: str, *taken: Container[str]) -> str:
+        chosen, number = parent + wanted, 1
+        while any(chosen.casefold() in names for names in taken):
+            number += 1
+            chosen = parent + _short(wanted, _SEGMENT, f"-{number}")
+        return chosen

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_assets.landing.crc import crc32 as crc32_of
 from airflow_provider_assets.landing.store import Held, Part, Rules, Stored, Whole
-from airflow_provider_assets.landing.store_local import taken
+from airflow_provider_assets.landing.store_local import stem, taken
 from airflow_provider_assets.sansio.errors import (
     AuthenticationError,
     IntegrityError,
@@ -106,7 +106,7 @@ class FsspecStore:
     def begin(self, key: str, *, label: str) -> FsspecWriter:
         """Open a temporary name."""
         folder, slash, name = self.path(key).rpartition("/")
-        temporary = f"{folder}{slash}.{name}.landing-{secrets.token_hex(4)}.part"
+        temporary = f"{folder}{slash}.{stem(name)}.landing-{secrets.token_hex(4)}.part"
         if folder:
             _call(f"cannot write to {folder}", lambda: self.fs.makedirs(folder, exist_ok=True))
         file = _call(f"cannot write {self.uri(key)}", lambda: self.fs.open(temporary, "wb"))
@@ -123,7 +123,8 @@ class FsspecStore:
 
     def sweep(self, keys: Collection[str]) -> int:
         """Remove temporary names of dead landings, known by their form."""
-        targets = {self.path(key).rpartition("/")[::2] for key in keys}
+        paths = [self.path(key).rpartition("/")[::2] for key in keys]
+        targets = {(folder, stem(name)) for folder, name in paths}
         stale = 0
         for folder in {folder for folder, _ in targets}:
             for path in self._list(folder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import secrets
@@ -22,6 +23,8 @@ from airflow_provider_assets.sansio.errors import (
 )
 
 _RULES = Rules()
+_ROOM = 255 - 33  # bytes: of a name in common file systems, less what we add
+_UNFIT = re.compile(r"[^0-9A-Za-z]")
 _OURS = re.compile(r"\.(.+)\.[0-9A-Za-z]{1,16}-[0-9a-f]{8}\.part$")
 
 
@@ -91,7 +94,8 @@ class LocalStore:
         target = self._path(key)
         with _told(f"cannot write to {target.parent}"):
             target.parent.mkdir(parents=True, exist_ok=True)
-            part = target.parent / f".{target.name}.{label[:16]}-{secrets.token_hex(4)}.part"
+            mark = _UNFIT.sub("", label)[:16] or "landing"
+            part = target.parent / f".{stem(target.name)}.{mark}-{secrets.token_hex(4)}.part"
             handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         return LocalWriter(target, part, handle)
 
@@ -115,7 +119,7 @@ class LocalStore:
         targets: dict[Path, set[str]] = {}
         for key in keys:
             path = self._path(key)
-            targets.setdefault(path.parent, set()).add(path.name)
+            targets.setdefault(path.parent, set()).add(stem(path.name))
         stale = 0
         for folder, names in targets.items():
             for part in folder.glob(".*.part"):
@@ -220,6 +224,12 @@ def open_store(url: str) -> LocalStore:
     if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
         raise InvalidRequestError(f"not a file:// URL: {parts.scheme}://{parts.netloc}{parts.path}")
     return LocalStore(Path(unquote(parts.path) if parts.scheme else url))
+
+
+def stem(name: str) -> str:
+    """What a hidden file is called after *name*: itself, or its digest where there is no room for more."""
+    raw = name.encode()
+    return name if len(raw) <= _ROOM else hashlib.sha256(raw).hexdigest()
 
 
 def taken(uri: str) -> InvalidRequestError:

@@ -140,6 +140,21 @@ def test_names_cannot_leave_their_folder(local, origin, quick, way):
     }
 
 
+def test_names_that_are_hard_to_store_land(store, origin, quick, way):
+    long = "n" * 251 + ".png"
+    files = {long: b"1", long.upper(): b"2", "a": b"3", "a/b.txt": b"4", ".staging/export.zip": b"5",
+             "EXPORT.zip.manifest.json": b"6", "big": noise(9_000_000), "big.landing/1": b"7",
+             "big.landing": b"8"}  # fmt: skip
+    source = linked(origin, archive(files), **way)
+    manifest = land(
+        [source], store, prefix="out/", layout="files", options=quick, facts={"fingerprint": "a/b"}
+    )
+    found = landed(store, "out/")
+    assert sorted(found.values()) == sorted(files.values())
+    assert manifest.entries == len(found) == len(files)
+    assert not leftovers(store)
+
+
 def test_an_archive_over_the_limits_is_refused_before_anything_lands(local, origin):
     data = archive({"zeros": bytes(3_000_000)}, method=zipfile.ZIP_DEFLATED)
     with pytest.raises(InvalidRequestError, match="unpacks to"):

@@ -83,14 +83,41 @@ def test_a_safe_name_never_leads_out_of_its_folder(name):
 
 
 @given(
-    st.lists(st.sampled_from(["a.png", "A.png", "a-2.png", "b/a.png", ".hidden", "x"]), max_size=20)
+    st.lists(
+        st.sampled_from(
+            [
+                "a.png",
+                "A.png",
+                "a-2.png",
+                "b/a.png",
+                ".hidden",
+                "x",
+                "X/y",
+                "b",
+                "a.png/c",
+                "n" * 255,
+            ]
+        ),
+        max_size=20,
+    )
 )
 def test_every_entry_gets_a_name_of_its_own(names):
-    given_out = [Names().give(name) for name in names[:1]]
     names_of_one = Names(frozenset({"x"}))
     given_out = [names_of_one.give(name) for name in names]
     assert len({name.casefold() for name in given_out}) == len(names)
     assert "x" not in given_out
+    folders = {name.casefold().rpartition("/")[0] for name in given_out}
+    assert not folders & {name.casefold() for name in [*given_out, "x"]}
+    assert all(len(part.encode()) <= 255 for name in given_out for part in name.split("/"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.landing", "b/A.LANDING/c", "a.landing.json", ".staging/a", "n.started.json", ".a.1-2.part"],
+)
+def test_no_entry_gets_a_name_that_the_landing_uses_itself(name):
+    assert safe(name) != name
+    assert safe(safe(name)) == safe(name)
 
 
 def test_long_names_keep_their_extension():
