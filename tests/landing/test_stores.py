@@ -127,13 +127,14 @@ def test_a_broken_landing_goes_on_or_begins_anew(store, origin, quick):
 def test_a_failed_publish_is_tried_again_without_fetching_anything(
     store, origin, quick, monkeypatch
 ):
-    writer, state = type(store.begin("probe", label="probe")), {}
+    probe, state = store.begin("probe", label="probe"), {}
+    probe.abort()
 
     def fail(self, whole, *, overwrite):
         raise TransferInterruptedError("the store is away")
 
     with monkeypatch.context() as away:
-        away.setattr(writer, "commit", fail)
+        away.setattr(type(probe), "commit", fail)
         with pytest.raises(TransferInterruptedError):
             land([linked(origin, BIG)], store, options=quick, facts=FACTS, state=state)
     state, sent = json.loads(json.dumps(state)), origin.sent
