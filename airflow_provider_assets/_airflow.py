@@ -114,8 +114,13 @@ def window_of(spec: WindowSpec, context: Context, watermark: datetime | None = N
 
 def run_date(context: Context) -> str:
     """The run's date (ISO, UTC), which a retry and a clear keep; "" where it has none."""
-    date = run_facts(context).run_date
+    date = _date(context)
     return iso_ms(date) if date else ""
+
+
+def _date(context: Context) -> datetime | None:
+    run = context["dag_run"]
+    return getattr(run, "logical_date", None) or getattr(run, "run_after", None)
 
 
 def run_facts(context: Context, watermark: datetime | None = None) -> RunFacts:
@@ -125,7 +130,7 @@ def run_facts(context: Context, watermark: datetime | None = None) -> RunFacts:
     timetable = getattr(context.get("dag"), "timetable", None)
     zone = _zone(timetable)
     return RunFacts(
-        run_date=getattr(run, "logical_date", None) or getattr(run, "run_after", None),
+        run_date=_date(context),
         data_interval=(start, end) if start and end else None,
         partition_key=getattr(run, "partition_key", None),
         event_window=_event_window(context),

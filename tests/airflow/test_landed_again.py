@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from airflow_runs import connect
+from airflow_runs import connect, day
 from exported import archives, export, exportable, ids_in, read
 
 from airflow_provider_assets.exports import asset_export
@@ -32,6 +32,17 @@ def test_the_same_named_items_land_every_night_and_a_cleared_night_moves_nothing
     assert cleared.state == "success", cleared.tries
     assert landed(cleared)["skipped"]
     assert read(folder) == stored
+
+
+def test_named_items_of_a_run_without_a_logical_date_take_the_date_it_was_due(
+    airflow, sandbox, folder
+):
+    ids = exportable(sandbox, "2026-01-06", "2026-01-07")
+    dag = airflow.dag(export(folder.as_uri(), items={"asset_ids": ids}))
+    run = airflow.run(dag, None, run_after=day("2026-01-07T03:00:00"))
+    assert run.state == "success", run.tries
+    (name,) = archives(read(folder))
+    assert name.startswith("scenario-20260107T030000-")
 
 
 def test_overwriting_lands_what_a_later_job_archived(airflow, sandbox, folder):
