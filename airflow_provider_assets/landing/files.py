@@ -23,7 +23,7 @@ from airflow_provider_assets.landing.tuner import Tuner
 from airflow_provider_assets.landing.unpack import WINDOW, Reader, Unpacker
 from airflow_provider_assets.landing.unpack_stream import StreamUnpacker
 from airflow_provider_assets.landing.wire import Wire
-from airflow_provider_assets.landing.zipindex import Extent, read_index
+from airflow_provider_assets.landing.zipindex import Extent, Read, read_index
 from airflow_provider_assets.landing.zipscan import ZipScanner
 from airflow_provider_assets.sansio.errors import IntegrityError, TransferInterruptedError
 
@@ -72,7 +72,7 @@ def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
             entries, is_zip = _unpack_stream(job, download.read_stream, stop)
             known = download.total is not None
             return describe_files(job, entries, known_length=known, zipped=is_zip), entries
-        extents = read_index(partial(download.read, other), download.total, most=_DIRECTORY)
+        extents = _index(job, partial(download.read, other), download.total)
         if extents is not None:
             there = stored_files(job, f"{download.validator} {download.total}")
             entries = _unpack_ranged(job, download, extents, stop, wire, there=there)
@@ -94,13 +94,17 @@ def land_staged(job: Job, key: str, total: int) -> tuple[Manifest, list[Entry]]:
     :raises IntegrityError: if it is a damaged zip.
     """
     reader, wire, stop = StoredReader(job.store, key), Wire(), threading.Event()
-    extents = read_index(partial(reader.read, wire), total, most=_DIRECTORY)
+    extents = _index(job, partial(reader.read, wire), total)
     if extents is None:
         entries, is_zip = _unpack_stream(job, reader.stream(total), stop)
         return describe_files(job, entries, zipped=is_zip), entries
     there = stored_files(job, f"{key} {total}")
     entries = _unpack_ranged(job, reader, extents, stop, wire, there=there)
     return describe_files(job, entries), entries
+
+
+def _index(job: Job, read: Read, total: int) -> list[Extent] | None:
+    return read_index(read, total, most=_DIRECTORY, max_entries=job.options.max_entries)
 
 
 def _unpack_ranged(

@@ -69,10 +69,6 @@ def check(member: Member, whole: Whole) -> None:
 def check_limits(members: Sequence[Member], job: Job) -> None:
     """:raises InvalidRequestError: if the archive cannot, or should not, be unpacked."""
     options = job.options
-    if len(members) > options.max_entries:
-        raise InvalidRequestError(
-            f"the archive has {len(members)} entries, more than {options.max_entries}"
-        )
     total = sum(member.size for member in members)
     if total > options.max_unpacked:
         raise InvalidRequestError(

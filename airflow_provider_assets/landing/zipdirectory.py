@@ -17,7 +17,7 @@ from airflow_provider_assets.landing.zipformat import (
     decode_name,
     widen,
 )
-from airflow_provider_assets.sansio.errors import IntegrityError
+from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
 
 _END64 = 44  # bytes of a zip64 end after its length
 
@@ -37,11 +37,12 @@ Parser = Generator[Want, memoryview, None]
 class Directory:
     """What the central directory says.
 
-    :param start: where it begins.
+    :param start: where it begins. :param max_entries: records it may have.
     :ivar members: its records, in its order.
     """
 
     start: int
+    max_entries: int
     members: list[Member] = field(default_factory=list)
     seen: Ledger = field(default_factory=Ledger)
 
@@ -49,10 +50,10 @@ class Directory:
         """Reads from its first *signature* to the end of the archive; *position* tells where it is.
 
         :raises IntegrityError: if it contradicts itself.
+        :raises InvalidRequestError: if it has too many records.
         """
         if signature == EXTRA_DATA:
-            (length,) = struct.unpack("<L", (yield Want(4, exact=True)))
-            yield Want(length, exact=True)
+            yield from _skip_extra_data()
             self.start = position()
             signature = bytes((yield Want(4, exact=True)))
         while signature == CENTRAL:
@@ -92,6 +93,8 @@ class Directory:
             decode_name(tail[:n], flags), size, packed, crc, method, offset, tail[:n], flags
         )
         self.seen.add(member, 0)
+        if self.seen.count > self.max_entries:
+            raise InvalidRequestError(f"the archive has more than {self.max_entries} entries")
         self.members.append(member)
 
     def compare(self, went: Ledger) -> None:
@@ -101,3 +104,10 @@ class Directory:
                 f"the zip archive is damaged: its directory lists {self.seen.count} entries and "
                 f"does not describe the {went.count} that it holds"
             )
+
+
+def _skip_extra_data() -> Parser:
+    # Its length is whatever the archive says, so it is never held as a whole.
+    (left,) = struct.unpack("<L", (yield Want(4, exact=True)))
+    while left:
+        left -= len((yield Want(left, exact=False)))

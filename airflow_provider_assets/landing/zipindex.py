@@ -30,13 +30,14 @@ class Extent:
         return self.member.offset + self.size
 
 
-def read_index(read: Read, total: int, *, most: int) -> list[Extent] | None:
+def read_index(read: Read, total: int, *, most: int, max_entries: int) -> list[Extent] | None:
     """The entries of an archive of *total* bytes, in the order in which they stand in it.
 
     :param read: fills a view with the bytes from an offset on.
-    :param most: bytes that the central directory may have.
+    :param most: bytes that the central directory may have. :param max_entries: its records.
     :returns: None if this is no zip at all.
     :raises IntegrityError: if it contradicts itself, or its end is missing.
+    :raises InvalidRequestError: if it has too many records.
     """
     tail_size = min(total, _END + _LONGEST_COMMENT + _LOCATOR + _END64)
     tail = bytearray(tail_size)
@@ -56,13 +57,13 @@ def read_index(read: Read, total: int, *, most: int) -> list[Extent] | None:
         block = bytes(more) + bytes(tail)
     else:
         block = bytes(tail[start - (total - tail_size) :])
-    return _extents(parse_directory(block, start), start)
+    return _extents(parse_directory(block, start, max_entries), start)
 
 
-def parse_directory(block: bytes, start: int) -> list[Member]:
+def parse_directory(block: bytes, start: int, max_entries: int) -> list[Member]:
     """The records of a central directory that begins at *start* and ends with the archive."""
     at = 4
-    directory = Directory(start)
+    directory = Directory(start, max_entries)
     parser = directory.parse(block[:4], lambda: start + at)
     try:
         want = next(parser)

@@ -149,7 +149,7 @@ class ZipScanner:
         raise IntegrityError(f"bytes follow the end of the zip archive at {self.position - 1}")
 
     def _directory(self, signature: bytes) -> Parser:
-        directory = Directory(self.position - 4)
+        directory = Directory(self.position - 4, self.max_entries)
         yield from directory.parse(signature, lambda: self.position)
         self.members = directory.members
         directory.compare(self.ledger)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import struct
+import tracemalloc
 import zipfile
 import zlib
 
@@ -193,9 +194,9 @@ def test_combining_zeros_shifts_only(crc, length):
     assert combine(crc, 0, length) == combine(combine(crc, 0, length // 2), 0, length - length // 2)
 
 
-@given(st.integers(0, 60), st.integers(0, 80))
+@given(st.integers(0, 43), st.integers(0, 80))
 def test_a_damaged_zip64_end_is_told_as_damage(length, cut):
-    end = struct.pack("<4sQ", b"PK\6\6", length) + bytes(min(length, 44))
+    end = struct.pack("<4sQ", b"PK\6\6", length) + bytes(length)
     locator = struct.pack("<4sLQL", b"PK\6\7", 0, cut, 1)
     whole = (
         end[: cut or None] + locator + struct.pack("<4s4H2LH", b"PK\5\6", *[0xFFFF] * 4, 0, 0, 0)
@@ -204,9 +205,29 @@ def test_a_damaged_zip64_end_is_told_as_damage(length, cut):
     def read(offset, view):
         view[:] = whole[offset : offset + len(view)]
 
-    for reader in (scan, lambda data: read_index(read, len(data), most=1 << 20)):
+    for reader in (scan, lambda data: read_index(read, len(data), most=1 << 20, max_entries=9)):
         with pytest.raises(IntegrityError):
             reader(whole)
+
+
+def test_a_directory_of_more_records_than_entries_is_refused_before_its_end():
+    whole = archive({"a": b"1"})
+    start, end = whole.index(b"PK\1\2"), whole.index(b"PK\5\6")
+    scanner = ZipScanner(max_entries=5)
+    with pytest.raises(InvalidRequestError, match="more than 5"):
+        scanner.feed(whole[:start] + whole[start:end] * 6)
+
+
+def test_a_record_of_extra_data_is_not_held_in_memory():
+    whole = archive({"a": b"1"})
+    scanner = ZipScanner()
+    scanner.feed(whole[: whole.index(b"PK\1\2")] + b"PK\6\x08" + struct.pack("<L", 1 << 31))
+    tracemalloc.start()
+    for _ in range(32):
+        scanner.feed(bytes(1 << 20))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 << 20
 
 
 def test_a_descriptor_of_either_width_is_recognised():
