@@ -13,8 +13,8 @@ from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import SUFFIX, Entry, Manifest
 from airflow_provider_assets.landing.model import MIB, Source
 from airflow_provider_assets.landing.names import Names
-from airflow_provider_assets.landing.resume import Landed, holds, load
-from airflow_provider_assets.landing.store import Whole
+from airflow_provider_assets.landing.resume import Landed, load
+from airflow_provider_assets.landing.store import Whole, holds
 from airflow_provider_assets.sansio.jobs import fingerprint
 from airflow_provider_assets.sansio.messages import JSON
 

@@ -13,9 +13,8 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import cast
 
-from airflow_provider_assets.landing.crc import crc32
 from airflow_provider_assets.landing.job import Job
-from airflow_provider_assets.landing.store import MIB, Held, Store, Whole
+from airflow_provider_assets.landing.store import Held, Store, Whole, holds
 from airflow_provider_assets.landing.zipformat import Ledger
 from airflow_provider_assets.sansio.messages import JSON
 
@@ -155,24 +154,6 @@ def proven(store: Store, wanted: Mapping[str, Whole]) -> set[str]:
         return {key for key, is_there in zip(wanted, held, strict=True) if is_there}
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def holds(store: Store, key: str, whole: Whole) -> bool:
-    """Whether *whole* is stored under *key*.
-
-    By the store's own checksum, else read back: that costs less than the vendor's bytes.
-    """
-    there = store.head(key)
-    if there is None or there.size != whole.size:
-        return False
-    if there.crc32 is not None:
-        return there.crc32 == whole.crc32
-    crc, buffer = 0, memoryview(bytearray(min(MIB, whole.size)))
-    for at in range(0, whole.size, MIB):
-        view = buffer[: min(MIB, whole.size - at)]
-        store.read(key, at, view)
-        crc = crc32(view, crc)
-    return crc == whole.crc32
 
 
 def forget_files(job: Job) -> None:

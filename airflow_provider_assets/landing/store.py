@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from airflow_provider_assets.landing.crc import crc32
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 
 MIB = 1 << 20
@@ -156,3 +157,21 @@ class Store(Protocol):
 
     def sweep(self, keys: Collection[str]) -> int:
         """Remove what dead landings left of *keys*, known by our mark; returns how many."""
+
+
+def holds(store: Store, key: str, whole: Whole) -> bool:
+    """Whether *whole* is stored under *key*.
+
+    By the store's own checksum, else read back: that costs less than the vendor's bytes.
+    """
+    there = store.head(key)
+    if there is None or there.size != whole.size:
+        return False
+    if there.crc32 is not None:
+        return there.crc32 == whole.crc32
+    crc, buffer = 0, memoryview(bytearray(min(MIB, whole.size)))
+    for at in range(0, whole.size, MIB):
+        view = buffer[: min(MIB, whole.size - at)]
+        store.read(key, at, view)
+        crc = crc32(view, crc)
+    return crc == whole.crc32

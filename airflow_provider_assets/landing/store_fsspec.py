@@ -14,8 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from airflow_provider_assets.landing.crc import crc32 as crc32_of
-from airflow_provider_assets.landing.store import Held, Part, Rules, Stored, Whole
+from airflow_provider_assets.landing.store import Held, Part, Rules, Stored, Whole, holds
 from airflow_provider_assets.landing.store_local import stem, taken
 from airflow_provider_assets.sansio.errors import (
     AuthenticationError,
@@ -154,11 +153,6 @@ class FsspecStore:
         except FileNotFoundError:
             return {}
 
-    def describe(self, key: str) -> Whole:
-        """What a file holds, read back."""
-        data = self.get(key) or b""
-        return Whole(len(data), crc32_of(data, 0))
-
 
 @dataclass(slots=True)
 class FsspecWriter:
@@ -201,7 +195,7 @@ class FsspecWriter:
         if size != whole.size:
             raise IntegrityError(f"{self.temporary} holds {size} bytes, expected {whole.size}")
         if not overwrite and fs.exists(target):
-            if self.store.describe(self.key) != whole:
+            if not holds(self.store, self.key, whole):
                 raise taken(self.store.uri(self.key))
         else:
             _call(what, lambda: fs.mv(self.temporary, target))

@@ -167,3 +167,20 @@ def test_a_busy_moment_of_google_does_not_fail_a_landing(gcs, origin, quick, ove
     land([linked(origin, BIG)], gcs, options=quick, overwrite=overwrite)
     assert contents(gcs, "export.zip") == BIG
     assert not busy.left
+
+
+def test_what_has_our_name_is_compared_piece_by_piece(fsspec_memory, origin, quick, monkeypatch):
+    land([linked(origin, BIG)], fsspec_memory, options=quick)
+    fsspec_memory.delete("export.zip.manifest.json")
+    fs, sizes = fsspec_memory.fs, []
+    cat = type(fs).cat_file
+
+    def watched(self, path, start=None, end=None, **how):
+        data = cat(self, path, start, end, **how)
+        sizes.append(len(data))
+        return data
+
+    monkeypatch.setattr(type(fs), "cat_file", watched)
+    land([linked(origin, BIG)], fsspec_memory, options=quick)
+    assert sum(sizes) >= len(BIG)
+    assert max(sizes) <= 1 << 20
