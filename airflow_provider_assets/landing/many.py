@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import cast
 
 from airflow_provider_assets.landing.describe import describe_files
-from airflow_provider_assets.landing.fetch import land_one
+from airflow_provider_assets.landing.fetch import land_one, part_size
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import SUFFIX, Entry, Manifest
 from airflow_provider_assets.landing.model import MIB, Source
@@ -18,7 +18,7 @@ from airflow_provider_assets.landing.store import Whole, holds
 from airflow_provider_assets.sansio.jobs import fingerprint
 from airflow_provider_assets.sansio.messages import JSON
 
-_SIDE_BY_SIDE = 8  # downloads
+_SIDE_BY_SIDE = 8  # downloads at most
 _TICK = 0.1  # seconds between looks at progress
 _SAVE_EVERY = 10.0  # seconds: what a SIGKILL may cost in files fetched again
 
@@ -32,7 +32,8 @@ def land_many(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry
     :raises AssetsError: files that were verified before stay, and the next attempt keeps them;
         without a manifest they do not count.
     """
-    jobs = _jobs(job, sources)
+    few = _side_by_side(job, len(sources))
+    jobs = _jobs(job, sources, few)
     job.meter.shared = True
     if all(source.file.size is not None for source in sources):
         job.meter.total = sum(source.file.size or 0 for source in sources)
@@ -40,7 +41,7 @@ def land_many(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry
     goes_on = [landed.again and load(job.state, one.key, label=job.label) for one in jobs]
     fresh = [one.key for one, known in zip(jobs, goes_on, strict=True) if not known]
     job.store.sweep([job.manifest_key, *fresh])
-    pool = ThreadPoolExecutor(_SIDE_BY_SIDE, "landing")
+    pool = ThreadPoolExecutor(few, "landing")
     running = [
         pool.submit(_land_or_keep, one, source, landed.done.get(str(number)))
         for number, (one, source) in enumerate(zip(jobs, sources, strict=True))
@@ -81,9 +82,15 @@ def _remember(running: Sequence[Future[Result]], landed: Landed) -> None:
     landed.save()
 
 
-def _jobs(job: Job, sources: Sequence[Source]) -> list[Job]:
+def _side_by_side(job: Job, many: int) -> int:
+    """Downloads at a time: each holds two parts at least."""
+    room = job.options.max_memory // (2 * part_size(job))
+    return max(1, min(_SIDE_BY_SIDE, many, room))
+
+
+def _jobs(job: Job, sources: Sequence[Source], few: int) -> list[Job]:
     """One for each file, with its share of the budgets."""
-    names, few = Names(frozenset({job.name + SUFFIX})), min(_SIDE_BY_SIDE, len(sources))
+    names = Names(frozenset({job.name + SUFFIX}))
     options = job.options
     if few > 1:
         options = replace(

@@ -136,3 +136,12 @@ def test_progress_of_several_is_told_by_the_thread_that_called(local, origin, qu
     assert {thread for thread, _ in told} == {threading.current_thread()}
     assert len(told) > 2
     assert told[-1][1].bytes == told[-1][1].total == 18_000_000
+
+
+def test_large_parts_are_held_by_few_downloads_at_a_time(local, origin):
+    origin.delay = 0.2
+    sources = [linked(origin, noise(1000, n), f"{n}.bin") for n in range(4)]
+    options = LandingOptions(part_size=32 << 20, max_memory=128 << 20)
+    began = time.monotonic()
+    land(sources, local, name="night", layout="files", options=options)
+    assert time.monotonic() - began > 0.4  # two at a time
