@@ -17,4 +17,5 @@ with DAG(
         conn_id="scenario_default",
         destination=os.environ.get("EXPORT_TO", "s3://aws_default@my-bucket/scenario/"),
         deferrable=True,
+        retries=3,
     )

@@ -20,4 +20,5 @@ with DAG(
             conn_id=f"{vendor}_default",
             destination=f"{BUCKET.rstrip('/')}/{vendor}/",
             deferrable=True,
+            retries=3,
         )

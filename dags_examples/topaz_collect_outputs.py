@@ -19,4 +19,5 @@ with DAG(
         select={"status": "Completed", "by": "modification_time"},
         layout="files",
         deferrable=True,
+        retries=3,
     )
