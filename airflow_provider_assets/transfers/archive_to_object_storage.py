@@ -121,12 +121,15 @@ class ArchiveToObjectStorageOperator(BaseOperator):
 
     def execute(self, context: Context) -> Data:
         """Land the archive; see the class for what is returned."""
+        from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
+
         try:
             manifest = self._land(landing_state(context))
         except AssetsError as error:
             raise_for_airflow(error)
         result = manifest.to_dict()
         self._tell_outlets(context, result)
+        get_hook_lineage_collector().add_output_asset(context=self, uri=manifest.uri)
         return result
 
     def _land(self, state: MutableMapping[str, JSON] | None) -> Manifest:
