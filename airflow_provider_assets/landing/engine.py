@@ -34,8 +34,10 @@ class Before:
 
     def is_due_again(self, job: Job) -> bool:
         """Whether *job* brings another archive that has to take the place of this one."""
-        incomplete = self.record.entries < job.expected
-        return self.record.facts != job.facts and (job.overwrite or incomplete)
+        known = self.record
+        counted = known.layout == "files" or "zip_structure" in known.verified
+        incomplete = counted and known.entries < job.expected
+        return known.facts != job.facts and (job.overwrite or incomplete)
 
     def is_whole(self, job: Job) -> bool:
         """Whether what was recorded is there, in the form that *job* wants."""

@@ -86,6 +86,14 @@ def test_an_incomplete_landing_is_replaced_by_a_later_archive_of_the_same_conten
     assert not leftovers(store)
 
 
+def test_a_package_whose_files_cannot_be_counted_counts_as_complete(local, origin, quick):
+    known = {"options": quick, "expected": 30, "name": "package"}
+    for number in ("1", "2"):
+        facts = {"fingerprint": "night", "job_id": number}
+        done = land([linked(origin, noise(3000), "package")], local, facts=facts, **known)
+        assert done.skipped == (number == "2")
+
+
 def test_overwriting_lands_a_later_archive_but_never_the_very_same_twice(local, origin, quick):
     night, known = {"fingerprint": "night"}, {"options": quick, "overwrite": True}
     land([linked(origin, SMALL)], local, facts=night | {"job_id": "1"}, **known)
