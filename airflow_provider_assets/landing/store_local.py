@@ -236,7 +236,7 @@ def taken(uri: str) -> InvalidRequestError:
     """The error for a name that is in use by something else."""
     return InvalidRequestError(
         f"{uri} exists and is not what this landing would write; "
-        "choose another name or set overwrite=True"
+        "choose another name or, for files, a folder of its own in destination, or set overwrite=True"
     )
 
 
