@@ -55,9 +55,8 @@ class Crew:
             self._end()
         if self._errors:
             raise self._errors[0]
-        if (
-            self.stop.is_set()
-        ):  # by who started us: workers without an error may have gone home early
+        # Stopped by who started us: workers without an error may have gone home early.
+        if self.stop.is_set():
             raise TransferInterruptedError("the landing was stopped")
 
     def _tune(self, tuner: Tuner, received: int) -> None:
