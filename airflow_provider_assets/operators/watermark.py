@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_assets._airflow import window_of
 from airflow_provider_assets.operators.selection import mapping
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.jobs import fingerprint
+from airflow_provider_assets.sansio.jobs import state_key
 from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
 
@@ -38,8 +38,7 @@ class Watermark:
                 "tell consumers before anything has landed)"
             )
         self._store, self._task = store, context.get("task_state_store")
-        query = fingerprint([conn_id, mapping(select or {}, "select")])
-        self._key = f"{KEY}.{query[:16]}"
+        self._key = state_key(KEY, conn_id, mapping(select or {}, "select"))
         # A backfill exports the past; the nightly run must not go on from there.
         self._advances = context["dag_run"].run_type != "backfill"
 

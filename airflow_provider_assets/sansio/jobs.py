@@ -44,6 +44,11 @@ def fingerprint(data: JSON) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def state_key(name: str, conn_id: str, select: Mapping[str, JSON]) -> str:
+    """What *name* is kept under for one connection and selection, which may share an Asset with others."""
+    return f"{name}.{fingerprint([conn_id, dict(select)])[:16]}"
+
+
 @dataclass(frozen=True, slots=True)
 class ArchiveRequest:
     """One batch: what one vendor job is asked to archive.

@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from airflow_provider_assets._airflow import aconnection
 from airflow_provider_assets.hooks.base import AsyncClient
 from airflow_provider_assets.sansio.errors import TransientError
-from airflow_provider_assets.sansio.jobs import fingerprint
+from airflow_provider_assets.sansio.jobs import state_key
 from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
 
@@ -39,8 +39,7 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
         self.conn_id = conn_id
         self.select = dict(select or {})
         self.interval = interval
-        # Triggers of other connections or filters may watch the same asset.
-        self._key = f"{KEY}.{fingerprint([conn_id, self.select])[:16]}"
+        self._key = state_key(KEY, conn_id, self.select)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and JSON-safe arguments."""
