@@ -12,9 +12,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from airflow_provider_assets.landing.crc import crc32
 from airflow_provider_assets.landing.job import Job
-from airflow_provider_assets.landing.store import gently
+from airflow_provider_assets.landing.store import gently, put_document
 from airflow_provider_assets.sansio.errors import IntegrityError, PermanentError
 
 SUFFIX = ".landing.json"
@@ -40,7 +39,7 @@ def _claim(job: Job) -> tuple[bool, bool]:
     if job.store.head(job.key):
         is_ours = job.store.get(job.key + SUFFIX) == mark
         return is_ours, is_ours
-    job.store.put(job.key + SUFFIX, mark, crc32=crc32(mark, 0), overwrite=True)
+    put_document(job.store, job.key + SUFFIX, mark)
     return True, False
 
 

@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 
 from airflow_provider_assets.landing import manifest as records
 from airflow_provider_assets.landing.claim import release
-from airflow_provider_assets.landing.crc import crc32
 from airflow_provider_assets.landing.fetch import land_one
 from airflow_provider_assets.landing.job import Job, Meter
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.model import LEAST_MEMORY, LandingOptions, Progress, Source
 from airflow_provider_assets.landing.resume import forget_files, load
-from airflow_provider_assets.landing.store import Store, gently
+from airflow_provider_assets.landing.store import Store, gently, put_document
 from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
 from airflow_provider_assets.sansio.messages import JSON
 
@@ -131,8 +130,7 @@ def _land_inside(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
 
 
 def _commit(job: Job, record: Manifest, files: list[Entry]) -> None:
-    document = record.document(files)
-    job.store.put(job.manifest_key, document, crc32=crc32(document, 0), overwrite=True)
+    put_document(job.store, job.manifest_key, record.document(files))
     release(job)
 
 

@@ -159,6 +159,11 @@ class Store(Protocol):
         """Remove what dead landings left of *keys*, known by our mark; returns how many."""
 
 
+def put_document(store: Store, key: str, document: bytes) -> None:
+    """Store a small object of our own, a mark or a manifest, in the place of an earlier one."""
+    store.put(key, document, crc32=crc32(document, 0), overwrite=True)
+
+
 def holds(store: Store, key: str, whole: Whole) -> bool:
     """Whether *whole* is stored under *key*.
 

@@ -14,9 +14,16 @@ from dataclasses import dataclass, field
 from os.path import commonprefix  # of characters, as keys are
 from typing import TYPE_CHECKING
 
-from airflow_provider_assets.landing.crc import crc32
 from airflow_provider_assets.landing.s3_errors import call
-from airflow_provider_assets.landing.store import MIB, Held, Part, Rules, Stored, Whole
+from airflow_provider_assets.landing.store import (
+    MIB,
+    Held,
+    Part,
+    Rules,
+    Stored,
+    Whole,
+    put_document,
+)
 from airflow_provider_assets.landing.store_local import taken
 from airflow_provider_assets.landing.store_s3_direct import Direct
 from airflow_provider_assets.sansio.errors import (
@@ -138,7 +145,7 @@ class S3Store:
     def begin(self, key: str, *, label: str) -> S3Writer:
         """CreateMultipartUpload, after a mark beside the object says that its uploads are ours."""
         mark = json.dumps({"landing": label}).encode()
-        self.put(key + _MARK, mark, crc32=crc32(mark, 0), overwrite=True)
+        put_document(self, key + _MARK, mark)
         answer = call(
             f"cannot write to {self.uri(key)}",
             lambda: self.client.create_multipart_upload(

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import json
 import time
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.landing.store import put_document
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AssetsError,
@@ -161,8 +161,7 @@ class Once:
         return replace(reference, job=job)
 
     def _store(self, marker: Marker) -> None:
-        document = marker.to_bytes()
-        self.store.put(self.key, document, crc32=zlib.crc32(document), overwrite=True)
+        put_document(self.store, self.key, marker.to_bytes())
 
 
 def sealed() -> Link:
