@@ -143,5 +143,5 @@ class Selection:
             options=self.archive_options,
             window=window.iso() if window else None,
             query=fingerprint([hook.conn_id, dict(asked or {}), self.archive_options]),
-            run="" if window else run,
+            run=run,
         )

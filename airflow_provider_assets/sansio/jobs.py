@@ -57,8 +57,8 @@ class ArchiveRequest:
     :param items: kind of item (``asset_ids``, ``process_ids``, ``apps``) -> ids.
     :param options: the vendor's archive options, as the user gave them.
     :param window: ISO bounds of the half-open span that was exported, if there was one.
-    :param run: where items are named instead of selected: the date of the run (ISO, UTC), so that a
-        nightly export of the same items lands every night.
+    :param run: the date of the run (ISO, UTC). Where there is no window, objects are named after it, so
+        that a nightly export of the same items lands every night.
     :param query: identity of connection and selection, so that equal windows of two exports differ.
     :param index: position of this batch, from 0; ``of`` is the number of batches of the run.
     :param tag: our mark on the vendor's job, stable over retries; "" where it carries none.

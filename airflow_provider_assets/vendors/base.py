@@ -59,6 +59,8 @@ class VendorSpec:
         cancelled unless the user asks for it.
     :param parallel_jobs: jobs that one account may run at a time; 0 for no limit.
     :param single_use: whether an archive can be downloaded only once.
+    :param entry_per_item: whether an archive holds one file for each item, named after it; where the
+        vendor does not document the contents, nothing can be concluded from their number.
     :param carries_tag: whether a lost job can be found again by our tag.
     """
 
@@ -79,6 +81,7 @@ class VendorSpec:
     submits: bool = True
     parallel_jobs: int = 0
     single_use: bool = False
+    entry_per_item: bool = True
     carries_tag: bool = False
 
 

@@ -57,6 +57,7 @@ class HuaweiRoma(Vendor):
         # "Exporting Assets in Batches": one export job of a user at a time.
         parallel_jobs=1,
         single_use=True,
+        entry_per_item=False,  # the package's contents are undocumented
     )
 
     def __init__(self, connection: Connection, *, clock: Callable[[], float]) -> None:
