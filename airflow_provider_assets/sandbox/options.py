@@ -19,7 +19,8 @@ _CHOICES: dict[str, tuple[object, ...]] = {
     "missing": ("skip", "fail"),
     "zip_style": ("stored", "deflated", "streamed"),
     "roma_dialect": ("sdk", "docs2025", "old2022", "nested"),
-    "roma_container": ("zip", "targz", "opaque"),
+    "roma_package": ("two-per-item", "per-item", "one"),
+    "roma_container": ("zip", "tar", "gzip", "targz", "opaque"),
     "roma_framing": ("length", "chunked", "close"),
 }
 
@@ -50,6 +51,7 @@ class Options:
     missing: str = "skip"
     zip_style: str = "stored"
     roma_dialect: str = "sdk"
+    roma_package: str = "two-per-item"
     roma_container: str = "zip"
     roma_framing: str = "length"
 
@@ -58,7 +60,8 @@ class Options:
 CHANGEABLE = frozenset(
     {
         "advance", "job_seconds", "url_seconds", "empty_pages", "echo_input", "missing",
-        "zip_style", "item_bytes", "roma_dialect", "roma_container", "roma_framing",
+        "zip_style", "item_bytes", "roma_dialect", "roma_package", "roma_container",
+        "roma_framing",
     }
 )  # fmt: skip
 
@@ -137,7 +140,10 @@ def _add_roma(parser: argparse.ArgumentParser) -> None:
         default="sdk",
         help="spelling of job states",
     )
-    add("--roma-container", choices=_CHOICES["roma_container"], default="zip")
+    add("--roma-package", choices=_CHOICES["roma_package"], default="two-per-item",
+        help="files in a package: one for all items, or one or two for each")  # fmt: skip
+    add("--roma-container", choices=_CHOICES["roma_container"], default="zip",
+        help="what the files are packed in; gzip and opaque lose their names")  # fmt: skip
     add(
         "--roma-framing",
         choices=_CHOICES["roma_framing"],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
+import json
 import socket
 import tarfile
 import zipfile
@@ -114,19 +116,35 @@ def test_a_client_that_dies_has_spent_the_package(roma):
     assert roma.stats()["archives"][archive_id]["gets"] == 2
 
 
-def test_containers_hold_what_they_are_told_to(roma):
-    for container in ("zip", "targz", "opaque"):
-        roma.configure(roma_container=container)
-        job_id, archive_id = ready(roma)
-        body, truth = Caller(roma).download(archive_id).content, roma.archive(job_id)
-        names = {one["name"] for one in truth["entries"]}
-        if container == "zip":
-            assert set(zipfile.ZipFile(io.BytesIO(body)).namelist()) == names
-        elif container == "targz":
-            with tarfile.open(fileobj=io.BytesIO(body), mode="r:gz") as archive:
-                assert set(archive.getnames()) == names
-        else:
-            assert body[:2] not in (b"PK", b"\x1f\x8b")
+FORMATS = {"tar": "r:", "targz": "r:gz"}
+
+
+@pytest.mark.parametrize("container", ["zip", "tar", "targz", "gzip", "opaque"])
+def test_containers_hold_what_they_are_told_to(roma, container):
+    roma.configure(roma_container=container)
+    job_id, archive_id = ready(roma)
+    body, truth = Caller(roma).download(archive_id).content, roma.archive(job_id)
+    names = {one["name"] for one in truth["entries"]}
+    if container == "zip":
+        assert set(zipfile.ZipFile(io.BytesIO(body)).namelist()) == names
+    elif container in FORMATS:
+        with tarfile.open(fileobj=io.BytesIO(body), mode=FORMATS[container]) as archive:
+            assert set(archive.getnames()) == names
+    elif container == "gzip":
+        assert gzip.decompress(body).startswith(b"{")
+    else:
+        assert body[:2] not in (b"PK", b"\x1f\x8b")
+
+
+@pytest.mark.parametrize(("package", "files"), [("one", 1), ("per-item", 3), ("two-per-item", 6)])
+def test_a_package_has_one_file_for_all_items_or_one_or_two_for_each(roma, package, files):
+    roma.configure(roma_package=package)
+    _, archive_id = ready(roma, count=3)
+    packed = zipfile.ZipFile(io.BytesIO(Caller(roma).download(archive_id).content))
+    assert len(packed.namelist()) == files
+    definitions = [json.loads(packed.read(n)) for n in packed.namelist() if n.endswith(".json")]
+    flat = definitions[0] if package == "one" else definitions
+    assert {one["id"] for one in flat} == set(roma.roma["apps"][:3])
 
 
 def test_a_day_holds_exactly_what_it_was_given(start):

@@ -134,7 +134,7 @@ class Exports:
         export.archive = await asyncio.to_thread(
             build,
             folder / export.archive_id,
-            members_of(items, item_bytes=options.item_bytes),
+            members_of(items, package=options.roma_package, item_bytes=options.item_bytes),
             container=options.roma_container,
             style=options.zip_style,
         )

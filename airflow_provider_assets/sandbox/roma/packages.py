@@ -1,20 +1,21 @@
 """What an export package holds, in any of the containers a client may have to sniff.
 
-The container format is not documented. Here it is a zip, a gzipped tar, or bytes that tell
-nothing about themselves.
+Neither the container nor the files in it are documented. Here a package has one file for all items,
+or one or two files for each; and it is a zip, a tar, a gzipped tar, a gzip of all files in a row, or
+bytes that tell nothing about themselves.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from airflow_provider_assets.sandbox.images import BytesBlob, FileBlob, PngBlob
+from airflow_provider_assets.sandbox.images import Blob, BytesBlob, FileBlob, PngBlob
 from airflow_provider_assets.sandbox.zips import Archive, Entry, Member, build_zip
 
 if TYPE_CHECKING:
@@ -22,20 +23,38 @@ if TYPE_CHECKING:
 
     from .inventory import Item
 
-SUFFIXES = {"zip": ".zip", "targz": ".tar.gz", "opaque": ".bin"}
+SUFFIXES = {"zip": ".zip", "tar": ".tar", "gzip": ".gz", "targz": ".tar.gz", "opaque": ".bin"}
 
 
-def members_of(items: Iterable[Item], *, item_bytes: int) -> list[Member]:
-    """Two files an item: its definition and its icon."""
+def members_of(items: list[Item], *, package: str, item_bytes: int) -> list[Member]:
+    """The files of a package.
+
+    :param package: ``one`` file that defines all items, one definition ``per-item``, or
+        ``two-per-item``: its definition and its icon.
+    """
+    if package == "one":
+        return [_everything(items)]
     members = []
     for item in items:
         folder = "applications" if item.kind == "app" else "tasks"
-        definition = json.dumps(item.json(), sort_keys=True, ensure_ascii=False).encode()
-        icon = PngBlob(item.seed, 16 + item.seed % 32, 16 + item.seed % 24, item_bytes)
-        for name, blob in (("definition.json", BytesBlob(definition)), ("icon.png", icon)):
+        files: list[tuple[str, Blob]] = [("definition.json", _json(item.json()))]
+        if package == "two-per-item":
+            sides = 16 + item.seed % 32, 16 + item.seed % 24
+            files.append(("icon.png", PngBlob(item.seed, *sides, item_bytes)))
+        for name, blob in files:
             path = f"{folder}/{item.name}/{name}"
             members.append(Member(name=path, item_id=item.id, blob=blob, modified=item.updated))
     return members
+
+
+def _everything(items: list[Item]) -> Member:
+    changed = max((item.updated for item in items), default=0.0)
+    blob = _json([item.json() for item in items])
+    return Member(name="assets.json", item_id="", blob=blob, modified=changed)
+
+
+def _json(data: object) -> BytesBlob:
+    return BytesBlob(json.dumps(data, sort_keys=True, ensure_ascii=False).encode())
 
 
 def build(path: Path, members: list[Member], *, container: str, style: str) -> Archive:
@@ -43,22 +62,22 @@ def build(path: Path, members: list[Member], *, container: str, style: str) -> A
     name = f"asset{SUFFIXES[container]}"
     if container == "zip":
         return build_zip(path, name=name, members=members, style=style)
-    entries = []
-    with path.open("wb") as raw:
-        if container == "targz":
+    entries: list[Entry] = []
+    with contextlib.ExitStack() as stack:
+        out: io.BufferedIOBase = stack.enter_context(path.open("wb"))
+        if container in ("targz", "gzip"):
             # A time in the header would make equal packages differ.
-            with (
-                gzip.GzipFile("", "wb", mtime=0, fileobj=raw) as packed,
-                tarfile.open(fileobj=packed, mode="w|") as archive,
-            ):
-                entries = [_add(archive, member) for member in members]
+            out = stack.enter_context(gzip.GzipFile("", "wb", mtime=0, fileobj=out))
+        if container in ("targz", "tar"):
+            archive = stack.enter_context(tarfile.open(fileobj=out, mode="w|"))
+            entries = [_add(archive, member) for member in members]
         else:
-            raw.write(b"\x00ROMA\x01")
+            if container == "opaque":
+                out.write(b"\x00ROMA\x01")
             for member in members:
                 for piece in member.blob.read(0, member.blob.size):
-                    raw.write(piece)
-    blob = FileBlob.of(path)
-    return Archive(name=name, blob=blob, entries=tuple(entries))
+                    out.write(piece)
+    return Archive(name=name, blob=FileBlob.of(path), entries=tuple(entries))
 
 
 def _add(archive: tarfile.TarFile, member: Member) -> Entry:
