@@ -129,7 +129,7 @@ class Selection:
         if self.items is not None:
             found = hook.run(self.vendor.expand(cast("dict[str, list[str]]", self.items)))
         else:
-            found = hook.run(self.vendor.select(dict(self.select or {}), window))
+            found = hook.run(self.vendor.select(dict(self.select or {}), window)).items
         found = list(dict.fromkeys(found))
         if self.max_items is not None and len(found) > self.max_items:
             raise InvalidRequestError(

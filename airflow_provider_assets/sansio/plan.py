@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from airflow_provider_assets.sansio.jobs import ArchiveRequest
@@ -18,6 +19,19 @@ class Item(NamedTuple):
 
     kind: str
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What a vendor's listing gave for one query and window.
+
+    :param items: what can be exported now.
+    :param pending: ids of what matches as well but is not finished at the vendor. What has failed there
+        is in neither list.
+    """
+
+    items: list[Item]
+    pending: list[str] = field(default_factory=list)
 
 
 def plan(

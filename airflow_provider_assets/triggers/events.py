@@ -68,7 +68,8 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
     async def _look(self, client: AsyncClient, start: datetime, end: datetime) -> int | None:
         """Number of items in the span; None if the vendor could not be asked."""
         try:
-            return len(await client.run(client.vendor.select(self.select, Window(start, end))))
+            found = await client.run(client.vendor.select(self.select, Window(start, end)))
+            return len(found.items)
         except TransientError as error:
             self.log.warning("%s: %s; asking again", type(error).__name__, error)
             return None

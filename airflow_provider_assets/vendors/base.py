@@ -26,7 +26,7 @@ from airflow_provider_assets.sansio.jobs import (
     Link,
 )
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse, without_queries
-from airflow_provider_assets.sansio.plan import Item
+from airflow_provider_assets.sansio.plan import Item, Selected
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.connection import Connection, ConnectionForm, check_url
@@ -118,8 +118,12 @@ class Vendor(ABC):
         """Explicitly named items as single items (an inference becomes its assets)."""
 
     @abstractmethod
-    def select(self, query: Mapping[str, JSON], window: Window | None) -> Flow[list[Item]]:
-        """Items of the vendor's own listing that match *query* and, if given, lie in *window*."""
+    def select(self, query: Mapping[str, JSON], window: Window | None) -> Flow[Selected]:
+        """Items of the vendor's own listing that match *query* and, if given, lie in *window*.
+
+        What the vendor lists but has not finished is named in ``pending``, so that a caller can say
+        what this export leaves out; a vendor whose items need no finishing leaves it empty.
+        """
 
     @abstractmethod
     def submit(self, request: ArchiveRequest) -> Flow[ArchiveJob]:

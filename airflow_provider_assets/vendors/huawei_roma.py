@@ -27,7 +27,7 @@ from airflow_provider_assets.sansio.jobs import (
     Link,
 )
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse, json_body
-from airflow_provider_assets.sansio.plan import Item
+from airflow_provider_assets.sansio.plan import Item, Selected
 from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import huawei_roma_wire as wire
@@ -178,11 +178,12 @@ class HuaweiRoma(Vendor):
             for value in strings(items.get(kind, []), f"items.{kind}")
         ]
 
-    def select(self, query: Mapping[str, JSON], window: Window | None) -> Flow[list[Item]]:
+    def select(self, query: Mapping[str, JSON], window: Window | None) -> Flow[Selected]:
         """``{"apps": {filter: value}, "tasks": {…}}``; an empty query takes all of both.
 
         The vendor cannot list what changed: the window is applied here, to ``update_time`` of an
-        application and ``last_modified_time`` of a task.
+        application and ``last_modified_time`` of a task. Both are exported as they are at any time, so
+        none is ever pending; a change after the window lies in a later one.
         """
         found: list[Item] = []
         for kind, params in wire.listings(query).items():
@@ -190,7 +191,7 @@ class HuaweiRoma(Vendor):
             entries = yield from self._list(kind, params)
             # The listings have no documented order, and a retry must meet the same batches.
             found += sorted(Item(kind, text(e, key)) for e in entries if wire.changed(e, window))
-        return found
+        return Selected(found)
 
     def _list(self, kind: str, params: tuple[tuple[str, str], ...]) -> Flow[list[dict[str, JSON]]]:
         service, key = wire.PLACES[kind]

@@ -28,7 +28,7 @@ from airflow_provider_assets.sansio.jobs import (
     Link,
 )
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest, json_body
-from airflow_provider_assets.sansio.plan import Item
+from airflow_provider_assets.sansio.plan import Item, Selected
 from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import scenario_wire as wire
@@ -130,22 +130,34 @@ class Scenario(Vendor):
         ]
         for kind, name in (("inference_ids", "inferenceId"), ("model_ids", "modelId")):
             for value in strings(items.get(kind, []), f"items.{kind}"):
-                found += yield from self.select({name: value}, None)
+                found += (yield from self.select({name: value}, None)).items
         return found
 
-    def select(self, query: Mapping[str, JSON], window: Window | None) -> Flow[list[Item]]:
-        """Successful assets of the listing; ``by`` is ``createdAt`` (default) or ``updatedAt``."""
+    def select(self, query: Mapping[str, JSON], window: Window | None) -> Flow[Selected]:
+        """Successful assets of the listing; ``by`` is ``createdAt`` (default) or ``updatedAt``.
+
+        A listing also holds assets that are not finished: Asset.status is ``pending``, ``success`` or
+        ``error`` (SDK). Whether finishing an asset moves its ``updatedAt`` is not documented, so
+        neither choice of ``by`` alone proves that a pending asset is met again.
+        """
         by = str(query.get("by", "createdAt"))
         params = wire.listing(query, by, window)
         found: list[Item] = []
+        pending: dict[str, None] = {}  # in the listing's order, each once
 
         def take(assets: list[dict[str, JSON]]) -> bool:
-            wanted = (asset for asset in assets if wire.wanted(asset, by, window))
-            found.extend(Item("asset_ids", text(asset, "id")) for asset in wanted)
+            for asset in assets:
+                if wire.is_inside(asset, by, window):
+                    asset_id, status = text(asset, "id"), asset.get("status", wire.FINISHED)
+                    if status == wire.FINISHED:
+                        found.append(Item("asset_ids", asset_id))
+                    elif status != wire.BROKEN:
+                        pending[asset_id] = None
             return False
 
         yield from self._pages("/assets", params, "assets", take)
-        return found
+        finished = {item.id for item in found}  # some since the page that showed them as pending
+        return Selected(found, [one for one in pending if one not in finished])
 
     def metadata(self, asset_ids: Sequence[str]) -> Flow[dict[str, dict[str, JSON]]]:
         """Id -> the vendor's record; ids that the vendor does not know are left out."""

@@ -32,6 +32,8 @@ MAX_NAME = 128
 ID_TOKEN = "<id>"  # noqa: S105  # a token of a template
 # SDK: the answer to a dry run, which is no submission.
 DRY_RUN = 269
+# SDK, Asset.status: one of these two, or "pending".
+FINISHED, BROKEN = "success", "error"
 # Our own word for a job that the vendor answers with 404.
 UNKNOWN_JOB = "unknown to the vendor"
 # A finished job without a link is asked again this often, this many seconds apart.
@@ -184,10 +186,8 @@ def submission(request: ArchiveRequest) -> JSON:
     return {"query": query, "options": options}
 
 
-def wanted(asset: Mapping[str, JSON], by: str, window: Window | None) -> bool:
-    """Whether it is finished and inside: the trash is listed without bounds."""
-    if asset.get("status", "success") != "success":
-        return False
+def is_inside(asset: Mapping[str, JSON], by: str, window: Window | None) -> bool:
+    """Whether it lies in the window: the trash is listed without bounds."""
     if window is None or by not in asset:
         return True
     try:

@@ -46,8 +46,8 @@ OUTPUT, INPUT = "output", "input"
 # "Download Output" and "Download Input".
 DOWNLOADS = {OUTPUT: "/download/", INPUT: "/download/input/"}
 TIMES = ("modification_time", "creation_time")
-FIELDS = ("status", "model", "category", "output_format")
-FILTERS = frozenset({*FIELDS, "filename", "by", "allow_truncated"})
+FIELDS = ("model", "category", "output_format")
+FILTERS = frozenset({*FIELDS, "status", "filename", "by", "allow_truncated"})
 # A stem is cut to this many bytes: with id and extension the name stays below a file system's 255.
 MAX_STEM = 150
 SHOWN = 5
@@ -77,17 +77,26 @@ def utc(seconds: float) -> datetime:
 
 
 def matcher(query: Mapping[str, JSON]) -> Mapping[str, frozenset[str]]:
-    """Field -> accepted values in lower case; completed processes unless told."""
-    wanted = {name: _words(query[name], f"select.{name}") for name in FIELDS if query.get(name)}
-    return {"status": frozenset({"completed"}), **wanted}
+    """Field -> accepted values in lower case."""
+    return {name: _words(query[name], f"select.{name}") for name in FIELDS if query.get(name)}
+
+
+def wanted_status(query: Mapping[str, JSON]) -> frozenset[str]:
+    """The accepted statuses in lower case; completed processes unless told."""
+    return _words(query.get("status") or "completed", "select.status")
+
+
+def word_of(status: Status, name: str) -> str:
+    """Field *name* of a status in lower case, as the vendor's spelling of words varies."""
+    return str(status.get(name)).lower()
 
 
 def matches(
     status: Status, wanted: Mapping[str, frozenset[str]], glob: str, by: str, window: Window | None
 ) -> bool:
-    """Whether a status passes all filters."""
+    """Whether a status passes all filters but that of the status itself."""
     return (
-        all(str(status.get(name)).lower() in values for name, values in wanted.items())
+        all(word_of(status, name) in values for name, values in wanted.items())
         and fnmatchcase(str(status.get("filename")), glob)
         and (window is None or window.holds(utc(number(status, by))))
     )

@@ -178,7 +178,7 @@ def test_spans_that_meet_export_every_asset_once_however_fine_their_bounds(creat
     found: list[str] = []
     for start, end in itertools.pairwise(bounds):
         driver = through(Shelf(created))
-        found += [item.id for item in driver.run(VENDOR.select({}, Window(start, end)))]
+        found += [item.id for item in driver.run(VENDOR.select({}, Window(start, end))).items]
     assert sorted(found) == sorted(f"asset_{n}" for n in range(len(created)))
 
 

@@ -73,11 +73,18 @@ def test_checking_the_credentials_starts_nothing(contract):
 
 def test_the_listing_is_read_to_its_end(contract):
     contract.wire.word = contract.wire.finished
-    found = contract.run(contract.vendor.select({}, None))
+    found = contract.run(contract.vendor.select({}, None)).items
     assert len(found) == len(set(found)) == contract.wire.listed
     assert len(contract.seen) > 2
     assert {item.kind for item in found} <= set(contract.vendor.spec.kinds)
-    assert contract.run(contract.vendor.select({}, None)) == found
+    assert contract.run(contract.vendor.select({}, None)).items == found
+
+
+def test_what_is_listed_is_finished_or_pending_and_never_both(contract):
+    found = contract.run(contract.vendor.select({}, None))
+    ids = [item.id for item in found.items]
+    assert len(set(ids) | set(found.pending)) == contract.wire.listed
+    assert not set(ids) & set(found.pending)
 
 
 def test_the_window_is_half_open(contract):
@@ -85,7 +92,7 @@ def test_the_window_is_half_open(contract):
     moment, hour = parse_moment(MOMENT, "moment"), timedelta(hours=1)
 
     def listed(start, end):
-        return len(contract.run(contract.vendor.select({}, Window(start, end))))
+        return len(contract.run(contract.vendor.select({}, Window(start, end))).items)
 
     assert listed(moment, moment + hour) == contract.wire.listed
     assert listed(moment - hour, moment) == 0

@@ -69,7 +69,7 @@ def test_the_dialect_of_2022_names_one_app_and_task_ids():
         script.vendor.select({"apps": {}}, None),
         (APPS.format(0), page("apps", {"id": APP, "name": "billing-app"})),
     )
-    assert found == [Item("apps", "billing-app")]
+    assert found.items == [Item("apps", "billing-app")]
 
 
 def test_a_submit_without_a_job_id_is_a_protocol_error(script):

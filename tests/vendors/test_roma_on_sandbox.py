@@ -35,14 +35,14 @@ def roma(request, sandbox, asynchronous):
 
 def test_roma_lists_apps_and_tasks(sandbox, roma):
     assert roma.run(roma.vendor.check())
-    found = roma.run(roma.vendor.select({}, None))
+    found = roma.run(roma.vendor.select({}, None)).items
     assert {item.id for item in found if item.kind == "apps"} == set(sandbox.roma["apps"])
     assert {item.id for item in found if item.kind == "tasks"} == set(sandbox.roma["tasks"])
     everything = Window(
         datetime(2000, 1, 1, tzinfo=timezone.utc), datetime(2100, 1, 1, tzinfo=timezone.utc)
     )
-    assert roma.run(roma.vendor.select({}, everything)) == found
-    assert roma.run(roma.vendor.select({"apps": {"name": "no such name"}}, None)) == []
+    assert roma.run(roma.vendor.select({}, everything)).items == found
+    assert roma.run(roma.vendor.select({"apps": {"name": "no such name"}}, None)).items == []
 
 
 def test_roma_looks_the_project_up(sandbox, roma):
@@ -107,7 +107,7 @@ def test_every_dialect_of_roma_is_understood(dialect, asynchronous):
         "--vendor", "roma", "--items", "4", "--job-seconds", "0.2", "--roma-dialect", dialect
     ) as sandbox:
         roma = live(sandbox.roma, asynchronous, old_export_body=dialect == "old2022")
-        apps = roma.run(roma.vendor.select({"apps": {}}, None))[:1]
+        apps = roma.run(roma.vendor.select({"apps": {}}, None)).items[:1]
         (reference,) = roma.export(apps)
         (file,) = roma.run(roma.vendor.files(reference))
         assert fetch(roma.run(roma.vendor.link(reference, file)))[0]

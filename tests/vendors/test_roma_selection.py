@@ -28,7 +28,12 @@ def test_an_empty_query_takes_all_apps_and_tasks_over_all_pages(script):
         (APPS.format(2), page("apps", {"id": "a"}, total=3)),
         (TASKS.format(0), page("entities", {"task_id": TASK})),
     )
-    assert found == [Item("apps", "a"), Item("apps", "b"), Item("apps", "c"), Item("tasks", TASK)]
+    assert found.items == [
+        Item("apps", "a"),
+        Item("apps", "b"),
+        Item("apps", "c"),
+        Item("tasks", TASK),
+    ]
 
 
 def test_a_listing_that_shrinks_while_it_is_read_ends(script):
@@ -37,7 +42,7 @@ def test_a_listing_that_shrinks_while_it_is_read_ends(script):
         (APPS.format(0), page("apps", {"id": "a"}, total=2)),
         (APPS.format(1), page("apps", total=2)),
     )
-    assert found == [Item("apps", "a")]
+    assert found.items == [Item("apps", "a")]
 
 
 def test_filters_are_passed_on_to_their_own_listing(script):
@@ -82,7 +87,7 @@ def test_the_window_takes_what_was_changed_in_it_and_what_tells_no_time(script):
         script.vendor.select({"tasks": {}}, window),
         (TASKS.format(0), page("entities", *entries, created)),
     )
-    assert {item.id for item in found} == set(tasks) - {"end", "before"}
+    assert {item.id for item in found.items} == set(tasks) - {"end", "before"}
 
 
 def test_a_listing_of_another_shape_is_a_protocol_error(script):

@@ -122,7 +122,7 @@ def test_an_empty_page_with_a_token_is_not_the_end(script):
         (LIST, assets(token="t1")),
         (f"{LIST}&paginationToken=t1", assets("a")),
     )
-    assert found == [Item("asset_ids", "a")]
+    assert found.items == [Item("asset_ids", "a")]
 
 
 def test_the_vendors_exclusive_bounds_hold_the_half_open_window(script):
@@ -140,12 +140,28 @@ def test_the_vendors_exclusive_bounds_hold_the_half_open_window(script):
                         {"id": "out", "updatedAt": "2026-01-10T00:00:00.000Z"},
                         {"id": "silent"},
                         {"id": "pending", "status": "pending"},
+                        {
+                            "id": "out-and-pending",
+                            "status": "pending",
+                            "updatedAt": "2026-01-10T00:00:00.000Z",
+                        },
+                        {"id": "broken", "status": "error"},
                     ]
                 }
             ),
         ),
     )
-    assert [item.id for item in found] == ["in", "silent"]
+    assert [item.id for item in found.items] == ["in", "silent"]
+    assert found.pending == ["pending"]
+
+
+def test_an_asset_that_ends_while_the_pages_are_read_is_not_pending(script):
+    found = script.run(
+        script.vendor.select({}, None),
+        (LIST, assets("a", "b", status="pending", token="t1")),
+        (f"{LIST}&paginationToken=t1", assets("a")),
+    )
+    assert (found.items, found.pending) == ([Item("asset_ids", "a")], ["b"])
 
 
 def test_the_trash_takes_no_other_filter_and_no_sorting(script):

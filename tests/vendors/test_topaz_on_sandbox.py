@@ -43,11 +43,11 @@ def completed(sandbox):
 
 def test_topaz_lists_what_the_week_holds(sandbox, topaz):
     assert topaz.run(topaz.vendor.check())
-    found = topaz.run(topaz.vendor.select({}, None))
+    found = topaz.run(topaz.vendor.select({}, None)).items
     assert {item.id for item in found} == {item["id"] for item in completed(sandbox)}
     now = datetime.now(timezone.utc)
     window = Window(now - timedelta(days=3), now - timedelta(days=1))
-    found = topaz.run(topaz.vendor.select({"filename": "kite.*"}, window))
+    found = topaz.run(topaz.vendor.select({"filename": "kite.*"}, window)).items
     # The vendor's times are whole seconds; items near a bound are left to the unit tests.
     inside = {
         item["id"]
@@ -59,7 +59,7 @@ def test_topaz_lists_what_the_week_holds(sandbox, topaz):
 
 
 def test_topaz_images_arrive_with_length_and_bytes(sandbox, topaz):
-    items = topaz.run(topaz.vendor.select({}, None))[:5]
+    items = topaz.run(topaz.vendor.select({}, None)).items[:5]
     (reference,) = topaz.export(items)
     files = topaz.run(topaz.vendor.files(reference))
     assert [file.key for file in files] == [item.id for item in items]
@@ -76,7 +76,7 @@ def test_topaz_images_arrive_with_length_and_bytes(sandbox, topaz):
 
 
 def test_topaz_inputs_are_collected_of_failed_processes_too(sandbox, topaz):
-    items = topaz.run(topaz.vendor.select({"status": ["Failed", "Completed"]}, None))[-8:]
+    items = topaz.run(topaz.vendor.select({"status": ["Failed", "Completed"]}, None)).items[-8:]
     (reference,) = topaz.export(items, kind="input")
     assert reference.job.state is JobState.SUCCEEDED
     (file, *_) = topaz.run(topaz.vendor.files(reference))
@@ -85,7 +85,7 @@ def test_topaz_inputs_are_collected_of_failed_processes_too(sandbox, topaz):
 
 
 def test_topaz_polls_a_hundred_processes_with_few_requests(sandbox, topaz):
-    items = topaz.run(topaz.vendor.select({}, None))[:100]
+    items = topaz.run(topaz.vendor.select({}, None)).items[:100]
     sandbox.reset_stats()
     topaz.export(items, batch=10)
     assert sandbox.stats()["totals"]["requests"] <= 4
@@ -105,7 +105,7 @@ def test_topaz_names_what_failed_and_what_is_gone(sandbox, topaz):
 
 
 def test_topaz_says_what_a_refused_download_means(sandbox, topaz):
-    items = topaz.run(topaz.vendor.select({}, None))[:1]
+    items = topaz.run(topaz.vendor.select({}, None)).items[:1]
     (reference,) = topaz.export(items)
     (file,) = topaz.run(topaz.vendor.files(reference))
     sandbox.fault("topaz.link:409:1")
@@ -139,7 +139,7 @@ def test_a_running_topaz_process_is_waited_for_or_cancelled(sandbox, topaz):
 
 
 def first_link(topaz):
-    (reference,) = topaz.export(topaz.run(topaz.vendor.select({}, None))[:1])
+    (reference,) = topaz.export(topaz.run(topaz.vendor.select({}, None)).items[:1])
     (file,) = topaz.run(topaz.vendor.files(reference))
     return topaz.run(topaz.vendor.link(reference, file))
 

@@ -77,7 +77,27 @@ def test_completed_processes_are_selected_over_all_pages_oldest_first(script):
         (PAGE, page(status(A, modification_time=20), status(B, "Failed"), cursor="eyJwIjoyfQ")),
         (f"{PAGE}&cursor=eyJwIjoyfQ", page(status(C, modification_time=10))),
     )
-    assert found == [Item("process_ids", C), Item("process_ids", A)]
+    assert found.items == [Item("process_ids", C), Item("process_ids", A)]
+    assert found.pending == []
+
+
+def test_what_still_runs_in_the_window_is_pending_unless_it_is_asked_for(script):
+    window = Window(*(datetime.fromtimestamp(NOW + s, timezone.utc) for s in (-100, -50)))
+    inside = {"modification_time": NOW - 60}
+    listed = page(
+        status(B, "Processing", **inside),
+        status(A, "Pending", **inside),
+        status(C, "Failed", **inside),
+        status("later", "Processing", modification_time=NOW),
+        status("other", "Processing", model="CGI", **inside),
+    )
+    query = {"model": "Standard V2"}
+    found = script.run(script.vendor.select(query, window), (PAGE, listed))
+    assert (found.items, found.pending) == ([], [A, B])
+    asked = script.run(
+        script.vendor.select({**query, "status": "Processing"}, window), (PAGE, listed)
+    )
+    assert (asked.items, asked.pending) == ([Item("process_ids", B)], [A])
 
 
 def test_every_filter_narrows_the_selection(script):
@@ -92,7 +112,8 @@ def test_every_filter_narrows_the_selection(script):
     )
 
     def select(**query):
-        return [item.id for item in script.run(script.vendor.select(query, None), (PAGE, listed))]
+        found = script.run(script.vendor.select(query, None), (PAGE, listed))
+        return [item.id for item in found.items]
 
     assert select(model="cgi") == ["2"]
     assert select(category=["Sharpen", "Matting"]) == ["3"]
@@ -109,10 +130,10 @@ def test_a_window_is_half_open_and_applies_to_the_chosen_time(script):
         status("late", creation_time=NOW - 50, modification_time=NOW - 40),
     )
     chosen = script.run(script.vendor.select({}, window), (PAGE, listed))
-    assert [item.id for item in chosen] == ["early"]
+    assert [item.id for item in chosen.items] == ["early"]
     by = {"by": "creation_time"}
     chosen = script.run(script.vendor.select(by, window), (PAGE, listed))
-    assert [item.id for item in chosen] == ["first"]
+    assert [item.id for item in chosen.items] == ["first"]
     with pytest.raises(InvalidRequestError, match=r"select\.by: 'expiry'"):
         script.run(script.vendor.select({"by": "expiry"}, window))
 
@@ -122,7 +143,8 @@ def test_a_window_that_starts_before_the_listing_does_is_refused_with_a_remedy(s
     window = Window(now - timedelta(days=8), now)
     with pytest.raises(InvalidRequestError, match=r"last 7 days.*allow_truncated"):
         script.run(script.vendor.select({}, window))
-    assert script.run(script.vendor.select({"allow_truncated": True}, window), (PAGE, page())) == []
+    allowed = script.vendor.select({"allow_truncated": True}, window)
+    assert script.run(allowed, (PAGE, page())).items == []
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from airflow_provider_assets.sansio.jobs import (
     Link,
 )
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse, json_body
-from airflow_provider_assets.sansio.plan import Item
+from airflow_provider_assets.sansio.plan import Item, Selected
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.base import Vendor, VendorSpec, strings
@@ -85,7 +85,7 @@ class Acme(Vendor):
         yield from ()
         return [Item("boxes", box) for box in strings(items.get("boxes", []), "items.boxes")]
 
-    def select(self, query: Mapping[str, JSON], window: Window | None) -> Flow[list[Item]]:
+    def select(self, query: Mapping[str, JSON], window: Window | None) -> Flow[Selected]:
         span = zip(("from", "to"), window.iso(), strict=True) if window else ()
         colour = [("colour", str(query["colour"]))] if "colour" in query else []
         found: list[Item] = []
@@ -95,7 +95,7 @@ class Acme(Vendor):
             data = reply.json_object()
             found += [Item("boxes", text(box, "id")) for box in objects(data, "boxes")]
             page = data.get("next")
-        return found
+        return Selected(found)
 
     def submit(self, request: ArchiveRequest) -> Flow[ArchiveJob]:
         reply = yield from self._ask("POST", "/exports", boxes=list(request.items["boxes"]))
