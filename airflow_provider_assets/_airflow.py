@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timezone, tzinfo
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -31,9 +31,9 @@ except ImportError:  # below 3.2, their older homes
 
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
+    JobCancelledError,
     PartialArchiveError,
     PermanentError,
-    QuotaExceededError,
 )
 from airflow_provider_assets.sansio.jobs import Link
 from airflow_provider_assets.sansio.messages import JSON
@@ -56,8 +56,9 @@ AIRFLOW_V_3_3_PLUS = VERSION >= (3, 3)
 # What an operator's ``deferrable`` is unless it is given.
 DEFERRABLE: bool = conf.getboolean("operators", "default_deferrable", fallback=False)
 
-# A quota that resets later than this is a person's business, not a retry's.
-MAX_QUOTA_WAIT = timedelta(hours=6)
+Hopeless = tuple[type[AssetsError], ...]
+# What a retry cannot change: a person cancelled the job, or its archive lacks items for good.
+HOPELESS: Hopeless = (PermanentError, PartialArchiveError, JobCancelledError)
 
 
 def connection_of(conn: AirflowConnection, extra: Mapping[str, JSON] | None = None) -> Connection:
@@ -206,54 +207,27 @@ def _cron_period(cron: str, moment: datetime) -> tuple[datetime, datetime]:
     return croniter(cron, end).get_prev(datetime), end
 
 
-def raise_for_airflow(error: AssetsError) -> NoReturn:
+def raise_for_airflow(error: AssetsError, hopeless: Hopeless = HOPELESS) -> NoReturn:
     """Raise *error* so that Airflow does the right thing with it.
 
     From 3.3 on the operators' retry policy reads the error itself. Below, only Airflow's own exception
     keeps a task from retrying what cannot succeed.
+
+    :param hopeless: the classes of errors that a retry of this task cannot change.
     """
-    if isinstance(error, PermanentError) and not AIRFLOW_V_3_3_PLUS:
+    if isinstance(error, hopeless) and not AIRFLOW_V_3_3_PLUS:
         raise AirflowFailException(f"{type(error).__name__}: {error.message}") from error
     raise error
 
 
-def default_retry_policy(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def default_retry_policy(
+    kwargs: Mapping[str, Any], hopeless: Hopeless = HOPELESS
+) -> dict[str, Any]:
     """An operator's *kwargs* with our retry policy, where Airflow has them and none is given."""
     # A mapped operator is built with every argument it was not given as None.
     given = kwargs.get("retry_policy") or (kwargs.get("default_args") or {}).get("retry_policy")
     if AIRFLOW_V_3_3_PLUS and given is None:
-        return {**kwargs, "retry_policy": _retry_policy()}
+        from airflow_provider_assets.retry_policy import ArchiveRetryPolicy  # 3.3+
+
+        return {**kwargs, "retry_policy": ArchiveRetryPolicy(hopeless)}
     return dict(kwargs)
-
-
-def _retry_policy() -> object:
-    from airflow.sdk.definitions.retry_policy import (  # 3.3+
-        RetryDecision,
-        RetryPolicy,
-    )
-
-    class ArchiveRetryPolicy(RetryPolicy):
-        """Permanent errors fail at once; what says when to come back is believed."""
-
-        def evaluate(
-            self,
-            exception: BaseException,
-            try_number: int,
-            max_tries: int,
-            context: Context | None = None,
-        ) -> RetryDecision:
-            if not isinstance(exception, AssetsError):
-                return RetryDecision.default()
-            wait = (
-                None if exception.retry_after is None else timedelta(seconds=exception.retry_after)
-            )
-            name = type(exception).__name__
-            if isinstance(exception, QuotaExceededError) and wait and wait <= MAX_QUOTA_WAIT:
-                return RetryDecision.retry(delay=wait, reason=f"{name}: until the quota resets")
-            if isinstance(exception, (PermanentError, PartialArchiveError)):
-                return RetryDecision.fail(reason=f"{name}: a retry cannot change it")
-            if wait is not None:
-                return RetryDecision.retry(delay=wait, reason=f"{name}: the vendor said when")
-            return RetryDecision.default()
-
-    return ArchiveRetryPolicy()

@@ -9,11 +9,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.operators.ledger import Entry, Ledger
+from airflow_provider_assets.operators.ledger import Entry, Ledger, Plan
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
-    PartialArchiveError,
     ProtocolError,
 )
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, Data, JobState
@@ -42,22 +41,22 @@ class Batches:
         if job is None:
             job = self._submit(entry)
         started = replace(entry, job=job)
-        self.ledger.record(started)
+        self.ledger.try_to_record(started, self.log)
         return started
 
     def _known(self, entry: Entry) -> ArchiveJob | None:
-        """The job of an earlier try, unless the vendor has given it up."""
+        """The job of an earlier attempt, unless the vendor has given it up."""
         if entry.job is not None:
             job = self.hook.look([entry.job])[0]
             if job.state in {JobState.RUNNING, JobState.SUCCEEDED}:
                 self.log.info("Re-attached to %s", describe(job))
                 return job
-            self.log.info("%s; it is submitted anew", describe(job))
+            self.log.info("%s; the batch is submitted again", describe(job))
         elif entry.since is not None:
             found = self.hook.run(self.hook.vendor.find(entry.request, entry.since))
             if found is not None:
                 self.log.info(
-                    "Found the %s, which an earlier try could not record", describe(found)
+                    "Found %s, which an earlier attempt could not record", describe(found)
                 )
             return found
         return None
@@ -77,15 +76,18 @@ class Batches:
         return job
 
 
-def waiting_for(entries: Sequence[Entry], job_ids: Sequence[str]) -> list[Entry]:
+def entries_for(plan: Plan, job_ids: Sequence[str]) -> list[Entry]:
     """The entries of *job_ids*, in that order.
 
     :raises ProtocolError: if one is missing: the event belongs to another attempt.
     """
-    by_id = {entry.job.job_id: entry for entry in entries if entry.job}
+    by_id = {entry.job.job_id: entry for entry in plan.entries if entry.job}
     missing = [job_id for job_id in job_ids if job_id not in by_id]
     if missing:
-        raise ProtocolError(f"the trigger speaks of jobs that this task does not know: {missing}")
+        raise ProtocolError(
+            f"the trigger's event refers to jobs that are not in this task's record: {missing}; "
+            "clear the task to export again"
+        )
     return [by_id[job_id] for job_id in job_ids]
 
 
@@ -125,29 +127,6 @@ def check_one_wave(spec: VendorSpec, batches: int) -> None:
             f"wait_for_completion=False: {spec.title} takes {spec.parallel_jobs} job at a time and "
             f"there are {batches} batches; leave it on, or narrow the export to {spec.max_batch} items"
         )
-
-
-def check_partial(job: ArchiveJob, on_partial: str, log: Logger) -> None:
-    """Judge a job that archived only some of its items.
-
-    :raises PartialArchiveError: unless *on_partial* is ``land``; names what is missing.
-    """
-    failed = job.facts.get("failed")
-    if not isinstance(failed, dict) or not failed:
-        return
-    shown = ", ".join(f"{item} ({status})" for item, status in list(failed.items())[:10])
-    text = f"{job.vendor} job {job.job_id}: {len(failed)} items are missing: {shown}"
-    if on_partial == "fail":
-        raise PartialArchiveError(
-            f'{text}; set on_partial="land" to land the others', vendor=job.vendor
-        )
-    log.warning("%s", text)
-
-
-def merged(entries: Sequence[Entry], newer: Sequence[Entry]) -> list[Entry]:
-    """*entries*, with *newer* in the places of their batches."""
-    by_index = {entry.request.index: entry for entry in newer}
-    return [by_index.get(entry.request.index, entry) for entry in entries]
 
 
 def reference(conn_id: str, entry: Entry) -> Data:

@@ -1,8 +1,15 @@
-"""The durable record of a task's batches, so that a retry goes on where the last try ended.
+"""The durable record of a task's batches, so that a retry resumes where the last attempt stopped.
 
-One plan and one entry a batch are kept in Airflow's task state store (3.3+), each with a *fence*: the
-attempt lineage ``ti.max_tries``. Ordinary retries keep it, a clear changes it; so a retry re-attaches to
-its jobs and a cleared task starts anew. Below 3.3 nothing is kept and every try starts anew.
+Airflow's task state store (3.3+) keeps, under keys that begin with :data:`KEY`:
+
+* the *plan*: the number of batches, and what the attempts after the first must not ask the DAG file
+  again, which may have been edited meanwhile;
+* for each batch its *request*, written once, since it holds up to 1000 ids;
+* for each batch its *progress*, a few hundred bytes, written before and after each step.
+
+Each value carries the *fence* of the attempts that may use it: ordinary retries keep it, a clear changes
+it. So a retry re-attaches to its jobs and a cleared task starts from scratch. Below 3.3 nothing is kept,
+and every attempt starts from scratch.
 """
 
 from __future__ import annotations
@@ -14,10 +21,10 @@ from typing import TYPE_CHECKING, cast
 
 from airflow_provider_assets._airflow import AIRFLOW_V_3_3_PLUS
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, Data, JobState
-from airflow_provider_assets.sansio.messages import JSON
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.sdk.types import Logger
 
 KEY = "asset_archive"
 
@@ -41,11 +48,11 @@ class Entry:
 
     def to_dict(self) -> Data:
         """JSON form."""
-        return {
-            "request": self.request.to_dict(),
-            "since": self.since,
-            "job": self.job.to_dict() if self.job else None,
-        }
+        return {"request": self.request.to_dict(), **self.progress()}
+
+    def progress(self) -> Data:
+        """JSON form of what changes after the batch was planned."""
+        return {"since": self.since, "job": self.job.to_dict() if self.job else None}
 
     @classmethod
     def from_dict(cls, data: Data) -> Entry:
@@ -58,59 +65,144 @@ class Entry:
         )
 
 
-class Ledger:
-    """The batches of one task instance.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a task set out to do, as it was when its batches were planned.
 
-    :param inputs: the operator's rendered inputs; other inputs start anew.
+    :param conn_id: the vendor's connection.
+    :param watermark: state key that the window's end is kept under when all batches have ended well;
+        None unless ``window="since_last"``.
+    """
+
+    conn_id: str
+    watermark: str | None
+    entries: list[Entry]
+
+    def to_dict(self) -> Data:
+        """JSON form, for a trigger to carry where Airflow keeps no state."""
+        return {**self.head(), "entries": [entry.to_dict() for entry in self.entries]}
+
+    def head(self) -> Data:
+        """JSON form without the batches."""
+        return {"conn_id": self.conn_id, "watermark": self.watermark, "batches": len(self.entries)}
+
+    @classmethod
+    def from_dict(cls, data: Data) -> Plan:
+        """The plan that :meth:`to_dict` described."""
+        entries = [Entry.from_dict(one) for one in cast("list[Data]", data["entries"])]
+        return cls.of(data, entries)
+
+    @classmethod
+    def of(cls, head: Data, entries: list[Entry]) -> Plan:
+        """The plan that :meth:`head` described, with its batches."""
+        watermark = head["watermark"]
+        return cls(str(head["conn_id"]), None if watermark is None else str(watermark), entries)
+
+    def updated(self, newer: Sequence[Entry]) -> Plan:
+        """The plan with *newer* in the places of their batches."""
+        by_index = {entry.request.index: entry for entry in newer}
+        return replace(self, entries=[by_index.get(one.request.index, one) for one in self.entries])
+
+
+class Ledger:
+    """The record of one task instance.
+
+    :param inputs: the operator's rendered inputs; a retry with other inputs starts from scratch.
     """
 
     def __init__(self, context: Context, inputs: object) -> None:
         ti = context["ti"]
-        self._fence = ti.max_tries
+        self._fence: Data = {
+            "max_tries": ti.max_tries,
+            "retries": getattr(context.get("task"), "retries", None),
+            "clears": getattr(context["dag_run"], "clear_number", None),
+        }
         self._fingerprint = hashlib.sha256(repr(inputs).encode()).hexdigest()
-        self._lineage = f"{ti.dag_id}|{ti.task_id}|{ti.run_id}|{ti.map_index}|{self._fence}"
+        self._lineage = f"{ti.dag_id}|{ti.task_id}|{ti.run_id}|{ti.map_index}|{ti.max_tries}"
         self._store = context.get("task_state_store")
         self.durable = AIRFLOW_V_3_3_PLUS and self._store is not None
+        self.is_complete = self.durable
 
     def tagged(self, request: ArchiveRequest) -> ArchiveRequest:
         """*request* with a tag that is the same in every retry and in no other run."""
         text = f"{self._lineage}|{self._fingerprint}|{request.index}"
         return replace(request, tag=hashlib.sha256(text.encode()).hexdigest()[:16])
 
-    def recall(self) -> list[Entry]:
-        """The batches of an earlier try of the same lineage and inputs; none if there was no such."""
+    def recall(self) -> Plan | None:
+        """The plan of an earlier attempt with the same inputs; None if there is none."""
         plan = self._get(KEY)
-        if not self._is_ours(plan):
-            return []
-        count = cast("int", cast("Data", plan)["batches"])
-        found = [self._get(f"{KEY}.{index}") for index in range(count)]
-        if not all(self._is_ours(data) for data in found):
-            return []
-        return [Entry.from_dict(cast("Data", data)) for data in found]
+        if plan is None or plan.get("fingerprint") != self._fingerprint:
+            return None
+        return self._read(plan)
 
-    def plan(self, requests: Sequence[ArchiveRequest]) -> list[Entry]:
+    def resume(self) -> Plan | None:
+        """The plan of the attempt that was deferred, whatever the inputs have become since.
+
+        Airflow renders templates once more when a deferred task resumes, from a DAG file that may have
+        been edited; the jobs that were waited for are still this attempt's.
+        """
+        plan = self._get(KEY)
+        return None if plan is None else self._read(plan)
+
+    def plan(
+        self, requests: Sequence[ArchiveRequest], *, conn_id: str, watermark: str | None
+    ) -> Plan:
         """Record *requests* before the first of them is submitted."""
-        entries = [Entry(self.tagged(request)) for request in requests]
-        for entry in entries:
+        plan = Plan(conn_id, watermark, [Entry(self.tagged(request)) for request in requests])
+        for entry in plan.entries:
+            self._set(f"{KEY}.{entry.request.index}.request", entry.request.to_dict())
             self.record(entry)
-        self._set(KEY, {"batches": len(entries)})
-        return entries
+        self._set(KEY, {"fingerprint": self._fingerprint, **plan.head()})
+        return plan
 
     def record(self, entry: Entry) -> None:
         """Record what is known of one batch."""
-        self._set(f"{KEY}.{entry.request.index}", entry.to_dict())
+        self._set(f"{KEY}.{entry.request.index}", entry.progress())
 
-    def _is_ours(self, data: JSON) -> bool:
-        return (
-            isinstance(data, dict)
-            and data.get("fence") == self._fence
-            and data.get("fingerprint") == self._fingerprint
-        )
+    def try_to_record(self, entry: Entry, log: Logger) -> None:
+        """Record what has happened already, which a state store that fails must not undo.
 
-    def _get(self, key: str) -> JSON:
-        return self._store.get(key) if self.durable and self._store else None
+        From then on the record is not complete: a deferral has to carry the plan itself.
+        """
+        try:
+            self.record(entry)
+        except Exception as error:  # noqa: BLE001  # whatever Airflow's API or a custom backend raises
+            self.is_complete = False
+            log.warning(
+                "Batch %d could not be recorded (%s); the task continues, but a retry would have to "
+                "find its job at the vendor",
+                entry.request.index + 1,
+                type(error).__name__,
+            )
+
+    def _read(self, head: Data) -> Plan | None:
+        entries = []
+        for index in range(cast("int", head["batches"])):
+            request = self._get(f"{KEY}.{index}.request")
+            progress = self._get(f"{KEY}.{index}")
+            if request is None or progress is None:
+                return None
+            entries.append(Entry.from_dict({"request": request, **progress}))
+        return Plan.of(head, entries)
+
+    def _get(self, key: str) -> Data | None:
+        """The value of *key*, if these attempts wrote it."""
+        data = self._store.get(key) if self.durable and self._store else None
+        if not isinstance(data, dict) or not self._is_ours(data.get("fence")):
+            return None
+        return data
+
+    def _is_ours(self, fence: object) -> bool:
+        """Whether *fence* is of an attempt that this one retries.
+
+        A clear sets ``max_tries`` to the attempts made plus ``retries``: another number than before,
+        unless ``retries`` was edited as well. Only then the run's number of clears decides, which
+        grows with every clear of any task.
+        """
+        if not isinstance(fence, dict) or fence.get("max_tries") != self._fence["max_tries"]:
+            return False
+        return any(fence.get(name) == self._fence[name] for name in ("retries", "clears"))
 
     def _set(self, key: str, data: Data) -> None:
         if self.durable and self._store:
-            mark: Data = {"fence": self._fence, "fingerprint": self._fingerprint}
-            self._store.set(key, cast("dict[str, object]", {**mark, **data}))  # type: ignore[arg-type]  # both are JSON
+            self._store.set(key, cast("dict[str, object]", {"fence": self._fence, **data}))  # type: ignore[arg-type]  # both are JSON

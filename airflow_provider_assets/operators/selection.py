@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from math import isfinite
 from typing import cast
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import ArchiveRequest, fingerprint
 from airflow_provider_assets.sansio.messages import JSON
-from airflow_provider_assets.sansio.plan import plan
+from airflow_provider_assets.sansio.plan import Selected, plan
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.base import Vendor, check_names
 
@@ -24,9 +25,22 @@ def seconds(value: float | timedelta | None, name: str) -> float | None:
     if value is None:
         return None
     number = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or number <= 0:
+    is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
+    if not is_number or not isfinite(number) or number <= 0:
         raise InvalidRequestError(f"{name}={value!r} is not a positive number of seconds")
     return float(number)
+
+
+def duration(value: float | timedelta, name: str) -> timedelta:
+    """*value*, seconds or a timedelta, as a timedelta.
+
+    :raises InvalidRequestError: if it is neither, or negative.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value):
+        value = timedelta(seconds=value)
+    if not isinstance(value, timedelta) or value < timedelta(0):
+        raise InvalidRequestError(f"{name}={value!r} is not a number of seconds of at least 0")
+    return value
 
 
 def whole(value: object, name: str) -> int:
@@ -119,24 +133,25 @@ class Selection:
 
     def requests(
         self, hook: AssetArchiveHook, window: Window | None, run: str
-    ) -> list[ArchiveRequest]:
-        """The batches; asks the vendor's listing.
+    ) -> tuple[list[ArchiveRequest], list[str]]:
+        """The batches, and the ids of items that the vendor has not finished; asks its listing.
 
-        :param window: the span to select from; None where items are named,
-        :param run: and *run*, the date of the run (ISO), tells one night's batches from another's.
+        :param window: the span to select from; None where items are named, or for all there are.
+        :param run: the date of the run (ISO), which tells one night's batches from another's.
         """
         asked = self.select if self.items is None else self.items
         if self.items is not None:
-            found = hook.run(self.vendor.expand(cast("dict[str, list[str]]", self.items)))
+            named = cast("dict[str, list[str]]", self.items)
+            selected = Selected(hook.run(self.vendor.expand(named)))
         else:
-            found = hook.run(self.vendor.select(dict(self.select or {}), window)).items
-        found = list(dict.fromkeys(found))
+            selected = hook.run(self.vendor.select(dict(self.select or {}), window))
+        found = list(dict.fromkeys(selected.items))
         if self.max_items is not None and len(found) > self.max_items:
             raise InvalidRequestError(
                 f"{len(found)} items are selected, more than max_items={self.max_items}; "
                 "narrow select or window, or raise max_items"
             )
-        return plan(
+        batches = plan(
             self.vendor.spec.name,
             found,
             max_batch=self.vendor.spec.max_batch,
@@ -145,3 +160,4 @@ class Selection:
             query=fingerprint([hook.conn_id, dict(asked or {}), self.archive_options]),
             run=run,
         )
+        return batches, selected.pending

@@ -6,6 +6,7 @@
     ├── TransientError            retry: the same call may work later
     │   ├── RateLimitedError          429; ``retry_after`` seconds when the vendor said so
     │   ├── BusyError                 the vendor takes one job at a time, and one is under way
+    │   ├── ItemsPendingError         items of the window are not finished; ``retry_after`` seconds
     │   ├── VendorUnavailableError    network failure, 5xx, a page of HTML where JSON was due
     │   └── TransferInterruptedError  a download broke or stalled part-way
     ├── PermanentError            fail now: only a person can change the outcome
@@ -89,6 +90,10 @@ class BusyError(TransientError):
 
     It may last as long as that job, minutes rather than seconds: wait for it, do not hammer.
     """
+
+
+class ItemsPendingError(TransientError):
+    """Nothing was submitted: the vendor has not finished items of the window that is exported."""
 
 
 class VendorUnavailableError(TransientError):

@@ -14,7 +14,7 @@ from typing import Union
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
-WindowSpec = Union[str, timedelta, "tuple[object, object]", "list[object]"]
+WindowSpec = Union[str, timedelta, "tuple[object, object]", "list[object]", None]
 
 REMEDY = (
     "pass window=timedelta(days=1) for the span that ends at the run's date, an explicit "
@@ -39,8 +39,11 @@ class Window:
                 raise InvalidRequestError(
                     f"window {name} {bound.isoformat()} has no time zone; add one, e.g. +00:00"
                 )
-            # Python compares two moments of one zone by their clocks, which go back in autumn.
-            object.__setattr__(self, name, bound.astimezone(timezone.utc))
+            # Python compares two moments of one zone by their clocks, which go back in autumn; and
+            # Airflow's pendulum datetimes cannot always be subtracted from plain ones.
+            utc = bound.astimezone(timezone.utc)
+            plain = datetime.combine(utc.date(), utc.time(), timezone.utc)
+            object.__setattr__(self, name, plain)
         if self.start >= self.end:
             raise InvalidRequestError(
                 f"window [{self.start.isoformat()}, {self.end.isoformat()}) is empty; "
@@ -84,7 +87,7 @@ def resolve(spec: WindowSpec, facts: RunFacts) -> Window:
     """The span that a run exports.
 
     :param spec: ``"auto"``, ``"since_last"``, a timedelta that ends at the run's date, or a pair of
-        zoned datetimes or ISO strings.
+        zoned datetimes or ISO strings. See :func:`is_unbounded` for what has no span.
     :raises InvalidRequestError: if no span can be known, or the given one is empty or naive.
     """
     if isinstance(spec, timedelta):
@@ -96,8 +99,13 @@ def resolve(spec: WindowSpec, facts: RunFacts) -> Window:
     if spec == "since_last":
         return _since(facts.watermark, facts) if facts.watermark else _auto(facts)
     raise InvalidRequestError(
-        f"window={spec!r} is none of 'auto', 'since_last', a timedelta, or a pair of datetimes"
+        f"window={spec!r} is none of 'auto', 'since_last', 'all', a timedelta, or a pair of datetimes"
     )
+
+
+def is_unbounded(spec: WindowSpec) -> bool:
+    """Whether a run exports everything that there is, whenever it was made: ``"all"`` or None."""
+    return spec is None or spec == "all"
 
 
 def _span(length: timedelta, facts: RunFacts) -> Window:

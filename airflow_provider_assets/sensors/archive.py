@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
@@ -20,6 +20,7 @@ from airflow_provider_assets._airflow import (
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError, JobTimeoutError
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, Data
+from airflow_provider_assets.sansio.verdict import check_on_partial, ensure_complete
 from airflow_provider_assets.sansio.waiter import ensure_succeeded
 from airflow_provider_assets.triggers.archive import (
     BACKSTOP,
@@ -40,9 +41,12 @@ class AssetArchiveSensor(BaseSensorOperator):
     :param archives: what ``AssetArchiveOperator(wait_for_completion=False)`` returned, or one of them.
     :param deferrable: wait in the triggerer instead of on a worker.
     :param poke_interval: as for every sensor; deferred, the default is the vendor's own pace.
-    :param timeout: as for every sensor: seconds from its start.
+    :param timeout: as for every sensor: seconds from its start. An ``execution_timeout`` that is
+        shorter ends the wait earlier.
+    :param on_partial: what a job does that archived only some items: ``fail``, or ``land`` those.
     :param soft_fail: or *never_fail*: skip the task where it would fail.
     :raises AirflowSensorTimeout: when *timeout* is over.
+    :raises JobTimeoutError: when, deferred, ``execution_timeout`` is over.
     :raises AssetsError: see ``sansio.errors``.
     """
 
@@ -54,6 +58,7 @@ class AssetArchiveSensor(BaseSensorOperator):
         archives: Sequence[Data] | Data,
         deferrable: bool = DEFERRABLE,
         poke_interval: float | timedelta | None = None,
+        on_partial: Literal["fail", "land"] = "fail",
         **kwargs: Any,
     ) -> None:
         self.poll_interval = poke_interval
@@ -62,6 +67,7 @@ class AssetArchiveSensor(BaseSensorOperator):
         super().__init__(**default_retry_policy(kwargs))
         self.archives = archives
         self.deferrable = deferrable
+        self.on_partial = on_partial
 
     @cached_property
     def references(self) -> list[ArchiveReference]:
@@ -85,6 +91,7 @@ class AssetArchiveSensor(BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Poke, or look once and defer."""
         try:
+            check_on_partial(self.on_partial)
             if not self.references:
                 return []
             if not self.deferrable:
@@ -94,18 +101,23 @@ class AssetArchiveSensor(BaseSensorOperator):
                 return self._result(jobs)
         except AssetsError as error:
             self._fail(error)
+        wait = self._longest_wait()
         self.defer(
             trigger=AssetArchiveTrigger(
                 conn_id=self.references[0].conn_id,
                 jobs=[job.to_dict() for job in jobs],
-                deadline=time.time() + self.timeout,
+                deadline=time.time() + wait,
                 poll_interval=self.poke_interval if self.poll_interval else None,
                 cancel_on_kill=False,  # whoever submitted them may cancel them
             ),
             method_name="execute_complete",
-            timeout=timedelta(seconds=self.timeout) + BACKSTOP,
+            timeout=timedelta(seconds=wait) + BACKSTOP,
         )
-        raise AssertionError("defer() returned")  # it raises; its annotation does not say so
+
+    def _longest_wait(self) -> float:
+        """Seconds from the start; Airflow itself forgets ``execution_timeout`` while a task is deferred."""
+        limit = self.execution_timeout
+        return self.timeout if limit is None else min(self.timeout, limit.total_seconds())
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Ask once; a vendor that is away for a moment is asked again at the next poke."""
@@ -117,7 +129,7 @@ class AssetArchiveSensor(BaseSensorOperator):
         return PokeReturnValue(is_done=True, xcom_value=self._result(jobs))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> list[Data]:
-        """Go on where the trigger ended."""
+        """Resume where the trigger ended."""
         try:
             return self._result([ensure_succeeded(end) for end in read_ends(event)])
         except AssetsError as error:
@@ -127,12 +139,15 @@ class AssetArchiveSensor(BaseSensorOperator):
         """End as a sensor ends, whichever way it has waited."""
         if self.soft_fail or self.never_fail:
             raise AirflowSkipException(f"{type(error).__name__}: {error.message}") from error
-        if isinstance(error, JobTimeoutError):
+        if isinstance(error, JobTimeoutError) and self._longest_wait() == self.timeout:
             raise AirflowSensorTimeout(error.message) from error
         raise_for_airflow(error)
 
     def _result(self, jobs: Sequence[ArchiveJob]) -> list[Data]:
+        succeeded = [ensure_succeeded(job) for job in jobs]
+        for incomplete in ensure_complete(succeeded, self.on_partial):
+            self.log.warning("%s", incomplete)
         return [
-            ArchiveReference(old.conn_id, old.request, ensure_succeeded(job)).to_dict()
-            for old, job in zip(self.references, jobs, strict=True)
+            ArchiveReference(old.conn_id, old.request, job).to_dict()
+            for old, job in zip(self.references, succeeded, strict=True)
         ]

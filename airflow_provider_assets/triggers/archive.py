@@ -12,7 +12,14 @@ from typing import Any, cast
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_assets.sansio.errors import AssetsError, ErrorDict, from_dict, to_dict
+from airflow_provider_assets.sansio.errors import (
+    AssetsError,
+    ErrorDict,
+    InvalidRequestError,
+    ProtocolError,
+    from_dict,
+    to_dict,
+)
 from airflow_provider_assets.sansio.jobs import ArchiveJob, Data
 from airflow_provider_assets.triggers.events import AssetArchiveEventTrigger
 from airflow_provider_assets.triggers.poller import End, connection_for, shared
@@ -143,13 +150,17 @@ def describe(job: ArchiveJob) -> str:
 
 
 def read_ends(event: object) -> list[End]:
-    """The ends in an event, with their types.
+    """The ends in an event, with their types, one for each of its ``job_ids``.
 
-    :raises ValueError: if it is not an event of :class:`AssetArchiveTrigger`.
+    :raises ProtocolError: if it is not an event of :class:`AssetArchiveTrigger`.
     """
     ends = event.get("ends") if isinstance(event, dict) else None
-    if not isinstance(ends, list) or not ends:
-        raise ValueError(f"not an event of AssetArchiveTrigger: {type(event).__name__}")
+    job_ids = event.get("job_ids") if isinstance(event, dict) else None
+    if not isinstance(ends, list) or not isinstance(job_ids, list) or len(ends) != len(job_ids):
+        raise ProtocolError(
+            f"the task was resumed with {type(event).__name__} instead of an event of "
+            "AssetArchiveTrigger; clear the task to export again"
+        )
     return [_end_from_dict(cast("dict[str, Data]", end)) for end in ends]
 
 
@@ -158,6 +169,9 @@ def _end_to_dict(end: End) -> dict[str, Any]:
 
 
 def _end_from_dict(data: dict[str, Data]) -> End:
-    if "error" in data:
-        return from_dict(cast("ErrorDict", data["error"]))
-    return ArchiveJob.from_dict(data["job"])
+    try:
+        if "error" in data:
+            return from_dict(cast("ErrorDict", data["error"]))
+        return ArchiveJob.from_dict(data["job"])
+    except (KeyError, TypeError, InvalidRequestError) as error:
+        raise ProtocolError(f"the trigger's event holds no end of a job: {error!r}") from error

@@ -14,47 +14,59 @@ from airflow_provider_assets.hooks.base import AsyncClient
 from airflow_provider_assets.sansio.errors import TransientError
 from airflow_provider_assets.sansio.jobs import state_key
 from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.settle import LISTING_LAG
 from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
 
 KEY = "asset_archive.seen_until"
-# Vendors list an item a little after the moment that it bears.
-LAG = timedelta(seconds=30)
 
 
 class AssetArchiveEventTrigger(BaseEventTrigger):
     """For ``AssetWatcher``: an event whenever the vendor lists new items.
 
     The event is ``{"conn_id": ..., "window": [start, end], "items": n}``. Where Airflow keeps state for
-    assets (3.3.2+), a restart of the triggerer goes on where it ended; below, from its start.
+    assets (3.3.2+), a restarted triggerer resumes where it stopped; below, it begins at its start.
+    ``items`` counts those that the vendor has not finished, too: the run that the event starts waits
+    for them.
 
     :param conn_id: the vendor's connection.
     :param select: the vendor's listing filters.
-    :param interval: seconds between two looks.
+    :param interval: seconds between two listings.
+    :param settle: seconds after which a span is listed, since vendors list items late.
     """
 
     def __init__(
-        self, conn_id: str, select: Mapping[str, JSON] | None = None, interval: float = 300.0
+        self,
+        conn_id: str,
+        select: Mapping[str, JSON] | None = None,
+        interval: float = 300.0,
+        settle: float = LISTING_LAG.total_seconds(),
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's own
         self.conn_id = conn_id
         self.select = dict(select or {})
         self.interval = interval
+        self.settle = settle
         self._key = state_key(KEY, conn_id, self.select)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and JSON-safe arguments."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
-            {"conn_id": self.conn_id, "select": self.select, "interval": self.interval},
+            {
+                "conn_id": self.conn_id,
+                "select": self.select,
+                "interval": self.interval,
+                "settle": self.settle,
+            },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look again and again; a vendor that is away for a while is asked again."""
+        """List the vendor's items for ever; a failure that may pass is retried at the next interval."""
         client = AsyncClient(await aconnection(self.conn_id))
         try:
-            start = await self._recall() or datetime.now(timezone.utc) - LAG
+            start = await self._recall() or self._settled()
             while True:
-                end = datetime.now(timezone.utc) - LAG
+                end = self._settled()
                 found = await self._look(client, start, end) if end > start else 0
                 if found is not None:
                     if found:
@@ -66,13 +78,22 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
             await client.close()
 
     async def _look(self, client: AsyncClient, start: datetime, end: datetime) -> int | None:
-        """Number of items in the span; None if the vendor could not be asked."""
+        """Number of items in the span, finished or not; None if the vendor could not be asked."""
         try:
             found = await client.run(client.vendor.select(self.select, Window(start, end)))
-            return len(found.items)
+            return len(found.items) + len(found.pending)
         except TransientError as error:
             self.log.warning("%s: %s; asking again", type(error).__name__, error)
             return None
+
+    def _settled(self) -> datetime:
+        """The end of the past that will not be listed differently any more.
+
+        In whole milliseconds, as events and windows are written: else an item of the very millisecond
+        would be counted here, left out of the run's window, and not be counted again.
+        """
+        moment = datetime.now(timezone.utc) - timedelta(seconds=self.settle)
+        return parse_moment(iso_ms(moment), "now")
 
     def _event(self, start: datetime, end: datetime, items: int) -> TriggerEvent:
         window = [iso_ms(start), iso_ms(end)]

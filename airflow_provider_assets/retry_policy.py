@@ -1,0 +1,51 @@
+"""What Airflow does after an error of this package (Airflow 3.3+).
+
+The operators and the sensor use :class:`ArchiveRetryPolicy` unless they or the DAG's ``default_args``
+are given another ``retry_policy``. Your own policy can build on it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
+
+from airflow_provider_assets._airflow import HOPELESS, Hopeless
+from airflow_provider_assets.sansio.errors import AssetsError, QuotaExceededError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+# A quota that resets later than this needs a person; do not keep retrying.
+MAX_QUOTA_WAIT = timedelta(hours=6)
+
+
+class ArchiveRetryPolicy(RetryPolicy):
+    """Fail at once what a retry cannot change, and wait as long as the vendor asked.
+
+    :param hopeless: classes of errors that fail at once, a quota that resets soon excepted.
+    """
+
+    def __init__(self, hopeless: Hopeless = HOPELESS) -> None:
+        self.hopeless = hopeless
+
+    def evaluate(
+        self,
+        exception: BaseException,
+        try_number: int,
+        max_tries: int,
+        context: Context | None = None,
+    ) -> RetryDecision:
+        """The decision; the default one for errors of others."""
+        if not isinstance(exception, AssetsError):
+            return RetryDecision.default()
+        name, seconds = type(exception).__name__, exception.retry_after
+        wait = None if seconds is None else timedelta(seconds=seconds)
+        if isinstance(exception, QuotaExceededError) and wait and wait <= MAX_QUOTA_WAIT:
+            return RetryDecision.retry(delay=wait, reason=f"{name}: until the quota resets")
+        if isinstance(exception, self.hopeless):
+            return RetryDecision.fail(reason=f"{name}: a retry cannot change it")
+        if wait is not None:
+            return RetryDecision.retry(delay=wait, reason=f"{name}: as long as the vendor asked")
+        return RetryDecision.default()

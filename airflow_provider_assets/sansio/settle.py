@@ -1,0 +1,83 @@
+"""When the listing of a window can be trusted.
+
+Two things make an item of a window invisible to a run that lists the window the moment it has ended:
+
+* vendors list an item a little after the moment that it bears. No vendor documents how long that
+  takes; :data:`LISTING_LAG` is the same for the operator and for the watcher of new assets, so that
+  neither looks at a span that may still grow;
+* an item is listed from its creation on, but can be archived only when the vendor has finished it
+  (Scenario, "List assets": ``status`` is ``pending``, ``success`` or ``error``). An item that was
+  created at 23:59 and is finished at 00:02 belongs to the day that has ended, so the run of that day
+  waits for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from airflow_provider_assets.sansio.errors import ItemsPendingError
+from airflow_provider_assets.sansio.verdict import shown
+from airflow_provider_assets.sansio.window import Window
+
+LISTING_LAG = timedelta(seconds=30)
+PENDING_TIMEOUT = timedelta(minutes=15)
+# Between two listings that wait for pending items, and before a retry lists them again.
+PAUSE = timedelta(seconds=30)
+RETRY_AFTER = timedelta(minutes=5)
+# No vendor works on an item for a day; one that is pending longer will never be finished.
+ABANDONED = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """How long a run gives the vendor to complete the listing of its window.
+
+    :param lag: from the end of the window until it is listed for the first time.
+    :param pending_timeout: from the end of the window until pending items are waited for no longer.
+    """
+
+    lag: timedelta = LISTING_LAG
+    pending_timeout: timedelta = PENDING_TIMEOUT
+
+    def before_listing(self, window: Window | None, now: datetime) -> float:
+        """Seconds to wait before *window* can be listed.
+
+        Nothing is waited for where there is no window, or one that ends in the future: whoever asks for
+        that wants what is there by now.
+        """
+        if window is None or now < window.end:
+            return 0.0
+        return max((window.end + self.lag - now).total_seconds(), 0.0)
+
+    def before_next(self, window: Window | None, now: datetime, pending: Sequence[str]) -> float:
+        """Seconds to wait before the window is listed again for its *pending* items; 0 for no more."""
+        if not pending or window is None or now < window.end:
+            return 0.0
+        left = (window.end + self.pending_timeout - now).total_seconds()
+        return max(min(PAUSE.total_seconds(), left), 0.0)
+
+
+def ensure_settled(
+    pending: Sequence[str], window: Window | None, now: datetime, on_partial: str
+) -> str | None:
+    """A sentence on *pending* items that an export leaves out; None if there are none.
+
+    Without a window nothing is lost: the next run lists them again. What has been pending for a day
+    will not be finished any more, so it holds up no backfill.
+
+    :raises ItemsPendingError: for items of a *window* that may still be finished, unless *on_partial*
+        is ``"land"``.
+    """
+    if not pending:
+        return None
+    text = f"the vendor has not finished {len(pending)} of the selected items: {shown(pending)}"
+    is_recent = window is not None and now < window.end + ABANDONED
+    if is_recent and on_partial != "land":
+        raise ItemsPendingError(
+            f"{text}. A retry lists them again; raise pending_timeout to wait longer, or set "
+            'on_partial="land" to export without them',
+            retry_after=RETRY_AFTER.total_seconds(),
+        )
+    return f"{text}; they are not exported"

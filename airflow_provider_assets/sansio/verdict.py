@@ -1,0 +1,51 @@
+"""The one verdict on completeness: whether the vendor's jobs archived every item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from airflow_provider_assets.sansio.errors import InvalidRequestError, PartialArchiveError
+from airflow_provider_assets.sansio.jobs import ArchiveJob
+
+ON_PARTIAL = ("fail", "land")
+# Ids that a message names; the manifest and the vendor know the others.
+SHOWN = 10
+
+
+def check_on_partial(value: str) -> None:
+    """Refuse a policy that does not exist.
+
+    :raises InvalidRequestError: naming those that do.
+    """
+    if value not in ON_PARTIAL:
+        raise InvalidRequestError(f"on_partial={value!r} is none of {', '.join(ON_PARTIAL)}")
+
+
+def shown(names: Iterable[str]) -> str:
+    """The first of *names*, and how many more there are."""
+    listed = list(names)
+    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
+    return ", ".join(listed[:SHOWN]) + more
+
+
+def ensure_complete(jobs: Iterable[ArchiveJob], on_partial: str) -> list[str]:
+    """A sentence for each of *jobs* that archived only some of its items, naming what is missing.
+
+    The vendor tells of missing items in ``facts["failed"]``, id -> the vendor's status.
+
+    :raises PartialArchiveError: if there is such a job, unless *on_partial* is ``"land"``.
+    """
+    incomplete = []
+    for job in jobs:
+        failed = job.facts.get("failed")
+        if isinstance(failed, dict) and failed:
+            names = shown(f"{item} ({status})" for item, status in failed.items())
+            incomplete.append(
+                f"{job.vendor} job {job.job_id}: {len(failed)} items are missing: {names}"
+            )
+            vendor = job.vendor
+    if incomplete and on_partial != "land":
+        raise PartialArchiveError(
+            f'{"; ".join(incomplete)}. Set on_partial="land" to land the others', vendor=vendor
+        )
+    return incomplete
