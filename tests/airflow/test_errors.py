@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 from airflow.sdk import DAG
-from airflow.sdk.definitions.retry_policy import RetryAction
+from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision
 from airflow_runs import connect
 from exported import archive, archives, export, read
 
 from airflow_provider_assets.landing import LandingOptions
+from airflow_provider_assets.retry_policy import ArchiveRetryPolicy
 from airflow_provider_assets.sansio import errors
 from airflow_provider_assets.sensors.archive import AssetArchiveSensor
 from airflow_provider_assets.transfers.archive_to_object_storage import (
@@ -199,9 +200,26 @@ def test_the_retry_policy_believes_what_the_vendor_says():
     assert (limited.action, limited.retry_delay) == (RetryAction.RETRY, timedelta(seconds=41))
     quota = decide(errors.QuotaExceededError("tomorrow", retry_after=3600.0))
     assert (quota.action, quota.retry_delay) == (RetryAction.RETRY, timedelta(hours=1))
+    pending = decide(errors.ItemsPendingError("wait", retry_after=300.0))
+    assert (pending.action, pending.retry_delay) == (RetryAction.RETRY, timedelta(minutes=5))
+    for kind in (errors.PartialArchiveError, errors.JobCancelledError):
+        assert decide(kind("a person has to")).action is RetryAction.FAIL
     for kind in (errors.JobFailedError, errors.VendorUnavailableError, errors.IntegrityError):
         assert decide(kind("again")).action is RetryAction.DEFAULT
     assert decide(ValueError("a bug")).action is RetryAction.DEFAULT
+
+
+def test_the_retry_policy_can_be_built_upon():
+    class Mine(ArchiveRetryPolicy):
+        def evaluate(self, exception, try_number, max_tries, context=None):
+            if isinstance(exception, errors.JobFailedError):
+                return RetryDecision.fail(reason="one is enough")
+            return super().evaluate(exception, try_number, max_tries, context)
+
+    own = Mine()
+    assert own.evaluate(errors.JobFailedError("no"), 1, 3).action is RetryAction.FAIL
+    assert own.evaluate(errors.AuthenticationError("no"), 1, 3).action is RetryAction.FAIL
+    assert own.evaluate(errors.IntegrityError("no"), 1, 3).action is RetryAction.DEFAULT
 
 
 def test_a_retry_policy_of_the_dag_or_of_the_task_is_left_alone():

@@ -13,6 +13,7 @@ from exported import CONN
 from airflow_provider_assets import _airflow
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.triggers import events
 from airflow_provider_assets.triggers.archive import AssetArchiveEventTrigger
 
 pytestmark = pytest.mark.airflow
@@ -91,6 +92,13 @@ def test_a_backfill_does_not_move_the_mark(airflow, sandbox):
     assert windows(nightly) == [["2026-01-06T00:00:00.000Z", "2026-01-07T00:00:00.000Z"]]
 
 
+def test_a_backfill_exports_its_own_span_however_far_the_watermark_is(airflow, sandbox):
+    dag = airflow.dag(since_last("backfilled_later"))
+    airflow.run(dag, "2026-01-08")
+    backfilled = airflow.run(dag, "2026-01-06", run_type="backfill")
+    assert windows(backfilled) == [["2026-01-05T00:00:00.000Z", "2026-01-06T00:00:00.000Z"]]
+
+
 def test_since_last_without_an_asset_says_what_it_needs(airflow, sandbox):
     run = airflow(lambda: AssetArchiveOperator(task_id="a", conn_id=CONN, window="since_last"))
     assert isinstance(run.error, InvalidRequestError)
@@ -154,6 +162,25 @@ def test_triggers_that_watch_one_asset_each_remember_how_far_they_have_seen(sand
     assert len(state.asked) == 2
 
 
+def test_the_bounds_of_an_event_are_those_that_were_listed(sandbox, monkeypatch):
+    """Cut to milliseconds before the listing: else an item of the last one would be told twice or never."""
+    today = datetime.now(timezone.utc)
+    sandbox.add_items("scenario", (today - timedelta(days=1)).date().isoformat(), 1)
+    listed = []
+
+    class Scenario(events.AsyncClient):
+        async def run(self, flow):
+            listed.append(flow.gi_frame.f_locals["window"])
+            return await super().run(flow)
+
+    monkeypatch.setattr(events, "AsyncClient", Scenario)
+    state = State((today - timedelta(days=2)).isoformat())
+    event = event_after(AssetArchiveEventTrigger(conn_id=CONN, interval=0.1), state)
+    (window,) = listed
+    assert window.end.microsecond % 1000 == 0
+    assert window.iso()[1] == event["window"][1]
+
+
 def test_the_run_that_an_event_starts_exports_its_span():
     def event(*window):
         payload = {"conn_id": CONN, "window": list(window), "items": 1}
@@ -170,7 +197,9 @@ def test_the_run_that_an_event_starts_exports_its_span():
 
 
 def test_an_event_trigger_can_be_made_again_from_what_is_stored():
-    trigger = AssetArchiveEventTrigger(conn_id=CONN, select={"types": ["uploaded"]}, interval=7)
+    trigger = AssetArchiveEventTrigger(
+        conn_id=CONN, select={"types": ["uploaded"]}, interval=7, settle=90
+    )
     path, arguments = trigger.serialize()
     assert path.endswith("AssetArchiveEventTrigger")
     assert AssetArchiveEventTrigger(**arguments).serialize() == trigger.serialize()

@@ -10,6 +10,7 @@ from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 from exported import archive
 
+from airflow_provider_assets.sansio.errors import JobTimeoutError
 from airflow_provider_assets.sensors.archive import AssetArchiveSensor
 from airflow_provider_assets.triggers.archive import BACKSTOP
 
@@ -86,6 +87,21 @@ def test_our_deadline_comes_before_airflows(airflow, sandbox):
     how = deferred(airflow, timeout=100)
     assert how["timeout"] == timedelta(seconds=100) + BACKSTOP
     assert 0 < how["trigger"].deadline - time.time() <= 100
+
+
+def test_a_deferred_sensor_ends_at_its_execution_timeout(airflow, sandbox):
+    """Airflow itself forgets the limit while a task is deferred."""
+    sandbox.fault("job:stuck")
+    how = deferred(airflow, timeout=100, execution_timeout=timedelta(seconds=5))
+    assert how["timeout"] == timedelta(seconds=5) + BACKSTOP
+    assert how["trigger"].deadline - time.time() <= 5
+
+
+def test_an_execution_timeout_is_no_sensors_timeout_and_may_be_retried(airflow, sandbox):
+    sandbox.fault("job:stuck")
+    limits = {"timeout": 100, "execution_timeout": timedelta(seconds=0.5)}
+    run = airflow(waiting(deferrable=True, retries=1, **limits))
+    assert [type(one.error) for one in run.tries] == [JobTimeoutError] * 2
 
 
 @pytest.mark.parametrize(("given", "expected"), [({}, None), ({"poke_interval": 7}, 7.0)])

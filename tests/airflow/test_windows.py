@@ -13,7 +13,7 @@ from airflow.sdk import (
 )
 from airflow.utils.types import DagRunType
 from airflow_runs import day
-from exported import archive, archives, exportable, ids_in
+from exported import archive, archives, export, exportable, ids_in, read
 
 pytestmark = pytest.mark.airflow
 EXAMPLE = Path(__file__).parents[2] / "dags_examples" / "scenario_nightly_export.py"
@@ -132,6 +132,28 @@ def test_every_kind_of_run_exports_the_same_day(name, airflow, sandbox):
     request = reference["request"]
     assert request["window"] == ["2026-01-06T00:00:00.000Z", "2026-01-07T00:00:00.000Z"]
     assert sorted(request["items"]["asset_ids"]) == exportable(sandbox, "2026-01-06", "2026-01-07")
+
+
+@pytest.mark.parametrize("window", ["all", None], ids=repr)
+def test_everything_there_is_lands_every_night_under_the_date_of_its_run(
+    airflow, sandbox, folder, window
+):
+    """The same items each night: no night may be taken for another one's landing."""
+    select = {"types": ["uploaded"]}
+    dag = airflow.dag(export(folder.as_uri(), window=window, select=select))
+    jobs = []
+    for date in ("2026-01-06", "2026-01-07"):
+        run = airflow.run(dag, date)
+        assert run.state == "success", run.tries
+        (manifest,) = run.results("export.land")
+        assert not manifest["skipped"]
+        assert date.replace("-", "") in manifest["uri"]
+        jobs.append(manifest["facts"]["job_id"])
+    assert len(set(jobs)) == 2
+    first, second = (sorted(ids_in(data)) for data in archives(read(folder)).values())
+    everything = sandbox.items("scenario", start="2000-01-01", end="2030-01-01")
+    assert first == second
+    assert set(first) <= {item["id"] for item in everything if item["exportable"]}
 
 
 def test_a_run_that_can_know_no_window_says_what_to_pass(airflow, sandbox):
