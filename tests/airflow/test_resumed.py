@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -170,3 +174,26 @@ def test_the_ids_of_a_batch_are_written_once():
         ours.record(entry)
     large = [key for key, size in store.written if size > 2000]
     assert large == [f"{KEY}.0.request"]
+
+
+# --- how long a deferral may take ------------------------------------------------------------
+
+
+def test_a_deferral_ends_at_the_execution_timeout_which_airflow_forgets_meanwhile(airflow, sandbox):
+    sandbox.fault("job:stuck")
+    run = airflow(lambda: archive(deferrable=True, execution_timeout=timedelta(seconds=3)))
+    assert type(run.error) is errors.JobTimeoutError
+    assert "execution_timeout" in str(run.error)
+
+
+def test_operators_defer_where_airflow_is_configured_to(airflow, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", "true")
+    code = (
+        "from airflow_provider_assets.operators.archive import AssetArchiveOperator as A;"
+        "from airflow_provider_assets.sensors.archive import AssetArchiveSensor as S;"
+        "print(A(task_id='a', conn_id='c').deferrable, S(task_id='s', archives=[]).deferrable)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
+    )
+    assert done.stdout.split()[-2:] == ["True", "True"]
