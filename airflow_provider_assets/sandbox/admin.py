@@ -4,13 +4,16 @@
 ``GET, DELETE stats``        all counters, see `stats`; DELETE starts from nothing
 ``GET, POST, DELETE faults`` armed faults; POST ``{"spec": "submit:429:1"}`` arms one
 ``POST, DELETE options``     change behaviour, see `options.CHANGEABLE`; DELETE goes back
-``GET, POST clock``          POST ``{"advance": seconds}`` moves the vendors' time forward
+``GET, POST clock``          POST ``{"advance": seconds}`` moves the vendors' time forward,
+                             ``{"set": "2026-01-10T00:00:00Z"}`` makes it that moment
 ``DELETE tokens``            every issued token becomes invalid
 ``GET jobs``                 every job of every vendor
 ``GET jobs/ID``              what the job's archive holds: name, bytes, sha256, entries
 ``POST jobs/ID``             ``{"action": "finish" | "fail" | "stick" | "cancel" | "expire"}``
 ``GET items/VENDOR``         every item, or those with ``start <= created < end``
-``POST items/VENDOR``        ``{"day": "2026-01-09", "count": 3}``: more items come to exist
+``POST items/VENDOR``        ``{"day": "2026-01-09", "count": 3}``: more items come to exist;
+                             ``{"at": "2026-01-09T23:59:00Z", "finish_after": 180,
+                             "list_after": 30, "touched": true}``: one that is late, see `Late`
 ``DELETE items/VENDOR/ID``   an item is deleted at the vendor
 ============================ =====================================================================
 """
@@ -22,10 +25,11 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from .clock import parse_iso
 from .faults import parse_fault
 from .options import changed
 from .page import render
-from .world import Json, Vendor, World
+from .world import Json, Late, Vendor, World
 
 _ACTIONS = ("finish", "fail", "stick", "cancel", "expire")
 
@@ -98,9 +102,12 @@ class Admin:
         return web.Response(status=204)
 
     async def _clock(self, request: web.Request) -> web.Response:
-        if request.method == "POST":
-            self.world.clock.offset += float((await request.json())["advance"])
         clock = self.world.clock
+        if request.method == "POST":
+            body = await request.json()
+            if "set" in body:
+                clock.set(parse_iso(body["set"]))
+            clock.offset += float(body.get("advance", 0))
         return web.json_response({"now": clock.now(), "offset": clock.offset})
 
     async def _forget_tokens(self, _request: web.Request) -> web.Response:
@@ -129,14 +136,25 @@ class Admin:
 
     async def _items(self, request: web.Request) -> web.Response:
         vendor = self._vendor(request)
+        self.world.catch_up()
         start, end = request.query.get("start", ""), request.query.get("end", "~")
         found = [one for one in vendor.items() if start <= str(one["created"]) < end]
         return web.json_response(found)
 
     async def _add_items(self, request: web.Request) -> web.Response:
         body = await request.json()
+        if "at" in body:
+            return self._add_late(self._vendor(request), body)
         day, count = dt.date.fromisoformat(body["day"]), int(body["count"])
         return web.json_response(self._vendor(request).add_items(day, count), status=201)
+
+    def _add_late(self, vendor: Vendor, body: Json) -> web.Response:
+        given = {name: value for name, value in body.items() if name != "at"}
+        try:
+            late = Late(at=parse_iso(str(body["at"])), **given)  # type: ignore[arg-type]  # a wrong one raises
+            return web.json_response(vendor.add_late(late), status=201)
+        except (ValueError, TypeError) as error:
+            return web.json_response({"error": str(error)}, status=400)
 
     async def _remove_item(self, request: web.Request) -> web.Response:
         if not self._vendor(request).remove_item(request.match_info["item"]):

@@ -70,6 +70,10 @@ class Sandbox:
         """Move the sandbox's clock forward."""
         self.ask("POST", "clock", {"advance": seconds})
 
+    def set_clock(self, moment: str) -> None:
+        """Let it be this moment (ISO, with a zone) for the vendors; their clock runs on from there."""
+        self.ask("POST", "clock", {"set": moment})
+
     def forget_tokens(self) -> None:
         """Make every issued token invalid, as a changed password does."""
         self.ask("DELETE", "tokens")
@@ -94,6 +98,23 @@ class Sandbox:
         """Let `count` more items come to exist within a UTC day; returns their ids."""
         made = self.ask("POST", f"items/{vendor}", {"day": day, "count": count})
         return cast("list[str]", made)
+
+    def add_late_item(
+        self,
+        vendor: str,
+        at: str,
+        *,
+        finish_after: float = 0.0,
+        list_after: float = 0.0,
+        touched: bool = True,
+    ) -> str:
+        """Let one item come to exist at a moment (ISO), finished or listed only later; returns its id.
+
+        Durations are seconds from `at` on the sandbox's clock; `touched` is whether finishing moves the
+        time of its last change.
+        """
+        late = {"finish_after": finish_after, "list_after": list_after, "touched": touched}
+        return cast("str", self.ask("POST", f"items/{vendor}", {"at": at, **late}))
 
     def remove_item(self, vendor: str, item_id: str) -> None:
         """Delete an item at the vendor."""

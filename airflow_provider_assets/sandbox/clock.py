@@ -17,6 +17,10 @@ class Clock:
         """Seconds since the epoch."""
         return time.time() + self.offset
 
+    def set(self, epoch: float) -> None:
+        """Let it be this moment now; from there the clock runs on."""
+        self.offset = epoch - time.time()
+
 
 def iso_ms(epoch: float) -> str:
     """ISO 8601 with milliseconds and Z, the form of every Scenario date."""

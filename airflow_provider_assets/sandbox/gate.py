@@ -32,6 +32,7 @@ class Gate:
         async def guarded(request: web.Request) -> web.StreamResponse:
             names = (route.name, route.group)
             stats = self.world.stats
+            self.world.catch_up()
             stats.asked(self.vendor.name, route.name, route.group)
             request["route"] = route.name
             if route.group == "download":

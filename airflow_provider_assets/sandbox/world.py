@@ -48,6 +48,23 @@ class Token:
     expires: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Late:
+    """An item that the vendor finishes or lists some time after it came to exist; seconds.
+
+    :param at: epoch of its creation.
+    :param finish_after: from its creation until it is finished; it is pending meanwhile.
+    :param list_after: from its creation until the vendor shows it to anybody.
+    :param touched: whether finishing it moves the time of its last change. Scenario does not document
+        that; Topaz's processes always move theirs.
+    """
+
+    at: float
+    finish_after: float = 0.0
+    list_after: float = 0.0
+    touched: bool = True
+
+
 class Vendor(Protocol):
     """One emulated API. `jobs` and `act` are the sandbox's own view, for its admin route."""
 
@@ -77,6 +94,9 @@ class Vendor(Protocol):
     def add_items(self, day: dt.date, count: int) -> list[str]:
         """Let more items come to exist within a day; returns their ids."""
 
+    def add_late(self, late: Late) -> str:
+        """Let one item come to exist so; returns its id. Raises ValueError for what cannot be."""
+
     def remove_item(self, item_id: str) -> bool:
         """Delete an item; False when there is none."""
 
@@ -97,12 +117,27 @@ class World:
     launched: Options = field(init=False)
     tokens: dict[str, Token] = field(default_factory=dict)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    due: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.launched = self.options
         self.storage = Storage(self, secret=f"sandbox/{self.options.seed}".encode())
         for fault in self.options.faults:
             self.faults.arm(fault)
+
+    def later(self, moment: float, happen: Callable[[], None]) -> None:
+        """Let something happen as soon as the clock has reached a moment (epoch seconds)."""
+        self.due.append((moment, happen))
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Let happen, in order, what is due by now; nobody can tell that nobody looked before."""
+        while self.due:
+            first = min(self.due, key=lambda one: one[0])
+            if first[0] > self.clock.now():
+                return
+            self.due.remove(first)
+            first[1]()
 
     def spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
         """Run something beside the requests, kept alive until it ends."""

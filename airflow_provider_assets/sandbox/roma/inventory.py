@@ -70,6 +70,16 @@ class Inventory:
             for number in range(count)
         ]
 
+    def app_at(self, updated: float) -> Item:
+        """An application changed at a moment, which is not listed yet."""
+        known = len(self.apps) + len(self.tasks)
+        rng = random.Random(f"{self.options.seed}/{updated}/{known}")
+        return self._made(rng, known + known % 2, updated)
+
+    def show(self, item: Item) -> None:
+        """List an item."""
+        (self.apps if item.kind == "app" else self.tasks)[item.id] = item
+
     def all(self) -> list[Item]:
         """Everything, the longest unchanged first."""
         both = [*self.apps.values(), *self.tasks.values()]
@@ -80,9 +90,14 @@ class Inventory:
         return next((one for one in self.apps.values() if one.name == name), None)
 
     def _add(self, rng: random.Random, number: int, updated: float) -> str:
+        item = self._made(rng, number, updated)
+        self.show(item)
+        return item.id
+
+    def _made(self, rng: random.Random, number: int, updated: float) -> Item:
         kind = "task" if number % 2 else "app"
         identity = uuid.UUID(int=rng.getrandbits(128), version=4)
-        item = Item(
+        return Item(
             id=str(identity) if kind == "app" else identity.hex,
             name=f"{rng.choice(_WORDS)}-{kind}-{number}",
             kind=kind,
@@ -92,8 +107,6 @@ class Inventory:
             seed=rng.randrange(1 << 31),
             app=next(iter(self.apps), ""),
         )
-        (self.apps if kind == "app" else self.tasks)[item.id] = item
-        return item.id
 
 
 def listed(

@@ -20,7 +20,7 @@ from .inventory import Inventory
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from airflow_provider_assets.sandbox.world import World
+    from airflow_provider_assets.sandbox.world import Late, World
 
 
 class RomaApi:
@@ -113,6 +113,14 @@ class RomaApi:
     def add_items(self, day: dt.date, count: int) -> list[str]:
         """Let more items be changed within a day, apps and tasks in turn; returns their ids."""
         return self._inventory.add_day(day, count)
+
+    def add_late(self, late: Late) -> str:
+        """An application that was changed at a moment and is listed later; none is ever unfinished."""
+        if late.finish_after:
+            raise ValueError("applications and tasks are never unfinished")
+        item = self._inventory.app_at(late.at)
+        self._world.later(late.at + late.list_after, lambda: self._inventory.show(item))
+        return item.id
 
     def remove_item(self, item_id: str) -> bool:
         """Delete an application or a task."""

@@ -91,6 +91,12 @@ class Catalog:
         self.assets.update((asset.id, asset) for asset in assets)
         self._reorder()
 
+    def finish(self, asset_id: str, updated: int | None) -> None:
+        """Let a pending asset succeed; `updated` is its new time of change, if that moves."""
+        asset = self.assets[asset_id]
+        self.assets[asset_id] = replace(asset, status="success", updated=updated or asset.updated)
+        self._reorder()
+
     def delete(self, asset_id: str, now: float) -> bool:
         """Move an asset to the trash; False when there is none."""
         if asset_id not in self.assets:
@@ -124,6 +130,15 @@ def day_of_assets(options: Options, day: dt.date, count: int, *, salt: str = "")
         times[-1] = midnight + _DAY_MS - 1
         times[0] = midnight
     return _make(rng, times, options, plain=True)
+
+
+def asset_at(options: Options, epoch: float, *, salt: str) -> Asset:
+    """One healthy private asset created, and last changed, at a moment."""
+    created = round(epoch * 1000)
+    (asset,) = _make(
+        random.Random(f"{options.seed}/{created}/{salt}"), [created], options, plain=True
+    )
+    return replace(asset, updated=created)
 
 
 def _spread(options: Options) -> list[Asset]:

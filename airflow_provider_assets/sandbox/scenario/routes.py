@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_assets.sandbox.clock import iso_ms
 from airflow_provider_assets.sandbox.world import Json, Route
 
 from .archives import ArchiveCalls
-from .catalog import PROJECT, Catalog, day_of_assets
+from .catalog import PROJECT, Catalog, asset_at, day_of_assets
 from .errors import refuse
 from .jobs import ARCHIVE, Jobs
 from .library import LibraryCalls
@@ -19,7 +20,7 @@ from .wire import KEY, SECRET, checked
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from airflow_provider_assets.sandbox.world import World
+    from airflow_provider_assets.sandbox.world import Late, World
 
 
 class ScenarioApi:
@@ -105,6 +106,18 @@ class ScenarioApi:
         assets = day_of_assets(self._world.options, day, count, salt=salt)
         self._catalog.add(assets)
         return [one.id for one in assets]
+
+    def add_late(self, late: Late) -> str:
+        """An asset that is ``pending`` until it is finished, and in no answer before it is listed."""
+        asset = asset_at(self._world.options, late.at, salt=str(len(self._catalog.assets)))
+        if late.finish_after:
+            asset = replace(asset, status="pending")
+        self._world.later(late.at + late.list_after, lambda: self._catalog.add([asset]))
+        if late.finish_after:
+            finished = late.at + max(late.finish_after, late.list_after)
+            touched = int((late.at + late.finish_after) * 1000) if late.touched else None
+            self._world.later(finished, lambda: self._catalog.finish(asset.id, touched))
+        return asset.id
 
     def remove_item(self, item_id: str) -> bool:
         """Move an asset to the trash."""

@@ -18,7 +18,7 @@ from airflow_provider_assets.sandbox.lifecycle import Lifecycle
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_assets.sandbox.world import World
+    from airflow_provider_assets.sandbox.world import Late, World
 
 STAGES = ("Pending", "Processing", "Completed")
 FAILED, CANCELLED = "Failed", "Cancelled"
@@ -86,6 +86,17 @@ class Processes:
         end = min(midnight + 86_400, max(self.world.clock.now(), midnight + 1))
         return [self._preload(rng, rng.uniform(midnight, end), plain=True).id for _ in range(count)]
 
+    def add_late(self, late: Late) -> str:
+        """One process that begins, ends and is shown when told to; returns its id."""
+        rng = random.Random(f"{self.world.options.seed}/{late.at}/{len(self.by_id)}")
+        process = self._make(rng, late.at, late.finish_after)
+
+        def show() -> None:
+            self.by_id[process.id] = process
+
+        self.world.later(late.at + late.list_after, show)
+        return process.id
+
     def accept(self, process: Process) -> None:
         """Let a submitted process exist, doomed if a fault says so."""
         fault = self.world.faults.take("topaz.job", "job", path="/")
@@ -129,12 +140,22 @@ class Processes:
         return process.life.updated > self.world.clock.now() - RETENTION
 
     def _preload(self, rng: random.Random, begun: float, *, plain: bool = False) -> Process:
+        process = self._make(rng, begun)
+        life, luck = process.life, rng.random()
+        if not plain and luck < 0.1:
+            life.end(FAILED if luck < 0.05 else CANCELLED, begun + life.seconds)
+        life.look(begun + life.seconds, polled=False)
+        self.by_id[process.id] = process
+        return process
+
+    def _make(self, rng: random.Random, begun: float, seconds: float | None = None) -> Process:
+        """A process that takes so many seconds, or else 20 s to 10 minutes."""
         made, wanted = (rng.choice(tuple(FORMATS)) for _ in range(2))
         width, height = rng.randint(16, 64), rng.randint(16, 64)
         target = int(self.world.options.item_bytes * rng.uniform(0.5, 1.5))
         seed = rng.randrange(1 << 31)
-        life = Lifecycle(stages=STAGES, begun=begun, seconds=rng.randint(20, 600))
-        process = Process(
+        taken = float(rng.randint(20, 600)) if seconds is None else seconds
+        return Process(
             id=_uuid(rng),
             source_id=_uuid(rng),
             filename=f"{rng.choice(_STEMS)}.{made}",
@@ -143,16 +164,10 @@ class Processes:
             size=(width, height),
             wanted=(2 * width, 2 * height),
             model=rng.choice(MODELS),
-            life=life,
+            life=Lifecycle(stages=STAGES, begun=begun, seconds=taken),
             source=PngBlob(seed, width, height),
             output=PngBlob(seed + 1, 2 * width, 2 * height, target),
         )
-        luck = rng.random()
-        if not plain and luck < 0.1:
-            life.end(FAILED if luck < 0.05 else CANCELLED, begun + life.seconds)
-        life.look(begun + life.seconds, polled=False)
-        self.by_id[process.id] = process
-        return process
 
 
 def stand_in(seed: int, size: tuple[int, int], target: int) -> PngBlob:

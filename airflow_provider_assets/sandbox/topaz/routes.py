@@ -18,7 +18,7 @@ from .calls import TopazCalls, refuse
 from .processes import CANCELLED, FAILED, STAGES, Processes
 
 if TYPE_CHECKING:
-    from airflow_provider_assets.sandbox.world import Handler, World
+    from airflow_provider_assets.sandbox.world import Handler, Late, World
 
 KEY = "sandbox-topaz-key"
 
@@ -101,6 +101,12 @@ class TopazApi:
     def add_items(self, day: dt.date, count: int) -> list[str]:
         """Let more completed processes come to exist within a day; returns their ids."""
         return self._book.add_day(day, count)
+
+    def add_late(self, late: Late) -> str:
+        """A process that runs until it is finished, and that nobody knows before it is listed."""
+        if not late.touched:
+            raise ValueError("the end of a process always moves its modification time")
+        return self._book.add_late(late)
 
     def remove_item(self, item_id: str) -> bool:
         """Forget a process."""
