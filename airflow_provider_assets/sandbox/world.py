@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
@@ -63,6 +64,8 @@ class Late:
     finish_after: float = 0.0
     list_after: float = 0.0
     touched: bool = True
+    # Two of the same moment are two: neither is listed yet when the other one is made.
+    number: int = field(default_factory=count(1).__next__, init=False)
 
 
 class Vendor(Protocol):

@@ -70,10 +70,10 @@ class Inventory:
             for number in range(count)
         ]
 
-    def app_at(self, updated: float) -> Item:
-        """An application changed at a moment, which is not listed yet."""
-        known = len(self.apps) + len(self.tasks)
-        rng = random.Random(f"{self.options.seed}/{updated}/{known}")
+    def app_at(self, updated: float, number: int) -> Item:
+        """An application changed at a moment, which is not listed yet; *number* tells it from others."""
+        rng = random.Random(f"{self.options.seed}/{updated}/late {number}")
+        known = len(self.apps) + len(self.tasks) + number
         return self._made(rng, known + known % 2, updated)
 
     def show(self, item: Item) -> None:

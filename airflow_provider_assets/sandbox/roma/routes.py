@@ -118,7 +118,7 @@ class RomaApi:
         """An application that was changed at a moment and is listed later; none is ever unfinished."""
         if late.finish_after:
             raise ValueError("applications and tasks are never unfinished")
-        item = self._inventory.app_at(late.at)
+        item = self._inventory.app_at(late.at, late.number)
         self._world.later(late.at + late.list_after, lambda: self._inventory.show(item))
         return item.id
 

@@ -93,9 +93,11 @@ class Catalog:
 
     def finish(self, asset_id: str, updated: int | None) -> None:
         """Let a pending asset succeed; `updated` is its new time of change, if that moves."""
-        asset = self.assets[asset_id]
-        self.assets[asset_id] = replace(asset, status="success", updated=updated or asset.updated)
-        self._reorder()
+        asset = self.assets.get(asset_id)
+        if asset is not None:  # else it has been removed meanwhile
+            changed = updated or asset.updated
+            self.assets[asset_id] = replace(asset, status="success", updated=changed)
+            self._reorder()
 
     def delete(self, asset_id: str, now: float) -> bool:
         """Move an asset to the trash; False when there is none."""

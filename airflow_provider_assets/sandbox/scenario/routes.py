@@ -109,7 +109,7 @@ class ScenarioApi:
 
     def add_late(self, late: Late) -> str:
         """An asset that is ``pending`` until it is finished, and in no answer before it is listed."""
-        asset = asset_at(self._world.options, late.at, salt=str(len(self._catalog.assets)))
+        asset = asset_at(self._world.options, late.at, salt=f"late {late.number}")
         if late.finish_after:
             asset = replace(asset, status="pending")
         self._world.later(late.at + late.list_after, lambda: self._catalog.add([asset]))

@@ -88,7 +88,7 @@ class Processes:
 
     def add_late(self, late: Late) -> str:
         """One process that begins, ends and is shown when told to; returns its id."""
-        rng = random.Random(f"{self.world.options.seed}/{late.at}/{len(self.by_id)}")
+        rng = random.Random(f"{self.world.options.seed}/{late.at}/late {late.number}")
         process = self._make(rng, late.at, late.finish_after)
 
         def show() -> None:
