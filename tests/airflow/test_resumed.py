@@ -10,8 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.sdk import Asset
+from airflow.sdk.execution_time.context import TaskStateStoreAccessor
 from exported import CONN, archive, exportable
 
+from airflow_provider_assets.operators import ledger as ledgers
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.operators.ledger import KEY, Ledger
 from airflow_provider_assets.sansio import errors
@@ -69,6 +71,35 @@ def test_a_template_that_renders_otherwise_after_the_deferral_changes_nothing(ai
     sandbox.fault("poll:503empty:1")
     options = {"file_name_template": "{{ macros.uuid.uuid4() }}-<id>"}
     run = airflow(lambda: archive(deferrable=True, options=options))
+    assert run.state == "success", run.tries
+    assert accepted(sandbox) == 1
+
+
+def test_where_airflow_keeps_no_state_the_trigger_carries_the_plan(airflow, sandbox, monkeypatch):
+    monkeypatch.setattr(ledgers, "AIRFLOW_V_3_3_PLUS", False)
+    sandbox.fault("poll:503empty:1")
+    run = airflow(
+        lambda: Edited(task_id="archive", conn_id=CONN, deferrable=True, poll_interval=0.1)
+    )
+    assert run.state == "success", run.tries
+    assert run.result("archive")[0]["conn_id"] == CONN
+    assert accepted(sandbox) == 1
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferred"])
+def test_a_state_store_that_fails_after_the_submit_costs_nothing(
+    airflow, sandbox, monkeypatch, deferrable
+):
+    keep = TaskStateStoreAccessor.set
+
+    def fail_once_there_is_a_job(self, key, value, **how):
+        if isinstance(value, dict) and value.get("job"):
+            raise RuntimeError("the API server is away")
+        keep(self, key, value, **how)
+
+    monkeypatch.setattr(TaskStateStoreAccessor, "set", fail_once_there_is_a_job)
+    sandbox.fault("poll:503empty:1")
+    run = airflow(lambda: archive(deferrable=deferrable))
     assert run.state == "success", run.tries
     assert accepted(sandbox) == 1
 
