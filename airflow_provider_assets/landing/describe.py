@@ -37,13 +37,14 @@ def describe_object(
 ) -> Manifest:
     """The manifest of one object."""
     held, unverified = audit.verdict()
+    keeps_checksum = bool(stored and stored.crc32 == whole.crc32)
     if audit.sha256 is None:
-        unverified["sha256"] = "not computed: the store keeps a checksum of the whole"
+        unverified["sha256"] = _why_no_sha256(job, keeps_checksum=keeps_checksum)
     if known_length:
         held.insert(0, "length")
     else:
         unverified["length"] = "the source announces none"
-    if stored and stored.crc32 == whole.crc32:
+    if keeps_checksum:
         held.append("store_checksum")
     else:
         unverified["store_checksum"] = "the store keeps none"
@@ -59,6 +60,14 @@ def describe_object(
         unverified=unverified,
         facts=job.facts,
     )
+
+
+def _why_no_sha256(job: Job, *, keeps_checksum: bool) -> str:
+    if job.options.sha256 is False:
+        return "switched off"
+    if keeps_checksum:
+        return "not computed: the store keeps a checksum of the whole"
+    return "not computed: the landing was resumed, and the store cannot give back its first bytes"
 
 
 def describe_files(

@@ -102,13 +102,14 @@ class Transfer:
         if known and (total, download.validator) != (known.total, known.validator):
             raise SourceChangedError
         size = known.part_size if known else part_size(job, total)
-        audit = self._resumed_audit(download, wire, known, writer) if known else _audit(job, total)
         if writer is None:
             small = total is not None and total <= size
             writer = (
                 Single(job.store, job.key) if small else job.store.begin(job.key, label=job.label)
             )
         self._writer = writer
+        # After the store's first answers: whether it keeps checksums decides whether we compute one.
+        audit = self._resumed_audit(download, wire, known, writer) if known else _audit(job, total)
         feed: Feed = audit
         if job.store.rules.in_order:
             feed, writer = InOrder(audit, writer), Nowhere()
@@ -161,7 +162,7 @@ class Transfer:
         if known is None:
             return None, None
         # A store that shows no part before the end cannot give a digest its first bytes again.
-        starts_over = job.options.sha256 and job.store.rules.checksum
+        starts_over = job.options.sha256 and not job.store.rules.reads_back
         writer = None if starts_over else job.store.resume(job.key, known.writer)
         if writer and known.is_proven_by(writer.done()):
             self._proof, self._checkpoint = known.proof, known

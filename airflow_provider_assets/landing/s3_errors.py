@@ -16,6 +16,25 @@ from airflow_provider_assets.sansio.errors import (
 T = TypeVar("T")
 _DENIED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"})
 _DAMAGED = frozenset({"BadDigest", "XAmzContentChecksumMismatch", "InvalidDigest"})
+# They pass, although several come with status 400 (Amazon S3 API Reference, "Error responses").
+_PASSING = frozenset(
+    {
+        "BandwidthLimitExceeded", "ConditionalRequestConflict", "IncompleteBody", "InternalError",
+        "NoSuchUpload", "OperationAborted", "PriorRequestNotComplete", "RequestLimitExceeded",
+        "RequestThrottled", "RequestThrottledException", "RequestTimeout",
+        "RequestTimeoutException", "ServiceUnavailable", "SlowDown", "Throttling",
+        "ThrottledException", "ThrottlingException", "TooManyRequests", "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)  # fmt: skip
+# How a store says that it does not know a header or an operation; "400": of a HEAD, which has no body.
+_REFUSED = frozenset(
+    {
+        "400", "501", "BadRequest", "InvalidArgument", "InvalidHeader", "InvalidRequest",
+        "MalformedXML", "MethodNotAllowed", "NotImplemented", "UnsupportedHeader",
+        "XNotImplemented",
+    }
+)  # fmt: skip
 
 
 def call(what: str, action: Callable[[], T]) -> T:
@@ -34,6 +53,13 @@ def call(what: str, action: Callable[[], T]) -> T:
         raise TransferInterruptedError(f"{what}: {type(error).__name__}") from error
 
 
+def is_refusal(error: AssetsError) -> bool:
+    """Whether the store may not know something that the request asked for."""
+    return isinstance(error, InvalidRequestError) and (
+        error.code in _REFUSED or error.status in (405, 501)
+    )
+
+
 def _translate(what: str, response: Mapping[str, object]) -> AssetsError:
     found = response.get("Error")
     code = str(found.get("Code", "")) if isinstance(found, dict) else ""
@@ -41,10 +67,14 @@ def _translate(what: str, response: Mapping[str, object]) -> AssetsError:
     meta = response.get("ResponseMetadata")
     status = int(meta.get("HTTPStatusCode", 0)) if isinstance(meta, dict) else 0
     text = f"{what}: {code}: {said}"
+    if code in _PASSING:
+        return TransferInterruptedError(text, code=code, status=status)
     if code in _DENIED or status in (401, 403):
         return AuthenticationError(text, code=code, status=status)
     if code in _DAMAGED:
         return IntegrityError(text, code=code, status=status)
-    if status in (408, 409, 429) or status >= 500 or code == "NoSuchUpload":
+    if status == 501:
+        return InvalidRequestError(text, code=code, status=status)
+    if status in (408, 409, 429) or status >= 500:
         return TransferInterruptedError(text, code=code, status=status)
     return InvalidRequestError(text, code=code, status=status)

@@ -68,13 +68,15 @@ class Rules:
     :param min_part: bytes of every part but the last.
     :param max_parts: parts an object may have.
     :param in_order: parts must come in their order, one at a time; else in any, side by side.
-    :param checksum: whether the store verifies and keeps a checksum of the whole.
+    :param checksum: whether the store verifies and keeps a checksum of the whole, as far as is known now.
+    :param reads_back: whether an unfinished object can be read back (:meth:`PartWriter.read`).
     """
 
     min_part: int = 1
     max_parts: int = 1 << 30
     in_order: bool = False
     checksum: bool = False
+    reads_back: bool = False
 
     def admit(self, number: int) -> None:
         """:raises InvalidRequestError: if an object cannot have a part of this *number*."""
