@@ -137,6 +137,14 @@ class Outlet:
 
     def _do(self, work: Callable[[], None]) -> None:
         if self.pool and not (self._writer and self.store.rules.in_order):
+            self._check()
             self._pending.append(self.pool.submit(work))
         else:
             work()
+
+    def _check(self) -> None:
+        """:raises AssetsError: if something failed in the background: the rest would be for nothing."""
+        done = [future for future in self._pending if future.done()]
+        self._pending = [future for future in self._pending if not future.done()]
+        for future in done:
+            future.result()
