@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_assets.landing.crc import crc32
@@ -22,20 +22,45 @@ from airflow_provider_assets.sansio.errors import (
     TransferInterruptedError,
 )
 
-_RULES = Rules()
+_RULES = Rules(reads_back=True)
 _ROOM = 255 - 33  # bytes: of a name in common file systems, less what we add
 _UNFIT = re.compile(r"[^0-9A-Za-z]")
 _OURS = re.compile(r"\.(.+)\.[0-9A-Za-z]{1,16}-[0-9a-f]{8}\.part$")
 
 
+# What a person can do about a failure of the file system; the others may pass by themselves.
+_REMEDIES = {
+    errno.EACCES: "give the worker's user access to it",
+    errno.EPERM: "give the worker's user access to it",
+    errno.EROFS: "the file system is mounted read-only; choose another destination",
+    errno.ENOSPC: "free some space; the next attempt goes on with what is there",
+    errno.EDQUOT: "the user's quota is used up; raise it or free some space",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EEXIST: "a file has the name of a folder; choose another destination",
+    errno.ENOTDIR: "a part of the path is a file; choose another destination",
+    errno.EISDIR: "a folder has this name; choose another name",
+    errno.EINVAL: "the file system does not take this name; choose another name",
+    errno.EILSEQ: "the file system does not take this name; choose another name",
+}
+_DENIED = frozenset({errno.EACCES, errno.EPERM})
+_PASSING = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
 @contextmanager
 def _told(what: str) -> Iterator[None]:
+    """Failures of the file system in our words: what happened, and what can be done about it."""
     try:
         yield
-    except PermissionError as error:
-        raise AuthenticationError(f"{what}: {error.strerror}: {error.filename}") from error
     except OSError as error:
-        raise TransferInterruptedError(f"{what}: {error.strerror or error}") from error
+        number = error.errno or 0
+        remedy = f"; {_REMEDIES[number]}" if number in _REMEDIES else ""
+        text = f"{what}: {error.strerror or type(error).__name__}{remedy}"
+        code = errno.errorcode.get(number)
+        if number in _DENIED:
+            raise AuthenticationError(text, code=code) from error
+        if number in _REMEDIES and number not in _PASSING:
+            raise InvalidRequestError(text, code=code) from error
+        raise TransferInterruptedError(text, code=code) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +76,30 @@ class LocalStore:
 
     def head(self, key: str) -> Stored | None:
         """The file's length."""
-        try:
-            return Stored(self._path(key).stat().st_size)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        with _told(f"cannot look at {self.uri(key)}"):
+            try:
+                return Stored(self._path(key).stat().st_size)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """Of every file below the folder of *prefix*."""
         folder = self._path(prefix.rpartition("/")[0])
-        found = ((path.relative_to(self.root).as_posix(), path) for path in folder.rglob("*"))
-        return {
-            key: path.stat().st_size
-            for key, path in found
-            if key.startswith(prefix) and path.is_file()
-        }
+        with _told(f"cannot list {folder}"):
+            found = ((path.relative_to(self.root).as_posix(), path) for path in folder.rglob("*"))
+            return {
+                key: path.stat().st_size
+                for key, path in found
+                if key.startswith(prefix) and path.is_file()
+            }
 
     def get(self, key: str) -> bytes | None:
         """The file's contents."""
-        try:
-            return self._path(key).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        with _told(f"cannot read {self.uri(key)}"):
+            try:
+                return self._path(key).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
 
     def read(self, key: str, offset: int, view: memoryview) -> None:
         """Read at a place."""
@@ -93,7 +121,7 @@ class LocalStore:
         """A hidden file beside the target."""
         target = self._path(key)
         with _told(f"cannot write to {target.parent}"):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(target.parent)
             mark = _UNFIT.sub("", label)[:16] or "landing"
             part = target.parent / f".{stem(target.name)}.{mark}-{secrets.token_hex(4)}.part"
             handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
@@ -112,7 +140,8 @@ class LocalStore:
 
     def delete(self, key: str) -> None:
         """Remove the file."""
-        self._path(key).unlink(missing_ok=True)
+        with _told(f"cannot delete {self.uri(key)}"):
+            self._path(key).unlink(missing_ok=True)
 
     def sweep(self, keys: Collection[str]) -> int:
         """Remove hidden ``.part`` files, known by their names."""
@@ -122,18 +151,22 @@ class LocalStore:
             targets.setdefault(path.parent, set()).add(stem(path.name))
         stale = 0
         for folder, names in targets.items():
-            for part in folder.glob(".*.part"):
-                found = _OURS.match(part.name)
-                if found and found[1] in names:
-                    part.unlink(missing_ok=True)
-                    stale += 1
+            with _told(f"cannot clean up {folder}"):
+                for part in folder.glob(".*.part"):
+                    found = _OURS.match(part.name)
+                    if found and found[1] in names:
+                        part.unlink(missing_ok=True)
+                        stale += 1
         return stale
 
     def _path(self, key: str) -> Path:
-        path = self.root / key
-        if ".." in path.parts:
-            raise InvalidRequestError(f"a key must stay below its store: {key!r}")
-        return path
+        parts = PurePosixPath(key)
+        if parts.is_absolute() or ".." in parts.parts or "\0" in key:
+            raise InvalidRequestError(
+                f"the name {key!r} does not stay below the destination; "
+                'it must be relative and without ".."'
+            )
+        return self.root / key
 
 
 @dataclass(slots=True)
@@ -162,24 +195,27 @@ class LocalWriter:
 
     def done(self) -> Sequence[Held]:
         """What the file holds, read back; a hole in it shows by its CRC-32."""
-        size, found, step = os.fstat(self.handle).st_size, [], self.part_size or MIB
-        buffer = memoryview(bytearray(min(step, size)))
-        for offset in range(0, size, step):
-            view = buffer[: min(step, size - offset)]
-            self.read(offset, view)
-            found.append(Held(offset // step + 1, len(view), f"{crc32(view, 0):08x}"))
+        found, step = [], self.part_size or MIB
+        with _told(f"cannot read {self.part}"):
+            size = os.fstat(self.handle).st_size
+            buffer = memoryview(bytearray(min(step, size)))
+            for offset in range(0, size, step):
+                view = buffer[: min(step, size - offset)]
+                self.read(offset, view)
+                found.append(Held(offset // step + 1, len(view), f"{crc32(view, 0):08x}"))
         return found
 
     def read(self, offset: int, view: memoryview) -> bool:
         """Read back."""
-        return os.preadv(self.handle, [view], offset) == len(view)
+        with _told(f"cannot read {self.part}"):
+            return os.preadv(self.handle, [view], offset) == len(view)
 
     def commit(self, whole: Whole, *, overwrite: bool) -> Stored:
         """Check the length, sync the data, then give it its name in one step."""
-        size = os.fstat(self.handle).st_size
-        if size != whole.size:
-            raise IntegrityError(f"{self.part.name} holds {size} bytes, expected {whole.size}")
         with _told(f"cannot publish {self.target}"):
+            size = os.fstat(self.handle).st_size
+            if size != whole.size:
+                raise IntegrityError(f"{self.part.name} holds {size} bytes, expected {whole.size}")
             os.fsync(self.handle)
             if overwrite:
                 self.part.replace(self.target)
@@ -197,7 +233,8 @@ class LocalWriter:
     def abort(self) -> None:
         """Remove the ``.part`` file."""
         self.keep()
-        self.part.unlink(missing_ok=True)
+        with _told(f"cannot delete {self.part}"):
+            self.part.unlink(missing_ok=True)
 
     def _link(self, whole: Whole) -> None:
         try:
@@ -220,10 +257,11 @@ def open_store(url: str) -> LocalStore:
 
     :raises InvalidRequestError: for any other scheme.
     """
-    parts = urlsplit(url)
+    parts = urlsplit(url, allow_fragments=False)
     if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
         raise InvalidRequestError(f"not a file:// URL: {parts.scheme}://{parts.netloc}{parts.path}")
-    return LocalStore(Path(unquote(parts.path) if parts.scheme else url))
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    return LocalStore(Path(unquote(path) if parts.scheme else url))
 
 
 def stem(name: str) -> str:
@@ -248,9 +286,21 @@ def _describe(path: Path) -> Whole:
     return Whole(size, crc)
 
 
+def _make_folder(folder: Path) -> None:
+    """With its parents, so that they are there after a loss of power, too."""
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in reversed(new):
+        _sync_folder(path.parent)
+
+
 def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        # Some network file systems cannot sync a folder; they write its entries through.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
     finally:
         os.close(handle)

@@ -1,0 +1,111 @@
+"""The local disk: keys stay below the root, and failures say what to do."""
+
+from __future__ import annotations
+
+import errno
+import os
+import zlib
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_assets.landing import LocalStore
+from airflow_provider_assets.landing.store import Part
+from airflow_provider_assets.landing.store_local import LocalWriter, open_store
+from airflow_provider_assets.sansio.errors import (
+    AuthenticationError,
+    InvalidRequestError,
+    TransferInterruptedError,
+)
+
+DATA = b"contents"
+
+
+def put(store: LocalStore, key: str) -> None:
+    store.put(key, DATA, crc32=zlib.crc32(DATA), overwrite=False)
+
+
+@pytest.mark.parametrize("key", ["/etc/passwd", "../outside", "a/../../outside", "a\0b"])
+def test_a_key_stays_below_the_root(local, key):
+    for action in (lambda: put(local, key), lambda: local.get(key), lambda: local.delete(key)):
+        with pytest.raises(InvalidRequestError, match="below the destination"):
+            action()
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "remedy"),
+    [
+        (errno.ENOSPC, TransferInterruptedError, "free some space"),
+        (errno.EDQUOT, TransferInterruptedError, "quota"),
+        (errno.EACCES, AuthenticationError, "access"),
+        (errno.EROFS, InvalidRequestError, "read-only"),
+        (errno.EIO, TransferInterruptedError, "Input/output error"),
+    ],
+)
+def test_a_failure_of_the_disk_says_what_to_do(local, monkeypatch, number, kind, remedy):
+    writer = local.begin("thing", label="label")
+
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "pwrite", fail)
+    with pytest.raises(kind, match=remedy):
+        writer.put_part(Part(1, 0, len(DATA), 0), memoryview(DATA))
+    monkeypatch.undo()
+    writer.abort()
+
+
+def test_a_full_disk_is_a_passing_failure():
+    # The kernel's own full device: no error is invented here.
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    writer = LocalWriter(Path("thing"), Path("part"), os.open("/dev/full", os.O_RDWR))
+    with pytest.raises(TransferInterruptedError, match="free some space"):
+        writer.put_part(Part(1, 0, len(DATA), 0), memoryview(DATA))
+    writer.keep()
+
+
+@pytest.mark.parametrize("action", ["get", "head", "delete", "put"])
+def test_every_failure_is_in_our_words(local, action):
+    (local.root / "folder").mkdir()
+    (local.root / "folder" / "thing").write_bytes(DATA)
+    name = "x" * 300 if action == "head" else "folder"
+    calls = {
+        "get": lambda: local.get(name),
+        "head": lambda: local.head(name),
+        "delete": lambda: local.delete(name),
+        "put": lambda: put(local, "folder/thing/below"),
+    }
+    with pytest.raises(InvalidRequestError, match="choose"):
+        calls[action]()
+
+
+def test_new_folders_survive_a_loss_of_power(local, monkeypatch):
+    synced, real = [], os.fsync
+
+    def fsync(handle: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{handle}").resolve())
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    put(local, "2026/11/night/export.zip")
+    folders = [local.root, *(local.root / name for name in ("2026", "2026/11", "2026/11/night"))]
+    assert [path for path in synced if path.is_dir()] == folders
+
+
+def test_a_file_system_that_cannot_sync_folders_is_good_enough(local, monkeypatch):
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        if Path(f"/proc/self/fd/{handle}").resolve().is_dir():
+            raise OSError(errno.EINVAL, "Invalid argument")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    put(local, "thing")
+    assert local.get("thing") == DATA
+
+
+def test_marks_of_urls_are_part_of_a_folder_name(tmp_path):
+    put(open_store(f"file://{tmp_path}/run #1?/a%20b"), "thing")
+    assert (tmp_path / "run #1?" / "a b" / "thing").read_bytes() == DATA
