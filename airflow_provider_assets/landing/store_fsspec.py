@@ -12,13 +12,23 @@ import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from airflow_provider_assets.landing.store import Held, Part, Rules, Stored, Whole, holds
+from airflow_provider_assets.landing.store import (
+    Held,
+    Part,
+    Rules,
+    Stored,
+    Whole,
+    gently,
+    holds,
+)
 from airflow_provider_assets.landing.store_local import stem, taken
 from airflow_provider_assets.sansio.errors import (
     AuthenticationError,
     IntegrityError,
+    InvalidRequestError,
     TransferInterruptedError,
 )
 
@@ -36,8 +46,23 @@ def _call(what: str, action: Callable[[], T]) -> T:
         return action()
     except PermissionError as error:
         raise AuthenticationError(f"{what}: permission denied") from error
-    except OSError as error:
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise InvalidRequestError(
+            f"{what}: the file system cannot do that ({type(error).__name__})"
+        ) from error
+    except Exception as error:  # each file system brings the errors of its own library
         raise TransferInterruptedError(f"{what}: {type(error).__name__}") from error
+
+
+def _found(what: str, action: Callable[[], T]) -> T | None:
+    """The same, or None where there is no such file."""
+
+    def look() -> T | None:
+        with suppress(FileNotFoundError):
+            return action()
+        return None
+
+    return _call(what, look)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +90,21 @@ class FsspecStore:
 
     def head(self, key: str) -> Stored | None:
         """Length."""
-        try:
-            return Stored(_call(self.uri(key), lambda: self._size(key)))
-        except KeyError:
-            return None
+        size = _found(f"cannot look at {self.uri(key)}", lambda: self._size(key))
+        return None if size is None else Stored(size)
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """Of everything below the folder of *prefix*."""
         folder = self.path(prefix.rpartition("/")[0])
-        found = _call(f"cannot list {self.uri(prefix)}", lambda: self._find(folder))
+        found = _found(f"cannot list {self.uri(prefix)}", lambda: self._find(folder)) or {}
         cut = len(self.path("x").lstrip("/")) - 1
         keys = {name.lstrip("/")[cut:]: int(info["size"]) for name, info in found.items()}
         return {key: size for key, size in keys.items() if key.startswith(prefix)}
 
     def get(self, key: str) -> bytes | None:
         """The file's bytes."""
-        try:
-            return bytes(self.fs.cat_file(self.path(key)))
-        except FileNotFoundError:
-            return None
+        found = _found(f"cannot read {self.uri(key)}", lambda: self.fs.cat_file(self.path(key)))
+        return None if found is None else bytes(found)
 
     def read(self, key: str, offset: int, view: memoryview) -> None:
         """A range of the file."""
@@ -117,8 +138,7 @@ class FsspecStore:
 
     def delete(self, key: str) -> None:
         """Remove the file."""
-        with suppress(FileNotFoundError):
-            self.fs.rm_file(self.path(key))
+        _found(f"cannot delete {self.uri(key)}", lambda: self.fs.rm_file(self.path(key)))
 
     def sweep(self, keys: Collection[str]) -> int:
         """Remove temporary names of dead landings, known by their form."""
@@ -129,29 +149,23 @@ class FsspecStore:
             for path in self._list(folder):
                 found = _OURS.match(path.rpartition("/")[2])
                 if found and (folder, found[1]) in targets:
-                    self.fs.rm_file(path)
+                    _found(f"cannot delete {path}", partial(self.fs.rm_file, path))
                     stale += 1
         return stale
 
     def _list(self, folder: str) -> list[str]:
-        try:
-            return [str(path) for path in self.fs.ls(folder, detail=False, refresh=True)]
-        except FileNotFoundError:
-            return []
+        found = _found(
+            f"cannot list {folder}", lambda: self.fs.ls(folder, detail=False, refresh=True)
+        )
+        return [str(path) for path in found or ()]
 
     def _size(self, key: str) -> int:
-        try:
-            self.fs.invalidate_cache()
-            return int(self.fs.info(self.path(key))["size"])
-        except FileNotFoundError:
-            raise KeyError(key) from None
+        self.fs.invalidate_cache()
+        return int(self.fs.info(self.path(key))["size"])
 
     def _find(self, folder: str) -> dict[str, dict[str, int]]:
-        try:
-            self.fs.invalidate_cache()
-            return dict(self.fs.find(folder, detail=True))
-        except FileNotFoundError:
-            return {}
+        self.fs.invalidate_cache()
+        return dict(self.fs.find(folder, detail=True))
 
 
 @dataclass(slots=True)
@@ -194,13 +208,26 @@ class FsspecWriter:
         size = _call(what, lambda: int(fs.info(self.temporary)["size"]))
         if size != whole.size:
             raise IntegrityError(f"{self.temporary} holds {size} bytes, expected {whole.size}")
-        if not overwrite and fs.exists(target):
+        if not overwrite and self.store.head(self.key):
             if not holds(self.store, self.key, whole):
                 raise taken(self.store.uri(self.key))
         else:
-            _call(what, lambda: fs.mv(self.temporary, target))
+            _call(what, lambda: self._move(target, overwrite=overwrite))
             fs.invalidate_cache()
         return Stored(size)
+
+    def _move(self, target: str, *, overwrite: bool) -> None:
+        """To its name. Some file systems (SMB, HDFS) refuse a name that is taken: it is freed first."""
+        fs = self.store.fs
+        try:
+            fs.mv(self.temporary, target)
+        except Exception:
+            # Only where the move has not happened, and what is in its way is the reason.
+            fs.invalidate_cache()
+            if not (overwrite and fs.exists(self.temporary) and fs.exists(target)):
+                raise
+            fs.rm_file(target)
+            fs.mv(self.temporary, target)
 
     def keep(self) -> None:
         """Nothing can be kept."""
@@ -212,5 +239,5 @@ class FsspecWriter:
             with suppress(Exception):
                 self.file.discard() if hasattr(self.file, "discard") else self.file.close()
             self.file = None
-        with suppress(OSError):
-            self.store.fs.rm_file(self.temporary)
+        remove = partial(self.store.fs.rm_file, self.temporary)
+        gently(lambda: _found(f"cannot delete {self.temporary}", remove))
