@@ -31,21 +31,23 @@ def open_destination(url: str) -> Destination:
         own credentials count.
     :raises InvalidRequestError: if the URL is none of these, or the extra that serves it is missing.
     """
-    parts = urlsplit(url)
+    # "?" and "#" may be part of a name, and mean nothing else here.
+    parts = urlsplit(url, allow_fragments=False)
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
     if parts.scheme in {"", "file"}:
         if parts.netloc not in {"", "localhost"}:
             raise InvalidRequestError(
                 f"destination {url!r} names the machine {parts.netloc!r}; a folder of this one has "
-                f"three slashes: file:///{parts.netloc}{parts.path}"
+                f"three slashes: file:///{parts.netloc}{path}"
             )
-        return Destination(_local(url, parts.path))
+        return Destination(_local(url, path))
     bucket = parts.netloc.rpartition("@")[2]
     if not bucket:
         raise InvalidRequestError(
             f"destination {url!r} names no bucket; use {parts.scheme}://conn_id@bucket/prefix/"
         )
     conn_id = unquote(parts.username) if parts.username else None
-    prefix = f"{parts.path.strip('/')}/".lstrip("/")
+    prefix = f"{path.strip('/')}/".lstrip("/")
     if parts.scheme in {"s3", "s3a"}:
         return Destination(_s3(bucket, conn_id), prefix)
     if parts.scheme in {"gs", "gcs"}:
@@ -78,15 +80,19 @@ def _s3(bucket: str, conn_id: str | None) -> Store:
     from airflow_provider_assets.landing import S3Store
 
     hook = S3Hook(aws_conn_id=conn_id)
-    theirs = hook.conn_config.botocore_config
-    # Parts carry their own checksum, so hashing them once more for the signature proves nothing.
-    s3 = {"payload_signing_enabled": False, **((theirs.s3 if theirs else None) or {})}
-    version = (theirs.signature_version if theirs else None) or "s3v4"
-    config = Config(
-        max_pool_connections=MAX_POOL,
-        signature_version=version,
-        s3=s3,  # type: ignore[arg-type]  # theirs and ours
-    )
+    # Whatever the connection says (proxies, retries, timeouts, addressing) counts before our defaults.
+    theirs = hook.config
+    ours: dict[str, object] = {
+        # Parts carry their own checksum, so hashing them once more for the signature proves nothing.
+        "s3": {"payload_signing_enabled": False, **(theirs.s3 or {})},
+        "signature_version": theirs.signature_version or "s3v4",
+        "max_pool_connections": max(MAX_POOL, theirs.max_pool_connections),
+    }
+    # A checksum of botocore's own comes as a trailer over TLS, which many stores like S3 refuse.
+    for name in ("request_checksum_calculation", "response_checksum_validation"):
+        if name in Config.OPTION_DEFAULTS:  # botocore 1.36 and later
+            ours[name] = getattr(theirs, name) or "when_required"
+    config = theirs.merge(Config(**ours))  # type: ignore[arg-type]  # chosen by the loop above
     return S3Store(hook.get_client_type(config=config), bucket, extra=hook.extra_args)
 
 
