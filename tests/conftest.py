@@ -12,7 +12,7 @@ import pytest
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
-from servers import S3Server, azurite, azurite_binary, fake_gcs, seaweedfs  # noqa: E402
+from servers import S3Server, azurite, azurite_binary, fake_gcs, moto, seaweedfs  # noqa: E402
 
 # Airflow reads its configuration when it is first imported, by whichever test comes first.
 HOME = Path(tempfile.mkdtemp(prefix="airflow-provider-assets-"))
@@ -48,6 +48,12 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     with seaweedfs(tmp_path_factory.mktemp("weed")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with moto(tmp_path_factory.mktemp("moto")) as server:
         yield server
 
 

@@ -1,4 +1,4 @@
-"""Real object stores for tests: SeaweedFS as S3, Azurite, fake-gcs-server."""
+"""Object stores for tests: SeaweedFS and moto as S3, Azurite, fake-gcs-server."""
 
 from __future__ import annotations
 
@@ -132,6 +132,15 @@ def running(command: list[str], log: Path, port: int) -> Iterator[None]:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+@contextmanager
+def moto(folder: Path) -> Iterator[S3Server]:
+    """moto's server, which names no checksum of most objects and compares none."""
+    [port] = free_ports(1)
+    command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
+    with running(command, folder / "moto.log", port):
+        yield S3Server(f"http://127.0.0.1:{port}")
 
 
 def azurite_binary() -> str | None:

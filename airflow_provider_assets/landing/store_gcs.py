@@ -14,10 +14,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from os.path import commonprefix  # of characters, as keys are
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_assets.landing.crc import CASTAGNOLI, combine_all
-from airflow_provider_assets.landing.store import Held, Part, Rules, Stored, Whole
+from airflow_provider_assets.landing.store import Held, Part, Rules, Stored, Whole, gently
 from airflow_provider_assets.landing.store_local import taken
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -125,9 +126,11 @@ class GcsStore:
         """One upload; the service checks the CRC-32C."""
         whole = Whole(len(data), crc32)
         try:
-            self.upload(key, bytes(data), crc32=crc32, overwrite=overwrite)
+            blob = self.upload(key, bytes(data), crc32=crc32, overwrite=overwrite)
         except AssetsError as error:
             return self.settle(key, error, whole)
+        if int(blob.size) != whole.size:
+            raise IntegrityError(f"{self.uri(key)} holds {blob.size} of {whole.size} bytes")
         return Stored(whole.size, crc32)
 
     def upload(self, key: str, content: bytes, *, crc32: int, overwrite: bool) -> Blob:
@@ -169,10 +172,18 @@ class GcsStore:
 
     def sweep(self, keys: Collection[str]) -> int:
         """Delete the parts of dead runs, known by their names."""
-        stale = [blob.name for key in keys for blob in self.blobs(key + _CHUNK)]
-        for name in stale:
-            self.delete(name)
+        chunks = {key + _CHUNK for key in keys}
+        # One listing: a folder of thousands of files would cost as many, before its first byte.
+        found = self.blobs(commonprefix(list(chunks))) if chunks else []  # noqa: RUF071  # keys, not paths
+        names = [blob.name for blob in found]
+        stale = [name for name in names if name[: name.rfind(_CHUNK) + len(_CHUNK)] in chunks]
+        self.delete_all(stale)
         return len(stale)
+
+    def delete_all(self, names: Sequence[str]) -> None:
+        """Delete objects side by side."""
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            list(pool.map(self.delete, names))
 
     def settle(self, key: str, error: AssetsError, whole: Whole) -> Stored:
         """After a failed publish: it may have happened all the same, its answer lost."""
@@ -252,6 +263,9 @@ class GcsWriter:
             )
         except AssetsError as error:
             return self.store.settle(self.key, error, whole)
+        if (int(target.size or 0), _number(target.crc32c)) != (whole.size, crc):
+            gently(lambda: self.store.delete(self.key))
+            raise IntegrityError(f"{self.store.uri(self.key)}: the copy is not what was verified")
         return Stored(whole.size, whole.crc32)
 
     def _compose(self, names: list[str]) -> Blob:
@@ -277,9 +291,7 @@ class GcsWriter:
 
     def abort(self) -> None:
         """Delete the parts."""
-        names = [blob.name for blob in self.store.blobs(self.prefix)]
-        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-            list(pool.map(self.store.delete, names))
+        self.store.delete_all([blob.name for blob in self.store.blobs(self.prefix)])
 
 
 def _copy(source: Blob, target: Blob, only_new: int | None) -> None:

@@ -34,6 +34,14 @@ def s3(s3_client) -> Iterator[S3Store]:
 
 
 @pytest.fixture
+def moto(moto_server: S3Server) -> S3Store:
+    client = moto_server.client()
+    bucket = f"landing{secrets.token_hex(4)}"
+    client.create_bucket(Bucket=bucket)
+    return S3Store(client, bucket)
+
+
+@pytest.fixture
 def azure(azure_account: str) -> AzureStore:
     from azure.storage.blob import BlobServiceClient
 

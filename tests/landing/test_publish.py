@@ -12,7 +12,7 @@ from airflow_provider_assets.landing import S3Store, engine, land
 from airflow_provider_assets.sansio.errors import InvalidRequestError, TransferInterruptedError
 
 SMALL, BIG = (zipped({"a": noise(size)}) for size in (1000, 11_000_000))
-ALL = ["local", "s3", "azure", "gcs", "fsspec_memory"]
+ALL = ["local", "s3", "moto", "azure", "gcs", "fsspec_memory"]
 
 
 @pytest.fixture(params=ALL)
