@@ -7,38 +7,29 @@ part's buffer, and it does not rewrite the percent-encoding of a signed URL.
 from __future__ import annotations
 
 import http.client
-import os
 import socket
 import ssl
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.trust import context_for, ssl_context
 
 Connection = http.client.HTTPConnection  # or its subclass for TLS
 _SMALLEST, _LARGEST = 1 << 14, 1 << 21  # bytes of one read
 _BRISK, _SLOW = 0.02, 0.1  # seconds that a read may take before the next is larger, or smaller
 
 
-@lru_cache(maxsize=4)
-def tls_context(ca: str | None = None) -> ssl.SSLContext:
-    """TLS as ``requests`` would do it: *ca* or the bundle of the environment, else certifi's."""
-    path = ca or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-    if not path and not os.environ.get("SSL_CERT_FILE"):
-        try:
-            import certifi  # comes with requests; a slim image has no other bundle
-
-            path = certifi.where()
-        except ImportError:
-            path = None
-    if path and os.path.isdir(path):  # noqa: PTH112  # text from the environment
-        return ssl.create_default_context(capath=path)
-    return ssl.create_default_context(cafile=path)
+def _tls(ca: str | None) -> ssl.SSLContext:
+    """:raises InvalidRequestError: if the environment names certificates that cannot be read."""
+    try:
+        return context_for(ca, "AWS_CA_BUNDLE") if ca else ssl_context()
+    except OSError as error:
+        raise InvalidRequestError(str(error)) from error
 
 
 def _authority(parts: SplitResult) -> tuple[str, int]:
@@ -54,8 +45,7 @@ def _connect(parts: SplitResult, timeout: float, ca: str | None) -> Connection:
     at, at_port = (through.hostname or "", through.port or 80) if through else (host, port)
     connection: Connection
     if parts.scheme == "https":
-        tls = tls_context(ca)
-        connection = http.client.HTTPSConnection(at, at_port, timeout=timeout, context=tls)
+        connection = http.client.HTTPSConnection(at, at_port, timeout=timeout, context=_tls(ca))
         if through:
             connection.set_tunnel(host, port, _proxy_login(through))
     else:
