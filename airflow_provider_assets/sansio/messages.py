@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import Union
 from urllib.parse import quote, urlsplit
 
@@ -102,3 +105,41 @@ def _refuse(constant: str) -> JSON:
 def json_body(data: JSON) -> bytes:
     """Compact UTF-8 JSON."""
     return json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def seconds_to_wait(
+    headers: Mapping[str, str], data: Mapping[str, JSON], now: float
+) -> float | None:
+    """Seconds that a server asks to wait; None if it does not say, or says what cannot be waited.
+
+    :param headers: with lower-case names; ``retry-after-ms`` comes first, then ``retry-after`` (seconds
+        or an HTTP date, RFC 9110 section 10.2.3).
+    :param data: fields of the body: ``remainingSeconds`` is read where there is no header.
+    :param now: epoch seconds, which a date is compared with.
+    """
+    if "retry-after-ms" in headers:
+        wait = _seconds(headers["retry-after-ms"])
+        return None if wait is None else wait / 1000
+    if "retry-after" in headers:
+        text = headers["retry-after"]
+        wait = _seconds(text)
+        return _until(text, now) if wait is None else wait
+    return _seconds(data.get("remainingSeconds"))
+
+
+def _seconds(value: object) -> float | None:
+    """*value* if it can be waited: not NaN, endless, or a truth value."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    try:
+        seconds = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return max(seconds, 0.0) if isfinite(seconds) else None
+
+
+def _until(date: str, now: float) -> float | None:
+    try:
+        return max(parsedate_to_datetime(date).timestamp() - now, 0.0)
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None

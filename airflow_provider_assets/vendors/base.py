@@ -25,12 +25,17 @@ from airflow_provider_assets.sansio.jobs import (
     JobState,
     Link,
 )
-from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse, without_queries
+from airflow_provider_assets.sansio.messages import (
+    JSON,
+    HttpRequest,
+    HttpResponse,
+    seconds_to_wait,
+    without_queries,
+)
 from airflow_provider_assets.sansio.plan import Item, Selected
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.connection import Connection, ConnectionForm, check_url
-from airflow_provider_assets.vendors.replies import seconds_to_wait
 
 ERRORS: Mapping[int, type[AssetsError]] = {
     401: AuthenticationError,

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
+from airflow_provider_assets.sansio.messages import seconds_to_wait
 from airflow_provider_assets.vendors import replies, vendor_class, vendor_specs
 from airflow_provider_assets.vendors.base import check_names, strings
 from airflow_provider_assets.vendors.connection import Connection, check_url
-from airflow_provider_assets.vendors.replies import seconds_to_wait
 
 NOW = 1768032100.0  # 2026-01-10T08:01:40Z
 CONNECTION = Connection("c")
