@@ -17,13 +17,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Fault:
     """What goes wrong with one response.
 
-    ``status``: answered instead of the file. ``cut``: bytes of the body after which the connection is
-    closed, or ``reset``. ``stall``: bytes after which nothing more comes. ``location``: a redirect.
-    ``delay``: seconds before anything is answered. ``extra``: bytes that follow the file. ``headers``:
-    of the response.
+    ``status``: answered instead of the file, with ``body``. ``cut``: bytes of the body after which the
+    connection is closed, or ``reset``. ``stall``: bytes after which nothing more comes. ``location``: a
+    redirect. ``delay``: seconds before anything is answered. ``extra``: bytes that follow the file.
+    ``headers``: of the response.
     """
 
     status: int | None = None
+    body: bytes = b"refused"
     cut: int | None = None
     reset: bool = False
     stall: int | None = None
@@ -101,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.location:
             self._answer(302, b"", {"Location": fault.location})
         elif fault.status or data is None:
-            self._answer(fault.status or 404, b"refused", fault.headers)
+            self._answer(fault.status or 404, fault.body, fault.headers)
         elif part is not None and not part:
             self._answer(416, b"", {"Content-Range": f"bytes */{len(data)}"})
         elif part is not None:

@@ -14,7 +14,7 @@ from airflow_provider_assets.landing.replies import (
     BrokenError,
     check_encoding,
     headers_for,
-    refusal,
+    judged,
     retry_after,
     why,
 )
@@ -53,14 +53,17 @@ class Asker:
             self.links.refusals = 0
             check_encoding(response)
             return response, url
-        wire.drop(url)
-        if status in _REFUSED:
-            self.links.renew(serial, status)
-            raise BrokenError(f"HTTP {status}")
         if status in BUSY:
+            wire.drop(url)
             self.busy += 1
             raise BrokenError(f"HTTP {status}", busy=True, wait=retry_after(response))
-        raise refusal(status, "download")
+        is_refused = status in _REFUSED
+        refusal = judged(response, link, "fresh download link" if is_refused else "download")
+        wire.drop(url)
+        if not is_refused:
+            raise refusal
+        self.links.renew(serial, refusal)
+        raise BrokenError(f"HTTP {status}")
 
 
 def _follow(wire: Wire, url: str, sent: dict[str, str]) -> tuple[http.client.HTTPResponse, str]:

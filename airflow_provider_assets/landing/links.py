@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from airflow_provider_assets.landing.replies import refusal
+from airflow_provider_assets.sansio.errors import AssetsError
 from airflow_provider_assets.sansio.jobs import Link
 
 _SOON = 10.0  # seconds before its expiry from which a link is not used for a new request
@@ -38,16 +38,16 @@ class Links:
                 self._serial += 1
             return link, self._serial
 
-    def renew(self, serial: int, status: int) -> None:
-        """Link number *serial* was refused with *status*.
+    def renew(self, serial: int, refusal: AssetsError) -> None:
+        """Link number *serial* was refused.
 
-        :raises AssetsError: if fresh links are refused as well.
+        :raises AssetsError: *refusal*, if fresh links are refused as well.
         """
         with self._lock:
             if serial != self._serial:
                 return
             self.refusals += 1
             if self.refusals > _FRESH_LINKS:
-                raise refusal(status, "fresh download link")
+                raise refusal
             self._link = self.resolve()
             self._serial += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import time
 
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
@@ -15,9 +16,12 @@ from airflow_provider_assets.sansio.errors import (
     TransferInterruptedError,
 )
 from airflow_provider_assets.sansio.jobs import Link
+from airflow_provider_assets.sansio.messages import without_queries
 
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _AS_IT_IS = frozenset({"", "identity", "aws-chunked"})  # the last is a mark of some S3 uploads only
+_BODY_BYTES, _BODY_SECONDS = 8192, 5.0  # of a refusal's body, and how long it may take
+_CODE, _MESSAGE = (re.compile(rf"<{tag}>([^<]{{1,300}})</{tag}>") for tag in ("Code", "Message"))
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
 
 
@@ -87,8 +91,41 @@ def why(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def refusal(status: int, what: str) -> AssetsError:
-    """The error for *what* being answered with *status*."""
+def beginning(response: http.client.HTTPResponse) -> bytes:
+    """The first few KiB of a body that is read for its words only; less if the host is slow."""
+    body, until = b"", time.monotonic() + _BODY_SECONDS
+    try:
+        while len(body) < _BODY_BYTES and time.monotonic() < until:
+            piece = response.read1(_BODY_BYTES - len(body))
+            if not piece:
+                break
+            body += piece
+    except (OSError, http.client.HTTPException):
+        pass  # what has come is told
+    return body
+
+
+def judged(response: http.client.HTTPResponse, link: Link, what: str) -> AssetsError:
+    """The error for *what* being refused, in the words of whoever answered."""
+    body = beginning(response)
+    names = {name.lower(): value for name, value in response.headers.items()}
+    told = link.refused(response.status, names, body) if link.refused else None
+    return told or refusal(response.status, what, store_words(body))
+
+
+def store_words(body: bytes) -> str:
+    """Code and message of an object store's XML: S3, CloudFront, GCS and Azure answer alike.
+
+    Nothing else of it is told: some quote the signed URL.
+    """
+    text = body.decode("utf-8", "replace")
+    found = [match[1] for match in (_CODE.search(text), _MESSAGE.search(text)) if match]
+    return without_queries(" ".join(": ".join(found).split()))
+
+
+def refusal(status: int, what: str, words: str = "") -> AssetsError:
+    """The error for *what* being answered with *status* and *words*."""
+    what = f"{what} ({words})" if words else what
     if status in (404, 410):
         return ArchiveExpiredError(
             f"the {what} is gone (HTTP {status}); clear the archive task to export it anew",

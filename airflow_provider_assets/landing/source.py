@@ -21,6 +21,7 @@ from airflow_provider_assets.landing.replies import (
     content_range,
     headers_for,
     is_empty,
+    judged,
     refusal,
     used_up,
     validator,
@@ -165,7 +166,7 @@ class Download:
                 code="before_headers",
             ) from error
         if response.status != http.client.OK:
-            raise refusal(response.status, "single-use download")
+            raise judged(response, link, "single-use download")
         check_encoding(response)
         self._take_stream(response, wire, link.url)
 

@@ -11,7 +11,8 @@ either. *count* is how many requests are hit (default: all), ``after=N`` lets th
 kind                 what happens
 ==================== ============================================================================
 ``429``, ``500`` …   that status with the vendor's error body; ``retry_after=2`` adds the header,
-                     ``retry_at=2`` the same as a date, ``retry_after_ms=200`` the other header
+                     ``retry_at=2`` the same as a date, ``retry_after_ms=200`` the other header;
+                     ``body.KEY=TEXT`` puts the text into that body
 ``502html``          that status with a page of a proxy; ``200html`` works too
 ``503empty``         that status without a body; ``empty`` is ``200empty``
 ``plan-limit``       429 with ``remainingSeconds`` (``remaining=17``)
@@ -98,6 +99,12 @@ class Fault:
     def param(self, name: str, default: str = "") -> str:
         """A ``key=value`` of the specification."""
         return dict(self.params).get(name, default)
+
+    @property
+    def words(self) -> dict[str, object]:
+        """What the error's body is to say besides, or instead of, the vendor's usual words."""
+        given = [(name.partition("."), value) for name, value in self.params]
+        return {key: value for (head, dot, key), value in given if head == "body" and dot}
 
     def hits(self, names: tuple[str, ...], path: str) -> bool:
         """Whether a request to a route with these names and this path is meant."""

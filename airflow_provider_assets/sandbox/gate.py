@@ -85,6 +85,8 @@ class Gate:
             response = web.Response(status=status, text=text, content_type="text/html")
         elif fault.body == "empty":
             response = web.Response(status=status)
+        elif fault.words:
+            response = self.vendor.refuse(status, extra=fault.words)
         else:
             response = (route.refuse or self.vendor.refuse)(status)
         if wait := fault.param("retry_after"):

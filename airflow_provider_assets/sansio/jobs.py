@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from enum import Enum
 from typing import TypeVar, cast
 
-from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 from airflow_provider_assets.sansio.messages import JSON
 
 VERSION = 1
 MAP_OVER = "; map over it with .expand(archive=...), and flatten first what a mapped task returned"
 Data = dict[str, JSON]
+Judge = Callable[[int, Mapping[str, str], bytes], "AssetsError | None"]
 T = TypeVar("T")
 
 
@@ -261,6 +262,10 @@ class Link:
     :param head_url: answers HEAD only, and tells the length (Topaz); None elsewhere.
     :param expires_at: epoch seconds at which new requests are refused, if known.
     :param single_use: the GET may be sent exactly once: no Range, no HEAD, no retry, no redirect.
+    :param secret_headers: lower-case names of the headers that hold credentials; None: all of them may.
+    :param refused: what an answer other than 200 or 206 means, from its status, its headers (lower-case
+        names) and the first few KiB of its body. None, or a None that it returns, leaves that to the
+        status alone. The vendor gives it where its own API serves the bytes.
     """
 
     url: str = field(repr=False)
@@ -268,6 +273,8 @@ class Link:
     head_url: str | None = field(default=None, repr=False)
     expires_at: float | None = None
     single_use: bool = False
+    secret_headers: frozenset[str] | None = field(default=None, repr=False)
+    refused: Judge | None = field(default=None, repr=False, compare=False)
 
 
 def _span(start: str, end: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.connection import Connection, ConnectionForm, check_url
 
+_ID = re.compile(r"[\w.:+/=-]{1,128}")
 ERRORS: Mapping[int, type[AssetsError]] = {
     401: AuthenticationError,
     402: QuotaExceededError,
@@ -95,6 +97,8 @@ class Vendor(ABC):
 
     :param connection: checked here, so that a wrong one fails before any request.
     :param clock: epoch seconds.
+    :ivar on_secret: told every secret that is obtained on the way (a token), so that whoever performs the
+        flows can keep it out of logs.
     :raises InvalidRequestError: if the connection lacks something; the message names it.
     """
 
@@ -103,6 +107,7 @@ class Vendor(ABC):
     def __init__(self, connection: Connection, *, clock: Callable[[], float]) -> None:
         self.connection = connection
         self.clock = clock
+        self.on_secret: Callable[[str], object] = lambda secret: None
         self.base_url = self._base_url()
 
     # --- what an exporter asks of a vendor ---------------------------------------------------
@@ -179,6 +184,16 @@ class Vendor(ABC):
     ) -> Flow[Link]:
         """How to download *file* now; may be asked again when a link has expired.
 
+        Where the vendor's own API serves the bytes, the link's ``refused`` judges a refusal by its words,
+        since a status alone does not tell "gone" from "not allowed". It gives
+
+        - :class:`ArchiveExpiredError` only if the words say that the archive is consumed, expired or
+          deleted;
+        - :class:`AuthenticationError` if they speak of permission, token or signature;
+        - :class:`ProtocolError` if they say neither, or both: nothing is known of the archive then, and
+          the job's state has to be asked for before anything is concluded;
+        - a :class:`TransientError` for a host that is busy or away.
+
         :raises ArchiveExpiredError: if the archive is gone for good.
         """
 
@@ -215,7 +230,9 @@ class Vendor(ABC):
                 return self.error_detail(value)
             if isinstance(value, str) and value:
                 code = data.get("code", data.get("error_code"))
-                return (None if code is None else str(code)), value
+                more = data.get("error_details")
+                whole = f"{value}: {more}" if isinstance(more, str) and more else value
+                return (None if code is None else str(code)), whole
         return None, ""
 
     def error_for(self, request: HttpRequest, response: HttpResponse) -> AssetsError:
@@ -233,8 +250,10 @@ class Vendor(ABC):
         kind = self.error_class(status, data)
         wait = self.retry_after(response, data)
         detail = f": {without_queries(text)[:300]}" if text else ""
+        names = _names_of(response, code, data)
         return kind(
-            f"{self.spec.title} answered {request} with HTTP {status}{detail}{self._remedy(kind)}",
+            f"{self.spec.title} answered {request} with HTTP {status}{detail}{names}"
+            f"{self._remedy(kind)}",
             vendor=self.spec.name,
             code=code,
             status=status,
@@ -267,6 +286,22 @@ class Vendor(ABC):
     def _base_url(self) -> str:
         url = self.connection.text("base_url") or self.connection.host or self.spec.base_url
         return check_url(url, "base_url", self.connection)
+
+
+def _names_of(response: HttpResponse, code: str | None, data: JSON) -> str:
+    """What the vendor's support asks for: its error code and the id that it gave the request.
+
+    Sources: ROMA Connect and IAM send ``request_id`` in the body and ``X-Request-Id``, Scenario's plugin
+    reads ``trace_id`` or ``traceId``; Topaz documents none.
+    """
+    body = data if isinstance(data, dict) else {}
+    given = [body.get(key) for key in ("request_id", "trace_id", "traceId")]
+    known = [*given, response.headers.get("x-request-id")]
+    names = [f"code {code}"] if code and code != str(response.status) else []
+    names += [f"request id {one}" for one in known if isinstance(one, str) and _ID.fullmatch(one)][
+        :1
+    ]
+    return f" ({without_queries(', '.join(names))})" if names else ""
 
 
 def strings(value: object, name: str) -> list[str]:

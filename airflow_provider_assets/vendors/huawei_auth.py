@@ -25,6 +25,8 @@ from airflow_provider_assets.vendors.replies import objects, text
 
 T = TypeVar("T")
 
+# Lower-case names of the headers that hold credentials; the others that are signed hold none.
+SECRET_HEADERS = frozenset({"authorization", "x-auth-token", "x-security-token"})
 ALGORITHM = "SDK-HMAC-SHA256"
 # IAM: a token is valid for 24 hours, and no long call is to start with one that is about to end.
 TOKEN_SECONDS = 24 * 3600.0
@@ -107,9 +109,16 @@ class Auth(ABC):
 class TokenAuth(Auth):
     """``X-Auth-Token``: a password grant with project scope, refreshed 30 minutes early."""
 
-    def __init__(self, account: Account, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        account: Account,
+        *,
+        clock: Callable[[], float],
+        on_token: Callable[[str], object] = lambda token: None,
+    ) -> None:
         self._account = account
         self._clock = clock
+        self._on_token = on_token
         self._token: Shared[Token] = Shared(
             self._fetch, usable=lambda token: token.expires_at - clock() > RENEW_SECONDS
         )
@@ -156,6 +165,8 @@ class TokenAuth(Auth):
         value = reply.headers.get("x-subject-token")
         token = reply.json_object().get("token")
         scope = token.get("project") if isinstance(token, dict) else None
+        if value:
+            self._on_token(value)
         if not value or not isinstance(token, dict) or not isinstance(scope, dict):
             raise ProtocolError("IAM's reply lacks the token or its project")
         return Token(value, text(scope, "id"), self._end(token.get("expires_at")))

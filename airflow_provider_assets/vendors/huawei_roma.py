@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import ClassVar
 from urllib.parse import quote
 
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
+    AuthenticationError,
     BusyError,
     InvalidRequestError,
 )
@@ -33,7 +35,13 @@ from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import huawei_roma_wire as wire
 from airflow_provider_assets.vendors.base import Vendor, VendorSpec, strings
 from airflow_provider_assets.vendors.connection import Connection, check_url
-from airflow_provider_assets.vendors.huawei_auth import Account, Auth, KeyAuth, TokenAuth
+from airflow_provider_assets.vendors.huawei_auth import (
+    SECRET_HEADERS,
+    Account,
+    Auth,
+    KeyAuth,
+    TokenAuth,
+)
 from airflow_provider_assets.vendors.replies import number, objects, text
 
 
@@ -95,12 +103,15 @@ class HuaweiRoma(Vendor):
         kind = conn.text("auth_type") or "aksk"
         if kind == "token":
             self._needed("account", account.domain)
-            return TokenAuth(account, clock=self.clock)
+            return TokenAuth(account, clock=self.clock, on_token=self._tell_token)
         if kind != "aksk":
             raise InvalidRequestError(
                 f"connection {conn.conn_id!r}: auth_type {kind!r} is neither aksk nor token"
             )
         return KeyAuth(account, clock=self.clock)
+
+    def _tell_token(self, token: str) -> None:
+        self.on_secret(token)  # whoever performs our flows sets it when we are made
 
     def _needed(self, name: str, value: str) -> str:
         if not value:
@@ -258,4 +269,24 @@ class HuaweiRoma(Vendor):
         ensure_succeeded((yield from self._ask(reference.job)))
         path = f"/{self._instance}/assets/archives/{quote(file.key, safe='')}"
         request = yield from self.authorized((yield from self._request(path)))
-        return Link(request.full_url, headers=request.headers, single_use=True)
+        return Link(
+            request.full_url,
+            headers=request.headers,
+            single_use=True,
+            secret_headers=SECRET_HEADERS,
+            refused=partial(self._refused, request),
+        )
+
+    def _refused(
+        self, request: HttpRequest, status: int, headers: Mapping[str, str], body: bytes
+    ) -> AssetsError:
+        """What a refused download means: its one documented error, 403, is used for everything."""
+        reply = HttpResponse(status, dict(headers), body)
+        error = self.error_for(request, reply)
+        if status not in wire.UNCLEAR:
+            return error
+        kind, hint = wire.refusal(reply.json_or_none())
+        if kind is AuthenticationError:
+            hint = self._remedy(kind)
+        told = error.message.removesuffix(self._remedy(type(error)))
+        return kind(told + hint, vendor=error.vendor, code=error.code, status=status)

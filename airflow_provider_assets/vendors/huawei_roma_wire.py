@@ -11,7 +11,13 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 
-from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.errors import (
+    ArchiveExpiredError,
+    AssetsError,
+    AuthenticationError,
+    InvalidRequestError,
+    ProtocolError,
+)
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, JobState
 from airflow_provider_assets.sansio.messages import JSON, without_queries
 from airflow_provider_assets.sansio.window import Window, parse_moment
@@ -77,6 +83,16 @@ _BUSY = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _DENIED = re.compile(r"permission|authori[sz]|denied|forbidden|policy", re.IGNORECASE)
+# "Downloading an Asset Package" documents 403 for whatever is refused; 404 and 410 are taken likewise.
+UNCLEAR = frozenset({403, 404, 410})
+_GONE = re.compile(
+    r"\balready\b.{0,40}\b(downloaded|consumed|deleted|removed|expired)\b"
+    r"|\b(archive|package|file|asset)\b.{0,80}\b("
+    r"not exist|not found|expired|downloaded|consumed|deleted|removed)\b"
+    r"|\bno such (archive|package|file|asset)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_CREDENTIAL = re.compile(r"\btoken|signature|credential|access key|authenticat", re.IGNORECASE)
 
 FORM = ConnectionForm(
     hidden=("schema", "port", "extra"),
@@ -132,6 +148,22 @@ def is_busy(status: int, data: JSON) -> bool:
         return False
     words = f"{data.get('error_msg')} {data.get('error_details')}"
     return _BUSY.search(words) is not None and _DENIED.search(words) is None
+
+
+def refusal(data: JSON) -> tuple[type[AssetsError], str]:
+    """What the words of a refused download mean, and what to add to them."""
+    body = data if isinstance(data, dict) else {}
+    words = f"{body.get('error_msg')} {body.get('error_details')}"
+    is_gone = _GONE.search(words) is not None
+    # The cloud's API gateway in front of the service answers for authentication and routing.
+    is_denied = (_DENIED.search(words) is not None or _CREDENTIAL.search(words) is not None) or str(
+        body.get("error_code")
+    ).startswith("APIG")
+    if is_gone and not is_denied:
+        return ArchiveExpiredError, "; a package can be downloaded once, so export it again"
+    if is_denied and not is_gone:
+        return AuthenticationError, ""
+    return ProtocolError, "; this does not say whether the package is still there"
 
 
 def submission(request: ArchiveRequest, *, old: bool) -> JSON:

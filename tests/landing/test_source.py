@@ -15,6 +15,7 @@ from airflow_provider_assets.sansio.errors import (
     AuthenticationError,
     IntegrityError,
     InvalidRequestError,
+    QuotaExceededError,
     TransferInterruptedError,
 )
 from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
@@ -57,6 +58,52 @@ def test_fresh_links_that_are_refused_too_end_the_landing(store, origin, quick, 
     with pytest.raises(error):
         land([linked(origin, BIG)], store, options=quick)
     assert not leftovers(store)
+
+
+S3_REFUSAL = b"""<?xml version="1.0" encoding="UTF-8"?>
+<Error><Code>SignatureDoesNotMatch</Code><Message>The request signature
+does not match; see https://docs.test/errors?Signature=canary.</Message>
+<StringToSign>canary</StringToSign><SignatureProvided>canary</SignatureProvided></Error>"""
+
+
+@pytest.mark.parametrize("single_use", [False, True])
+def test_a_refusal_is_told_in_the_stores_words_without_what_was_signed(
+    local, origin, quick, single_use
+):
+    origin.fault = lambda seen, number: Fault(status=403, body=S3_REFUSAL)
+    with pytest.raises(
+        AuthenticationError, match=r"SignatureDoesNotMatch: The request sig"
+    ) as told:
+        land([linked(origin, BIG, single_use=single_use)], local, options=quick)
+    assert told.value.status == 403
+    assert "canary" not in "".join(traceback.format_exception(told.value))
+
+
+@pytest.mark.parametrize("single_use", [False, True])
+def test_the_vendor_judges_a_refusal_by_a_bounded_piece_of_its_body(
+    local, origin, quick, single_use
+):
+    heard = []
+
+    def judge(status, headers, body):
+        heard.append((status, headers["x-request-id"], body))
+        return QuotaExceededError("the vendor's verdict", status=status)
+
+    long = Fault(status=403, body=b"x" * 1_000_000, headers={"X-Request-Id": "r-1"})
+    origin.fault = lambda seen, number: long
+    with pytest.raises(QuotaExceededError, match="the vendor's verdict"):
+        land([linked(origin, SMALL, single_use=single_use, refused=judge)], local, options=quick)
+    status, request_id, body = heard[-1]
+    assert (status, request_id) == (403, "r-1")
+    assert 0 < len(body) < 10_000
+    assert len(origin.seen) == (1 if single_use else 3)
+
+
+def test_a_vendor_without_a_verdict_leaves_it_to_the_status(local, origin, quick):
+    origin.fault = lambda seen, number: Fault(status=404)
+    source = linked(origin, SMALL, single_use=True, refused=lambda status, headers, body: None)
+    with pytest.raises(ArchiveExpiredError):
+        land([source], local, options=quick)
 
 
 def test_an_expired_link_is_not_even_tried(local, origin):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from vendor_contract import HTML, always
 
@@ -86,6 +88,31 @@ def test_a_late_401_is_told_after_one_more_try_at_most(contract):
     with pytest.raises(AuthenticationError, match=contract.wire.connection.conn_id):
         contract.run(contract.vendor.poll([job]))
     assert len([r for r in contract.seen if "/auth/" not in r.url]) <= 2
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "told"),
+    [
+        (b'{"error_msg": "no", "error_code": "R.1", "request_id": "r-1"}', {}, "(code R.1, request id r-1)"),
+        (b'{"error_msg": "no", "error_details": "since locked"}', {}, "no: since locked"),
+        (b'{"reason": "no", "traceId": "1-abc"}', {}, "no (request id 1-abc)"),
+        (b'{"message": "no", "code": 400}', {"x-request-id": "h-1"}, "no (request id h-1)"),
+        (HTML, {"x-request-id": "h-1"}, "HTTP 400 (request id h-1)"),
+    ],
+)  # fmt: skip
+def test_what_the_vendors_support_asks_for_is_told(contract, body, headers, told):
+    contract.fault = always(400, body, **headers)
+    with pytest.raises(InvalidRequestError) as raised:
+        contract.run(contract.vendor.check())
+    assert told in raised.value.message
+
+
+@pytest.mark.parametrize("odd", ["x" * 129, "two words", "a\\nb", "", "https://x.test/?sig=s"])
+def test_a_request_id_that_is_none_is_not_told(contract, odd):
+    contract.fault = always(400, json.dumps({"message": "no", "request_id": odd}).encode())
+    with pytest.raises(InvalidRequestError) as raised:
+        contract.run(contract.vendor.check())
+    assert raised.value.message.endswith(": no")
 
 
 # --- secrets ---
