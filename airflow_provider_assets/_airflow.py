@@ -44,10 +44,19 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection as AirflowConnection
     from airflow.sdk import Context
 
+try:
+    from airflow.sdk.log import amask_secret
+except ImportError:  # below 3.3, which has no form of it for an event loop
+    from asgiref.sync import sync_to_async
+
+    amask_secret = sync_to_async(mask_secret)
+
 __all__ = [
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "TaskDeferralTimeout",
+    "amask_secret",
+    "mask_secret",
 ]  # for other rooms
 
 VERSION = tuple(int(part) for part in airflow_version.split(".")[:2])
@@ -100,8 +109,9 @@ def mask_link(link: Link) -> Link:
     for url in filter(None, (link.url, link.head_url)):
         if query := urlsplit(url).query:
             mask_secret(query)
-    for _, value in link.headers:
-        mask_secret(value)
+    for name, value in link.headers:
+        if link.secret_headers is None or name.lower() in link.secret_headers:
+            mask_secret(value)
     return link
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from airflow.sdk import BaseHook
 
-from airflow_provider_assets._airflow import connection_of, mask_link
+from airflow_provider_assets._airflow import amask_secret, connection_of, mask_link, mask_secret
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
@@ -71,7 +71,9 @@ class AssetArchiveHook(BaseHook):
     @cached_property
     def vendor(self) -> Vendor:
         """The vendor through this connection."""
-        return vendor_for(connection_of(self.get_connection(self.conn_id)))
+        vendor = vendor_for(connection_of(self.get_connection(self.conn_id)))
+        vendor.on_secret = mask_secret
+        return vendor
 
     @cached_property
     def transport(self) -> Transport:
@@ -196,11 +198,17 @@ class AsyncClient:
 
     def __init__(self, connection: Connection) -> None:
         self.vendor = vendor_for(connection)
+        self._secrets: list[str] = []
+        self.vendor.on_secret = self._secrets.append
         self.transport = AsyncTransport(self.vendor.error_for, rate=rate_of(connection))
 
     async def run(self, flow: Flow[T]) -> T:
         """Perform *flow* without blocking the loop."""
-        return await self.transport.run(flow)
+        try:
+            return await self.transport.run(flow)
+        finally:
+            while self._secrets:
+                await amask_secret(self._secrets.pop())
 
     async def close(self) -> None:
         """Close the connections."""

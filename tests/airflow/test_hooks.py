@@ -1,0 +1,120 @@
+"""What a task's author calls on a hook, against the sandbox, and what it keeps out of logs."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from airflow.providers.common.compat.sdk import redact
+from airflow_runs import connect
+from test_provider_info import needs_installation
+
+from airflow_provider_assets._airflow import connection_of, mask_link
+from airflow_provider_assets.hooks.base import AssetArchiveHook, AsyncClient
+from airflow_provider_assets.hooks.roma import RomaConnectHook
+from airflow_provider_assets.hooks.scenario import ScenarioHook
+from airflow_provider_assets.hooks.topaz import TopazHook
+from airflow_provider_assets.sandbox import running
+from airflow_provider_assets.sansio.jobs import Link
+
+pytestmark = pytest.mark.airflow
+HOOKS = {"scenario": ScenarioHook, "topaz": TopazHook, "roma": RomaConnectHook}
+
+
+@pytest.fixture(scope="module")
+def vendors():
+    with running("--items", "6") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(params=sorted(HOOKS))
+def part(request, vendors, monkeypatch):
+    """Name and connection of one vendor, behind ``asked``."""
+    connection = getattr(vendors, request.param)["connection"]
+    connect(monkeypatch, "asked", connection)
+    return request.param, connection
+
+
+def test_good_credentials_pass_the_test_of_the_connection(part):
+    works, told = AssetArchiveHook.for_conn("asked").test_connection()
+    assert works
+    assert "accepts" in told
+
+
+def test_wrong_credentials_fail_it_and_are_not_told(part, monkeypatch):
+    connect(monkeypatch, "asked", {**part[1], "password": "wr0ng-canary"})
+    works, told = AssetArchiveHook.for_conn("asked").test_connection()
+    assert not works
+    assert told.startswith("AuthenticationError: ")
+    assert "wr0ng-canary" not in told
+
+
+@needs_installation
+def test_airflow_gives_the_hook_of_a_connection(part, database):
+    hook = AssetArchiveHook.get_connection("asked").get_hook()
+    assert type(hook) is HOOKS[part[0]]
+    assert hook.test_connection()[0]
+
+
+def test_scenario_tells_the_records_of_assets(vendors, monkeypatch):
+    connect(monkeypatch, "asked", vendors.scenario["connection"])
+    known = [one["id"] for one in vendors.items("scenario") if one["exportable"]]
+    found = ScenarioHook("asked").asset_metadata([*known, "asset_of_nobody"])
+    assert list(found) == known
+    assert all(record["metadata"]["kind"] == "image" for record in found.values())
+
+
+def test_only_scenario_has_records(vendors, monkeypatch):
+    connect(monkeypatch, "asked", vendors.topaz["connection"])
+    with pytest.raises(TypeError, match="'asked' is not a Scenario connection"):
+        ScenarioHook("asked").asset_metadata(["a"])
+
+
+# --- what stays out of logs ---
+
+
+def test_of_a_link_only_its_signature_and_credentials_are_masked():
+    link = Link(
+        "https://api.masked.test/v2/instances?Signature=canary-of-a-url",
+        (("Host", "api.masked.test"), ("X-Project-Id", "p0"), ("Authorization", "canary-header")),
+        head_url="https://api.masked.test/head?Signature=canary-of-a-head",
+        secret_headers=frozenset({"authorization"}),
+    )
+    assert mask_link(link) is link
+    told = "GET https://api.masked.test/v2/p0/instances"
+    assert redact(told) == told
+    for secret in ("canary-header", "Signature=canary-of-a-url", "Signature=canary-of-a-head"):
+        assert redact(f"got {secret}") == "got ***"
+
+
+def test_all_headers_of_a_vendor_that_does_not_say_are_masked():
+    mask_link(Link("https://x.test/", (("X-Unheard-Of", "canary-unheard"),)))
+    assert redact("got canary-unheard") == "got ***"
+
+
+def token_of(transport) -> str:
+    """The token that a transport's vendor has got."""
+    return transport.vendor._auth._token._value.value
+
+
+@pytest.fixture
+def by_token(vendors, monkeypatch):
+    connect(monkeypatch, "asked", vendors.roma["token_connection"])
+
+
+def test_a_token_is_masked_as_soon_as_it_is_obtained(by_token):
+    hook = RomaConnectHook("asked")
+    assert hook.test_connection()[0]
+    assert redact(f"got {token_of(hook)}") == "got ***"
+
+
+def test_a_token_that_a_trigger_obtains_is_masked_too(by_token):
+    async def main():
+        client = AsyncClient(connection_of(AssetArchiveHook.get_connection("asked")))
+        try:
+            await client.run(client.vendor.check())
+            return token_of(client)
+        finally:
+            await client.close()
+
+    assert redact(f"got {asyncio.run(main())}") == "got ***"
