@@ -18,6 +18,7 @@ from airflow_provider_assets.sansio.errors import (
     AuthenticationError,
     BusyError,
     InvalidRequestError,
+    VendorUnavailableError,
 )
 from airflow_provider_assets.sansio.flow import Flow, call
 from airflow_provider_assets.sansio.jobs import (
@@ -205,17 +206,45 @@ class HuaweiRoma(Vendor):
         return Selected(found)
 
     def _list(self, kind: str, params: tuple[tuple[str, str], ...]) -> Flow[list[dict[str, JSON]]]:
+        """A whole listing; one that changes while it is read is read again from its beginning.
+
+        Pages are cut by offset: what is deleted before the cursor moves everything behind it one place
+        up, and the entry that slips past the cursor would silently not be exported.
+
+        :raises VendorUnavailableError: if it changes every time.
+        """
+        for _ in range(wire.LISTING_TRIES):
+            found = yield from self._list_once(kind, params)
+            if found is not None:
+                return found
+        raise VendorUnavailableError(
+            f"ROMA Connect's list of {kind} changed {wire.LISTING_TRIES} times while it was read; "
+            "retry when nobody creates or deletes any",
+            vendor=self.spec.name,
+        )
+
+    def _list_once(
+        self, kind: str, params: tuple[tuple[str, str], ...]
+    ) -> Flow[list[dict[str, JSON]] | None]:
+        """A whole listing, or None if it changed between two of its pages."""
         service, key = wire.PLACES[kind]
+        name = "task_id" if kind == "tasks" else "id"
         found: list[dict[str, JSON]] = []
+        first_total: float | None = None
         while True:
             page = (("offset", str(len(found))), ("limit", str(wire.PAGE)))
             path = f"/{self._instance}/{kind}"
             request = yield from self._request(path, *page, *params, service=service)
             data = (yield from self.send(request)).json_object()
-            entries = objects(data, key)
+            entries, total = objects(data, key), number(data, "total")
             found += entries
-            if not entries or len(found) >= number(data, "total"):
-                return found
+            if total != (total if first_total is None else first_total):
+                return None
+            first_total = total
+            if not entries or len(found) >= total:
+                # As many may have come as went: then one is there twice.
+                ids = [str(entry[name]) for entry in found if name in entry]
+                return found if len(set(ids)) == len(ids) else None
 
     # --- jobs --------------------------------------------------------------------------------
 

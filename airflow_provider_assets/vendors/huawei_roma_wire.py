@@ -68,6 +68,8 @@ LISTINGS: Mapping[str, frozenset[str]] = {
 }
 # SDK: listing -> the part of its path before /instances, and the key of its entries.
 PLACES = {"apps": ("", "apps"), "tasks": ("/fdi", "entities")}
+# How often a listing that changes while it is read is read.
+LISTING_TRIES = 5
 CHANGED = ("update_time", "last_modified_time", "create_time", "created_date")
 # A number of at least this many is in milliseconds; seconds reach it in the year 5138.
 MILLISECONDS = 1e11

@@ -33,6 +33,7 @@ from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import scenario_wire as wire
 from airflow_provider_assets.vendors.base import Vendor, VendorSpec, strings
+from airflow_provider_assets.vendors.paging import read_pages
 from airflow_provider_assets.vendors.replies import objects, text
 
 
@@ -96,17 +97,14 @@ class Scenario(Vendor):
         take: Callable[[list[dict[str, JSON]]], bool],
     ) -> Flow[None]:
         """Hand every page of a listing to *take*, until it says that this is enough."""
-        tokens: list[str] = []
-        while True:
-            page = [("paginationToken", token) for token in tokens[-1:]]
+
+        def fetch(token: str) -> Flow[tuple[list[dict[str, JSON]], str]]:
+            page = [("paginationToken", token)] if token else []
             data = (yield from self.send(self._get(path, *params, *page))).json_object()
-            token = data.get("nextPaginationToken")
             # A page may be empty and still have a successor (SDK, nextPaginationToken).
-            if take(objects(data, key)) or not token:
-                return
-            if str(token) in tokens:
-                raise ProtocolError(f"Scenario: the pages of {path} go round in circles")
-            tokens.append(str(token))
+            return objects(data, key), str(data.get("nextPaginationToken") or "")
+
+        yield from read_pages(fetch, take, listing=f"Scenario {path}")
 
     # --- what to export ----------------------------------------------------------------------
 

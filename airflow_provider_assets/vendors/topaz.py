@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
+from itertools import count
 from typing import ClassVar
 from urllib.parse import quote
 
@@ -37,6 +38,7 @@ from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import topaz_wire as wire
 from airflow_provider_assets.vendors.base import Vendor, VendorSpec, strings
 from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.paging import read_pages
 from airflow_provider_assets.vendors.replies import number, objects, text
 
 
@@ -128,9 +130,8 @@ class Topaz(Vendor):
         wanted_status = wire.wanted_status(query)
         found: dict[str, float] = {}
         pending: set[str] = set()
-        cursor: str | None = ""
-        while cursor is not None:
-            page, cursor = yield from self._page(cursor)
+
+        def take(page: list[dict[str, JSON]]) -> bool:
             for status in page:
                 if not wire.matches(status, wanted, glob, by, window):
                     continue
@@ -139,6 +140,9 @@ class Topaz(Vendor):
                     found[process_id] = number(status, by)
                 elif self.state_of(status.get("status")) is JobState.RUNNING:
                     pending.add(process_id)
+            return False
+
+        yield from read_pages(self._page, take, listing="Topaz, list of statuses")
         # The listing has no documented order, and a retry must meet the same batches.
         ids = sorted(found, key=lambda i: (found[i], i))
         return Selected([Item("process_ids", i) for i in ids], sorted(pending - found.keys()))
@@ -174,14 +178,17 @@ class Topaz(Vendor):
         """Id -> status, in pages, then one by one; ids that Topaz does not know are absent."""
         seen: dict[str, wire.Status] = {}
         missing = set(ids)
-        pages, cursor = 0, "" if len(missing) > 1 else None
-        # Once as many pages have been read as ids are missing, asking singly is cheaper.
-        while cursor is not None and pages < len(missing):
-            page, cursor = yield from self._page(cursor)
+        pages = count(1)
+
+        def take(page: list[dict[str, JSON]]) -> bool:
             listed = {text(status, "process_id"): status for status in page}
-            seen |= {i: listed[i] for i in missing & listed.keys()}
-            missing -= listed.keys()
-            pages += 1
+            seen.update({i: listed[i] for i in missing & listed.keys()})
+            missing.difference_update(listed)
+            # Once as many pages have been read as ids are missing, asking singly is cheaper.
+            return next(pages) >= len(missing)
+
+        if len(missing) > 1:
+            yield from read_pages(self._page, take, listing="Topaz, list of statuses")
         for process_id in sorted(missing):
             status = yield from self._status(process_id)
             if status is not None:
@@ -190,8 +197,8 @@ class Topaz(Vendor):
 
     def _page(
         self, cursor: str, *, limit: int = wire.PAGE
-    ) -> Flow[tuple[list[wire.Status], str | None]]:
-        """Statuses, and the cursor of the next page if there is one."""
+    ) -> Flow[tuple[list[dict[str, JSON]], str]]:
+        """Statuses, and the cursor of the next page, "" on the last."""
         params = [("paginated", "true"), ("limit", str(limit))]
         if cursor:
             params.append(("cursor", cursor))
@@ -199,10 +206,8 @@ class Topaz(Vendor):
         pagination = data.get("pagination")
         if not isinstance(pagination, dict):
             raise ProtocolError("Topaz: the list of statuses lacks 'pagination'")
-        following = text(pagination, "next_cursor") if pagination.get("has_next_page") else None
-        if following == cursor:
-            raise ProtocolError("Topaz: a page of statuses names itself as the next one")
-        return [*objects(data, "data")], following
+        following = text(pagination, "next_cursor") if pagination.get("has_next_page") else ""
+        return objects(data, "data"), following
 
     def _status(self, process_id: str) -> Flow[wire.Status | None]:
         path = f"/status/{quote(process_id, safe='')}"

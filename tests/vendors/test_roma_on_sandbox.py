@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 import urllib.error
 import urllib.request
 from datetime import datetime, timezone
@@ -9,6 +10,7 @@ import pytest
 from vendor_live import fetch, live
 
 from airflow_provider_assets.sandbox import running
+from airflow_provider_assets.sansio import flow as flows
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AuthenticationError,
@@ -20,6 +22,7 @@ from airflow_provider_assets.sansio.jobs import JobState
 from airflow_provider_assets.sansio.plan import plan
 from airflow_provider_assets.sansio.waiter import ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
+from airflow_provider_assets.transport import Transport
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +46,27 @@ def test_roma_lists_apps_and_tasks(sandbox, roma):
     )
     assert roma.run(roma.vendor.select({}, everything)).items == found
     assert roma.run(roma.vendor.select({"apps": {"name": "no such name"}}, None)).items == []
+
+
+def test_what_is_deleted_between_two_pages_costs_no_other_item():
+    with running("--vendor", "roma", "--items", "240") as sandbox:
+        apps = sandbox.roma["apps"]
+        assert len(apps) > 100, "more than a page"
+        part = live(sandbox.roma, asynchronous=False)
+        transport = Transport(part.vendor.error_for)
+        asked = []
+
+        def perform(request):
+            reply = transport.perform(request)
+            asked.append(dict(request.params)["offset"])
+            if len(asked) == 1:
+                sandbox.remove_item("roma", apps[0])
+            return reply
+
+        found = flows.run(part.vendor.select({"apps": {}}, None), perform=perform, sleep=time.sleep)
+        transport.close()
+    assert {item.id for item in found.items} == set(apps[1:])
+    assert asked == ["0", "100", "0", "100"]
 
 
 def test_roma_looks_the_project_up(sandbox, roma):

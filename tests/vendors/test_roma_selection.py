@@ -6,7 +6,11 @@ import pytest
 from roma_samples import APP, APPS, TASK, TASKS, page, roma
 from vendor_script import Script, reply
 
-from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
+from airflow_provider_assets.sansio.errors import (
+    InvalidRequestError,
+    ProtocolError,
+    VendorUnavailableError,
+)
 from airflow_provider_assets.sansio.plan import Item
 from airflow_provider_assets.sansio.window import Window
 
@@ -43,6 +47,29 @@ def test_a_listing_that_shrinks_while_it_is_read_ends(script):
         (APPS.format(1), page("apps", total=2)),
     )
     assert found.items == [Item("apps", "a")]
+
+
+def test_a_listing_that_changes_while_it_is_read_is_read_again(script):
+    b, c = {"id": "b"}, {"id": "c"}
+    found = script.run(
+        script.vendor.select({"apps": True}, None),
+        (APPS.format(0), page("apps", {"id": "a"}, total=3)),
+        (APPS.format(1), page("apps", c, total=2)),  # "a" was deleted, "b" has slipped past
+        (APPS.format(0), page("apps", b, total=2)),
+        (APPS.format(1), page("apps", b, total=2)),  # one was created before it, and "c" deleted
+        (APPS.format(0), page("apps", b, c, total=2)),
+    )
+    assert found.items == [Item("apps", "b"), Item("apps", "c")]
+
+
+def test_a_listing_that_always_changes_is_told_as_such(script):
+    changing = [
+        (APPS.format(0), page("apps", {"id": "a"}, total=3)),
+        (APPS.format(1), page("apps", {"id": "b"}, total=4)),
+    ]
+    with pytest.raises(VendorUnavailableError, match="apps changed 5 times"):
+        script.run(script.vendor.select({"apps": True}, None), *(changing * 5))
+    assert not script.expected
 
 
 def test_filters_are_passed_on_to_their_own_listing(script):

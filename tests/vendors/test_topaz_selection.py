@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from topaz_samples import PAGE, A, B, C, page, status
+from topaz_samples import PAGE, A, B, C, job_of, page, status
 from vendor_script import NOW, Clock, Script, reply
 
 from airflow_provider_assets.sansio.errors import (
@@ -163,10 +163,14 @@ def test_a_listing_of_another_shape_is_a_protocol_error(script, body):
         script.run(script.vendor.select({}, None), (PAGE, reply(body)))
 
 
-def test_a_page_that_names_itself_as_the_next_ends_in_an_error(script):
-    with pytest.raises(ProtocolError, match="itself"):
-        script.run(
-            script.vendor.select({}, None),
-            (PAGE, page(cursor="x")),
-            (f"{PAGE}&cursor=x", page(cursor="x")),
-        )
+@pytest.mark.parametrize("circle", ["x", "xy", "xyz"])
+def test_pages_that_go_round_in_circles_end_in_an_error(script, circle):
+    asked = [PAGE, *(f"{PAGE}&cursor={cursor}" for cursor in circle)]
+    answers = [page(cursor=cursor) for cursor in [*circle, circle[0]]]
+    pages = list(zip(asked, answers, strict=True))
+    with pytest.raises(ProtocolError, match="twice"):
+        script.run(script.vendor.select({}, None), *pages)
+    assert not script.expected
+    ids = [str(number) for number in range(9)]
+    with pytest.raises(ProtocolError, match="twice"):
+        script.run(script.vendor.poll([job_of(script, *ids)]), *pages)
