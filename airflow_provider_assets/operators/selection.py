@@ -124,12 +124,13 @@ class Selection:
 
     @property
     def notes(self) -> list[str]:
-        """What became of options that were not taken as they were given."""
-        return [
+        """What became of options that were not taken as they were given, and the vendor's remarks."""
+        changes = [
             f"options.{name}: {value!r} is sent as {self.archive_options[name]!r}"
             for name, value in self.options.items()
             if name in self.archive_options and self.archive_options[name] != value
         ]
+        return [*changes, *self.vendor.remarks(self.archive_options)]
 
     def requests(
         self, hook: AssetArchiveHook, window: Window | None, run: str

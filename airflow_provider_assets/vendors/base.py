@@ -123,6 +123,10 @@ class Vendor(ABC):
         :raises InvalidRequestError: naming the option and the remedy.
         """
 
+    def remarks(self, options: Mapping[str, JSON]) -> list[str]:
+        """What the user should know of *options* as :meth:`validate` gave them; for the log."""
+        return []
+
     @abstractmethod
     def expand(self, items: Mapping[str, Sequence[str]]) -> Flow[list[Item]]:
         """Explicitly named items as single items (an inference becomes its assets)."""

@@ -45,6 +45,7 @@ class Account:
     :param domain: account name of an IAM user; not needed for keys.
     :param region: name of the region, which is also that of its default project.
     :param project_id: "" has it looked up.
+    :param security_token: of temporary keys; "" for permanent ones.
     """
 
     iam_url: str
@@ -53,6 +54,7 @@ class Account:
     domain: str = ""
     region: str = ""
     project_id: str = ""
+    security_token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,7 @@ class KeyAuth(Auth):
             secret_key=self._account.secret,
             moment=self._clock(),
             project_id=project_id,
+            security_token=self._account.security_token,
         )
 
     def _look_up(self) -> Flow[str]:
@@ -217,17 +220,26 @@ class KeyAuth(Auth):
 
 
 def sign(
-    request: HttpRequest, *, access_key: str, secret_key: str, moment: float, project_id: str = ""
+    request: HttpRequest,
+    *,
+    access_key: str,
+    secret_key: str,
+    moment: float,
+    project_id: str = "",
+    security_token: str = "",
 ) -> HttpRequest:
     """*request* with ``Authorization`` by ``SDK-HMAC-SHA256``.
 
     :param moment: epoch seconds, for ``X-Sdk-Date``; the vendor refuses other clocks than its own.
     :param project_id: sent as ``X-Project-Id`` unless empty.
+    :param security_token: sent as ``X-Security-Token`` unless empty: temporary keys count with it only.
     """
     date = datetime.fromtimestamp(moment, timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     headers = [*request.headers, ("Host", _host(request.url)), ("X-Sdk-Date", date)]
     if project_id:
         headers.append(("X-Project-Id", project_id))
+    if security_token:
+        headers.append(("X-Security-Token", security_token))
     path = quote(unquote(urlsplit(request.url).path), safe="/~")
     signed = sorted((name.lower(), value.strip()) for name, value in headers)
     names = ";".join(name for name, _ in signed)

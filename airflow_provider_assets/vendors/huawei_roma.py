@@ -72,7 +72,7 @@ class HuaweiRoma(Vendor):
     def __init__(self, connection: Connection, *, clock: Callable[[], float]) -> None:
         super().__init__(connection, clock=clock)
         self.old = connection.flag("old_export_body")
-        self._instance = quote(self._needed("instance_id", connection.text("instance_id")), safe="")
+        self._instance = quote(self._id("instance_id"), safe="")
         self._auth = self._authentication()
 
     def _base_url(self) -> str:
@@ -88,7 +88,7 @@ class HuaweiRoma(Vendor):
 
     def _authentication(self) -> Auth:
         conn = self.connection
-        region, project = conn.text("region"), conn.text("project_id")
+        region, project = conn.text("region"), self._id("project_id", optional=True)
         if not project:
             self._needed("project_id, or the region to look it up by", region)
         zone = "" if region in wire.GLOBAL_IAM else f"{region}."
@@ -100,10 +100,16 @@ class HuaweiRoma(Vendor):
             domain=conn.text("account"),
             region=region,
             project_id=project,
+            security_token=conn.text("security_token"),
         )
         kind = conn.text("auth_type") or "aksk"
         if kind == "token":
             self._needed("account", account.domain)
+            if account.security_token:
+                raise InvalidRequestError(
+                    f"connection {conn.conn_id!r}: security_token belongs to a temporary access key; "
+                    "leave it out, or set auth_type to aksk"
+                )
             return TokenAuth(account, clock=self.clock, on_token=self._tell_token)
         if kind != "aksk":
             raise InvalidRequestError(
@@ -113,6 +119,16 @@ class HuaweiRoma(Vendor):
 
     def _tell_token(self, token: str) -> None:
         self.on_secret(token)  # whoever performs our flows sets it when we are made
+
+    def _id(self, name: str, *, optional: bool = False) -> str:
+        """An id from the extra, within the length that the vendor documents for all ids of its paths."""
+        value = self.connection.text(name)
+        if len(value) > wire.MAX_ID:
+            raise InvalidRequestError(
+                f"connection {self.connection.conn_id!r}: {name} has {len(value)} characters; an id of "
+                f"ROMA Connect has at most {wire.MAX_ID}"
+            )
+        return value if optional else self._needed(name, value)
 
     def _needed(self, name: str, value: str) -> str:
         if not value:

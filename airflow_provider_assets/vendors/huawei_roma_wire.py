@@ -26,6 +26,8 @@ from airflow_provider_assets.vendors.connection import ConnectionForm
 
 # "Exporting Assets in Batches": at most 100 applications and tasks; we take it as their sum.
 MAX_BATCH = 100
+# "Downloading an Asset Package": instance_id, project_id and archive_id have 0 to 64 characters.
+MAX_ID = 64
 # "Instance list": limit up to 100. Tasks take 999; apps state no bound.
 PAGE = 100
 # SDK, RomaRegion. Other regions exist: they need an explicit base_url.
@@ -109,6 +111,11 @@ FORM = ConnectionForm(
             "label": "Authentication",
             "description": "aksk: requests are signed. token: an IAM user's password grant.",
             "schema": {"type": "string", "enum": ["aksk", "token"], "default": "aksk"},
+        },
+        "security_token": {
+            "label": "Security token",
+            "description": "Of a temporary access key; for aksk only.",
+            "schema": {"type": ["string", "null"], "format": "password"},
         },
         "region": {
             "label": "Region",

@@ -118,6 +118,10 @@ class Scenario(Vendor):
         """Complete the archive options; ``<id>`` is put into a template that lacks it."""
         return wire.complete(options)
 
+    def remarks(self, options: Mapping[str, JSON]) -> list[str]:
+        """Tokens of the file name template that the vendor does not document."""
+        return wire.remarks(options)
+
     def expand(self, items: Mapping[str, Sequence[str]]) -> Flow[list[Item]]:
         """Assets as they are; inferences and models by listing their assets.
 

@@ -8,6 +8,7 @@ generated from the vendor's OpenAPI document.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 
@@ -42,11 +43,15 @@ LINK_TRIES, LINK_PAUSE = 5, 2.0
 CLOCK_SKEW = 300.0
 
 # API reference, "List assets"; the last row is from the SDK. Values that the vendor keeps adding to
-# (types) are not checked. `privacy` and public access are left out: they list other organisations.
+# (types) are not checked. Public access is left out, and so is `privacy=public`: it lists the public assets
+# of all organisations, and none of them is the account's to export.
 FILTERS = frozenset(
     {"modelId", "inferenceId", "authorId", "collectionId", "parentAssetId", "rootAssetId"}
-    | {"tags", "type", "types", "originalAssets", "deleted", "by"}
+    | {"privacy", "tags", "type", "types", "originalAssets", "deleted", "by"}
 )
+PRIVACY = ("private", "unlisted")
+# SDK, options.fileNameTemplate. The guide's example has <assetId>, which is not among them.
+TOKENS = frozenset({"seed", "num", "prompt", "generator", "id", "description"})
 OPTIONS = frozenset({"file_name_template", "flat", "archive_name", "prefer_original"})
 
 # SDK, Job.status. The spellings after the first eight are those that the vendor's own plugin accepts.
@@ -93,12 +98,11 @@ def authorization(conn: Connection) -> str:
     :raises InvalidRequestError: if the connection lacks them.
     """
     if conn.text("auth_type") == "bearer" or (conn.password and not conn.login):
-        token = conn.password or conn.text("token")
-        if not token:
+        if not conn.password:
             raise InvalidRequestError(
                 f"connection {conn.conn_id!r}: a bearer token is needed in the password"
             )
-        return f"Bearer {token}"
+        return f"Bearer {conn.password}"
     if not conn.login or not conn.password:
         raise InvalidRequestError(
             f"connection {conn.conn_id!r}: login (API key) and password (API secret) are needed"
@@ -115,6 +119,11 @@ def listing(query: Mapping[str, JSON], by: str, window: Window | None) -> list[t
         raise InvalidRequestError(f"select.by: {by!r} is neither createdAt nor updatedAt")
     if "type" in query and "types" in query:
         raise InvalidRequestError("select: type and types exclude each other; use types")
+    if query.get("privacy") not in (*PRIVACY, None):
+        raise InvalidRequestError(
+            f"select.privacy: {query['privacy']!r} is neither {' nor '.join(PRIVACY)}; "
+            "public would list the public assets of all organisations"
+        )
     for name in ("deleted", "originalAssets"):
         if not isinstance(query.get(name), (bool, type(None))):
             raise InvalidRequestError(f"select.{name}: {query[name]!r} is not true or false")
@@ -160,6 +169,18 @@ def complete(options: Mapping[str, JSON]) -> Mapping[str, JSON]:
                 f"options.{name}: {length} characters; the limit is {MAX_NAME}"
             )
     return done
+
+
+def remarks(options: Mapping[str, JSON]) -> list[str]:
+    """What of the archive options the vendor may read otherwise than it was meant."""
+    tokens = re.findall(r"<([^<>]*)>", str(options.get("file_name_template", "")))
+    unknown = sorted({f"<{token}>" for token in tokens} - {f"<{token}>" for token in TOKENS})
+    if not unknown:
+        return []
+    known = ", ".join(f"<{token}>" for token in sorted(TOKENS))
+    return [
+        f"options.file_name_template: {', '.join(unknown)} is not among the tokens of Scenario ({known})"
+    ]
 
 
 def archive_name(request: ArchiveRequest) -> str:

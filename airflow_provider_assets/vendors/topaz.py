@@ -104,9 +104,18 @@ class Topaz(Vendor):
         return wire.complete(options)
 
     def expand(self, items: Mapping[str, Sequence[str]]) -> Flow[list[Item]]:
-        """``process_ids`` as they are."""
+        """``process_ids`` as they are.
+
+        :raises InvalidRequestError: for one that is no UUID.
+        """
         yield from ()
         ids = strings(items.get("process_ids", []), "items.process_ids")
+        for index, process_id in enumerate(ids):
+            if not wire.UUID.fullmatch(process_id):
+                raise InvalidRequestError(
+                    f"items.process_ids[{index}]: {process_id!r} is not a process id, which is a UUID "
+                    "such as 0b5d6c1e-2f43-4a8b-9c11-3f2f1d9e7a10"
+                )
         return [Item("process_ids", process_id) for process_id in ids]
 
     def select(self, query: Mapping[str, JSON], window: Window | None) -> Flow[Selected]:

@@ -23,6 +23,8 @@ from airflow_provider_assets.vendors.replies import number, text
 
 Status = Mapping[str, JSON]
 
+# "Status", "Download", "Cancel": process_id is a UUID.
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 # "Status", list: limit 1..100.
 PAGE = 100
 # "Download": outputs are stored for 7 days after processing, inputs for 7 days after the upload.

@@ -60,14 +60,14 @@ QUERY = (("offset", "0"), ("limit", "100"), ("name", "a b&c=d/é~*+"), ("name", 
         HttpRequest("GET", "http://[::1]:8080/v2/p"),
     ],
 )
+@pytest.mark.parametrize("temporary", ["", "a-security-token/=="])
 @pytest.mark.parametrize("project", ["", "0a1b"])
-def test_a_signature_is_that_of_the_vendors_own_sdk_byte_for_byte(request_, project):
+def test_a_signature_is_that_of_the_vendors_own_sdk_byte_for_byte(request_, project, temporary):
     signer = pytest.importorskip("huaweicloudsdkcore.signer.signer")
     credentials = pytest.importorskip("huaweicloudsdkcore.auth.credentials")
     sdk_request = pytest.importorskip("huaweicloudsdkcore.sdk_request")
-    ours = dict(
-        sign(request_, access_key="AK", secret_key="SK", moment=NOW, project_id=project).headers
-    )
+    keys = {"access_key": "AK", "secret_key": "SK", "security_token": temporary}
+    ours = dict(sign(request_, **keys, moment=NOW, project_id=project).headers)
     parts = urlsplit(request_.url)
     theirs = sdk_request.SdkRequest(
         method=request_.method,
@@ -77,11 +77,13 @@ def test_a_signature_is_that_of_the_vendors_own_sdk_byte_for_byte(request_, proj
         query_params=list(request_.params),
         header_params=dict(request_.headers)
         | {"X-Sdk-Date": "20260110T080140Z"}
-        | ({"X-Project-Id": project} if project else {}),
+        | ({"X-Project-Id": project} if project else {})
+        | ({"X-Security-Token": temporary} if temporary else {}),
         body=request_.body or "",
     )
     signed = signer.Signer(credentials.BasicCredentials("AK", "SK", "p")).sign(theirs)
     assert ours["Authorization"] == signed.header_params["Authorization"]
+    assert ours.get("X-Security-Token", "") == temporary
     assert ours["X-Sdk-Date"] == "20260110T080140Z"
     assert ours["Host"] == parts.netloc
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from roma_samples import APP, BASE, EXPORT, FULL, GRANT, JOB, STATUS, error, granted, job, roma
+from roma_samples import APP, BASE, EXPORT, FULL, GRANT, IAM, JOB, STATUS, error, granted, job, roma
 from vendor_script import Clock, Script, reply
 
 from airflow_provider_assets.sansio.errors import AuthenticationError, InvalidRequestError
@@ -34,6 +34,9 @@ def test_a_region_names_the_addresses_and_an_explicit_one_wins():
         ({"region": "mars-1"}, "'mars-1'"),
         ({"instance_id": ""}, "instance_id"),
         ({"auth_type": "token"}, "account"),
+        ({"instance_id": "i" * 65}, "instance_id has 65 characters.*at most 64"),
+        ({"project_id": "p" * 65}, "project_id has 65 characters"),
+        ({"auth_type": "token", "account": "acme", "security_token": "s"}, "security_token"),
         ({"auth_type": "basic"}, "neither aksk nor token"),
         ({"iam_url": "http://iam.example.test"}, "iam_url"),
         ({"project_id": "", "region": "", "base_url": "https://x.test"}, "project_id"),
@@ -101,6 +104,19 @@ def test_every_request_is_signed_when_it_is_made(script):
     assert headers["X-Sdk-Date"] == "20260110T080140Z"
     assert headers["X-Project-Id"] == "p0"
     assert headers["Authorization"].startswith("SDK-HMAC-SHA256 Access=AK, SignedHeaders=host;")
+
+
+def test_temporary_keys_send_their_security_token_with_every_request():
+    script = Script(roma(security_token="temporary", project_id=""))
+    script.run(
+        script.vendor.submit(ArchiveRequest("huawei_roma", {"apps": (APP,)})),
+        (f"GET {IAM}/v3/projects?name=ap-southeast-1", reply({"projects": [{"id": "p0"}]})),
+        (EXPORT, reply({"job_id": JOB})),
+    )
+    for request in script.seen:
+        assert ("X-Security-Token", "temporary") in request.headers
+        assert ";x-security-token," in dict(request.headers)["Authorization"]
+    assert "temporary" not in repr(script.seen) + repr(script.vendor.connection)
 
 
 def test_a_refused_signature_is_not_tried_again(script):

@@ -31,7 +31,6 @@ def script():
         ({}, "Basic " + base64.b64encode(b"k:s").decode()),
         ({"login": ""}, "Bearer s"),
         ({"extra": {"auth_type": "bearer"}}, "Bearer s"),
-        ({"password": "", "extra": {"auth_type": "bearer", "token": "t"}}, "Bearer t"),
     ],
 )
 def test_key_and_secret_or_a_bearer_token(connection, header):
@@ -104,7 +103,37 @@ def test_a_wrong_option_is_named(script, options, named):
         script.vendor.validate(options=options)
 
 
+@pytest.mark.parametrize(
+    ("template", "unknown"),
+    [
+        ("<id>", []),
+        ("<prompt>-<seed>/<num>-<generator>-<description>-<id>", []),
+        ("<assetId>-<id>", ["<assetId>"]),
+        ("<Prompt>-<id>-<>", ["<>, <Prompt>"]),
+    ],
+)
+def test_tokens_that_the_vendor_does_not_document_are_remarked_on(script, template, unknown):
+    remarks = script.vendor.remarks({"file_name_template": template})
+    assert len(remarks) == len(unknown)
+    assert all(
+        f"{name} is not among" in remark for name, remark in zip(unknown, remarks, strict=True)
+    )
+
+
 # --- what to export ---
+
+
+@pytest.mark.parametrize("privacy", ["private", "unlisted"])
+def test_the_accounts_own_assets_can_be_selected_by_their_privacy(script, privacy):
+    script.run(
+        script.vendor.select({"privacy": privacy}, None), (f"{LIST}&privacy={privacy}", assets())
+    )
+
+
+@pytest.mark.parametrize("privacy", ["public", "Private", True, ["private"]])
+def test_assets_of_other_organisations_are_never_listed(script, privacy):
+    with pytest.raises(InvalidRequestError, match=r"select\.privacy"):
+        script.run(script.vendor.select({"privacy": privacy}, None))
 
 
 def test_inferences_and_models_become_their_assets(script):
