@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from exported import archive, export, exportable
+from exported import archive, archives, export, exportable, ids_in, read
 
 from airflow_provider_assets.sansio import errors
 
@@ -45,6 +45,36 @@ def test_a_job_whose_acceptance_was_not_heard_is_found_again(airflow, sandbox, d
     assert run.state == "success", run.tries
     assert len(run.tries) == 1
     assert accepted(sandbox) == 2
+
+
+@pytest.fixture
+def silent(sandbox):
+    """A Scenario whose jobs do not repeat what was submitted: that they do is not documented."""
+    sandbox.configure(echo_input=False)
+    yield sandbox
+    sandbox.configure(echo_input=True)
+
+
+@MODES
+@pytest.mark.parametrize("doubt", ["accept-then-reset", "accept-then-500html"])
+def test_a_job_that_cannot_be_found_is_submitted_once_more_and_no_other_is_adopted(
+    airflow, silent, folder, deferrable, doubt
+):
+    # A neighbour's job of the same assets and hour, just as silent about itself.
+    neighbour = airflow(archive, run=TWO_BATCHES).result("archive")
+    silent.reset_stats()
+    silent.fault(f"submit:{doubt}:1")
+    run = airflow(
+        export(folder.as_uri(), deferrable=deferrable, archive_args={"retries": 1}), run=TWO_BATCHES
+    )
+    assert run.state == "success", run.tries
+    assert len(run.tries) == 1
+    assert accepted(silent) == 3, "two batches, and the one whose acceptance was not heard"
+    jobs = [reference["job"]["job_id"] for reference in run.result("export.archive")]
+    assert len(set(jobs)) == 2
+    assert not set(jobs) & {reference["job"]["job_id"] for reference in neighbour}
+    landed = [name for data in archives(read(folder)).values() for name in ids_in(data)]
+    assert sorted(landed) == exportable(silent, "2026-01-08", "2026-01-09")
 
 
 def test_a_crash_after_the_first_of_two_batches_submits_only_the_second(airflow, sandbox):
