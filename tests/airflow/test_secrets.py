@@ -12,11 +12,14 @@ from pathlib import Path
 import airflow.sdk.definitions.dag as dag_runner
 import pytest
 from airflow.sdk import Asset, AssetAlias
+from airflow_runs import connect
 from exported import CONN, archive, export
 from servers import S3Server
 
+from airflow_provider_assets.exports import asset_export
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.landing import LandingOptions
+from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio.jobs import ArchiveReference
 
 pytestmark = pytest.mark.airflow
@@ -145,6 +148,88 @@ def test_no_failure_tells_a_secret(failing, secrets, triggers, printed):
         assert type(run.error).__name__ in haystack
         assert leaks(haystack.encode(), secrets) == [], fault
     assert leaks(home(), secrets) == []
+
+
+# --- the other vendors ---
+
+TOKEN = re.compile(rb"MII[\w-]{200,}")  # a token of the sandbox's IAM
+
+
+@pytest.fixture(scope="module")
+def others():
+    with running("--items", "12", "--job-seconds", "0.2") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(params=["topaz", "roma", "roma by token"])
+def other(request, others, monkeypatch):
+    """An export's arguments, and the secrets of its connection."""
+    others.reset()
+    name, _, token = request.param.partition(" by ")
+    part = getattr(others, name)
+    connection = part["token_connection" if token else "connection"]
+    connect(monkeypatch, "other_canary", connection)
+    listed = others.items("topaz")
+    kept = [one["id"] for one in listed if one["kept"] and one["status"] == "Completed"]
+    items = {"process_ids": kept[:3]} if name == "topaz" else {"apps": part["apps"][:3]}
+    return {"conn_id": "other_canary", "items": items}, [connection["password"]]
+
+
+def run_other(airflow, folder, arguments, **more):
+    def build():
+        asset_export(
+            "export",
+            **arguments,
+            **more,
+            destination=folder.as_uri(),
+            deferrable=True,
+            poll_interval=0.1,
+        )
+
+    return airflow(build)
+
+
+def test_a_run_of_any_vendor_leaves_no_secret(airflow, other, folder, triggers, printed):
+    arguments, secrets = other
+    run = run_other(airflow, folder, arguments)
+    assert run.state == "success", run.tries
+    reference = ArchiveReference.from_dict(run.result("export.archive")[0])
+    hook = AssetArchiveHook.for_conn("other_canary")
+    if hook.conn_type == "topaz":
+        assert leaks(hook.link(reference, hook.files(reference)[0]).url.encode(), [])
+    for name, haystack in {
+        "log": printed().encode(),
+        "database and files": home(),
+        "triggers": "".join(triggers or [reference.job.job_id]).encode(),  # Topaz had ended already
+        "manifests": b"".join(path.read_bytes() for path in folder.rglob("*.json")),
+    }.items():
+        assert reference.job.job_id.encode() in haystack, f"{name}: nothing of this run is here"
+        assert leaks(haystack, secrets) + TOKEN.findall(haystack) == [], name
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "poll:401,after=1",
+        "bulk_poll:redirect",
+        "link:403",
+        "roma.download:403",
+        "download:500html",
+        "download:redirect",
+        "download:reset@0",
+        "auth:403",
+    ],
+)
+def test_no_failure_of_any_vendor_tells_a_secret(
+    airflow, other, others, folder, triggers, printed, monkeypatch, fault
+):
+    monkeypatch.setitem(LandingOptions.__init__.__kwdefaults__, "attempts", 2)
+    arguments, secrets = other
+    others.fault(fault)
+    run = run_other(airflow, folder, arguments, landing_args={"max_reexports": 0})
+    haystack = (told(run) + "".join(triggers) + printed()).encode() + home()
+    assert b"export.archive" in haystack, "nothing of this run is here to be found"
+    assert leaks(haystack, secrets) + TOKEN.findall(haystack) == []
 
 
 def test_a_connection_is_never_shown_whole(airflow, sandbox, secrets):
