@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from importlib import import_module
+from math import inf
 from typing import Any, TypeVar
 
 from airflow.sdk import BaseHook
@@ -25,7 +26,13 @@ from airflow_provider_assets.sansio.jobs import (
     ArchiveRequest,
     Link,
 )
-from airflow_provider_assets.sansio.waiter import PollPolicy, Waitlist, submit_when_free, wait_for
+from airflow_provider_assets.sansio.waiter import (
+    Answer,
+    PollPolicy,
+    Waitlist,
+    submit_when_free,
+    wait_for,
+)
 from airflow_provider_assets.transport import AsyncTransport, RateLimit, Transport
 from airflow_provider_assets.vendors import vendor_class
 from airflow_provider_assets.vendors.base import Vendor
@@ -107,19 +114,35 @@ class AssetArchiveHook(BaseHook):
         )
 
     def poll(self, jobs: Sequence[ArchiveJob]) -> list[ArchiveJob]:
-        """The present state of *jobs*, in their order."""
-        return self.run(self.vendor.poll(jobs))
+        """The present state of *jobs*, in their order.
 
-    def look(self, jobs: Sequence[ArchiveJob]) -> list[ArchiveJob]:
-        """*jobs* as they are now, or as they were where the vendor cannot tell just now.
+        :raises AssetsError: if the state of one of them could not be had.
+        """
+        return [_known(answer) for answer in self.run(self.vendor.poll(jobs))]
 
-        For a glance before a wait: the wait bears with a vendor that is away, a task's try does not.
+    def look(self, jobs: Sequence[ArchiveJob], *, then_wait: bool = True) -> list[ArchiveJob]:
+        """*jobs* as they are now, or as they were where the vendor cannot say just now.
+
+        An outage of the vendor must not fail an attempt before the wait, which tolerates it, has begun.
+
+        :param then_wait: whether a wait follows. It ends a job that has a permanent error of its own,
+            and no other; where no wait follows, that error is raised.
+        :raises AssetsError: if it is permanent and concerns all jobs.
         """
         try:
-            return self.poll(jobs)
+            answers = self.run(self.vendor.poll(jobs))
         except TransientError as error:
-            self.log.warning("%s; going on to wait", error)
-            return list(jobs)
+            answers = [error] * len(jobs)
+        seen = []
+        for job, answer in zip(jobs, answers, strict=True):
+            if isinstance(answer, TransientError) or (
+                then_wait and isinstance(answer, AssetsError)
+            ):
+                self.log.warning("%s job %s: %s", job.vendor, job.job_id, answer)
+                seen.append(job)
+            else:
+                seen.append(_known(answer))
+        return seen
 
     def wait(
         self,
@@ -128,7 +151,7 @@ class AssetArchiveHook(BaseHook):
         deadline: float,
         poll_interval: float | None = None,
         on_change: Callable[[ArchiveJob], None] = lambda job: None,
-    ) -> list[ArchiveJob | AssetsError]:
+    ) -> list[Answer]:
         """Wait for *jobs* to end or for *deadline* (epoch seconds); the ends, in their order."""
         waitlist = Waitlist(
             self.vendor.poll,
@@ -137,10 +160,6 @@ class AssetArchiveHook(BaseHook):
             spread=random.random,
         )
         return self.run(wait_for(jobs, waitlist=waitlist, deadline=deadline, on_change=on_change))
-
-    def cancel(self, job: ArchiveJob) -> bool:
-        """Ask the vendor to cancel; whether it agreed."""
-        return self.run(self.vendor.cancel(job))
 
     def files(
         self, reference: ArchiveReference, *, target_format: str | None = None
@@ -215,6 +234,27 @@ class AsyncClient:
         await self.transport.close()
 
 
+def cancel_and_tell(vendor: Vendor, job: ArchiveJob, *, asked: bool | None) -> Flow[str]:
+    """Ask *vendor* to cancel *job*; one line on what came of it, for the log.
+
+    :param asked: ``cancel_on_kill`` of the operator; None cancels what its task submitted.
+    """
+    spec = vendor.spec
+    here = f"{spec.title} job {job.job_id}"
+    if not (spec.submits if asked is None else asked):
+        return f"{here} was left running; set cancel_on_kill=True to cancel it"
+    if not spec.cancellable:
+        return f"{here} was left running: {spec.title} cannot cancel archive jobs"
+    agreed = yield from vendor.cancel(job)
+    return f"{here} is cancelled" if agreed else f"{here} could not be cancelled any more"
+
+
+def _known(answer: Answer) -> ArchiveJob:
+    if isinstance(answer, AssetsError):
+        raise answer
+    return answer
+
+
 def vendor_for(connection: Connection) -> Vendor:
     """The vendor of a connection.
 
@@ -240,7 +280,7 @@ def positive(connection: Connection, name: str) -> float | None:
         value = float(text)
     except ValueError:
         value = 0.0
-    if value <= 0:
+    if not 0 < value < inf:  # NaN is neither
         raise InvalidRequestError(
             f"connection {connection.conn_id!r}: {name} {text!r} is not a positive number"
         )

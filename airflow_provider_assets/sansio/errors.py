@@ -28,6 +28,7 @@ its type, so that a failure seen in a trigger is raised as the same class in the
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import ClassVar, TypedDict
 
 
@@ -152,6 +153,17 @@ class IntegrityError(AssetsError):
     """Length or checksum differ from what was announced; the partial object has been removed."""
 
     retryable = True
+
+
+def is_about_the_connection(error: AssetsError) -> bool:
+    """Whether every other request of the connection would meet *error* too.
+
+    So it is with a rate limit, and with credentials (or a certificate) that are not accepted; a 403 may
+    concern a single job.
+    """
+    if isinstance(error, AuthenticationError):
+        return error.status != HTTPStatus.FORBIDDEN
+    return isinstance(error, RateLimitedError)
 
 
 def _tree(root: type[AssetsError]) -> dict[str, type[AssetsError]]:

@@ -1,9 +1,11 @@
 """The one place where synchronous and asynchronous meet.
 
 A *flow* is a generator that yields effects (an :class:`HttpRequest` to perform, or a :class:`Sleep`)
-and returns a typed value. :func:`run` and :func:`arun` perform it with whatever is passed in. A
-:class:`TransientError` of an effect is thrown back into the flow, which may catch it and go on; every
-other exception ends the flow (its ``finally`` blocks run) and reaches the caller as it is.
+and returns a typed value. :func:`run` and :func:`arun` perform it with whatever is passed in. An
+:class:`AssetsError` of an effect is raised at the ``yield`` that asked for it, as if the flow had
+performed the effect itself: the flow may catch it and continue. Every other exception (a cancellation,
+a fault of ours) ends the flow without asking it: its ``finally`` blocks run, and the caller gets the
+exception as it is.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from airflow_provider_assets.sansio.errors import TransientError
+from airflow_provider_assets.sansio.errors import AssetsError
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
 
 
@@ -70,7 +72,7 @@ def run(
                 else:
                     sleep(effect.seconds)
                 step = partial(flow.send, reply)
-            except TransientError as error:
+            except AssetsError as error:
                 step = partial(flow.throw, error)
     finally:
         flow.close()
@@ -98,7 +100,7 @@ async def arun(
                 else:
                     await sleep(effect.seconds)
                 step = partial(flow.send, reply)
-            except TransientError as error:
+            except AssetsError as error:
                 step = partial(flow.throw, error)
     finally:
         flow.close()

@@ -1,34 +1,43 @@
 """The one wait loop and the one verdict.
 
-A :class:`Waitlist` asks for its jobs until each has ended, its deadline has passed, or five polls in
-a row have failed. An operator gives it a fixed set; the triggerer's poller adds and drops jobs while
-it runs. Where the vendor has a bulk status call, jobs that are nearly due are asked for together.
+A :class:`Waitlist` asks for its jobs until each has ended, its deadline has passed, or its polls have
+failed for too long (:data:`MAX_FAILED_POLLS` in a row, over :data:`OUTAGE_SECONDS`). An operator gives
+it a fixed set; the triggerer's poller adds and drops jobs while it runs. Where the vendor has a bulk
+status call, jobs that are nearly due are asked for together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from http import HTTPStatus
 
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AssetsError,
-    AuthenticationError,
     BusyError,
     JobCancelledError,
     JobFailedError,
     JobTimeoutError,
     ProtocolError,
     TransientError,
-    VendorUnavailableError,
+    from_dict,
+    is_about_the_connection,
+    to_dict,
 )
 from airflow_provider_assets.sansio.flow import Flow, pause
 from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState
 
+# A wait outlives an outage of the vendor until at least so many polls in a row have failed over at
+# least so many seconds. The pause between two of them doubles, up to LONGEST_BACKOFF seconds.
 MAX_FAILED_POLLS = 5
+OUTAGE_SECONDS = 300.0
+LONGEST_BACKOFF = 60.0
 # Seconds to wait for another job of an account that may run one, and between two tries.
 BUSY_BUDGET, BUSY_PAUSE = 1800.0, 10.0
+
+
+# What a poll says of one job: how it is now, or why that is not known.
+Answer = ArchiveJob | AssetsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +68,20 @@ class Watch:
     job: ArchiveJob
     deadline: float
     on_change: Callable[[ArchiveJob], None] = lambda job: None
-    on_end: Callable[[ArchiveJob | AssetsError], None] = lambda end: None
+    on_end: Callable[[Answer], None] = lambda end: None
     pace: float | None = None
-    alone: bool = False
     interval: float = 0.0
     due: float = 0.0
     failures: int = 0
-    end: ArchiveJob | AssetsError | None = None
+    failing_since: float = 0.0
+    end: Answer | None = None
 
     @property
     def next(self) -> float:
         """When something is to be done about it, epoch seconds."""
         return min(self.due, self.deadline)
 
-    def finish(self, end: ArchiveJob | AssetsError) -> None:
+    def finish(self, end: Answer) -> None:
         """Record the end and tell it."""
         self.end = end
         self.on_end(end)
@@ -82,19 +91,18 @@ class Watch:
 class Waitlist:
     """All jobs of one connection that are waited for together.
 
-    :param poll: asks the vendor for these jobs; raises an error as a whole, and hands back a job
-        itself where the others could be asked for and that one could not.
+    :param poll: asks the vendor for these jobs, see :meth:`Vendor.poll`: an answer for each in their
+        order, or an error that is raised because it concerns all of them.
     :param clock: epoch seconds.
     :param spread: a random number in [0, 1) for the jitter of each interval.
     """
 
-    poll: Callable[[Sequence[ArchiveJob]], Flow[list[ArchiveJob]]]
+    poll: Callable[[Sequence[ArchiveJob]], Flow[list[Answer]]]
     policy: PollPolicy
     clock: Callable[[], float]
     spread: Callable[[], float]
     watches: dict[Watch, None] = field(default_factory=dict)  # in order, and quick to leave
     not_before: float = 0.0
-    asked: Sequence[Watch] = ()  # by the poll under way
 
     def add(self, watch: Watch) -> None:
         """Wait for one more job; a job that has ended already is told at once."""
@@ -115,15 +123,14 @@ class Waitlist:
             yield from pause(self._until_next())
             now = self.clock()
             ready = self._ready(now)
-            together = [w for w in ready if self.policy.bulk > 1 and not w.alone]
-            if together:
-                yield from self._ask(together)
-            singly = [w for w in ready if self.policy.bulk == 1 or w.alone]
-            for watch in sorted(singly, key=lambda w: w.due):  # a limit may cut the round short
-                if watch in self.watches and self.clock() >= self.not_before:
-                    yield from self._ask([watch])  # one job's trouble is not another's
+            if self.policy.bulk > 1 and ready:
+                yield from self._ask(ready)
+            elif ready:
+                for watch in sorted(ready, key=lambda w: w.due):  # a limit may cut the round short
+                    if watch in self.watches and self.clock() >= self.not_before:
+                        yield from self._ask([watch])
             for watch in [w for w in self.watches if now >= w.deadline]:
-                self._end(watch, _timed_out(watch.job))
+                self._end(watch, _timed_out(watch))
 
     def _until_next(self) -> float:
         """Seconds to the next poll or deadline, whichever is first."""
@@ -134,9 +141,11 @@ class Waitlist:
 
     def _due(self, watch: Watch, now: float) -> float:
         """When to ask; at once if that is farther off than was planned: the clock was set back."""
-        return watch.due if watch.due - now <= 2 * self._longest(watch) else now
+        longest = max(self._longest(watch), LONGEST_BACKOFF if watch.failures else 0.0)
+        return watch.due if watch.due - now <= 2 * longest else now
 
     def _longest(self, watch: Watch) -> float:
+        """The longest interval between two polls that succeed, in seconds."""
         return watch.pace or self.policy.maximum
 
     def _ready(self, now: float) -> list[Watch]:
@@ -149,49 +158,38 @@ class Waitlist:
         asked = set(due)
         return [w for w in self.watches if w in asked or w.due <= now + w.interval / 2]
 
-    def blame(self, error: AssetsError) -> None:
-        """End the waits that a permanent *error* is about, after it has ended the flow; go on with a new one.
-
-        A 401 is about all. Others may be about one job: those asked together are then asked singly.
-        """
-        unknown = isinstance(error, AuthenticationError) and error.status == HTTPStatus.UNAUTHORIZED
-        if len(self.asked) > 1 and not unknown:
-            for watch in self.asked:
-                watch.alone, watch.due = True, 0.0
-            return
-        for watch in [*self.watches] if unknown or not self.asked else self.asked:
-            self._end(watch, error)
-
     def _ask(self, ready: Sequence[Watch]) -> Flow[None]:
-        self.asked = ready
         part = self.spread()  # one for all, so that those asked together stay together
+        answers: Sequence[Answer]
         try:
-            jobs = yield from self.poll([watch.job for watch in ready])
-        except TransientError as error:
-            if error.retry_after is not None:  # a limit is the connection's, not the job's
-                self.not_before = self.clock() + error.retry_after
-            for watch in ready:
-                self._failed(watch, error, part)
+            answers = yield from self.poll([watch.job for watch in ready])
         except AssetsError as error:
-            self.blame(error)
-        else:
-            found = {job.job_id: job for job in jobs}
-            for watch in ready:
-                self._saw(watch, found.get(watch.job.job_id), part)
-        self.asked = ()
+            if is_about_the_connection(error) and not isinstance(error, TransientError):
+                for watch in list(self.watches):  # those that were not asked for would meet it too
+                    self._end(watch, error)
+            answers = [error] * len(ready)
+        if len(answers) != len(ready):
+            text = f"{len(ready)} jobs were asked for and {len(answers)} answered"
+            answers = [ProtocolError(text, vendor=ready[0].job.vendor)] * len(ready)
+        for watch, answer in zip(ready, answers, strict=True):
+            if watch in self.watches:  # else it was dropped while the poll was under way
+                self._take(watch, answer, part)
 
-    def _saw(self, watch: Watch, job: ArchiveJob | None, part: float) -> None:
-        if watch not in self.watches:  # dropped while the poll was under way
-            return
-        vendor, name = watch.job.vendor, f"{watch.job.vendor} job {watch.job.job_id}"
-        if job is None:
-            self._end(watch, ProtocolError(f"the answer is not about {name}", vendor=vendor))
-            return
-        if job is watch.job:
-            text = f"{name} could not be asked for"
-            self._failed(watch, VendorUnavailableError(text, vendor=vendor), part)
-            return
-        watch.failures, watch.alone = 0, False
+    def _take(self, watch: Watch, answer: Answer, part: float) -> None:
+        if isinstance(answer, TransientError):
+            if answer.retry_after is not None:  # a limit is the connection's, not the job's
+                self.not_before = max(self.not_before, self.clock() + answer.retry_after)
+            self._failed(watch, answer, part)
+        elif isinstance(answer, AssetsError):
+            self._end(watch, answer)
+        elif answer.job_id != watch.job.job_id:
+            text = f"asked for {watch.job.vendor} job {watch.job.job_id}, told of {answer.job_id}"
+            self._end(watch, ProtocolError(text, vendor=watch.job.vendor))
+        else:
+            self._saw(watch, answer, part)
+
+    def _saw(self, watch: Watch, job: ArchiveJob, part: float) -> None:
+        watch.failures = 0
         changed = (job.vendor_status, job.progress, job.done) != (
             watch.job.vendor_status,
             watch.job.progress,
@@ -207,25 +205,32 @@ class Waitlist:
             self._schedule(watch, part)
 
     def _failed(self, watch: Watch, error: TransientError, part: float) -> None:
-        if watch not in self.watches:
-            return
+        now = self.clock()
+        if watch.failures == 0:
+            watch.failing_since = now
         watch.failures += 1
-        if watch.failures >= MAX_FAILED_POLLS:
-            self._end(watch, error)
+        lasted = now - watch.failing_since
+        if watch.failures >= MAX_FAILED_POLLS and lasted >= OUTAGE_SECONDS:
+            self._end(watch, _given_up(watch, error, lasted))
         else:
             self._schedule(watch, part)
 
     def _schedule(self, watch: Watch, part: float) -> None:
         """Ask again at this *part* of the interval's second half; the vendor's own estimate comes first."""
         now = self.clock()
+        interval = watch.interval
+        if watch.failures:
+            interval = max(
+                interval, min(interval * 2.0 ** min(watch.failures, 16), LONGEST_BACKOFF)
+            )
         # A tenth is left for the round itself, so that an end is seen within one interval.
-        wait = watch.interval * (0.5 + 0.4 * part)
+        wait = interval * (0.5 + 0.4 * part)
         eta = watch.job.eta if watch.pace is None else None
         if eta is not None and eta - now > wait:
             wait = min(eta - now, self.policy.maximum)
         watch.due = now + wait
 
-    def _end(self, watch: Watch, end: ArchiveJob | AssetsError) -> None:
+    def _end(self, watch: Watch, end: Answer) -> None:
         if watch in self.watches:
             self.drop(watch)
             watch.finish(end)
@@ -237,7 +242,7 @@ def wait_for(
     waitlist: Waitlist,
     deadline: float,
     on_change: Callable[[ArchiveJob], None] = lambda job: None,
-) -> Flow[list[ArchiveJob | AssetsError]]:
+) -> Flow[list[Answer]]:
     """Wait for all of *jobs*; the ends are in their order, each a terminal job or an error."""
     watches = [Watch(job, deadline, on_change) for job in jobs]
     for watch in watches:
@@ -269,7 +274,7 @@ def submit_when_free(
         yield from pause(wait)
 
 
-def ensure_succeeded(end: ArchiveJob | AssetsError) -> ArchiveJob:
+def ensure_succeeded(end: Answer) -> ArchiveJob:
     """The job, if it succeeded.
 
     :raises AssetsError: the error that ended the waiting, or the class of the vendor's verdict.
@@ -291,10 +296,28 @@ def ensure_succeeded(end: ArchiveJob | AssetsError) -> ArchiveJob:
     raise error(f"{text}; {remedy}", vendor=end.vendor, code=end.code)
 
 
-def _timed_out(job: ArchiveJob) -> JobTimeoutError:
+def _timed_out(watch: Watch) -> JobTimeoutError:
+    job = watch.job
     status = job.vendor_status or job.state.value
+    unknown = (
+        f" when last seen, and {_polls(watch.failures)} since failed" if watch.failures else ""
+    )
     return JobTimeoutError(
-        f"{job.vendor} job {job.job_id} was still {status} at the deadline; "
+        f"{job.vendor} job {job.job_id} was still {status} at the deadline{unknown}; "
         "raise `timeout` (or execution_timeout) if such jobs take longer",
         vendor=job.vendor,
     )
+
+
+def _given_up(watch: Watch, error: TransientError, seconds: float) -> AssetsError:
+    """*error*, of its own class, with what became of the job."""
+    message = (
+        f"{watch.job.vendor} job {watch.job.job_id}: {_polls(watch.failures)} in a row failed, over "
+        f"{seconds / 60:.0f} minutes; the last one: {error.message}. The job was not cancelled and may "
+        "have finished since: a retry asks for it again (an export below Airflow 3.3 submits a new one)"
+    )
+    return from_dict({**to_dict(error), "message": message})
+
+
+def _polls(number: int) -> str:
+    return "1 poll" if number == 1 else f"{number} polls"

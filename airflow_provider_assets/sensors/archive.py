@@ -121,7 +121,7 @@ class AssetArchiveSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Ask once; a vendor that is away for a moment is asked again at the next poke."""
-        jobs = self.hook.look([reference.job for reference in self.references])
+        jobs = self.hook.look([r.job for r in self.references], then_wait=False)
         for job in jobs:
             self.log.info("%s", describe(job))
         if not all(job.state.is_terminal for job in jobs):

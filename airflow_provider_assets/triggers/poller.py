@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -21,6 +22,7 @@ from airflow_provider_assets.sansio.jobs import ArchiveJob, Data, fingerprint
 from airflow_provider_assets.sansio.waiter import Waitlist, Watch
 from airflow_provider_assets.vendors.connection import Connection
 
+log = logging.getLogger(__name__)
 End = ArchiveJob | AssetsError
 # By loop and by the connection's content: in a triggerer that serves several teams, one connection
 # id may stand for several accounts. What stands here is in use.
@@ -61,7 +63,10 @@ class Poller:
         context = copy_context()
 
         def tell(job: ArchiveJob) -> None:
-            context.run(on_change, job)
+            try:
+                context.run(on_change, job)
+            except Exception:  # noqa: BLE001  # it is one trigger's, and the loop serves them all
+                context.run(log.exception, "%s job %s: on_change failed", job.vendor, job.job_id)
 
         ends: list[asyncio.Future[End]] = [loop.create_future() for _ in jobs]
         watches = [
@@ -96,11 +101,7 @@ class Poller:
     async def _run(self) -> None:
         perform = self.client.transport.perform
         try:
-            while self._waitlist.watches:
-                try:
-                    await flows.arun(self._waitlist.flow(), perform=perform, sleep=self._sleep)
-                except AssetsError as error:
-                    self._waitlist.blame(error)
+            await flows.arun(self._waitlist.flow(), perform=perform, sleep=self._sleep)
         except Exception as error:
             # A fault of ours must end the waits; a triggerer would hold them for ever.
             for watch in list(self._waitlist.watches):

@@ -42,10 +42,4 @@ def vendor_class(conn_type: str) -> type[Vendor]:
     return found
 
 
-def vendor_specs() -> list[VendorSpec]:
-    """The facts of all registered vendors, ours first."""
-    others = [point.name for point in entry_points(group=ENTRY_POINT_GROUP)]
-    return [vendor_class(name).spec for name in dict.fromkeys([*BUILT_IN, *others])]
-
-
-__all__ = ["Vendor", "VendorSpec", "vendor_class", "vendor_specs"]
+__all__ = ["Vendor", "VendorSpec", "vendor_class"]

@@ -16,6 +16,7 @@ from airflow_provider_assets.sansio.errors import (
     QuotaExceededError,
     RateLimitedError,
     VendorUnavailableError,
+    is_about_the_connection,
 )
 from airflow_provider_assets.sansio.flow import Flow, call
 from airflow_provider_assets.sansio.jobs import (
@@ -34,7 +35,7 @@ from airflow_provider_assets.sansio.messages import (
     without_queries,
 )
 from airflow_provider_assets.sansio.plan import Item, Selected
-from airflow_provider_assets.sansio.waiter import PollPolicy
+from airflow_provider_assets.sansio.waiter import Answer, PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.connection import Connection, ConnectionForm, check_url
 
@@ -68,7 +69,6 @@ class VendorSpec:
     :param single_use: whether an archive can be downloaded only once.
     :param entry_per_item: whether an archive holds one file for each item, named after it; where the
         vendor does not document the contents, nothing can be concluded from their number.
-    :param carries_tag: whether a lost job can be found again by our tag.
     """
 
     name: str
@@ -89,7 +89,6 @@ class VendorSpec:
     parallel_jobs: int = 0
     single_use: bool = False
     entry_per_item: bool = True
-    carries_tag: bool = False
 
 
 class Vendor(ABC):
@@ -146,32 +145,29 @@ class Vendor(ABC):
     def find(self, request: ArchiveRequest, since: float) -> Flow[ArchiveJob | None]:
         """The job that an earlier, unrecorded submit of *request* may have started.
 
+        None unless the vendor's job carries our tag (``request.tag``), so that it can be told from others.
+
         :param since: epoch seconds of the intent.
         """
         yield from ()
         return None
 
     @abstractmethod
-    def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[ArchiveJob]]:
-        """The present state of *jobs*, in their order; one request for many where possible."""
+    def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[Answer]]:
+        """Ask for all *jobs*, with one request for many where possible; an answer for each, in their order.
+
+        An answer is the job as it is now, or an error about that job alone: a
+        :class:`TransientError` if its state is not known this time, any other if asking again is
+        useless. See :func:`each` for vendors that have no bulk call.
+
+        :raises AssetsError: if it concerns all of *jobs*: they all count as not known this time, or,
+            if the error is not transient, as ended by it.
+        """
 
     def cancel(self, job: ArchiveJob) -> Flow[bool]:
         """Ask to cancel *job*; whether the vendor agreed. Never raises for a refusal."""
         yield from ()
         return False
-
-    def cancel_and_tell(self, job: ArchiveJob, *, asked: bool | None = None) -> Flow[str]:
-        """Ask to cancel *job*; one line on what came of it, for the log.
-
-        :param asked: whether the user wants it; None: if it is ours to cancel.
-        """
-        here = f"{self.spec.title} job {job.job_id}"
-        if not (self.spec.submits if asked is None else asked):
-            return f"{here} runs on: it is not cancelled unless cancel_on_kill=True"
-        if not self.spec.cancellable:
-            return f"{here} runs on: {self.spec.title} cannot cancel archive jobs"
-        agreed = yield from self.cancel(job)
-        return f"{here} is cancelled" if agreed else f"{here} could not be cancelled any more"
 
     @abstractmethod
     def files(
@@ -306,6 +302,24 @@ def _names_of(response: HttpResponse, code: str | None, data: JSON) -> str:
         :1
     ]
     return f" ({without_queries(', '.join(names))})" if names else ""
+
+
+def each(
+    jobs: Sequence[ArchiveJob], ask: Callable[[ArchiveJob], Flow[ArchiveJob]]
+) -> Flow[list[Answer]]:
+    """The answers of *ask* for each of *jobs*: an error about one of them does not hide the others.
+
+    :raises AssetsError: if the next job would meet it too, see :func:`is_about_the_connection`.
+    """
+    answers: list[Answer] = []
+    for job in jobs:
+        try:
+            answers.append((yield from ask(job)))
+        except AssetsError as error:
+            if is_about_the_connection(error):
+                raise
+            answers.append(error)
+    return answers
 
 
 def strings(value: object, name: str) -> list[str]:

@@ -31,10 +31,10 @@ from airflow_provider_assets.sansio.jobs import (
 )
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse, json_body
 from airflow_provider_assets.sansio.plan import Item, Selected
-from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
+from airflow_provider_assets.sansio.waiter import Answer, PollPolicy, ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import huawei_roma_wire as wire
-from airflow_provider_assets.vendors.base import Vendor, VendorSpec, strings
+from airflow_provider_assets.vendors.base import Vendor, VendorSpec, each, strings
 from airflow_provider_assets.vendors.connection import Connection, check_url
 from airflow_provider_assets.vendors.huawei_auth import (
     SECRET_HEADERS,
@@ -274,13 +274,13 @@ class HuaweiRoma(Vendor):
         data = (yield from self.send(post)).json_object()
         return ArchiveJob(self.spec.name, text(data, "job_id"), submitted_at=self.clock())
 
-    def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[ArchiveJob]]:
+    def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[Answer]]:
         """Call "Obtaining Job Progress" for each; success has ``facts["archive_id"]``."""
-        polled = list(jobs)
-        for index, job in enumerate(jobs):
-            if not job.state.is_terminal:
-                polled[index] = yield from self._ask(job)
-        return polled
+
+        def ask(job: ArchiveJob) -> Flow[ArchiveJob]:
+            return job if job.state.is_terminal else (yield from self._ask(job))
+
+        return (yield from each(jobs, ask))
 
     def _ask(self, job: ArchiveJob) -> Flow[ArchiveJob]:
         path = f"/{self._instance}/assets/jobs/{quote(job.job_id, safe='')}"

@@ -223,17 +223,21 @@ def changed(entry: Mapping[str, JSON], window: Window | None) -> bool:
 
 def moment(value: JSON) -> datetime | None:
     """A time in any of the editions' forms: ISO text, or epoch milliseconds as number or text."""
-    if isinstance(value, str) and not value.isdigit():
+    if isinstance(value, str) and not value.isdecimal():
         for zone in ("", "+00:00"):
             try:
                 return parse_moment(value + zone, "time")
             except InvalidRequestError:
                 continue
         return None
-    if value is None or isinstance(value, (bool, list, dict)) or not float(value):
+    if value is None or isinstance(value, (bool, list, dict)):
         return None
-    seconds = float(value) / (1000 if float(value) >= MILLISECONDS else 1)
-    return datetime.fromtimestamp(seconds, timezone.utc)
+    try:
+        number = float(value)
+        seconds = number / 1000 if number >= MILLISECONDS else number
+        return datetime.fromtimestamp(seconds, timezone.utc) if number else None
+    except (ValueError, OverflowError, OSError):  # no year has that many seconds
+        return None
 
 
 def job(known: ArchiveJob, data: Mapping[str, JSON], state: JobState) -> ArchiveJob:

@@ -15,9 +15,11 @@ from urllib.parse import quote
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
+    PermanentError,
     ProtocolError,
     QuotaExceededError,
     VendorUnavailableError,
+    is_about_the_connection,
 )
 from airflow_provider_assets.sansio.flow import Flow, pause
 from airflow_provider_assets.sansio.jobs import (
@@ -29,10 +31,10 @@ from airflow_provider_assets.sansio.jobs import (
 )
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest, json_body
 from airflow_provider_assets.sansio.plan import Item, Selected
-from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
+from airflow_provider_assets.sansio.waiter import Answer, PollPolicy, ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import scenario_wire as wire
-from airflow_provider_assets.vendors.base import Vendor, VendorSpec, strings
+from airflow_provider_assets.vendors.base import Vendor, VendorSpec, each, strings
 from airflow_provider_assets.vendors.paging import read_pages
 from airflow_provider_assets.vendors.replies import objects, text
 
@@ -54,7 +56,6 @@ class Scenario(Vendor):
         # The guide polls every 3 s; large archives take long, so the interval grows.
         poll=PollPolicy(initial=3.0, maximum=30.0, bulk=wire.PAGE),
         form=wire.FORM,
-        carries_tag=True,
     )
 
     # --- talking -----------------------------------------------------------------------------
@@ -201,7 +202,7 @@ class Scenario(Vendor):
         yield from self._pages("/jobs", wire.jobs_since(since), "jobs", take)
         return found[0] if found else None
 
-    def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[ArchiveJob]]:
+    def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[Answer]]:
         """``GET /jobs`` for many; ``GET /jobs/{jobId}`` for one, or one that the list lacks."""
         found: dict[str, ArchiveJob] = {}
         # A job of unknown age would have us list all that ever ran.
@@ -215,25 +216,20 @@ class Scenario(Vendor):
             # Once as many pages have been read as jobs are missing, asking singly is cheaper.
             return next(pages) >= len(ages) - len(found)
 
+        def ask(job: ArchiveJob) -> Flow[ArchiveJob]:
+            if job.job_id in found:
+                return found[job.job_id]
+            return self._job((yield from self._one(job)), job.submitted_at)
+
         if len(ages) > 1:
             since = wire.jobs_since(min(ages.values()))
-            yield from self._pages("/jobs", since, "jobs", take)
-        return (yield from self._complete(jobs, found))
-
-    def _complete(
-        self, jobs: Sequence[ArchiveJob], found: Mapping[str, ArchiveJob]
-    ) -> Flow[list[ArchiveJob]]:
-        """All *jobs*, each that is not *found* asked for alone; one that cannot be stays as it was."""
-        result = []
-        for job in jobs:
             try:
-                seen = found.get(job.job_id)
-                result.append(seen or self._job((yield from self._one(job)), job.submitted_at))
-            except VendorUnavailableError:
-                if len(jobs) == 1:
+                yield from self._pages("/jobs", since, "jobs", take)
+            except PermanentError as error:
+                if is_about_the_connection(error):
                     raise
-                result.append(job)
-        return result
+                # One job may have spoiled the list for all: it is asked for alone, like the others.
+        return (yield from each(jobs, ask))
 
     def _one(self, job: ArchiveJob) -> Flow[dict[str, JSON]]:
         path = quote(job.job_id, safe="")

@@ -19,8 +19,10 @@ from airflow_provider_assets.sansio.errors import (
     InvalidRequestError,
     JobCancelledError,
     JobFailedError,
+    PermanentError,
     ProtocolError,
     VendorUnavailableError,
+    is_about_the_connection,
 )
 from airflow_provider_assets.sansio.flow import Flow, pause
 from airflow_provider_assets.sansio.jobs import (
@@ -33,10 +35,10 @@ from airflow_provider_assets.sansio.jobs import (
 )
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest
 from airflow_provider_assets.sansio.plan import Item, Selected
-from airflow_provider_assets.sansio.waiter import PollPolicy
+from airflow_provider_assets.sansio.waiter import Answer, PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import topaz_wire as wire
-from airflow_provider_assets.vendors.base import Vendor, VendorSpec, strings
+from airflow_provider_assets.vendors.base import Vendor, VendorSpec, each, strings
 from airflow_provider_assets.vendors.connection import Connection
 from airflow_provider_assets.vendors.paging import read_pages
 from airflow_provider_assets.vendors.replies import number, objects, text
@@ -172,19 +174,30 @@ class Topaz(Vendor):
             facts={"kind": kind, "process_ids": [*ids]},
         )
 
-    def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[ArchiveJob]]:
+    def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[Answer]]:
         """All open processes of all *jobs* together.
 
         Failed, cancelled, expired and unknown ones are named in ``facts["failed"]``; a job succeeds
         if at least one image can be downloaded.
         """
         wanted = [i for job in jobs if not job.state.is_terminal for i in wire.open_of(job)]
-        statuses = yield from self._statuses(wanted)
-        now = self.clock()
-        return [job if job.state.is_terminal else wire.judge(job, statuses, now) for job in jobs]
+        try:
+            listed = yield from self._listed(wanted)
+        except PermanentError as error:
+            if is_about_the_connection(error):
+                raise
+            listed = {}  # one process may have spoiled the list for all: each is asked for alone
 
-    def _statuses(self, ids: Sequence[str]) -> Flow[dict[str, wire.Status]]:
-        """Id -> status, in pages, then one by one; ids that Topaz does not know are absent."""
+        def ask(job: ArchiveJob) -> Flow[ArchiveJob]:
+            if job.state.is_terminal:
+                return job
+            statuses = yield from self._completed(listed, wire.open_of(job))
+            return wire.judge(job, statuses, self.clock())
+
+        return (yield from each(jobs, ask))
+
+    def _listed(self, ids: Sequence[str]) -> Flow[dict[str, wire.Status]]:
+        """Id -> status, for those of *ids* that the first pages of the list hold."""
         seen: dict[str, wire.Status] = {}
         missing = set(ids)
         pages = count(1)
@@ -198,7 +211,14 @@ class Topaz(Vendor):
 
         if len(missing) > 1:
             yield from read_pages(self._page, take, listing="Topaz, list of statuses")
-        for process_id in sorted(missing):
+        return seen
+
+    def _completed(
+        self, listed: Mapping[str, wire.Status], ids: Sequence[str]
+    ) -> Flow[dict[str, wire.Status]]:
+        """Id -> status of *ids*: as *listed*, else asked for one by one; unknown ones are absent."""
+        seen = {i: listed[i] for i in ids if i in listed}
+        for process_id in sorted(set(ids) - seen.keys()):
             status = yield from self._status(process_id)
             if status is not None:
                 seen[process_id] = status
@@ -251,7 +271,7 @@ class Topaz(Vendor):
             )
         failed = wire.failed_of(reference.job)
         ids = [i for i in wire.ids_of(reference.job) if i not in failed]
-        statuses = yield from self._statuses(ids)
+        statuses = yield from self._completed((yield from self._listed(ids)), ids)
         kind = wire.kind_of(reference.job)
         return [ArchiveFile(i, wire.file_name(i, statuses.get(i), kind)) for i in ids]
 

@@ -11,6 +11,7 @@ from servers import S3Server
 
 from airflow_provider_assets import transport
 from airflow_provider_assets.sandbox import running
+from airflow_provider_assets.sansio import waiter
 
 BUCKET = "exports"
 
@@ -22,8 +23,10 @@ def database() -> None:
 
 @pytest.fixture
 def airflow(database: None, monkeypatch: pytest.MonkeyPatch) -> Airflow:
-    """A real Airflow, whose requests are tried again without pauses."""
+    """A real Airflow, whose requests are tried again without pauses and whose waits bear no outage."""
     monkeypatch.setattr(transport, "_BACKOFF", tenacity.wait_none())
+    monkeypatch.setattr(waiter, "OUTAGE_SECONDS", 0.0)
+    monkeypatch.setattr(waiter, "LONGEST_BACKOFF", 0.1)
     return Airflow(monkeypatch)
 
 

@@ -6,6 +6,7 @@ from poller_kit import Account
 
 from airflow_provider_assets import transport
 from airflow_provider_assets.sandbox import running
+from airflow_provider_assets.sansio import waiter
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +36,13 @@ def scenario(sandbox) -> Account:
 @pytest.fixture
 def topaz(sandbox) -> Account:
     return Account(sandbox, "topaz")
+
+
+@pytest.fixture
+def no_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five failed polls end a wait, however short the time they took."""
+    monkeypatch.setattr(waiter, "OUTAGE_SECONDS", 0.0)
+    monkeypatch.setattr(waiter, "LONGEST_BACKOFF", 0.1)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from poller_kit import PACE, Account, left, states, until, wait
 
 from airflow_provider_assets.triggers import poller as module
 from airflow_provider_assets.triggers.poller import shared
+from airflow_provider_assets.vendors import vendor_class
 
 LOG: ContextVar[str] = ContextVar("log")
 
@@ -127,19 +128,21 @@ def test_one_loop_after_another_can_wait(account: Account) -> None:
     assert module._POLLERS == {}
 
 
-def test_a_fault_of_ours_ends_the_waits_and_leaves_nothing(account: Account) -> None:
-    def broken(job: object) -> None:
+def test_a_fault_of_ours_ends_the_waits_and_leaves_nothing(account: Account, monkeypatch) -> None:
+    def broken(vendor: object, jobs: object) -> None:
         raise KeyError("told")
 
     async def main() -> None:
         conn = account.connection()
         jobs = await account.submit(2)
-        waits = [
-            asyncio.create_task(wait(conn, jobs[:1], on_change=broken)),
-            asyncio.create_task(wait(conn, jobs[1:], pace=600.0)),
-        ]
-        for (end,) in await asyncio.gather(*waits):
-            assert str(end) == "the poller broke: KeyError"
+        with monkeypatch.context() as patch:
+            patch.setattr(vendor_class(account.vendor), "poll", broken)
+            waits = [
+                asyncio.create_task(wait(conn, jobs[:1])),
+                asyncio.create_task(wait(conn, jobs[1:], pace=600.0)),
+            ]
+            for (end,) in await asyncio.gather(*waits):
+                assert str(end) == "the poller broke: KeyError"
         assert left() == []
         account.finish()
         assert states(await wait(conn, jobs)) == ["succeeded"] * 2

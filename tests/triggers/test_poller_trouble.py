@@ -8,6 +8,7 @@ import time
 import pytest
 from poller_kit import PACE, Account, left, states, until, wait
 
+from airflow_provider_assets.hooks import base as hooks
 from airflow_provider_assets.sansio.errors import AuthenticationError, RateLimitedError
 
 
@@ -33,7 +34,7 @@ def test_a_limit_that_the_vendor_sets_holds_the_whole_connection(account: Accoun
     asyncio.run(main())
 
 
-@pytest.mark.usefixtures("no_retries")
+@pytest.mark.usefixtures("no_retries", "no_outage")
 def test_failed_polls_are_borne_and_a_long_outage_ends_the_waits(account: Account) -> None:
     async def main() -> None:
         jobs = await account.submit(2)
@@ -50,7 +51,7 @@ def test_failed_polls_are_borne_and_a_long_outage_ends_the_waits(account: Accoun
     asyncio.run(main())
 
 
-@pytest.mark.usefixtures("no_retries")
+@pytest.mark.usefixtures("no_retries", "no_outage")
 def test_an_endless_limit_ends_the_waits_with_its_type(account: Account) -> None:
     async def main() -> None:
         jobs = await account.submit(2)
@@ -79,6 +80,18 @@ def test_credentials_that_are_refused_later_end_every_wait_with_that_type(accoun
     asyncio.run(main())
 
 
+def test_an_error_about_one_job_ends_that_job_only_for_those_that_block(account: Account) -> None:
+    jobs = asyncio.run(account.submit(3))
+    account.sandbox.fault(f"poll:403,match={jobs[1].job_id}")
+    account.sandbox.fault("bulk_poll:403:1")
+    account.finish()
+    vendor = hooks.vendor_for(account.connection())
+    hook = hooks.AssetArchiveHook()
+    hook.vendor = vendor  # as read from a connection
+    ends = hook.wait(jobs, deadline=time.time() + 60, poll_interval=PACE)
+    assert states(ends) == ["succeeded", "AuthenticationError", "succeeded"]
+
+
 def test_an_error_about_one_job_ends_that_wait_only(account: Account) -> None:
     async def main() -> None:
         jobs = await account.submit(4)
@@ -95,6 +108,26 @@ def test_an_error_about_one_job_ends_that_wait_only(account: Account) -> None:
         ]  # fmt: skip
 
     asyncio.run(main())
+
+
+def test_a_trigger_whose_on_change_fails_disturbs_no_wait(account: Account, caplog) -> None:
+    def fail(job) -> None:
+        raise ZeroDivisionError("a fault of one trigger")
+
+    async def main() -> None:
+        conn = account.connection()
+        jobs = await account.submit(2)
+        waits = [
+            asyncio.create_task(wait(conn, jobs[:1], on_change=fail)),
+            asyncio.create_task(wait(conn, jobs[1:])),
+        ]
+        await until(lambda: account.rounds() >= 1)
+        account.finish()
+        assert [states(ends) for ends in await asyncio.gather(*waits)] == [["succeeded"]] * 2
+
+    asyncio.run(main())
+    assert "on_change failed" in caplog.text
+    assert "a fault of one trigger" in caplog.text
 
 
 def test_a_deadline_ends_its_own_wait_only(account: Account) -> None:

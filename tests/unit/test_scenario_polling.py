@@ -11,7 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scenario_kit import JOB, VENDOR, reply, through
 
-from airflow_provider_assets.sansio.errors import RateLimitedError, VendorUnavailableError
+from airflow_provider_assets.sansio.errors import (
+    AuthenticationError,
+    RateLimitedError,
+    VendorUnavailableError,
+)
 from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
 from airflow_provider_assets.sansio.waiter import Waitlist, wait_for
@@ -37,11 +41,33 @@ def test_one_job_that_the_vendor_cannot_tell_about_does_not_hide_the_others() ->
         return reply({"jobs": [{"jobId": "j", "status": "success"}]})
 
     bad = replace(JOB, job_id="bad")
-    jobs = through(answer).run(VENDOR.poll([JOB, bad]))
-    assert jobs[0].state is JobState.SUCCEEDED
-    assert jobs[1] is bad
-    with pytest.raises(VendorUnavailableError):
-        through(answer).run(VENDOR.poll([bad]))
+    one, other = through(answer).run(VENDOR.poll([JOB, bad]))
+    assert one.state is JobState.SUCCEEDED
+    assert isinstance(other, VendorUnavailableError)
+    (alone,) = through(answer).run(VENDOR.poll([bad]))
+    assert isinstance(alone, VendorUnavailableError)
+
+
+@pytest.mark.parametrize("listing", [403, 400, "malformed"])
+def test_a_list_that_one_job_spoils_is_replaced_by_a_question_for_each(listing) -> None:
+    def answer(request: HttpRequest) -> HttpResponse:
+        name = status_of(request)
+        if name == "jobs":
+            return reply({"jobs": [{}]}) if listing == "malformed" else reply({}, listing)
+        if name == "bad":
+            return reply({}, 403)
+        return reply({"job": {"jobId": name, "status": "success"}})
+
+    one, other = through(answer).run(VENDOR.poll([JOB, replace(JOB, job_id="bad")]))
+    assert one.state is JobState.SUCCEEDED
+    assert isinstance(other, AuthenticationError)
+
+
+def test_credentials_that_are_refused_are_not_tried_again_for_each_job() -> None:
+    driver = through(lambda request: reply({}, 401))
+    with pytest.raises(AuthenticationError):
+        driver.run(VENDOR.poll([JOB, replace(JOB, job_id="k")]))
+    assert len(driver.requests) == 1
 
 
 def test_a_limit_met_in_the_middle_of_a_poll_is_everybodys() -> None:

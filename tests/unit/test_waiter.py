@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 from core_kit import NOW, Driver, cycle, outcome
 from hypothesis import given
 from hypothesis import strategies as st
-from waiter_kit import DOWN, PLANS, SPREADS, Office, R, S
+from waiter_kit import DOWN, PLANS, SPREADS, Office, R, S, patched
 
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
@@ -16,7 +17,6 @@ from airflow_provider_assets.sansio.errors import (
     JobCancelledError,
     JobFailedError,
     JobTimeoutError,
-    ProtocolError,
     RateLimitedError,
     VendorUnavailableError,
 )
@@ -26,7 +26,10 @@ from airflow_provider_assets.sansio.messages import HttpResponse
 from airflow_provider_assets.sansio.waiter import (
     BUSY_BUDGET,
     BUSY_PAUSE,
+    LONGEST_BACKOFF,
     MAX_FAILED_POLLS,
+    OUTAGE_SECONDS,
+    Watch,
     ensure_succeeded,
     submit_when_free,
     wait_for,
@@ -68,7 +71,9 @@ def test_the_first_terminal_state_wins_and_no_other_job_changes_that(plans, spre
         if isinstance(end, ArchiveJob):
             assert (end.job_id, end.state) == (name, told[-1])
         elif not isinstance(end, JobTimeoutError):
-            assert end is plan[min(office.given[name], len(plan)) - 1]
+            last = plan[min(office.given[name], len(plan)) - 1]
+            assert type(end) is type(last)
+            assert last.message in end.message
 
 
 @given(PLANS, SPREADS)
@@ -79,9 +84,9 @@ def test_a_bulk_call_gives_each_job_the_end_it_has_alone(plans, spread) -> None:
     }
     ends = [Office(plans, bulk=bulk).wait(spread=cycle(spread))[0] for bulk in (1, 100)]
     for name, alone, together in zip(plans, *ends, strict=True):
-        if any(isinstance(answer, ProtocolError) for other in plans.values() for answer in other):
-            continue  # a poll that fails as a whole takes an answer of everybody's plan
-        assert str(alone) == str(together).replace(f"v job {name} could not be asked for", "down")
+        assert (name, type(alone)) == (name, type(together))
+        if isinstance(alone, ArchiveJob):
+            assert (alone.job_id, alone.state) == (together.job_id, together.state)
 
 
 @given(SPREADS)
@@ -120,15 +125,55 @@ def test_a_deadline_that_has_passed_still_gets_its_one_question() -> None:
     assert driver.sleeps == []
 
 
-@pytest.mark.parametrize("failures", range(MAX_FAILED_POLLS + 2))
-def test_five_failed_polls_in_a_row_end_a_wait_and_four_do_not(failures) -> None:
-    office = Office({"a": [*[DOWN] * failures, S]})
-    (end,), _ = office.wait()
-    if failures < 5:
-        assert isinstance(end, ArchiveJob)
-    else:
-        assert end is DOWN
-    assert office.given["a"] == min(failures + 1, 5)
+@given(PLANS, st.floats(0.01, 400), st.floats(0, 400), SPREADS)
+def test_a_wait_outlives_every_outage_of_fewer_than_five_polls_or_five_minutes(
+    plans, pace, poll_seconds, spread
+) -> None:
+    office = Office({"a": [DOWN]}, poll_seconds=poll_seconds)
+    waitlist = office.waitlist(cycle(spread))
+    watch = Watch(ArchiveJob("v", "a"), NOW + 100_000, pace=pace)
+    waitlist.add(watch)
+    office.driver().run(waitlist.flow())
+    asked = [now for now, _ in office.asked]
+    lasted = office.clock.now - (asked[0] + poll_seconds)
+    assert isinstance(watch.end, VendorUnavailableError)
+    assert len(asked) >= MAX_FAILED_POLLS
+    assert lasted >= OUTAGE_SECONDS
+    # It is not drawn out either: the poll before the last was still within the budget.
+    assert len(asked) == MAX_FAILED_POLLS or asked[-2] - asked[0] < OUTAGE_SECONDS
+
+
+@pytest.mark.parametrize("pace", [0.01, 3.0, 600.0])
+def test_the_pause_between_failed_polls_grows_to_a_minute_and_is_forgotten_afterwards(pace) -> None:
+    office = Office({"a": [*[DOWN] * 20, R, R, S]})
+    waitlist = office.waitlist()
+    waitlist.add(Watch(ArchiveJob("v", "a"), NOW + 100_000, pace=pace))
+    driver = office.driver()
+    with patched(OUTAGE_SECONDS=1e9):
+        driver.run(waitlist.flow())
+    assert driver.sleeps == sorted(driver.sleeps[:21]) + driver.sleeps[21:]
+    assert max(driver.sleeps) <= max(LONGEST_BACKOFF, pace)
+    assert max(driver.sleeps[21:]) <= pace
+
+
+def test_a_wait_that_is_given_up_says_what_became_of_the_job_and_keeps_its_class() -> None:
+    down = VendorUnavailableError("no answer", vendor="v", status=503, code="E1")
+    (end,), _ = Office({"a": [down]}).wait()
+    assert type(end) is VendorUnavailableError
+    assert (end.vendor, end.status, end.code) == ("v", 503, "E1")
+    assert re.match(
+        r"v job a: \d+ polls in a row failed, over [5-9] minutes; the last one: no answer\. "
+        r"The job was not cancelled",
+        end.message,
+    )
+
+
+def test_a_deadline_in_the_middle_of_an_outage_says_so() -> None:
+    (end,), _ = Office({"a": [R, DOWN]}).wait(60)
+    assert isinstance(end, JobTimeoutError)
+    assert re.search(
+        r"still running at the deadline when last seen, and \d polls since failed", end.message
+    )
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=5))

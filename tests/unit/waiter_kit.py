@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+import pytest
 from core_kit import NOW, Clock, Driver
 from hypothesis import strategies as st
 
+from airflow_provider_assets.sansio import waiter
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     ProtocolError,
     RateLimitedError,
     VendorUnavailableError,
+    is_about_the_connection,
 )
 from airflow_provider_assets.sansio.flow import Flow, call
 from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState
@@ -44,22 +48,22 @@ class Office:
     def __post_init__(self) -> None:
         self.policy = PollPolicy(initial=3.0, maximum=30.0, bulk=self.bulk)
 
-    def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[ArchiveJob]]:
+    def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[waiter.Answer]]:
         ids = tuple(job.job_id for job in jobs)
         self.asked.append((self.clock.now, ids))
         yield from call(HttpRequest("GET", "https://api.test/" + ",".join(ids)))
         self.clock.now += self.poll_seconds
-        return [self._next(job, alone=len(jobs) == 1) for job in jobs]
+        return [self._next(job) for job in jobs]
 
-    def _next(self, job: ArchiveJob, *, alone: bool) -> ArchiveJob:
+    def _next(self, job: ArchiveJob) -> waiter.Answer:
         turn = self.given.get(job.job_id, 0)
         self.given[job.job_id] = turn + 1
         plan = self.plans[job.job_id]
         answer = plan[min(turn, len(plan) - 1)]
-        if isinstance(answer, VendorUnavailableError) and not alone:
-            return job
         if isinstance(answer, AssetsError):
-            raise answer
+            if is_about_the_connection(answer):
+                raise answer
+            return answer
         return replace(job, state=answer, vendor_status=answer.value)
 
     def waitlist(self, spread: Callable[[], float] = lambda: 0.5) -> Waitlist:
@@ -80,6 +84,15 @@ class Office:
         )
         assert not waitlist.watches
         return ends, driver
+
+
+@contextmanager
+def patched(**constants: float) -> Iterator[None]:
+    """Other constants of the waiter for a while; Hypothesis refuses fixtures that last for one example."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in constants.items():
+            patch.setattr(waiter, name, value)
+        yield
 
 
 ANSWERS = st.one_of(

@@ -8,7 +8,12 @@ import pytest
 from vendor_contract import HTML, always
 from vendor_script import NOW
 
-from airflow_provider_assets.sansio.errors import AssetsError, VendorUnavailableError
+from airflow_provider_assets.hooks.base import cancel_and_tell
+from airflow_provider_assets.sansio.errors import (
+    AssetsError,
+    AuthenticationError,
+    VendorUnavailableError,
+)
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, JobState
 from airflow_provider_assets.sansio.messages import HttpResponse
 from airflow_provider_assets.sansio.waiter import ensure_succeeded
@@ -47,9 +52,7 @@ def test_a_tagged_job_is_found_again_and_an_unknown_one_is_not(contract):
     assert contract.run(contract.vendor.find(request, NOW)) is None
     job = contract.run(contract.vendor.submit(request))
     found = contract.run(contract.vendor.find(request, NOW))
-    assert (found.job_id if found else None) == (
-        job.job_id if contract.vendor.spec.carries_tag else None
-    )
+    assert found is None or found.job_id == job.job_id
 
 
 def test_every_word_of_the_vendor_has_its_state(contract):
@@ -87,21 +90,32 @@ def test_many_jobs_are_answered_in_order_and_in_bulk_where_there_is_a_bulk_call(
     assert len(asked) == (1 if contract.vendor.spec.poll.bulk > 1 else len(jobs))
 
 
+def test_an_error_about_one_job_is_that_jobs_answer_and_hides_no_other(contract):
+    bad, *others = contract.submitted()
+    contract.wire.word = contract.wire.finished
+    contract.fault = lambda r: HttpResponse(403, {}, b"{}") if r.url.endswith(bad.job_id) else None
+    first, *rest = contract.run(contract.vendor.poll([bad, *others]))
+    if contract.vendor.spec.poll.bulk == 1:  # else the bulk call has told of it
+        assert isinstance(first, AuthenticationError)
+    assert [job.job_id for job in rest] == [job.job_id for job in others]
+    assert all(job.state is JobState.SUCCEEDED for job in rest)
+
+
 def test_cancelling_never_raises_for_a_refusal(contract):
     job = contract.submitted()[0]
     assert contract.run(contract.vendor.cancel(job)) is contract.vendor.spec.cancellable
-    said = contract.run(contract.vendor.cancel_and_tell(job, asked=True))
+    said = contract.run(cancel_and_tell(contract.vendor, job, asked=True))
     assert ("is cancelled" in said) is contract.vendor.spec.cancellable
     for status in (404, 409):
         contract.fault = always(status)
         assert contract.run(contract.vendor.cancel(job)) is False
-        said = contract.run(contract.vendor.cancel_and_tell(job, asked=True))
+        said = contract.run(cancel_and_tell(contract.vendor, job, asked=True))
         assert "cannot cancel" in said or "not be cancelled" in said
 
 
 def test_only_what_is_ours_is_cancelled_unasked(contract):
-    said = contract.run(contract.vendor.cancel_and_tell(contract.submitted()[0]))
-    assert ("unless cancel_on_kill" in said) is not contract.vendor.spec.submits
+    said = contract.run(cancel_and_tell(contract.vendor, contract.submitted()[0], asked=None))
+    assert ("set cancel_on_kill" in said) is not contract.vendor.spec.submits
 
 
 # --- bytes ---

@@ -4,6 +4,7 @@ import pytest
 from topaz_samples import DAY, PAGE, UNKNOWN, A, B, C, job_of, page, reference, status
 from vendor_script import NOW, Clock, Script, reply
 
+from airflow_provider_assets.sansio.errors import AuthenticationError, RateLimitedError
 from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState
 from airflow_provider_assets.vendors.connection import Connection
 from airflow_provider_assets.vendors.topaz import Topaz
@@ -81,6 +82,22 @@ def test_an_id_that_the_pages_lack_is_asked_for_alone(script):
     assert job.facts["failed"] == {B: "Unknown"}
     assert "1 of 2 not available" in job.reason
     assert "7 days" in job.reason
+
+
+def test_a_process_that_cannot_be_asked_for_is_the_answer_of_its_job_only(script):
+    jobs = [job_of(script, A), job_of(script, B)]
+    spoiled, seen = script.run(
+        script.vendor.poll(jobs),
+        (PAGE, reply({"message": "no"}, 403)),
+        (f"GET /status/{A}", reply({"message": "no"}, 403)),
+        (f"GET /status/{B}", reply(status(B))),
+    )
+    assert isinstance(spoiled, AuthenticationError)
+    assert seen.state is JobState.SUCCEEDED
+    with pytest.raises(RateLimitedError):
+        script.run(script.vendor.poll(jobs), (PAGE, reply({}, 429)))
+    with pytest.raises(AuthenticationError):
+        script.run(script.vendor.poll(jobs), (PAGE, reply({}, 401)))
 
 
 def test_paging_ends_where_single_questions_are_cheaper(script):

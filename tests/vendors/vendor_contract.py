@@ -19,7 +19,7 @@ from airflow_provider_assets.sansio.flow import Flow
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, ArchiveRequest
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
 from airflow_provider_assets.sansio.plan import plan
-from airflow_provider_assets.vendors import vendor_class, vendor_specs
+from airflow_provider_assets.vendors import BUILT_IN, ENTRY_POINT_GROUP, vendor_class
 from airflow_provider_assets.vendors.base import Vendor
 from airflow_provider_assets.vendors.connection import Connection
 
@@ -60,15 +60,14 @@ def toy_installed():
 def all_vendors() -> dict[str, tuple[type[Vendor], Callable[[str], Wire]]]:
     """Name -> vendor class and wire class, of every registered vendor and the toy."""
     with toy_installed():
+        others = [point.name for point in entry_points(group=ENTRY_POINT_GROUP)]
         wires = {point.name: point for point in entry_points(group=WIRES)}
         return {
-            spec.name: (
-                vendor_class(spec.name),
-                wires[spec.name].load()
-                if spec.name in wires
-                else import_module(f"wire_{spec.name}").Wire,
+            name: (
+                vendor_class(name),
+                wires[name].load() if name in wires else import_module(f"wire_{name}").Wire,
             )
-            for spec in vendor_specs()
+            for name in [*BUILT_IN, *others]
         }
 
 

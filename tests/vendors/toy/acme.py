@@ -19,7 +19,7 @@ from airflow_provider_assets.sansio.jobs import (
 )
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse, json_body
 from airflow_provider_assets.sansio.plan import Item, Selected
-from airflow_provider_assets.sansio.waiter import PollPolicy
+from airflow_provider_assets.sansio.waiter import Answer, PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.base import Vendor, VendorSpec, strings
 from airflow_provider_assets.vendors.connection import Connection, ConnectionForm
@@ -101,7 +101,7 @@ class Acme(Vendor):
         reply = yield from self._ask("POST", "/exports", boxes=list(request.items["boxes"]))
         return ArchiveJob("acme", text(reply.json_object(), "id"), submitted_at=self.clock())
 
-    def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[ArchiveJob]]:
+    def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[Answer]]:
         ids = ",".join(job.job_id for job in jobs)
         data = (yield from self._ask("GET", "/exports", ("ids", ids))).json_object()
         words = {text(job, "id"): text(job, "status") for job in objects(data, "exports")}
