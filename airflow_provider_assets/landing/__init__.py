@@ -12,28 +12,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from airflow_provider_assets.landing.engine import land
     from airflow_provider_assets.landing.manifest import Entry, Manifest
-    from airflow_provider_assets.landing.model import LandingOptions, Progress, Source
-    from airflow_provider_assets.landing.store import Store
-    from airflow_provider_assets.landing.store_azure import AzureStore
-    from airflow_provider_assets.landing.store_fsspec import FsspecStore
-    from airflow_provider_assets.landing.store_gcs import GcsStore
-    from airflow_provider_assets.landing.store_local import LocalStore, open_store
-    from airflow_provider_assets.landing.store_s3 import S3Store
+    from airflow_provider_assets.landing.options import LandingOptions, Progress, Source
+    from airflow_provider_assets.landing.stores.azure import AzureStore
+    from airflow_provider_assets.landing.stores.base import Store
+    from airflow_provider_assets.landing.stores.fsspec import FsspecStore
+    from airflow_provider_assets.landing.stores.gcs import GcsStore
+    from airflow_provider_assets.landing.stores.local import LocalStore, open_store
+    from airflow_provider_assets.landing.stores.s3 import S3Store
 
 _HOMES = {
     "land": "engine",
     "Entry": "manifest",
     "Manifest": "manifest",
-    "LandingOptions": "model",
-    "Progress": "model",
-    "Source": "model",
-    "Store": "store",
-    "AzureStore": "store_azure",
-    "FsspecStore": "store_fsspec",
-    "GcsStore": "store_gcs",
-    "LocalStore": "store_local",
-    "open_store": "store_local",
-    "S3Store": "store_s3",
+    "LandingOptions": "options",
+    "Progress": "options",
+    "Source": "options",
+    "Store": "stores.base",
+    "AzureStore": "stores.azure",
+    "FsspecStore": "stores.fsspec",
+    "GcsStore": "stores.gcs",
+    "LocalStore": "stores.local",
+    "open_store": "stores.local",
+    "S3Store": "stores.s3",
 }
 __all__ = [
     "AzureStore",

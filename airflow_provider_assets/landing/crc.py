@@ -7,11 +7,20 @@ polynomial of IEEE 802.3 (reflected form ``0xEDB88320``), which is what ``crc32_
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 
 IEEE = 0xEDB88320  # CRC-32: zip, S3
 CASTAGNOLI = 0x82F63B78  # CRC-32C: Google Cloud Storage
 _ONE = 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class Checksum:
+    """Length in bytes and CRC-32 of some bytes."""
+
+    size: int
+    crc32: int
 
 
 def _multiply(a: int, b: int, poly: int) -> int:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 
-from airflow_provider_assets.landing.audit import Audit
+from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import Entry, Manifest
-from airflow_provider_assets.landing.store import Stored, Whole
-from airflow_provider_assets.landing.zipscan import ZipScanner
+from airflow_provider_assets.landing.stores.base import Stored
+from airflow_provider_assets.landing.verify import StreamVerifier
+from airflow_provider_assets.landing.zips.scanner import ZipScanner
 
 
 def describe_file(
-    job: Job, audit: Audit, whole: Whole, *, stored: Stored, known_length: bool
+    job: Job, audit: StreamVerifier, whole: Checksum, *, stored: Stored, known_length: bool
 ) -> tuple[Manifest, list[Entry]]:
     """The manifest of one file that landed as it is, and what is inside it."""
     scanner = audit.scanner
@@ -28,8 +29,8 @@ def describe_file(
 
 def describe_object(
     job: Job,
-    audit: Audit,
-    whole: Whole,
+    audit: StreamVerifier,
+    whole: Checksum,
     *,
     stored: Stored | None,
     entries: int,

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from airflow_provider_assets.landing import manifest as records
-from airflow_provider_assets.landing.claim import release
-from airflow_provider_assets.landing.fetch import land_one
-from airflow_provider_assets.landing.job import Job, Meter
+from airflow_provider_assets.landing.checkpoint import forget_files, load
+from airflow_provider_assets.landing.job import Job
+from airflow_provider_assets.landing.layouts.archive import land_one
 from airflow_provider_assets.landing.manifest import Entry, Manifest
-from airflow_provider_assets.landing.model import LEAST_MEMORY, LandingOptions, Progress, Source
-from airflow_provider_assets.landing.resume import forget_files, load
-from airflow_provider_assets.landing.store import Store, gently, put_document
+from airflow_provider_assets.landing.options import LEAST_MEMORY, LandingOptions, Progress, Source
+from airflow_provider_assets.landing.ownership import release
+from airflow_provider_assets.landing.progress import Meter
+from airflow_provider_assets.landing.stores.base import Store, best_effort, put_document
 from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
 from airflow_provider_assets.sansio.messages import JSON
 
@@ -25,7 +26,7 @@ _running: list[LandingOptions] = []
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class PreviousLanding:
     """What an earlier landing of the same contents recorded."""
 
     record: Manifest
@@ -53,7 +54,7 @@ class Before:
         return there.crc32 is None or not known.crc32 or f"{there.crc32:08x}" == known.crc32
 
 
-def landed_before(job: Job) -> Before | None:
+def landed_before(job: Job) -> PreviousLanding | None:
     """What the manifest under our name records, if it is of the same contents.
 
     :raises InvalidRequestError: if another landing owns the name and ``overwrite`` is false.
@@ -63,7 +64,7 @@ def landed_before(job: Job) -> Before | None:
         return None
     known = records.parse(document)
     if records.identity(known.facts) == job.label:
-        return Before(known, document)
+        return PreviousLanding(known, document)
     if job.overwrite:
         return None
     raise InvalidRequestError(
@@ -93,21 +94,21 @@ def _move(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
     if job.layout == "files":
         if len(sources) == 1:
             return _land_inside(job, sources[0])
-        from airflow_provider_assets.landing.many import land_many
+        from airflow_provider_assets.landing.layouts.files import land_many
 
         return land_many(job, sources)
     if load(job.state, job.key, label=job.label) is None:
         job.store.sweep([job.key, job.manifest_key])
     if len(sources) == 1:
         return land_one(job, sources[0])
-    from airflow_provider_assets.landing.pack import land_packed
+    from airflow_provider_assets.landing.layouts.pack import land_packed
 
     return land_packed(job, sources)
 
 
 def _land_inside(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
     """The files of one source. A package that comes once is kept whole until they have landed."""
-    from airflow_provider_assets.landing.files import land_staged, land_unpacked
+    from airflow_provider_assets.landing.layouts.unzip import land_staged, land_unpacked
 
     stage = replace(job, prefix=f"{job.prefix}{STAGING}", layout="archive", overwrite=True)
     before = landed_before(stage)
@@ -222,4 +223,4 @@ def _clear_stage(job: Job) -> None:
             job.store.delete(stage.manifest_key)
 
     if job.layout == "files":
-        gently(clear)
+        best_effort(clear)

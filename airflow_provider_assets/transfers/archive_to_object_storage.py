@@ -135,7 +135,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     def _land(self, state: MutableMapping[str, JSON] | None) -> Manifest:
         from airflow_provider_assets.transfers.once import (
             MARKER_SUFFIX,
-            Once,
+            SingleUseLanding,
         )
         from airflow_provider_assets.transfers.stores import open_destination
 
@@ -146,7 +146,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         land = partial(self._land_from, hook, target, state)
         if hook.vendor.spec.single_use:
             marker = f"{target.prefix}{self._stem()}{MARKER_SUFFIX}"
-            once = Once(hook, target.store, marker, self.max_reexports)
+            once = SingleUseLanding(hook, target.store, marker, self.max_reexports)
             manifest = once.land(self.reference, land)
         else:
             manifest = land(self.reference)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.landing.store import put_document
+from airflow_provider_assets.landing.stores.base import put_document
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AssetsError,
@@ -68,7 +68,7 @@ class Marker:
 
 
 @dataclass(slots=True)
-class Once:
+class SingleUseLanding:
     """Lands single-use archives.
 
     :param key: of the marker.

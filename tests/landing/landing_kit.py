@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import zipfile
+from dataclasses import replace
 
 from origin import Origin
 
@@ -16,6 +17,7 @@ from airflow_provider_assets.landing import (
     S3Store,
     Source,
 )
+from airflow_provider_assets.landing.stores.base import Rules
 from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
 
 
@@ -50,3 +52,15 @@ def leftovers(store: LocalStore | S3Store) -> list[str]:
         return []  # its uncommitted blocks are invisible and expire
     found = store.client.list_multipart_uploads(Bucket=store.bucket)
     return [upload["UploadId"] for upload in found.get("Uploads", ())]
+
+
+class FewParts(S3Store):
+    """An S3 that takes only so many parts to an object."""
+
+    def __init__(self, store: S3Store, max_parts: int) -> None:
+        super().__init__(store.client, store.bucket)
+        object.__setattr__(self, "max_parts", max_parts)
+
+    @property
+    def rules(self) -> Rules:
+        return replace(super().rules, max_parts=self.max_parts)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from dataclasses import replace
 
 import pytest
-from landing_kit import contents, leftovers, linked, noise
+from landing_kit import FewParts, contents, leftovers, linked, noise
 from origin import Fault
 from test_zipscan import archive
 
 from airflow_provider_assets.landing import LandingOptions, land
-from airflow_provider_assets.landing.store import Rules
 from airflow_provider_assets.sansio.errors import AssetsError, IntegrityError, InvalidRequestError
 
 FILES = {
@@ -72,7 +70,7 @@ def test_every_file_lands_in_s3(s3, origin, quick, way, kind):
 
 
 def test_parts_of_a_large_entry_grow_where_the_store_allows_few(s3, origin, quick):
-    few = replace(s3, rules=Rules(min_part=5 << 20, max_parts=2, checksum=True))
+    few = FewParts(s3, 2)
     for kind in ("stored", "deflated"):
         source = linked(origin, KINDS[kind])
         land([source], few, prefix=f"{kind}/", layout="files", options=quick)

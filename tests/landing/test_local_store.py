@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_assets.landing import LocalStore
-from airflow_provider_assets.landing.store import Part
-from airflow_provider_assets.landing.store_local import LocalWriter, open_store
+from airflow_provider_assets.landing.stores.base import Part
+from airflow_provider_assets.landing.stores.local import LocalWriter, open_store
 from airflow_provider_assets.sansio.errors import (
     AuthenticationError,
     InvalidRequestError,

@@ -6,15 +6,15 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
-from airflow_provider_assets.landing.memory import Memory
-from airflow_provider_assets.landing.nowhere import Nowhere
-from airflow_provider_assets.landing.outlet import Outlet
+from airflow_provider_assets.landing.transfer.buffers import BufferPool
+from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
+from airflow_provider_assets.landing.transfer.writers import NullWriter
 from airflow_provider_assets.sansio.errors import TransferInterruptedError
 
 PART = 1000
 
 
-class Away(Nowhere):
+class Away(NullWriter):
     """A store that takes no part."""
 
     def put_part(self, part, data):
@@ -26,9 +26,9 @@ def test_a_failed_part_ends_the_object_with_the_next_one(local):
         def begin(self, key, *, label):
             return Away()
 
-    memory = Memory(10 * PART)
+    memory = BufferPool(10 * PART)
     with ThreadPoolExecutor(1) as pool:
-        outlet = Outlet(Store(local.root), "key", "label", memory, PART, False, pool)
+        outlet = ObjectWriter(Store(local.root), "key", "label", memory, PART, False, pool)
         outlet.write(bytes(PART + 1))
         wait(outlet._pending)
         with pytest.raises(TransferInterruptedError, match="away"):

@@ -6,16 +6,15 @@ import io
 import random
 import subprocess
 import zipfile
-from dataclasses import replace
 
 import pytest
-from landing_kit import contents, leftovers, noise
+from landing_kit import FewParts, contents, leftovers, noise
 from origin import Fault
 
 from airflow_provider_assets.landing import Source, land
-from airflow_provider_assets.landing.pack import ZipWriter
-from airflow_provider_assets.landing.store import Rules, Whole
-from airflow_provider_assets.landing.zipscan import ZipScanner
+from airflow_provider_assets.landing.crc import Checksum
+from airflow_provider_assets.landing.zips.scanner import ZipScanner
+from airflow_provider_assets.landing.zips.writer import ZipWriter
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
 
@@ -54,7 +53,7 @@ def sources_quoted(origin):
 
 
 def test_parts_grow_where_the_store_allows_few(s3, origin, quick):
-    few = replace(s3, rules=Rules(min_part=5 << 20, max_parts=4, checksum=True))
+    few = FewParts(s3, 4)
     made = sources_quoted(origin)
     sized = [
         Source(ArchiveFile(s.file.key, s.file.name, len(data)), s.resolve)
@@ -87,49 +86,28 @@ def test_a_missing_file_leaves_no_archive(store, origin, quick):
     assert not leftovers(store)
 
 
-class _Sink:
-    """Counts, and keeps what a reader needs of an archive that is mostly holes."""
-
-    def __init__(self) -> None:
-        self.pieces: list[bytes] = []
-        self.scanner = ZipScanner()
-
-    def write(self, view) -> None:
-        self.pieces.append(bytes(view))
-
-    def feed(self, view) -> None:
-        self.scanner.feed(view)
-
-
 def test_an_archive_of_more_than_sixteen_bits_of_entries_is_zip64(tmp_path):
-    sink = _Sink()
-    writer = ZipWriter(sink, sink)
+    pieces, scanner = [], ZipScanner()
+    writer = ZipWriter(lambda view: (pieces.append(bytes(view)), scanner.feed(view)))
     for number in range(66_000):
         writer.small(f"{number}", b"")
     writer.close()
-    sink.scanner.close()
-    with zipfile.ZipFile(io.BytesIO(b"".join(sink.pieces))) as opened:
+    scanner.close()
+    with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as opened:
         assert len(opened.namelist()) == 66_000
 
 
 def test_entries_beyond_four_gibibytes_are_zip64():
-    class Holes:
-        def write(self, view):
-            self.last = bytes(view)
-
-        def feed(self, view):
-            pass
-
-    holes, tail = Holes(), []
-    writer = ZipWriter(holes, holes)
+    tail = []
+    writer = ZipWriter(lambda view: tail.append(bytes(view)))
     record = writer.begin("huge")
     writer.position += 5 << 30  # as if five gibibytes had been fed
-    writer.end(record, Whole(5 << 30, 1))
+    writer.end(record, Checksum(5 << 30, 1))
     writer.small("after", b"x")
-    holes.write = lambda view: tail.append(bytes(view))
+    tail.clear()
     start = writer.position
     writer.close()
-    from airflow_provider_assets.landing.zipindex import parse_directory
+    from airflow_provider_assets.landing.zips.directory import parse_directory
 
     members = parse_directory(b"".join(tail), start, 2)
     assert [(m.name, m.size) for m in members] == [("huge", 5 << 30), ("after", 1)]

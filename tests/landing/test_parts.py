@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_assets.landing import wire
-from airflow_provider_assets.landing.job import Meter
-from airflow_provider_assets.landing.memory import Memory
+from airflow_provider_assets.landing import http as wire
 from airflow_provider_assets.landing.names import Names, safe
-from airflow_provider_assets.landing.tuner import Tuner
+from airflow_provider_assets.landing.progress import Meter
+from airflow_provider_assets.landing.transfer.autotune import Tuner
+from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.sansio.errors import InvalidRequestError, TransferInterruptedError
 
 
@@ -63,7 +63,7 @@ def test_connections_are_halved_when_the_source_is_busy():
 def test_a_read_is_as_large_as_the_connection_is_fast(monkeypatch, seconds, last):
     now = itertools.count(0, seconds)
     monkeypatch.setattr(wire.time, "monotonic", lambda: next(now))
-    sizes, line = [], wire.Wire()
+    sizes, line = [], wire.Connections()
     response = SimpleNamespace(readinto=lambda view: sizes.append(len(view)) or len(view))
     for _ in range(8):
         line.read(response, memoryview(bytearray(1 << 22)))
@@ -125,7 +125,7 @@ def test_long_names_keep_their_extension():
 
 
 def test_memory_makes_who_asks_for_too_much_wait():
-    memory = Memory(10)
+    memory = BufferPool(10)
     first = memory.acquire(6)
     got = threading.Event()
     thread = threading.Thread(target=lambda: (memory.acquire(6), got.set()))
@@ -137,11 +137,11 @@ def test_memory_makes_who_asks_for_too_much_wait():
 
 
 def test_a_buffer_larger_than_the_budget_is_lent_alone():
-    assert len(Memory(10).acquire(11)) == 11
+    assert len(BufferPool(10).acquire(11)) == 11
 
 
 def test_nobody_waits_for_memory_after_a_stop():
-    memory = Memory(1)
+    memory = BufferPool(1)
     memory.acquire(1)
     memory.stop()
     with pytest.raises(TransferInterruptedError):

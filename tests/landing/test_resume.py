@@ -19,7 +19,7 @@ from origin import Fault
 from test_zipscan import archive
 
 from airflow_provider_assets.landing import LandingOptions, land
-from airflow_provider_assets.landing.store_s3 import S3Writer
+from airflow_provider_assets.landing.stores.s3 import S3Writer
 from airflow_provider_assets.sansio.errors import IntegrityError, TransferInterruptedError
 
 BIG = zipped({f"image-{n:03}.png": noise(1_500_000, n) for n in range(24)})

@@ -8,7 +8,8 @@ import pytest
 from landing_kit import leftovers, noise
 
 from airflow_provider_assets.landing import AzureStore, FsspecStore, GcsStore, LocalStore, S3Store
-from airflow_provider_assets.landing.store import Part, Stored, Whole
+from airflow_provider_assets.landing.crc import Checksum
+from airflow_provider_assets.landing.stores.base import Part, Stored
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 PART = 5 << 20
@@ -22,8 +23,8 @@ def store(request):
     return request.getfixturevalue(request.param)
 
 
-def whole(data: bytes) -> Whole:
-    return Whole(len(data), zlib.crc32(data))
+def whole(data: bytes) -> Checksum:
+    return Checksum(len(data), zlib.crc32(data))
 
 
 def put(store, key: str, data: bytes, *, overwrite: bool = False) -> Stored:

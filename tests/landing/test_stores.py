@@ -15,7 +15,8 @@ from test_files import KINDS, expected, landed
 from test_resume import FACTS, broken_half_way
 
 from airflow_provider_assets.landing import FsspecStore, land
-from airflow_provider_assets.landing.store import Part, Whole
+from airflow_provider_assets.landing.crc import Checksum
+from airflow_provider_assets.landing.stores.base import Part
 from airflow_provider_assets.sansio.errors import (
     IntegrityError,
     InvalidRequestError,
@@ -94,7 +95,7 @@ def test_a_commit_of_something_else_is_refused(store):
     data = noise(6 << 20)
     writer.put_part(Part(1, 0, len(data), zlib.crc32(data)), memoryview(data))
     with pytest.raises((IntegrityError, InvalidRequestError)):
-        writer.commit(Whole(len(data) + 1, 1), overwrite=False)
+        writer.commit(Checksum(len(data) + 1, 1), overwrite=False)
     assert store.head("thing") is None
     writer.abort()
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from landing_kit import noise
 
 from airflow_provider_assets.landing.crc import combine, combine_all
-from airflow_provider_assets.landing.zipindex import read_index
-from airflow_provider_assets.landing.zipscan import ZipScanner
+from airflow_provider_assets.landing.zips.directory import read_index
+from airflow_provider_assets.landing.zips.scanner import ZipScanner
 from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
 
 

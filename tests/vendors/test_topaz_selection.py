@@ -14,6 +14,7 @@ from airflow_provider_assets.sansio.errors import (
     RateLimitedError,
     VendorUnavailableError,
 )
+from airflow_provider_assets.sansio.jobs import JobState
 from airflow_provider_assets.sansio.plan import Item
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.connection import Connection
@@ -177,6 +178,12 @@ def test_pages_that_go_round_in_circles_end_in_an_error(script, circle):
     with pytest.raises(ProtocolError, match="twice"):
         script.run(script.vendor.select({}, None), *pages)
     assert not script.expected
+
+
+def test_processes_are_asked_for_one_by_one_where_the_list_goes_round_in_circles(script):
+    pages = [(PAGE, page(cursor="x")), (f"{PAGE}&cursor=x", page(cursor="x"))]
     ids = [str(number) for number in range(9)]
-    with pytest.raises(ProtocolError, match="twice"):
-        script.run(script.vendor.poll([job_of(script, *ids)]), *pages)
+    singly = [(f"GET /status/{i}", reply(status(process_id=i))) for i in ids]
+    (job,) = script.run(script.vendor.poll([job_of(script, *ids)]), *pages, *singly)
+    assert job.state is JobState.SUCCEEDED
+    assert not script.expected

@@ -1,0 +1,115 @@
+"""``layout="files"`` from several downloads: each lands as it is, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from typing import cast
+
+from airflow_provider_assets.landing.checkpoint import Landed, load
+from airflow_provider_assets.landing.crc import Checksum
+from airflow_provider_assets.landing.describe import describe_files
+from airflow_provider_assets.landing.job import Job
+from airflow_provider_assets.landing.layouts.archive import land_one, part_size
+from airflow_provider_assets.landing.manifest import SUFFIX, Entry, Manifest
+from airflow_provider_assets.landing.names import Names
+from airflow_provider_assets.landing.options import MIB, Source
+from airflow_provider_assets.landing.stores.base import holds
+from airflow_provider_assets.sansio.jobs import fingerprint
+from airflow_provider_assets.sansio.messages import JSON
+
+_SIDE_BY_SIDE = 8  # downloads at most
+_TICK = 0.1  # seconds between looks at progress
+_SAVE_EVERY = 10.0  # seconds: what a SIGKILL may cost in files fetched again
+
+
+Result = tuple[Entry, bool]  # of one file; whether its length was announced
+
+
+def land_many(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
+    """Land every source as a file of its own, side by side. The first failure ends them all.
+
+    :raises AssetsError: files that were verified before stay, and the next attempt keeps them;
+        without a manifest they do not count.
+    """
+    few = _side_by_side(job, len(sources))
+    jobs = _jobs(job, sources, few)
+    job.meter.shared = True
+    if all(source.file.size is not None for source in sources):
+        job.meter.total = sum(source.file.size or 0 for source in sources)
+    landed = Landed(job, fingerprint([one.name for one in jobs]))
+    goes_on = [landed.again and load(job.state, one.key, label=job.label) for one in jobs]
+    fresh = [one.key for one, known in zip(jobs, goes_on, strict=True) if not known]
+    job.store.sweep([job.manifest_key, *fresh])
+    pool = ThreadPoolExecutor(few, "landing")
+    running = [
+        pool.submit(_land_or_keep, one, source, landed.done.get(str(number)))
+        for number, (one, source) in enumerate(zip(jobs, sources, strict=True))
+    ]
+    try:
+        _wait_for(running, job, landed)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        job.halt.set()
+        pool.shutdown()
+        _remember(running, landed)
+        raise
+    pool.shutdown()
+    results = [future.result() for future in running]
+    entries, known_length = [entry for entry, _ in results], all(known for _, known in results)
+    return describe_files(job, entries, known_length=known_length, zipped=False), entries
+
+
+def _wait_for(running: Sequence[Future[Result]], job: Job, landed: Landed) -> None:
+    """Until all have landed. :raises BaseException: the first failure."""
+    landed.save()
+    saved, waiting = job.options.clock(), set(running)
+    while waiting:
+        done, waiting = wait(waiting, _TICK, FIRST_EXCEPTION)
+        for future in done:
+            future.result()
+        job.meter.tell()
+        if job.options.clock() - saved >= _SAVE_EVERY:
+            saved = job.options.clock()
+            _remember(running, landed)
+
+
+def _remember(running: Sequence[Future[Result]], landed: Landed) -> None:
+    for number, future in enumerate(running):
+        if future.done() and not future.cancelled() and not future.exception():
+            entry, known_length = future.result()
+            landed.done[str(number)] = [entry.bytes, entry.crc32, known_length]
+    landed.save()
+
+
+def _side_by_side(job: Job, many: int) -> int:
+    """Downloads at a time: each holds two parts at least."""
+    room = job.options.max_memory // (2 * part_size(job))
+    return max(1, min(_SIDE_BY_SIDE, many, room))
+
+
+def _jobs(job: Job, sources: Sequence[Source], few: int) -> list[Job]:
+    """One for each file, with its share of the budgets."""
+    names = Names(frozenset({job.name + SUFFIX}))
+    options = job.options
+    if few > 1:
+        options = replace(
+            options,
+            concurrency=max(1, (options.concurrency or _SIDE_BY_SIDE) // few),
+            max_memory=max(32 * MIB, options.max_memory // few),
+        )
+    given = [names.give(source.file.name or source.file.key) for source in sources]
+    return [replace(job, name=name, options=options) for name in given]
+
+
+def _land_or_keep(job: Job, source: Source, known: JSON) -> Result:
+    """The file as it landed, now or in an earlier attempt, of which *known* is what is remembered."""
+    if isinstance(known, list):
+        size, crc, known_length = cast("tuple[int, str, bool]", known)
+        same = source.file.size in (None, size)
+        if same and holds(job.store, job.key, Checksum(size, int(crc, 16))):
+            return Entry(job.name, size, crc), known_length
+    record, _ = land_one(job, source)
+    entry = Entry(job.name, record.bytes, record.crc32, record.sha256)
+    return entry, "length" not in record.unverified

@@ -1,0 +1,161 @@
+"""``layout="archive"`` from several files: a zip packed while they arrive, the same bytes every time.
+
+Stored, in the order of the sources, dated 1980-01-01, without owner or permissions: the archive
+depends on names and contents only. A small file is written when it is complete, with its CRC-32 in
+its header; a large one streams through, with a data descriptor behind it (APPNOTE 4.3.9).
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from airflow_provider_assets.landing.describe import describe_object
+from airflow_provider_assets.landing.http import Connections
+from airflow_provider_assets.landing.job import Job
+from airflow_provider_assets.landing.layouts.archive import FIRST, part_size
+from airflow_provider_assets.landing.manifest import Entry, Manifest
+from airflow_provider_assets.landing.names import Names
+from airflow_provider_assets.landing.options import MIB, Source
+from airflow_provider_assets.landing.ownership import claimed
+from airflow_provider_assets.landing.source.download import Download, SourceChangedError
+from airflow_provider_assets.landing.transfer.buffers import BufferPool
+from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
+from airflow_provider_assets.landing.transfer.pipeline import PartScheduler, Pump
+from airflow_provider_assets.landing.transfer.workers import WorkerPool
+from airflow_provider_assets.landing.transfer.writers import NullWriter
+from airflow_provider_assets.landing.verify import StreamVerifier
+from airflow_provider_assets.landing.zips.writer import Record, ZipWriter
+from airflow_provider_assets.sansio.errors import TransferInterruptedError
+
+SMALL = 8 * MIB  # part of the format: another value would give other bytes
+_DATE = 0x21  # 1980-01-01, the first day that a zip knows
+_AHEAD = 3  # files that are fetched before their turn
+_PIECE, _PIECES = 4 * MIB, 4  # buffers of a large file
+_WORKERS = 4  # connections to one large file
+
+
+@dataclass(slots=True)
+class _Fetched:
+    """A source that was opened: its bytes if it is small, else the download to go on with."""
+
+    download: Download
+    wire: Connections
+    data: memoryview | None
+
+
+@dataclass(slots=True)
+class Packer:
+    """Fetches files ahead, side by side, and writes them in their order."""
+
+    job: Job
+    writer: ZipWriter
+    stop: threading.Event = field(default_factory=threading.Event)
+    _wires: queue.SimpleQueue[Connections] = field(default_factory=queue.SimpleQueue)
+
+    def run(self, sources: Sequence[Source]) -> list[Entry]:
+        """Pack them all.
+
+        :raises AssetsError: the archive is not complete then.
+        """
+        names = Names()
+        given = [names.give(source.file.name or source.file.key) for source in sources]
+        entries = []
+        with ThreadPoolExecutor(_AHEAD, "landing") as pool:
+            try:
+                for name, fetched in zip(given, self._ahead(pool, sources), strict=True):
+                    entries.append(self._add(name, fetched))
+                    self.job.meter.tick()
+            except SourceChangedError:
+                raise TransferInterruptedError("a download changed while it was packed") from None
+            finally:
+                self.stop.set()
+                pool.shutdown(cancel_futures=True)
+                while not self._wires.empty():
+                    self._wires.get().close()
+        self.writer.close()
+        return entries
+
+    def _ahead(self, pool: ThreadPoolExecutor, sources: Sequence[Source]) -> Iterator[_Fetched]:
+        waiting: deque[Future[_Fetched]] = deque()
+        for source in sources:
+            if len(waiting) == _AHEAD:
+                yield waiting.popleft().result()
+            waiting.append(pool.submit(self._fetch, source))
+        while waiting:
+            yield waiting.popleft().result()
+
+    def _fetch(self, source: Source) -> _Fetched:
+        try:
+            wire = self._wires.get_nowait()
+        except queue.Empty:
+            wire = Connections(timeout=self.job.options.stall_seconds)
+        download = Download(source, self.job.options, self.stop, on_bytes=self.job.meter.add)
+        download.open(wire, FIRST)
+        if download.total is None or download.total > SMALL:
+            return _Fetched(download, wire, None)
+        data = memoryview(bytearray(download.total))
+        if download.ranged:
+            download.read(wire, 0, data)
+        elif download.read_stream(data) == len(data):
+            download.read_stream(memoryview(bytearray(1)))  # nothing may follow
+        return _Fetched(download, wire, data)
+
+    def _add(self, name: str, fetched: _Fetched) -> Entry:
+        if fetched.data is not None:
+            self._wires.put(fetched.wire)
+            return _entry(self.writer.small(name, fetched.data))
+        record = self.writer.begin(name)
+        ranged = fetched.download.ranged
+        board = PartScheduler(
+            fetched.download.total, _PIECE, FIRST if ranged else _PIECE, _PIECE, _PIECES,
+            self.writer, sliced=ranged, window=_PIECES,
+        )  # fmt: skip
+        pump = Pump(fetched.download, board, NullWriter())
+        crew = WorkerPool(
+            pump.step,
+            self.stop,
+            halt=board.stop,
+            timeout=self.job.options.stall_seconds,
+            resized=board.resize,
+        )
+        crew.run(fetched.wire, self.job.options.concurrency or _WORKERS, self.job.meter.tick)
+        return _entry(self.writer.end(record, pump.whole()))
+
+
+def _entry(record: Record) -> Entry:
+    return Entry(record.name.decode(), record.size, f"{record.crc:08x}")
+
+
+def land_packed(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
+    """Land *sources* as one zip under ``job.key``.
+
+    :raises AssetsError: nothing is visible then, and nothing is left behind.
+    """
+    if all(source.file.size is not None for source in sources):
+        job.meter.total = sum(source.file.size or 0 for source in sources)
+    size = part_size(job, job.meter.total)
+    audit = StreamVerifier(job.key, hash_it=job.options.sha256 is not False, look_inside=job.verify)
+    memory = BufferPool(max(3 * size, job.options.max_memory // 5))
+    with ThreadPoolExecutor(_WORKERS, "landing-upload") as pool:
+        outlet = ObjectWriter(job.store, job.key, job.label, memory, size, job.overwrite, pool)
+
+        def verified(view: memoryview) -> None:
+            audit.feed(view)
+            outlet.write(view)
+
+        try:
+            entries = Packer(job, ZipWriter(verified)).run(sources)
+            audit.close()
+            with claimed(job) as outlet.overwrite:
+                whole = outlet.finish()
+                outlet.settle()
+        except BaseException:
+            outlet.abort()
+            raise
+    stored = job.store.head(job.key)
+    return describe_object(job, audit, whole, stored=stored, entries=len(entries)), entries

@@ -1,0 +1,164 @@
+"""``layout="files"``: the files inside one zip."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from airflow_provider_assets.landing.checkpoint import stored_files
+from airflow_provider_assets.landing.describe import describe_files
+from airflow_provider_assets.landing.http import Connections
+from airflow_provider_assets.landing.job import Job
+from airflow_provider_assets.landing.layouts.archive import FIRST, part_size
+from airflow_provider_assets.landing.layouts.files import land_many
+from airflow_provider_assets.landing.layouts.unzip_ranged import WINDOW, Reader, Unpacker
+from airflow_provider_assets.landing.layouts.unzip_stream import StreamUnpacker
+from airflow_provider_assets.landing.manifest import Entry, Manifest
+from airflow_provider_assets.landing.options import MIB, Source
+from airflow_provider_assets.landing.source.download import Download, SourceChangedError
+from airflow_provider_assets.landing.stores.base import Store
+from airflow_provider_assets.landing.transfer.autotune import Tuner
+from airflow_provider_assets.landing.transfer.buffers import BufferPool
+from airflow_provider_assets.landing.transfer.workers import WorkerPool
+from airflow_provider_assets.landing.zips.directory import Extent, Read, read_index
+from airflow_provider_assets.landing.zips.scanner import ZipScanner
+from airflow_provider_assets.sansio.errors import IntegrityError, TransferInterruptedError
+
+_SIDE_BY_SIDE = 8  # uploads
+_DIRECTORY = 64 * MIB  # of central directory; an archive with more is read in one pass
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReader:
+    """An archive that is in the store already."""
+
+    store: Store
+    key: str
+    busy: int = 0
+
+    def read(self, wire: Connections, offset: int, view: memoryview) -> None:
+        """Fill *view* from *offset* on."""
+        self.store.read(self.key, offset, view)
+
+    def stream(self, total: int) -> Callable[[memoryview], int]:
+        """What reads it from its start to its end, as a stream would be."""
+        at = 0
+
+        def read(view: memoryview) -> int:
+            nonlocal at
+            size = min(len(view), total - at)
+            self.store.read(self.key, at, view[:size])
+            at += size
+            return size
+
+        return read
+
+
+def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
+    """Land the files inside the zip that *source* brings; any other file lands as it is.
+
+    :raises AssetsError: files that were verified before stay; without a manifest they do not count.
+    """
+    stop = threading.Event()
+    download = Download(source, job.options, stop, on_bytes=job.meter.add)
+    wire, other = (Connections(timeout=job.options.stall_seconds) for _ in range(2))
+    try:
+        download.open(wire, FIRST)
+        job.meter.begin(download.total)
+        if not download.ranged or download.total is None:
+            entries, is_zip = _unpack_stream(job, download.read_stream, stop)
+            known = download.total is not None
+            return describe_files(job, entries, known_length=known, zipped=is_zip), entries
+        extents = _index(job, partial(download.read, other), download.total)
+        if extents is not None:
+            there = stored_files(job, f"{download.validator} {download.total}")
+            entries = _unpack_ranged(job, download, extents, stop, wire, there=there)
+            return describe_files(job, entries), entries
+    except SourceChangedError:
+        raise TransferInterruptedError("the download changed while it was unpacked") from None
+    finally:
+        wire.close()
+        other.close()
+    if job.name.lower().endswith(".zip") or source.file.name.lower().endswith(".zip"):
+        raise IntegrityError(f"{source.file.name or job.name} is no zip archive")
+    job.meter.begin(download.total)
+    return land_many(job, [source])
+
+
+def land_staged(job: Job, key: str, total: int) -> tuple[Manifest, list[Entry]]:
+    """Land the files inside the zip that is in the store already, under *key*; any other as it is.
+
+    :raises IntegrityError: if it is a damaged zip.
+    """
+    reader, wire, stop = StoredReader(job.store, key), Connections(), threading.Event()
+    extents = _index(job, partial(reader.read, wire), total)
+    if extents is None:
+        entries, is_zip = _unpack_stream(job, reader.stream(total), stop)
+        return describe_files(job, entries, zipped=is_zip), entries
+    there = stored_files(job, f"{key} {total}")
+    entries = _unpack_ranged(job, reader, extents, stop, wire, there=there)
+    return describe_files(job, entries), entries
+
+
+def _index(job: Job, read: Read, total: int) -> list[Extent] | None:
+    return read_index(read, total, most=_DIRECTORY, max_entries=job.options.max_entries)
+
+
+def _unpack_ranged(
+    job: Job,
+    reader: Reader,
+    extents: list[Extent],
+    stop: threading.Event,
+    wire: Connections,
+    *,
+    there: Mapping[str, int],
+) -> list[Entry]:
+    memory = BufferPool(job.options.max_memory // 2)
+    unpacker = Unpacker(job, reader, extents, memory, there)
+    crew = WorkerPool(
+        unpacker.step,
+        stop,
+        halt=unpacker.halt,
+        timeout=job.options.stall_seconds,
+        tuner=None if job.options.concurrency else _tuner(job, memory),
+        busy=lambda: reader.busy,
+    )
+    try:
+        crew.run(wire, job.options.concurrency or _SIDE_BY_SIDE, job.meter.tick)
+    finally:
+        unpacker.abort()
+    return unpacker.entries
+
+
+def _tuner(job: Job, memory: BufferPool) -> Tuner:
+    # Bytes come in windows here, and every window costs several puts: a short look shows chance.
+    most = min(job.options.max_concurrency, max(1, memory.budget // WINDOW))
+    return Tuner(most, workers=_SIDE_BY_SIDE, window=0.4)
+
+
+def _unpack_stream(
+    job: Job, read: Callable[[memoryview], int], stop: threading.Event
+) -> tuple[list[Entry], bool]:
+    """What landed, and whether it was in a zip."""
+    memory = BufferPool(job.options.max_memory // 2)
+    buffer = memoryview(bytearray(MIB))
+    with ThreadPoolExecutor(_SIDE_BY_SIDE, "landing") as pool:
+        unpacker = StreamUnpacker(job, memory, part_size(job), pool)
+        try:
+            count = read(buffer)
+            scanner = unpacker.scanner_for(buffer[:count])
+            while count:
+                scanner.feed(buffer[:count])
+                job.meter.tick()
+                count = read(buffer)
+            scanner.close()
+            unpacker.close()
+        except BaseException:
+            stop.set()
+            memory.stop()
+            unpacker.abort()
+            raise
+    return unpacker.entries, isinstance(scanner, ZipScanner)

@@ -1,0 +1,256 @@
+"""Lands the files inside a zip of which any part can be read: side by side, nothing on disk.
+
+Small neighbours come together in one window; a large stored entry comes in parts, like a file of its
+own; a large compressed one goes through one worker, piece by piece.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from airflow_provider_assets.landing.checkpoint import verified_keys
+from airflow_provider_assets.landing.crc import Checksum, combine_all, crc32
+from airflow_provider_assets.landing.http import Connections
+from airflow_provider_assets.landing.job import Job
+from airflow_provider_assets.landing.layouts.archive import part_size
+from airflow_provider_assets.landing.manifest import SUFFIX, Entry
+from airflow_provider_assets.landing.names import Names
+from airflow_provider_assets.landing.options import MIB
+from airflow_provider_assets.landing.stores.base import Part, PartWriter, best_effort
+from airflow_provider_assets.landing.transfer.buffers import BufferPool
+from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
+from airflow_provider_assets.landing.zips.directory import HEADER, Extent, payload
+from airflow_provider_assets.landing.zips.format import STORED, Member
+from airflow_provider_assets.landing.zips.inflate import (
+    check,
+    check_limits,
+    engine,
+    inflate,
+    unpack,
+)
+from airflow_provider_assets.sansio.errors import IntegrityError
+
+WINDOW = 4 * MIB
+_PIECE = MIB
+
+
+class Reader(Protocol):
+    """Random access to the archive."""
+
+    @property
+    def busy(self) -> int:
+        """How often the source refused for load."""
+
+    def read(self, wire: Connections, offset: int, view: memoryview) -> None:
+        """Fill *view* from *offset* on; from many threads."""
+
+
+@dataclass(slots=True)
+class Large:
+    """A large stored entry on its way, in parts."""
+
+    extent: Extent
+    key: str
+    part_size: int
+    parts: list[Part] = field(default_factory=list)
+    data: int = -1
+    writer: PartWriter | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One piece of work: a window of small entries, a part of a large one, or a compressed one."""
+
+    extents: Sequence[Extent]
+    large: Large | None = None
+    part: int = 0
+    parts: int = 0
+
+
+@dataclass(slots=True)
+class Unpacker:
+    """The work, and what has landed so far.
+
+    :param extents: the entries, in the order in which they stand in the archive.
+    :param there: key -> bytes of what may have landed in an earlier attempt.
+    """
+
+    job: Job
+    reader: Reader
+    extents: Sequence[Extent]
+    memory: BufferPool
+    there: Mapping[str, int] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    _tasks: Iterator[Task] | None = None
+    _keys: dict[int, str] = field(default_factory=dict)
+    _open: list[Large] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        """Check the limits before anything is written."""
+        check_limits([extent.member for extent in self.extents], self.job)
+        names = Names(frozenset({self.job.name + SUFFIX}))
+        for extent in self.extents:
+            if not extent.member.is_folder:
+                given = names.give(extent.member.name)
+                self._keys[extent.member.offset] = self.job.prefix + given
+        self._keep_what_landed()
+        self.job.store.sweep(self._keys.values())
+        self._tasks = self._plan()
+
+    def step(self, number: int, wire: Connections) -> bool:  # any worker does any task
+        """Do one task; false when there is none left."""
+        with self._lock:
+            task = next(self._tasks, None) if self._tasks else None
+        if task is None:
+            return False
+        if task.large:
+            self._part(wire, task, task.large)
+        elif self._is_large(task.extents[0]):
+            self._inflate_large(wire, task.extents[0])
+        else:
+            self._window(wire, task.extents)
+        return True
+
+    def halt(self) -> None:
+        """Nothing is handed out any more."""
+        with self._lock:
+            self._tasks = None
+        self.memory.stop()
+
+    def abort(self) -> None:
+        """Remove what is neither published nor wanted any more."""
+        for large in self._open:
+            if large.writer:
+                best_effort(large.writer.abort)
+
+    def _keep_what_landed(self) -> None:
+        members = {self._keys.get(e.member.offset, ""): e.member for e in self.extents}
+        wanted = {
+            key: Checksum(member.size, member.crc)
+            for key, member in members.items()
+            if self.there.get(key) == member.size
+        }
+        kept = verified_keys(self.job.store, wanted) if wanted else set()
+        for key in kept:
+            self._landed(key, wanted[key])
+        self.extents = [e for e in self.extents if self._keys.get(e.member.offset) not in kept]
+
+    # -- planning -----------------------------------------------------------------------------
+
+    def _plan(self) -> Iterator[Task]:
+        window: list[Extent] = []
+        for extent in self.extents:
+            large = self._is_large(extent)
+            if window and (large or extent.end - window[0].member.offset > WINDOW):
+                yield Task(tuple(window))
+                window = []
+            if not large:
+                window.append(extent)
+            elif extent.member.method == STORED and not self.job.store.rules.in_order:
+                yield from self._parts(extent)
+            else:
+                yield Task((extent,))
+        if window:
+            yield Task(tuple(window))
+
+    def _parts(self, extent: Extent) -> Iterator[Task]:
+        size = part_size(self.job, extent.member.size)
+        large = Large(extent, self._keys[extent.member.offset], size)
+        self._open.append(large)
+        count = -(-extent.member.size // size)
+        for part in range(count):
+            yield Task((extent,), large, part, count)
+
+    def _is_large(self, extent: Extent) -> bool:
+        return max(extent.size, extent.member.size) > WINDOW
+
+    def _landed(self, key: str, whole: Checksum) -> None:
+        name = key[len(self.job.prefix) :]
+        with self._lock:
+            self.entries.append(Entry(name, whole.size, f"{whole.crc32:08x}"))
+
+    # -- work ---------------------------------------------------------------------------------
+
+    def _window(self, wire: Connections, extents: Sequence[Extent]) -> None:
+        begin = extents[0].member.offset
+        size = extents[-1].end - begin
+        with self.memory.lent(max(size, WINDOW)) as buffer:
+            block = memoryview(buffer)[:size]
+            self.reader.read(wire, begin, block)
+            for extent in extents:
+                if not extent.member.is_folder:
+                    self._small(extent.member, block[extent.member.offset - begin :])
+
+    def _small(self, member: Member, block: memoryview) -> None:
+        at = payload(block, member)
+        packed = block[at : at + member.packed]
+        data = packed if member.method == STORED else inflate(member, packed)
+        whole = Checksum(len(data), crc32(data, 0))
+        check(member, whole)
+        key = self._keys[member.offset]
+        self.job.store.put(key, data, crc32=whole.crc32, overwrite=self.job.overwrite)
+        self._landed(key, whole)
+
+    def _part(self, wire: Connections, task: Task, large: Large) -> None:
+        member = large.extent.member
+        with large.lock:
+            if large.writer is None:
+                large.data = self._find_data(wire, large.extent)
+                large.writer = self.job.store.begin(large.key, label=self.job.label)
+        writer, offset = large.writer, task.part * large.part_size
+        with self.memory.lent(large.part_size) as buffer:
+            view = memoryview(buffer)[: min(large.part_size, member.size - offset)]
+            self.reader.read(wire, large.data + offset, view)
+            part = Part(task.part + 1, offset, len(view), crc32(view, 0))
+            writer.put_part(part, view)
+        with large.lock:
+            large.parts.append(part)
+            if len(large.parts) < task.parts:
+                return
+        large.parts.sort(key=lambda part: part.number)
+        crc = combine_all((part.crc32, part.size) for part in large.parts)
+        whole = Checksum(sum(part.size for part in large.parts), crc)
+        check(member, whole)
+        writer.commit(whole, overwrite=self.job.overwrite)
+        large.writer = None
+        best_effort(writer.abort)
+        self._landed(large.key, whole)
+
+    def _inflate_large(self, wire: Connections, extent: Extent) -> None:
+        member = extent.member
+        key, at = self._keys[member.offset], self._find_data(wire, extent)
+        job, size = self.job, part_size(self.job, member.size)
+        outlet = ObjectWriter(job.store, key, job.label, self.memory, size, job.overwrite)
+        try:
+            outlet.write_all(self._inflated(wire, member, at))
+            check(member, outlet.whole())
+            whole = outlet.finish()
+        except BaseException:
+            outlet.abort()
+            raise
+        self._landed(key, whole)
+
+    def _inflated(self, wire: Connections, member: Member, at: int) -> Iterator[bytes]:
+        inflater, left = engine(member), member.packed
+        stored = member.method == STORED
+        buffer = bytearray(_PIECE)
+        while left and (stored or not inflater.eof):
+            view = memoryview(buffer)[: min(_PIECE, left)]
+            self.reader.read(wire, at, view)
+            at, left = at + len(view), left - len(view)
+            yield from (bytes(view),) if stored else unpack(inflater, view, member)
+        if left or not (stored or inflater.eof):
+            raise IntegrityError(
+                f"{member.name!r} is damaged: its data does not end where it should"
+            )
+
+    def _find_data(self, wire: Connections, extent: Extent) -> int:
+        member = extent.member
+        head = memoryview(bytearray(HEADER + len(member.raw)))
+        self.reader.read(wire, member.offset, head)
+        return member.offset + payload(head, member)

@@ -1,0 +1,129 @@
+"""Lands the files inside a zip that can only be read once, from its start to its end."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from airflow_provider_assets.landing.job import Job
+from airflow_provider_assets.landing.manifest import SUFFIX, Entry
+from airflow_provider_assets.landing.names import Names
+from airflow_provider_assets.landing.transfer.buffers import BufferPool
+from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
+from airflow_provider_assets.landing.verify import ZIP_MAGICS
+from airflow_provider_assets.landing.zips.format import Member
+from airflow_provider_assets.landing.zips.scanner import ZipScanner
+from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
+
+
+class Scanner(Protocol):
+    """Takes a stream in pieces."""
+
+    def feed(self, data: memoryview) -> None:
+        """The next bytes."""
+
+    def close(self) -> None:
+        """No more bytes follow."""
+
+
+@dataclass(slots=True)
+class StreamUnpacker:
+    """What a :class:`~.zipscan.ZipScanner` hands its entries to; uploads run in *pool*."""
+
+    job: Job
+    memory: BufferPool
+    part_size: int
+    pool: Executor
+    entries: list[Entry] = field(default_factory=list)
+    _names: Names = field(default_factory=Names)
+    _outlet: ObjectWriter | None = None
+    _under_way: list[ObjectWriter] = field(default_factory=list)
+    _total: int = 0
+
+    def __post_init__(self) -> None:
+        """The manifest's name is taken."""
+        self._names = Names(frozenset({self.job.name + SUFFIX}))
+
+    def scanner_for(self, first: memoryview) -> Scanner:
+        """Who reads a stream that begins with *first*: of a zip its entries, else itself as a file."""
+        if bytes(first[:4]) in ZIP_MAGICS:
+            options = self.job.options
+            return ZipScanner(self, max_entries=options.max_entries, max_ratio=options.max_ratio)
+        if self.job.name.lower().endswith(".zip"):
+            raise IntegrityError(
+                f"{self.job.name} is no zip archive: it starts with {bytes(first[:4])!r}"
+            )
+        return _Plain(self)
+
+    def start(self, name: str) -> None:
+        """An entry begins."""
+        self._settle(wait=False)
+        self._outlet = None
+        if not name.endswith("/"):
+            key = self.job.prefix + self._names.give(name)
+            self._outlet = ObjectWriter(
+                self.job.store, key, self.job.label, self.memory, self.part_size,
+                self.job.overwrite, self.pool,
+            )  # fmt: skip
+
+    def data(self, piece: memoryview | bytes) -> None:
+        """More of it."""
+        self._total += len(piece)
+        if self._total > self.job.options.max_unpacked:
+            raise InvalidRequestError(
+                f"the archive unpacks to more than {self.job.options.max_unpacked} bytes"
+            )
+        if self._outlet:
+            self._outlet.write(piece)
+
+    def end(self, member: Member | None) -> None:
+        """It is whole and verified: publish it."""
+        outlet, self._outlet = self._outlet, None
+        if outlet is None:
+            return
+        self._under_way.append(outlet)
+        whole = outlet.finish()
+        name = outlet.key[len(self.job.prefix) :]
+        self.entries.append(Entry(name, whole.size, f"{whole.crc32:08x}"))
+
+    def close(self) -> None:
+        """:raises AssetsError: if any file could not be published."""
+        self._settle(wait=True)
+        # Only now are all names known; what is swept is what an earlier attempt left.
+        self.job.store.sweep([self.job.prefix + entry.name for entry in self.entries])
+
+    def abort(self) -> None:
+        """Forget what is not published."""
+        for outlet in [*self._under_way, *([self._outlet] if self._outlet else [])]:
+            outlet.abort()
+
+    def _settle(self, *, wait: bool) -> None:
+        left = []
+        for outlet in self._under_way:
+            if wait or outlet.is_settled:
+                outlet.settle()
+            else:
+                left.append(outlet)
+        self._under_way = left
+
+
+@dataclass(slots=True)
+class _Plain:
+    """A stream that is no archive: one file."""
+
+    unpacker: StreamUnpacker
+    _begun: bool = False
+
+    def feed(self, data: memoryview) -> None:
+        self._begin()
+        self.unpacker.data(data)
+
+    def close(self) -> None:
+        self._begin()
+        self.unpacker.end(None)
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self.unpacker.start(self.unpacker.job.name)

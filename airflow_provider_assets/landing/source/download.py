@@ -1,0 +1,299 @@
+"""The reader of one download: ranged, resumed at the failed byte, resolved anew when its link dies.
+
+The first request asks for the range of the first part and *is* the transfer of that part: there is
+no HEAD and no probe. A server that ignores Range is read as one stream. A single-use link is opened once,
+without Range, and never again, whatever happens.
+"""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from airflow_provider_assets.landing.http import Connections
+from airflow_provider_assets.landing.options import LandingOptions, Source
+from airflow_provider_assets.landing.source.request import LinkResolver, RangeRequester
+from airflow_provider_assets.landing.source.responses import (
+    BrokenError,
+    check_encoding,
+    content_range,
+    headers_for,
+    is_empty,
+    judged,
+    refusal,
+    used_up,
+    validator,
+    why,
+)
+from airflow_provider_assets.sansio.errors import (
+    IntegrityError,
+    TransferInterruptedError,
+)
+from airflow_provider_assets.sansio.jobs import Link
+
+
+class SourceChangedError(Exception):
+    """The file behind the link is not the one that the landing began with."""
+
+
+@dataclass(slots=True)
+class _Opened:
+    """A response under way: its place in the file, and its bytes (ranged) or those read (stream)."""
+
+    response: http.client.HTTPResponse
+    wire: Connections
+    url: str
+    bytes: int
+    start: int = 0
+
+
+@dataclass(slots=True)
+class Download:
+    """One file's bytes.
+
+    :param stop: set when the landing gives up; every wait ends.
+    :param on_bytes: told the number of bytes as they arrive, from many threads.
+    :ivar total: bytes of the file, None while (or where) unknown.
+    :ivar ranged: whether any part can be asked for; known after :meth:`open`.
+    """
+
+    source: Source
+    options: LandingOptions
+    stop: threading.Event
+    on_bytes: Callable[[int], None] = lambda _: None
+    total: int | None = None
+    ranged: bool = False
+    single_use: bool = False
+    validator: str = ""
+    _first: _Opened | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _asker: RangeRequester = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing is resolved yet."""
+        self._asker = RangeRequester(LinkResolver(self.source.resolve, self.options.now))
+
+    @property
+    def busy(self) -> int:
+        """How often the host refused for load."""
+        return self._asker.busy
+
+    def open(self, wire: Connections, first: int, *, at: int = 0) -> None:
+        """Send the first request, for *first* bytes from *at* on, and learn what the server can do.
+
+        :raises TransferInterruptedError: if the host cannot be reached or keeps failing.
+        :raises AuthenticationError, ArchiveExpiredError: if fresh links are refused as well.
+        """
+        link = self._asker.links.current()[0]
+        self.single_use = link.single_use
+        if link.single_use:
+            self._open_once(wire, link)
+            return
+        if link.head_url and self.source.file.size is None:
+            self.total = self._length_by_head(wire, link.head_url)
+        self._patiently(lambda: self._open_ranged(wire, at, first))
+
+    def read(self, wire: Connections, offset: int, view: memoryview) -> None:
+        """Fill *view* with the bytes from *offset* on. Thread-safe where ``ranged``.
+
+        :raises SourceChangedError: if the file is another one by now.
+        :raises AssetsError: as :meth:`open` does.
+        """
+        got = 0
+
+        def more() -> None:
+            nonlocal got
+            while got < len(view):
+                response, url, size = self._respond(wire, offset + got, len(view) - got)
+                end = got + size
+                try:
+                    while got < end:
+                        got += self._some(wire, response, view[got:end])
+                finally:
+                    if got < end or not used_up(response):
+                        wire.drop(url)
+
+        self._patiently(more, progress=lambda: got)
+
+    def read_stream(self, view: memoryview) -> int:
+        """Fill *view* with the next bytes of the single stream; fewer only at its end.
+
+        :raises TransferInterruptedError: if it breaks or ends early: a stream cannot be continued.
+        :raises IntegrityError: if it is longer than announced.
+        """
+        stream = self._first
+        if not stream:
+            return 0
+        filled = 0
+        try:
+            while filled < len(view):
+                count = self._some(stream.wire, stream.response, view[filled:], end_ok=True)
+                if not count:
+                    break
+                filled += count
+            self._check_end(stream, stream.bytes + filled)
+        except BrokenError as error:
+            stream.wire.drop(stream.url)
+            raise TransferInterruptedError(
+                f"the download broke after {stream.bytes + filled} bytes: {error}", code="mid_body"
+            ) from error
+        stream.bytes += filled
+        if filled < len(view) and self.total is not None and stream.bytes < self.total:
+            raise TransferInterruptedError(
+                f"the download ended after {stream.bytes} of {self.total} bytes", code="mid_body"
+            )
+        return filled
+
+    def _check_end(self, stream: _Opened, reached: int) -> None:
+        # Where the response has no length of its own, more than was announced may follow.
+        more = reached == self.total and stream.response.length is None
+        if more and self._some(stream.wire, stream.response, memoryview(bytearray(1)), end_ok=True):
+            reached += 1
+        if self.total is not None and reached > self.total:
+            raise IntegrityError(
+                f"the download has more than the {self.total} bytes that were announced"
+            )
+
+    def _open_once(self, wire: Connections, link: Link) -> None:
+        try:
+            response = wire.request("GET", link.url, headers=headers_for(link), fresh=True)
+        except (OSError, http.client.HTTPException) as error:
+            raise TransferInterruptedError(
+                f"the single-use download failed before any response: {why(error)}",
+                code="before_headers",
+            ) from error
+        if response.status != http.client.OK:
+            raise judged(response, link, "single-use download")
+        check_encoding(response)
+        self._take_stream(response, wire, link.url)
+
+    def _open_ranged(self, wire: Connections, at: int, first: int) -> None:
+        response, url = self._get(wire, at, first)
+        if response.status == http.client.PARTIAL_CONTENT:
+            start, end, total = content_range(response)
+            if total is None:
+                raise TransferInterruptedError("the server gives ranges without a total length")
+            self._expect(total)
+            self.ranged = True
+            self.validator = validator(response)
+            self._first = _Opened(response, wire, url, end - start + 1, start)
+        elif response.status == http.client.OK:
+            self._take_stream(response, wire, url)
+        elif is_empty(response, self._announced):
+            wire.drop(url)
+            self._expect(0)
+            self.ranged = True
+        elif at:
+            wire.drop(url)
+            raise SourceChangedError  # it is shorter than what came of it before
+        else:
+            wire.drop(url)
+            response, url = self._asker.get(wire, {})
+            if response.status != http.client.OK:
+                raise refusal(response.status, "download")
+            self._take_stream(response, wire, url)
+
+    def _take_stream(self, response: http.client.HTTPResponse, wire: Connections, url: str) -> None:
+        if response.length is not None:
+            self._expect(response.length)
+        elif self.source.file.size is not None:
+            self.total = self.source.file.size
+        self._first = _Opened(response, wire, url, 0)
+
+    @property
+    def _announced(self) -> int | None:
+        return self.source.file.size if self.source.file.size is not None else self.total
+
+    def _expect(self, total: int) -> None:
+        announced = self._announced
+        if announced is not None and announced != total:
+            raise IntegrityError(
+                f"the download has {total} bytes, the vendor announced {announced}"
+            )
+        self.total = total
+
+    def _respond(
+        self, wire: Connections, offset: int, size: int
+    ) -> tuple[http.client.HTTPResponse, str, int]:
+        """A response with bytes from *offset* on: itself, where it came from, how many it has."""
+        first = self._pop_first(wire)
+        if first and offset == first.start and first.bytes <= size:
+            return first.response, first.url, first.bytes
+        if first:
+            wire.drop(first.url)
+        response, url = self._get(wire, offset, size)
+        if response.status != http.client.PARTIAL_CONTENT:
+            wire.drop(url)
+            raise SourceChangedError
+        start, end, total = content_range(response)
+        if total != self.total or validator(response) != self.validator:
+            wire.drop(url)
+            raise SourceChangedError
+        if start != offset or not start <= end < offset + size:
+            wire.drop(url)
+            raise BrokenError(f"asked for bytes {offset}-{offset + size - 1}, got {start}-{end}")
+        return response, url, end - start + 1
+
+    def _pop_first(self, wire: Connections) -> _Opened | None:
+        with self._lock:
+            if self._first is None or self._first.wire is not wire:
+                return None
+            first, self._first = self._first, None
+            return first
+
+    def _get(
+        self, wire: Connections, offset: int, size: int
+    ) -> tuple[http.client.HTTPResponse, str]:
+        span = {"Range": f"bytes={offset}-{offset + size - 1}"}
+        if self.validator and not self.validator.startswith("W/"):
+            span["If-Range"] = self.validator
+        return self._asker.get(wire, span)
+
+    def _length_by_head(self, wire: Connections, url: str) -> int | None:
+        try:
+            response = wire.request("HEAD", url, headers={"Accept-Encoding": "identity"})
+            response.read()
+        except (OSError, http.client.HTTPException):
+            return None  # it only would have told the length earlier
+        length = response.headers.get("Content-Length", "")
+        return int(length) if response.status == http.client.OK and length.isdigit() else None
+
+    def _some(
+        self,
+        wire: Connections,
+        response: http.client.HTTPResponse,
+        view: memoryview,
+        *,
+        end_ok: bool = False,
+    ) -> int:
+        if self.stop.is_set():
+            raise BrokenError("the landing was stopped")
+        try:
+            count = wire.read(response, view)
+        except (OSError, http.client.HTTPException) as error:
+            raise BrokenError(why(error)) from error
+        if not count and not end_ok:
+            raise BrokenError("the connection was closed early")
+        self.on_bytes(count)
+        return count
+
+    def _patiently(
+        self, action: Callable[[], None], progress: Callable[[], int] = lambda: 0
+    ) -> None:
+        failures = reached = 0
+        while True:
+            try:
+                return action()
+            except BrokenError as error:
+                now_at = progress()
+                failures = 1 if now_at > reached else failures + 1
+                reached = now_at
+                pause = min(30.0, 0.25 * 2**failures) * (0.5 + self.options.jitter() / 2)
+                stopped = self.stop.is_set() or failures >= self.options.attempts
+                if stopped or self.stop.wait(max(pause, error.wait)):
+                    raise TransferInterruptedError(
+                        f"the download of {self.source.file.name or 'a file'} keeps failing "
+                        f"({failures} times in a row): {error}"
+                    ) from error

@@ -1,0 +1,245 @@
+"""Azure Blob Storage: blocks side by side, published by Put Block List.
+
+Every block travels with its MD5, which the service compares (Put Block, ``Content-MD5``), and has its
+number and our CRC-32 in its id: the list of blocks that is committed is the list of checksums.
+Uncommitted blocks are invisible; nothing can delete them, and the service drops them after a week
+(Put Block List, "Remarks").
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from airflow_provider_assets.landing.crc import Checksum
+from airflow_provider_assets.landing.stores.base import Held, Part, Rules, Stored
+from airflow_provider_assets.landing.stores.local import taken
+from airflow_provider_assets.sansio.errors import (
+    AssetsError,
+    AuthenticationError,
+    IntegrityError,
+    InvalidRequestError,
+    TransferInterruptedError,
+)
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobClient, ContainerClient
+
+T = TypeVar("T")
+# "Scalability and performance targets for Blob storage": 50,000 blocks of up to 4,000 MiB.
+_RULES = Rules(max_parts=50_000, checksum=True)
+_TAKEN = frozenset({"BlobAlreadyExists", "ConditionNotMet", "UnauthorizedBlobOverwrite"})
+
+
+def _call(what: str, action: Callable[[], T]) -> T:
+    from azure.core import exceptions
+
+    try:
+        return action()
+    except exceptions.HttpResponseError as error:
+        raise _translate(what, error) from error
+    except (exceptions.AzureError, OSError) as error:
+        raise TransferInterruptedError(f"{what}: {type(error).__name__}") from error
+
+
+def _translate(what: str, error: object) -> AssetsError:
+    code = str(
+        getattr(getattr(error, "error_code", ""), "value", getattr(error, "error_code", "")) or ""
+    )
+    status = int(getattr(error, "status_code", None) or 0)
+    text = f"{what}: {code or 'HTTP ' + str(status)}"
+    if status in (401, 403):
+        return AuthenticationError(text, code=code, status=status)
+    if code in ("Md5Mismatch", "Crc64Mismatch"):
+        return IntegrityError(text, code=code, status=status)
+    if status in (0, 408, 429) or status >= 500:
+        return TransferInterruptedError(text, code=code, status=status)
+    return InvalidRequestError(text, code=code, status=status)
+
+
+@dataclass(frozen=True, slots=True)
+class AzureStore:
+    """A container.
+
+    :param container: an ``azure.storage.blob.ContainerClient`` with its own credentials.
+    """
+
+    container: ContainerClient = field(repr=False)
+    rules: Rules = field(default=_RULES, repr=False)
+
+    def uri(self, key: str) -> str:
+        """``abfs://container/key``."""
+        return f"abfs://{self.container.container_name}/{key}"
+
+    def head(self, key: str) -> Stored | None:
+        """Length, and the CRC-32 that was committed with the blob."""
+        try:
+            found = _call(f"cannot look at {self.uri(key)}", self._blob(key).get_blob_properties)
+        except InvalidRequestError as error:
+            if error.status == 404:
+                return None
+            raise
+        crc = (found.metadata or {}).get("crc32")
+        return Stored(int(found.size), int(crc, 16) if crc else None)
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """List Blobs."""
+        listed = self.container.list_blobs(name_starts_with=prefix)
+        found = _call(f"cannot list {self.uri(prefix)}", lambda: list(listed))
+        return {blob.name: int(blob.size) for blob in found}
+
+    def get(self, key: str) -> bytes | None:
+        """The blob's bytes."""
+        try:
+            blob = self._blob(key)
+            return _call(f"cannot read {self.uri(key)}", lambda: blob.download_blob().readall())
+        except InvalidRequestError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def read(self, key: str, offset: int, view: memoryview) -> None:
+        """Get Blob with a range."""
+        what, blob = f"cannot read {self.uri(key)}", self._blob(key)
+        data = _call(what, lambda: blob.download_blob(offset=offset, length=len(view)).readall())
+        if len(data) != len(view):
+            raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes came")
+        view[:] = data
+
+    def put(self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool) -> Stored:
+        """Put Blob; the service checks the MD5."""
+        whole = Checksum(len(data), crc32)
+        blob, content = self._blob(key), bytes(data)
+        try:
+            _call(
+                f"cannot write {self.uri(key)}",
+                lambda: blob.upload_blob(
+                    content,
+                    overwrite=overwrite,
+                    validate_content=True,
+                    metadata={"crc32": f"{crc32:08x}"},
+                ),
+            )
+        except AssetsError as error:
+            return self.settle(key, error, whole)
+        return Stored(whole.size, crc32)
+
+    def begin(self, key: str, *, label: str) -> AzureWriter:  # ids tell runs apart
+        """Nothing is asked of the service: its blocks carry an id of this run."""
+        return AzureWriter(self, key, self._blob(key), secrets.token_hex(4))
+
+    def resume(self, key: str, state: Mapping[str, str]) -> AzureWriter | None:
+        """Go on with the blocks of an earlier run."""
+        writer = AzureWriter(self, key, self._blob(key), state.get("run", ""))
+        return writer if writer.run and writer.done() else None
+
+    def delete(self, key: str) -> None:
+        """Delete Blob."""
+        try:
+            _call(f"cannot delete {self.uri(key)}", self._blob(key).delete_blob)
+        except InvalidRequestError as error:
+            if error.status != 404:
+                raise
+
+    def sweep(self, keys: Collection[str]) -> int:
+        """Nothing: uncommitted blocks cannot be deleted, and are dropped by the service."""
+        return 0
+
+    def settle(self, key: str, error: AssetsError, whole: Checksum) -> Stored:
+        """After a failed publish: it may have happened all the same, its answer lost."""
+        if error.code not in _TAKEN:
+            raise error
+        there = self.head(key)
+        if there == Stored(whole.size, whole.crc32):
+            return there
+        raise taken(self.uri(key)) from error
+
+    def _blob(self, key: str) -> BlobClient:
+        return self.container.get_blob_client(key)
+
+
+@dataclass(slots=True)
+class AzureWriter:
+    """The blocks of one run."""
+
+    store: AzureStore
+    key: str
+    blob: BlobClient
+    run: str
+    _ids: dict[int, str] = field(default_factory=dict)
+
+    def put_part(self, part: Part, data: memoryview) -> str:
+        """Put Block; the service checks the MD5."""
+        self.store.rules.admit(part.number)
+        tag = f"{part.crc32:08x}"
+        block = f"{self.run}-{part.number:06}-{tag}"
+        content = bytes(data)
+        _call(
+            f"part {part.number} of {self.store.uri(self.key)}",
+            lambda: self.blob.stage_block(block, content, validate_content=True),
+        )
+        self._ids[part.number] = block
+        return tag
+
+    @property
+    def state(self) -> Mapping[str, str]:
+        """The mark of this run."""
+        return {"run": self.run}
+
+    def done(self) -> Sequence[Held]:
+        """Get Block List: the uncommitted blocks of this run."""
+        try:
+            _, blocks = _call(
+                f"cannot list the blocks of {self.store.uri(self.key)}",
+                lambda: self.blob.get_block_list("uncommitted"),
+            )
+        except InvalidRequestError as error:
+            if error.status == 404:
+                return []
+            raise
+        held = []
+        for block in blocks:
+            run, number, tag = _parse(block.id)
+            if run == self.run:
+                self._ids[number] = block.id
+                held.append(Held(number, int(block.size), tag))
+        return sorted(held, key=lambda part: part.number)
+
+    def read(self, offset: int, view: memoryview) -> bool:
+        """Uncommitted blocks cannot be read."""
+        return False
+
+    def commit(self, whole: Checksum, *, overwrite: bool) -> Stored:
+        """Compare what the service holds, then Put Block List."""
+        from azure.core import MatchConditions
+        from azure.storage.blob import BlobBlock
+
+        blocks = [BlobBlock(self._ids[number]) for number in sorted(self._ids)]
+        held = sum(part.size for part in self.done())
+        if held != whole.size:
+            raise IntegrityError(f"{self.store.uri(self.key)} holds {held} of {whole.size} bytes")
+        only_new = None if overwrite else MatchConditions.IfMissing
+        try:
+            _call(
+                f"cannot publish {self.store.uri(self.key)}",
+                lambda: self.blob.commit_block_list(
+                    blocks, metadata={"crc32": f"{whole.crc32:08x}"}, match_condition=only_new
+                ),
+            )
+        except AssetsError as error:
+            return self.store.settle(self.key, error, whole)
+        return Stored(whole.size, whole.crc32)
+
+    def keep(self) -> None:
+        """The blocks stay."""
+
+    def abort(self) -> None:
+        """Nothing to do: the blocks are invisible and expire."""
+
+
+def _parse(block: str) -> tuple[str, int, str]:
+    run, _, rest = block.partition("-")
+    number, _, tag = rest.partition("-")
+    return (run, int(number), tag) if number.isdigit() else ("", 0, "")

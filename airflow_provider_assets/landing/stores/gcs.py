@@ -1,0 +1,308 @@
+"""Google Cloud Storage: parts as objects of their own, composed, compared, then copied to their name.
+
+Each part is uploaded with its CRC-32C, which the service compares; Compose joins up to 32 objects
+(Cloud Storage, "Composite objects") into one beside the target, whose CRC-32C and length must be
+those of the whole; and only then it gets its name, by a
+copy that can refuse to replace anything (``ifGenerationMatch=0``).
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from os.path import commonprefix  # of characters, as keys are
+from typing import TYPE_CHECKING, TypeVar
+
+from airflow_provider_assets.landing.crc import CASTAGNOLI, Checksum, combine_all
+from airflow_provider_assets.landing.stores.base import Held, Part, Rules, Stored, best_effort
+from airflow_provider_assets.landing.stores.local import taken
+from airflow_provider_assets.sansio.errors import (
+    AssetsError,
+    AuthenticationError,
+    IntegrityError,
+    InvalidRequestError,
+    TransferInterruptedError,
+)
+
+if TYPE_CHECKING:
+    from google.api_core.retry import Retry
+    from google.cloud.storage import Blob, Bucket
+
+T = TypeVar("T")
+_RULES = Rules(checksum=True)
+_JOINED = 32
+_SIDE_BY_SIDE = 8
+_CHUNK = ".landing/"  # beside an object on its way: its parts, ours to delete
+
+
+def _call(what: str, action: Callable[[], T]) -> T:
+    from google.api_core.exceptions import GoogleAPICallError
+    from google.auth.exceptions import GoogleAuthError
+
+    try:
+        return action()
+    except GoogleAPICallError as error:
+        raise _translate(what, int(error.code or 0)) from error
+    except GoogleAuthError as error:
+        raise AuthenticationError(f"{what}: {type(error).__name__}") from error
+    except OSError as error:
+        raise TransferInterruptedError(f"{what}: {type(error).__name__}") from error
+
+
+def _retry() -> Retry:
+    """For writes without a generation condition, too: each of ours has the same end when it is repeated."""
+    from google.cloud.storage.retry import DEFAULT_RETRY
+
+    return DEFAULT_RETRY
+
+
+def _translate(what: str, status: int) -> AssetsError:
+    text = f"{what}: HTTP {status}"
+    if status in (401, 403):
+        return AuthenticationError(text, status=status)
+    if status in (0, 408, 429) or status >= 500:
+        return TransferInterruptedError(text, status=status)
+    return InvalidRequestError(text, status=status)
+
+
+@dataclass(frozen=True, slots=True)
+class GcsStore:
+    """A bucket.
+
+    :param bucket: a ``google.cloud.storage.Bucket`` of a client with its own credentials.
+    """
+
+    bucket: Bucket = field(repr=False)
+    rules: Rules = field(default=_RULES, repr=False)
+
+    def uri(self, key: str) -> str:
+        """``gs://bucket/key``."""
+        return f"gs://{self.bucket.name}/{key}"
+
+    def head(self, key: str) -> Stored | None:
+        """Length, and the CRC-32 that was published with the object."""
+        blob = _call(f"cannot look at {self.uri(key)}", lambda: self.bucket.get_blob(key))
+        if blob is None:
+            return None
+        crc = (blob.metadata or {}).get("crc32")
+        return Stored(int(blob.size), int(crc, 16) if crc else None)
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Objects: list."""
+        return {blob.name: int(blob.size) for blob in self.blobs(prefix)}
+
+    def blobs(self, prefix: str) -> list[Blob]:
+        """The objects whose names begin with *prefix*."""
+        what = f"cannot list {self.uri(prefix)}"
+        return _call(what, lambda: list(self.bucket.list_blobs(prefix=prefix)))
+
+    def get(self, key: str) -> bytes | None:
+        """The object's bytes."""
+        try:
+            blob = self.bucket.blob(key)
+            return bytes(_call(f"cannot read {self.uri(key)}", blob.download_as_bytes))
+        except InvalidRequestError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def read(self, key: str, offset: int, view: memoryview) -> None:
+        """Objects: get, with a range."""
+        what, blob, end = (
+            f"cannot read {self.uri(key)}",
+            self.bucket.blob(key),
+            offset + len(view) - 1,
+        )
+        data = _call(what, lambda: blob.download_as_bytes(start=offset, end=end, checksum=None))
+        if len(data) != len(view):
+            raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes came")
+        view[:] = data
+
+    def put(self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool) -> Stored:
+        """One upload; the service checks the CRC-32C."""
+        whole = Checksum(len(data), crc32)
+        try:
+            blob = self.upload(key, bytes(data), crc32=crc32, overwrite=overwrite)
+        except AssetsError as error:
+            return self.settle(key, error, whole)
+        if int(blob.size) != whole.size:
+            raise IntegrityError(f"{self.uri(key)} holds {blob.size} of {whole.size} bytes")
+        return Stored(whole.size, crc32)
+
+    def upload(self, key: str, content: bytes, *, crc32: int, overwrite: bool) -> Blob:
+        """Upload and return the object as the service describes it."""
+        blob = self.bucket.blob(key)
+        blob.metadata = {"crc32": f"{crc32:08x}"}
+        only_new = None if overwrite else 0
+        _call(
+            f"cannot write {self.uri(key)}",
+            lambda: blob.upload_from_string(
+                content,
+                content_type="application/octet-stream",
+                checksum="crc32c",
+                if_generation_match=only_new,
+                retry=_retry(),
+            ),
+        )
+        return blob
+
+    def begin(self, key: str, *, label: str) -> GcsWriter:  # names tell runs apart
+        """Nothing is asked of the service: the parts are named after this run."""
+        return GcsWriter(self, key, secrets.token_hex(4))
+
+    def resume(self, key: str, state: Mapping[str, str]) -> GcsWriter | None:
+        """Go on with the parts of an earlier run."""
+        writer = GcsWriter(self, key, state.get("run", ""))
+        return writer if writer.run and writer.done() else None
+
+    def delete(self, key: str) -> None:
+        """Objects: delete."""
+        try:
+            _call(
+                f"cannot delete {self.uri(key)}",
+                partial(self.bucket.blob(key).delete, retry=_retry()),
+            )
+        except InvalidRequestError as error:
+            if error.status != 404:
+                raise
+
+    def sweep(self, keys: Collection[str]) -> int:
+        """Delete the parts of dead runs, known by their names."""
+        chunks = {key + _CHUNK for key in keys}
+        # One listing: a folder of thousands of files would cost as many, before its first byte.
+        found = self.blobs(commonprefix(list(chunks))) if chunks else []  # noqa: RUF071  # keys, not paths
+        names = [blob.name for blob in found]
+        stale = [name for name in names if name[: name.rfind(_CHUNK) + len(_CHUNK)] in chunks]
+        self.delete_all(stale)
+        return len(stale)
+
+    def delete_all(self, names: Sequence[str]) -> None:
+        """Delete objects side by side."""
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            list(pool.map(self.delete, names))
+
+    def settle(self, key: str, error: AssetsError, whole: Checksum) -> Stored:
+        """After a failed publish: it may have happened all the same, its answer lost."""
+        if error.status != 412:
+            raise error
+        there = self.head(key)
+        if there == Stored(whole.size, whole.crc32):
+            return there
+        raise taken(self.uri(key)) from error
+
+    def check_free(self, key: str, whole: Checksum) -> Stored | None:
+        """What is there already, if it is the same: an early look, the condition decides.
+
+        :raises InvalidRequestError: if something else is.
+        """
+        there = self.head(key)
+        if there and there != Stored(whole.size, whole.crc32):
+            raise taken(self.uri(key))
+        return there
+
+
+@dataclass(slots=True)
+class GcsWriter:
+    """The parts of one run."""
+
+    store: GcsStore
+    key: str
+    run: str
+    _held: dict[int, Held] = field(default_factory=dict)
+
+    @property
+    def prefix(self) -> str:
+        """What the names of all its objects begin with."""
+        return f"{self.key}{_CHUNK}{self.run}/"
+
+    def put_part(self, part: Part, data: memoryview) -> str:
+        """One object; the service checks its CRC-32C."""
+        name = f"{self.prefix}{part.number:06}"
+        blob = self.store.upload(name, bytes(data), crc32=part.crc32, overwrite=True)
+        self._held[part.number] = Held(part.number, part.size, blob.crc32c)
+        return str(blob.crc32c)
+
+    @property
+    def state(self) -> Mapping[str, str]:
+        """The mark of this run."""
+        return {"run": self.run}
+
+    def done(self) -> Sequence[Held]:
+        """The parts that are there."""
+        for blob in self.store.blobs(self.prefix):
+            number = blob.name[len(self.prefix) :]
+            if number.isdigit():
+                self._held[int(number)] = Held(int(number), int(blob.size), blob.crc32c)
+        return [self._held[number] for number in sorted(self._held)]
+
+    def read(self, offset: int, view: memoryview) -> bool:
+        """Not offered: the parts are not one object yet."""
+        return False
+
+    def commit(self, whole: Checksum, *, overwrite: bool) -> Stored:
+        """Compose, compare, copy to the name."""
+        there = None if overwrite else self.store.check_free(self.key, whole)
+        if there:
+            return there
+        held = [self._held[number] for number in sorted(self._held)]
+        joined = self._compose([f"{self.prefix}{part.number:06}" for part in held])
+        crc = combine_all([(_number(part.tag), part.size) for part in held], CASTAGNOLI)
+        if (int(joined.size or 0), _number(joined.crc32c)) != (whole.size, crc):
+            raise IntegrityError(f"{self.store.uri(self.key)}: the parts do not make up the whole")
+        target = self.store.bucket.blob(self.key)
+        target.metadata = {"crc32": f"{whole.crc32:08x}"}
+        only_new = None if overwrite else 0
+        try:
+            _call(
+                f"cannot publish {self.store.uri(self.key)}",
+                lambda: _copy(joined, target, only_new),
+            )
+        except AssetsError as error:
+            return self.store.settle(self.key, error, whole)
+        if (int(target.size or 0), _number(target.crc32c)) != (whole.size, crc):
+            best_effort(lambda: self.store.delete(self.key))
+            raise IntegrityError(f"{self.store.uri(self.key)}: the copy is not what was verified")
+        return Stored(whole.size, whole.crc32)
+
+    def _compose(self, names: list[str]) -> Blob:
+        level, bucket = 0, self.store.bucket
+        while True:
+            level += 1
+            groups = [names[at : at + _JOINED] for at in range(0, len(names), _JOINED)]
+            names = [f"{self.prefix}level{level}-{number:06}" for number in range(len(groups))]
+            for name, group in zip(names, groups, strict=True):
+                blob = bucket.blob(name)
+                blob.content_type = "application/octet-stream"
+                parts = [bucket.blob(part) for part in group]
+                _call(
+                    f"cannot join {self.store.uri(name)}",
+                    partial(blob.compose, parts, retry=_retry()),
+                )
+            if len(names) == 1:
+                _call(f"cannot look at {self.store.uri(names[0])}", blob.reload)
+                return blob
+
+    def keep(self) -> None:
+        """The parts stay."""
+
+    def abort(self) -> None:
+        """Delete the parts."""
+        self.store.delete_all([blob.name for blob in self.store.blobs(self.prefix)])
+
+
+def _copy(source: Blob, target: Blob, only_new: int | None) -> None:
+    token = None
+    while True:
+        token, _, _ = target.rewrite(
+            source, token=token, if_generation_match=only_new, retry=_retry()
+        )
+        if token is None:
+            return
+
+
+def _number(checksum: str) -> int:
+    return int.from_bytes(base64.b64decode(checksum), "big")

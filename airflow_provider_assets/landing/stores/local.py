@@ -1,0 +1,306 @@
+"""Files: a hidden ``.part`` file beside the target, synced, then linked to its name in one step."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from airflow_provider_assets.landing.crc import Checksum, crc32
+from airflow_provider_assets.landing.stores.base import MIB, Held, Part, Rules, Stored
+from airflow_provider_assets.sansio.errors import (
+    AuthenticationError,
+    IntegrityError,
+    InvalidRequestError,
+    TransferInterruptedError,
+)
+
+_RULES = Rules(reads_back=True)
+_ROOM = 255 - 33  # bytes: of a name in common file systems, less what we add
+_UNFIT = re.compile(r"[^0-9A-Za-z]")
+_OURS = re.compile(r"\.(.+)\.[0-9A-Za-z]{1,16}-[0-9a-f]{8}\.part$")
+
+
+# What a person can do about a failure of the file system; the others may pass by themselves.
+_REMEDIES = {
+    errno.EACCES: "give the worker's user access to it",
+    errno.EPERM: "give the worker's user access to it",
+    errno.EROFS: "the file system is mounted read-only; choose another destination",
+    errno.ENOSPC: "free some space; the next attempt goes on with what is there",
+    errno.EDQUOT: "the user's quota is used up; raise it or free some space",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EEXIST: "a file has the name of a folder; choose another destination",
+    errno.ENOTDIR: "a part of the path is a file; choose another destination",
+    errno.EISDIR: "a folder has this name; choose another name",
+    errno.EINVAL: "the file system does not take this name; choose another name",
+    errno.EILSEQ: "the file system does not take this name; choose another name",
+}
+_DENIED = frozenset({errno.EACCES, errno.EPERM})
+_PASSING = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Failures of the file system in our words: what happened, and what can be done about it."""
+    try:
+        yield
+    except OSError as error:
+        number = error.errno or 0
+        remedy = f"; {_REMEDIES[number]}" if number in _REMEDIES else ""
+        text = f"{what}: {error.strerror or type(error).__name__}{remedy}"
+        code = errno.errorcode.get(number)
+        if number in _DENIED:
+            raise AuthenticationError(text, code=code) from error
+        if number in _REMEDIES and number not in _PASSING:
+            raise InvalidRequestError(text, code=code) from error
+        raise TransferInterruptedError(text, code=code) from error
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStore:
+    """A directory tree; keys are paths below *root*, with ``/``."""
+
+    root: Path
+    rules: Rules = field(default=_RULES, repr=False)
+
+    def uri(self, key: str) -> str:
+        """``file://`` and the absolute path; a folder keeps its slash."""
+        return self._path(key).absolute().as_uri() + ("/" if key.endswith("/") else "")
+
+    def head(self, key: str) -> Stored | None:
+        """The file's length."""
+        with _told(f"cannot look at {self.uri(key)}"):
+            try:
+                return Stored(self._path(key).stat().st_size)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Of every file below the folder of *prefix*."""
+        folder = self._path(prefix.rpartition("/")[0])
+        with _told(f"cannot list {folder}"):
+            found = ((path.relative_to(self.root).as_posix(), path) for path in folder.rglob("*"))
+            return {
+                key: path.stat().st_size
+                for key, path in found
+                if key.startswith(prefix) and path.is_file()
+            }
+
+    def get(self, key: str) -> bytes | None:
+        """The file's contents."""
+        with _told(f"cannot read {self.uri(key)}"):
+            try:
+                return self._path(key).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def read(self, key: str, offset: int, view: memoryview) -> None:
+        """Read at a place."""
+        with _told(f"cannot read {self.uri(key)}"), self._path(key).open("rb", buffering=0) as file:
+            file.seek(offset)
+            if file.readinto(view) != len(view):
+                raise TransferInterruptedError(f"{self.uri(key)} is shorter than expected")
+
+    def put(self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool) -> Stored:
+        """Write beside, sync, then show."""
+        writer = self.begin(key, label="small")
+        try:
+            writer.put_part(Part(1, 0, len(data), crc32), memoryview(data))
+            return writer.commit(Checksum(len(data), crc32), overwrite=overwrite)
+        finally:
+            writer.abort()
+
+    def begin(self, key: str, *, label: str) -> LocalWriter:
+        """A hidden file beside the target."""
+        target = self._path(key)
+        with _told(f"cannot write to {target.parent}"):
+            _make_folder(target.parent)
+            mark = _UNFIT.sub("", label)[:16] or "landing"
+            part = target.parent / f".{stem(target.name)}.{mark}-{secrets.token_hex(4)}.part"
+            handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        return LocalWriter(target, part, handle)
+
+    def resume(self, key: str, state: Mapping[str, str]) -> LocalWriter | None:
+        """Open the hidden file again."""
+        target = self._path(key)
+        part = target.parent / state.get("part", "")
+        if part.parent != target.parent or not _OURS.match(part.name):
+            return None
+        try:
+            return LocalWriter(target, part, os.open(part, os.O_RDWR), int(state["part_size"]))
+        except (OSError, KeyError, ValueError):
+            return None
+
+    def delete(self, key: str) -> None:
+        """Remove the file."""
+        with _told(f"cannot delete {self.uri(key)}"):
+            self._path(key).unlink(missing_ok=True)
+
+    def sweep(self, keys: Collection[str]) -> int:
+        """Remove hidden ``.part`` files, known by their names."""
+        targets: dict[Path, set[str]] = {}
+        for key in keys:
+            path = self._path(key)
+            targets.setdefault(path.parent, set()).add(stem(path.name))
+        stale = 0
+        for folder, names in targets.items():
+            with _told(f"cannot clean up {folder}"):
+                for part in folder.glob(".*.part"):
+                    found = _OURS.match(part.name)
+                    if found and found[1] in names:
+                        part.unlink(missing_ok=True)
+                        stale += 1
+        return stale
+
+    def _path(self, key: str) -> Path:
+        parts = PurePosixPath(key)
+        if parts.is_absolute() or ".." in parts.parts or "\0" in key:
+            raise InvalidRequestError(
+                f"the name {key!r} does not stay below the destination; "
+                'it must be relative and without ".."'
+            )
+        return self.root / key
+
+
+@dataclass(slots=True)
+class LocalWriter:
+    """One ``.part`` file, written at any place by any thread."""
+
+    target: Path
+    part: Path
+    handle: int
+    part_size: int = 0
+
+    def put_part(self, part: Part, data: memoryview) -> str:
+        """Write at the part's place."""
+        self.part_size = max(self.part_size, part.size)
+        with _told(f"cannot write {self.target}"):
+            at, left = part.offset, data
+            while left:
+                count = os.pwrite(self.handle, left, at)
+                at, left = at + count, left[count:]
+        return f"{part.crc32:08x}"
+
+    @property
+    def state(self) -> Mapping[str, str]:
+        """The name of the ``.part`` file."""
+        return {"part": self.part.name, "part_size": str(self.part_size)}
+
+    def done(self) -> Sequence[Held]:
+        """What the file holds, read back; a hole in it shows by its CRC-32."""
+        found, step = [], self.part_size or MIB
+        with _told(f"cannot read {self.part}"):
+            size = os.fstat(self.handle).st_size
+            buffer = memoryview(bytearray(min(step, size)))
+            for offset in range(0, size, step):
+                view = buffer[: min(step, size - offset)]
+                self.read(offset, view)
+                found.append(Held(offset // step + 1, len(view), f"{crc32(view, 0):08x}"))
+        return found
+
+    def read(self, offset: int, view: memoryview) -> bool:
+        """Read back."""
+        with _told(f"cannot read {self.part}"):
+            return os.preadv(self.handle, [view], offset) == len(view)
+
+    def commit(self, whole: Checksum, *, overwrite: bool) -> Stored:
+        """Check the length, sync the data, then give it its name in one step."""
+        with _told(f"cannot publish {self.target}"):
+            size = os.fstat(self.handle).st_size
+            if size != whole.size:
+                raise IntegrityError(f"{self.part.name} holds {size} bytes, expected {whole.size}")
+            os.fsync(self.handle)
+            if overwrite:
+                self.part.replace(self.target)
+            else:
+                self._link(whole)
+            _sync_folder(self.target.parent)
+        return Stored(size)
+
+    def keep(self) -> None:
+        """Leave the file."""
+        if self.handle >= 0:
+            os.close(self.handle)
+            self.handle = -1
+
+    def abort(self) -> None:
+        """Remove the ``.part`` file."""
+        self.keep()
+        with _told(f"cannot delete {self.part}"):
+            self.part.unlink(missing_ok=True)
+
+    def _link(self, whole: Checksum) -> None:
+        try:
+            os.link(self.part, self.target)
+        except FileExistsError:
+            # What an earlier attempt published before it could say so is what we would publish.
+            if _describe(self.target) != whole:
+                raise taken(self.target.as_uri()) from None
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS):
+                raise
+            # A file system without links: the check and the rename are two steps there.
+            if self.target.exists():
+                raise taken(self.target.as_uri()) from None
+            self.part.rename(self.target)
+
+
+def open_store(url: str) -> LocalStore:
+    """The store of a ``file://`` URL (or an absolute path); other schemes take ready clients.
+
+    :raises InvalidRequestError: for any other scheme.
+    """
+    parts = urlsplit(url, allow_fragments=False)
+    if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
+        raise InvalidRequestError(f"not a file:// URL: {parts.scheme}://{parts.netloc}{parts.path}")
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    return LocalStore(Path(unquote(path) if parts.scheme else url))
+
+
+def stem(name: str) -> str:
+    """What a hidden file is called after *name*: itself, or its digest where there is no room for more."""
+    raw = name.encode()
+    return name if len(raw) <= _ROOM else hashlib.sha256(raw).hexdigest()
+
+
+def taken(uri: str) -> InvalidRequestError:
+    """The error for a name that is in use by something else."""
+    return InvalidRequestError(
+        f"{uri} exists and is not what this landing would write; "
+        "choose another name or, for files, a folder of its own in destination, or set overwrite=True"
+    )
+
+
+def _describe(path: Path) -> Checksum:
+    crc = size = 0
+    with path.open("rb") as file:
+        while piece := file.read(MIB):
+            crc, size = crc32(piece, crc), size + len(piece)
+    return Checksum(size, crc)
+
+
+def _make_folder(folder: Path) -> None:
+    """With its parents, so that they are there after a loss of power, too."""
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in reversed(new):
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some network file systems cannot sync a folder; they write its entries through.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(handle)

@@ -1,0 +1,394 @@
+"""S3 and its likes: parts side by side, published by Complete, which the store refuses for wrong bytes.
+
+Every part carries its CRC-32, and Complete the CRC-32 of the whole (``FULL_OBJECT``) and its size, so
+the store itself compares what it holds with what arrived from the vendor before it shows anything
+(Amazon S3 User Guide, "Checking object integrity"). ``If-None-Match: *`` keeps a name that is taken.
+What a store does without some of this is in :mod:`.s3_dialect`, what we do then in ``docs/stores.md``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from os.path import commonprefix  # of characters, as keys are
+from typing import TYPE_CHECKING, Any, cast
+
+from airflow_provider_assets.landing.crc import Checksum
+from airflow_provider_assets.landing.stores.base import (
+    MIB,
+    Held,
+    Part,
+    Rules,
+    Stored,
+    best_effort,
+    holds,
+    put_document,
+)
+from airflow_provider_assets.landing.stores.errors import call, is_refusal
+from airflow_provider_assets.landing.stores.local import taken
+from airflow_provider_assets.landing.stores.s3_dialect import Dialect, Params, crc_of_whole, encoded
+from airflow_provider_assets.sansio.errors import (
+    AssetsError,
+    IntegrityError,
+    InvalidRequestError,
+    TransferInterruptedError,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+_MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
+_MARK = ".landing"  # beside an object on its way: the uploads to its key are ours
+# Amazon S3 User Guide, "Amazon S3 multipart upload limits".
+_RULES = Rules(min_part=5 * MIB, max_parts=10_000)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class S3Store:
+    """A bucket.
+
+    :param client: a boto3 S3 client, with its own credentials and endpoint. It should add no checksum
+        of its own (``request_checksum_calculation="when_required"``): not every store takes them.
+    :param bucket: its name. :param scheme: what URIs begin with.
+    :param extra: arguments for every new object (``ServerSideEncryption``, ``StorageClass``).
+    """
+
+    client: S3Client = field(repr=False)
+    bucket: str
+    scheme: str = "s3"
+    extra: Mapping[str, str] = field(default_factory=dict)
+    dialect: Dialect = field(default_factory=Dialect, repr=False, compare=False)
+
+    @property
+    def rules(self) -> Rules:
+        """Those of S3; a checksum counts as kept when an answer has shown it."""
+        return replace(_RULES, checksum=self.dialect.keeps_checksums)
+
+    def uri(self, key: str) -> str:
+        """``s3://bucket/key``."""
+        return f"{self.scheme}://{self.bucket}/{key}"
+
+    def head(self, key: str) -> Stored | None:
+        """Length, and the CRC-32 of the whole where the store keeps it."""
+        found = self._head(key)
+        return Stored(found["ContentLength"], crc_of_whole(found)) if found else None
+
+    def _head(self, key: str) -> Params | None:
+        try:
+            found: Params = self.dialect.ask(
+                f"cannot look at {self.uri(key)}",
+                partial(cast("Any", self.client.head_object), Bucket=self.bucket, Key=key),
+                checksum_mode={"ChecksumMode": "ENABLED"},
+            )
+        except InvalidRequestError as error:
+            if error.code in _MISSING:
+                return None
+            raise
+        return found
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """ListObjectsV2, page by page."""
+        what = f"cannot list {self.uri(prefix)}"
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix
+        )
+        listed = call(what, lambda: [page.get("Contents", ()) for page in pages])
+        return {item["Key"]: item["Size"] for page in listed for item in page}
+
+    def get(self, key: str) -> bytes | None:
+        """The object's bytes."""
+        try:
+            found = call(
+                f"cannot read {self.uri(key)}",
+                lambda: self.client.get_object(Bucket=self.bucket, Key=key),
+            )
+        except InvalidRequestError as error:
+            if error.code in _MISSING:
+                return None
+            raise
+        return bytes(call(f"cannot read {self.uri(key)}", found["Body"].read))
+
+    def read(self, key: str, offset: int, view: memoryview) -> None:
+        """GetObject with a Range."""
+        what = f"cannot read {self.uri(key)}"
+        span = f"bytes={offset}-{offset + len(view) - 1}"
+        found = call(what, lambda: self.client.get_object(Bucket=self.bucket, Key=key, Range=span))
+        data = call(what, found["Body"].read)
+        if len(data) != len(view):
+            raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes came")
+        view[:] = data
+
+    def put(self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool) -> Stored:
+        """One PutObject; the store compares the CRC-32."""
+        is_first = not overwrite and self.dialect.only_new is None
+        send = partial(
+            cast("Any", self.client.put_object),
+            Bucket=self.bucket, Key=key, Body=_body(memoryview(data)), **self.extra,
+        )  # fmt: skip
+        options = self.dialect.body(data, crc32)
+        stored, is_ours = self.publish(
+            key, Checksum(len(data), crc32), send, overwrite=overwrite, **options
+        )
+        if is_ours and (stored.crc32 is None or self.dialect.checksum is None):
+            self.dialect.checksum = stored.crc32 is not None
+        if is_ours and is_first:
+            self._learn_condition(key, send, options)
+        return stored
+
+    def publish(
+        self,
+        key: str,
+        whole: Checksum,
+        send: Callable[..., Any],
+        *,
+        overwrite: bool,
+        **options: Params,
+    ) -> tuple[Stored, bool]:
+        """Show an object, and compare what the store says of it.
+
+        :param send: the request that shows it. :param options: of that request.
+        :returns: what is stored, and whether by this request: else it was there already.
+        :raises IntegrityError: if the store holds something else; nothing is visible then.
+        :raises InvalidRequestError: if the name is taken and *overwrite* is false.
+        """
+        if not overwrite:
+            options["only_new"] = {"IfNoneMatch": "*"}
+            # The condition decides, but not every store knows it, and some ignore it.
+            there = None if self.dialect.only_new else self.head(key)
+            if there:
+                return self._same(key, whole), False
+        try:
+            answer = self.dialect.ask(f"cannot write {self.uri(key)}", send, **options)
+        except AssetsError as error:
+            return self._settle(key, error, whole), False
+        return self._confirmed(key, whole, answer), True
+
+    def _confirmed(self, key: str, whole: Checksum, answer: Params) -> Stored:
+        """What the answer says is stored, else what the store says when it is asked."""
+        crc = crc_of_whole(answer)
+        found = None if crc is not None else self._head(key)
+        size = found["ContentLength"] if found else whole.size
+        crc = crc_of_whole(found) if found else crc
+        if found is None and crc is None:
+            raise TransferInterruptedError(f"{self.uri(key)} was written, but is not there")
+        if size == whole.size and crc in (None, whole.crc32):
+            return Stored(size, crc)
+        # Not if another writer has replaced it since: then it is not ours to remove.
+        if found is None or found.get("ETag") == answer.get("ETag"):
+            best_effort(lambda: self.delete(key))
+        raise IntegrityError(
+            f"{self.uri(key)} is stored with other contents than were sent ({size} bytes of "
+            f"{whole.size}, CRC-32 {crc} instead of {whole.crc32}); they were removed"
+        )
+
+    def _learn_condition(self, key: str, send: Callable[..., Any], options: Params) -> None:
+        """Put the same bytes once more on the condition that must fail now: whether it does.
+
+        Once for each store. Without it, every small object would cost a look before.
+        """
+        only_new = {"only_new": {"IfNoneMatch": "*"}}
+        try:
+            if "only_new" not in self.dialect.refused:
+                self.dialect.ask(f"cannot write {self.uri(key)}", send, **options, **only_new)
+        except AssetsError as error:
+            self.dialect.only_new = error.code == "PreconditionFailed"
+        else:
+            self.dialect.only_new = False
+
+    def begin(self, key: str, *, label: str) -> S3Writer:
+        """CreateMultipartUpload, after a mark beside the object says that its uploads are ours."""
+        mark = json.dumps({"landing": label}).encode()
+        put_document(self, key + _MARK, mark)
+        try:
+            answer: Params = self.dialect.ask(
+                f"cannot write to {self.uri(key)}",
+                partial(
+                    cast("Any", self.client.create_multipart_upload),
+                    Bucket=self.bucket, Key=key, **self.extra,
+                ),
+                full_object={"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"},
+            )  # fmt: skip
+        except BaseException:
+            best_effort(lambda: self.delete(key + _MARK))
+            raise
+        if answer.get("ChecksumType") != "FULL_OBJECT":
+            self.dialect.full_object = False
+        return S3Writer(self, key, str(answer["UploadId"]))
+
+    def resume(self, key: str, state: Mapping[str, str]) -> S3Writer | None:
+        """Go on with an upload, if S3 still knows it and lists its parts."""
+        writer = S3Writer(self, key, state.get("upload", ""))
+        try:
+            return writer if writer.upload and writer.done() else None
+        except AssetsError as error:
+            if error.code in ("NoSuchUpload", "NoSuchKey"):
+                return None
+            if not _may_do_without(error):
+                raise
+            _log.warning("The upload starts again from its beginning: %s", error)
+            best_effort(writer.abort)
+            return None
+
+    def delete(self, key: str) -> None:
+        """DeleteObject."""
+        call(
+            f"cannot delete {self.uri(key)}",
+            lambda: self.client.delete_object(Bucket=self.bucket, Key=key),
+        )
+
+    def sweep(self, keys: Collection[str]) -> int:
+        """Abort the uploads that nobody completed and beside whose key our mark is; remove the marks."""
+        prefix = commonprefix(list(keys))  # noqa: RUF071  # keys, not paths
+        try:
+            pages = self.client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self.bucket, Prefix=prefix
+            )
+            found = call(
+                f"cannot list the uploads to {self.uri(prefix)}",
+                lambda: [up for page in pages for up in page.get("Uploads", ())],
+            )
+            marks = {key + _MARK: key for key in keys}
+            # The marks themselves, too: a lifecycle rule may have removed the upload of one.
+            left = self.sizes(commonprefix(list(marks))).keys() & marks.keys()  # noqa: RUF071  # likewise
+        except AssetsError as error:
+            if not _may_do_without(error):
+                raise
+            _log.warning("Uploads that a killed landing left cannot be looked for: %s", error)
+            return 0
+        ours = {marks[mark] for mark in left}
+        stale = [S3Writer(self, up["Key"], up["UploadId"]) for up in found if up["Key"] in ours]
+        for writer in stale:
+            writer.abort()
+        for key in ours - {writer.key for writer in stale}:
+            self.delete(key + _MARK)
+        return len(stale)
+
+    def _settle(self, key: str, error: AssetsError, whole: Checksum) -> Stored:
+        """After a failed publish: it may have happened all the same, its answer lost."""
+        if error.code == "PreconditionFailed":
+            self.dialect.only_new = True
+            return self._same(key, whole, error)
+        if error.code in ("NoSuchUpload", "ConditionalRequestConflict") and holds(self, key, whole):
+            return self.head(key) or Stored(whole.size)
+        raise error
+
+    def _same(self, key: str, whole: Checksum, error: AssetsError | None = None) -> Stored:
+        """What is there already. :raises InvalidRequestError: if it is something else."""
+        if holds(self, key, whole):
+            return self.head(key) or Stored(whole.size)
+        raise taken(self.uri(key)) from error
+
+
+@dataclass(slots=True)
+class S3Writer:
+    """One multipart upload."""
+
+    store: S3Store
+    key: str
+    upload: str
+    _held: dict[int, Held] = field(default_factory=dict)
+
+    def put_part(self, part: Part, data: memoryview) -> str:
+        """UploadPart; the store compares the part's CRC-32."""
+        store = self.store
+        store.rules.admit(part.number)
+        what = f"part {part.number} of {store.uri(self.key)}"
+        send = partial(
+            cast("Any", store.client.upload_part),
+            Bucket=store.bucket, Key=self.key, UploadId=self.upload, PartNumber=part.number,
+            Body=_body(data),
+        )  # fmt: skip
+        try:
+            answer = store.dialect.ask(what, send, **store.dialect.body(data, part.crc32))
+        except IntegrityError as error:
+            # Damaged on its way: the store has not taken it, and the other parts are sound.
+            raise TransferInterruptedError(str(error), code=error.code) from error
+        self._held[part.number] = Held(part.number, part.size, answer["ETag"])
+        return str(answer["ETag"])
+
+    @property
+    def state(self) -> Mapping[str, str]:
+        """The upload id."""
+        return {"upload": self.upload}
+
+    def done(self) -> Sequence[Held]:
+        """ListParts: what S3 holds."""
+        what = f"cannot list the parts of {self.store.uri(self.key)}"
+        pages = self.store.client.get_paginator("list_parts").paginate(
+            Bucket=self.store.bucket, Key=self.key, UploadId=self.upload
+        )
+        found = call(what, lambda: [part for page in pages for part in page.get("Parts", ())])
+        self._held = {
+            part["PartNumber"]: Held(part["PartNumber"], part["Size"], part["ETag"])
+            for part in found
+        }
+        return self._in_order()
+
+    def read(self, offset: int, view: memoryview) -> bool:
+        """S3 shows nothing of an upload before it is complete."""
+        return False
+
+    def commit(self, whole: Checksum, *, overwrite: bool) -> Stored:
+        """CompleteMultipartUpload, on condition that size and CRC-32 of the whole are right."""
+        store, held = self.store, self._in_order()
+        size = sum(part.size for part in held)
+        if size != whole.size:
+            raise IntegrityError(f"{store.uri(self.key)} holds {size} of {whole.size} bytes")
+
+        def complete(**options: object) -> object:
+            parts = [{"PartNumber": part.number, "ETag": part.tag} for part in held]
+            answer = cast("Any", store.client.complete_multipart_upload)(
+                Bucket=store.bucket, Key=self.key, UploadId=self.upload,
+                MultipartUpload={"Parts": parts}, **options,
+            )  # fmt: skip
+            self.upload = ""
+            return answer
+
+        stored, is_ours = store.publish(
+            self.key,
+            whole,
+            complete,
+            overwrite=overwrite,
+            object_size={"MpuObjectSize": whole.size},
+            full_object={"ChecksumCRC32": encoded(whole.crc32), "ChecksumType": "FULL_OBJECT"},
+        )
+        if is_ours:
+            store.dialect.full_object = stored.crc32 is not None
+        return stored
+
+    def _in_order(self) -> list[Held]:
+        return [self._held[number] for number in sorted(self._held)]
+
+    def keep(self) -> None:
+        """The upload stays."""
+
+    def abort(self) -> None:
+        """AbortMultipartUpload, unless it is complete or gone; and remove the mark."""
+        try:
+            if self.upload:
+                call(
+                    f"cannot abort the upload to {self.store.uri(self.key)}",
+                    lambda: self.store.client.abort_multipart_upload(
+                        Bucket=self.store.bucket, Key=self.key, UploadId=self.upload
+                    ),
+                )
+        except AssetsError as error:
+            if error.code != "NoSuchUpload":
+                raise
+        self.store.delete(self.key + _MARK)
+
+
+def _may_do_without(error: AssetsError) -> bool:
+    """Whether an operation failed that the store does not know or does not permit."""
+    return error.code == "AccessDenied" or is_refusal(error)
+
+
+def _body(data: memoryview) -> bytes | bytearray:
+    """What botocore accepts: the buffer itself where the part fills it, a copy of the last part."""
+    whole = data.obj
+    is_whole = isinstance(whole, (bytes, bytearray)) and len(whole) == len(data)
+    return cast("bytes | bytearray", whole) if is_whole else bytes(data)

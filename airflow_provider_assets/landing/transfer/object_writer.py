@@ -1,0 +1,150 @@
+"""An object written piece by piece when its length shows only at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+
+from airflow_provider_assets.landing.crc import Checksum, combine_all, crc32
+from airflow_provider_assets.landing.stores.base import Part, PartWriter, Store, best_effort
+from airflow_provider_assets.landing.transfer.buffers import BufferPool
+
+
+@dataclass(slots=True)
+class ObjectWriter:
+    """Write, then :meth:`finish`; or :meth:`abort`, and nothing was there.
+
+    :param part_size: bytes of a part; an object that fits into one is stored in one request.
+    :param pool: uploads parts in the background; None: in the calling thread.
+    """
+
+    store: Store
+    key: str
+    label: str
+    memory: BufferPool
+    part_size: int
+    overwrite: bool
+    pool: Executor | None = None
+    parts: list[Part] = field(default_factory=list)
+    _buffer: bytearray | None = None
+    _filled: int = 0
+    _offset: int = 0
+    _writer: PartWriter | None = None
+    _pending: list[Future[None]] = field(default_factory=list)
+
+    def write(self, piece: memoryview | bytes) -> None:
+        """The next bytes."""
+        view = memoryview(piece)
+        while view:
+            if self._buffer is None:
+                self._buffer = self.memory.acquire(self.part_size)
+            count = min(len(view), self.part_size - self._filled)
+            self._buffer[self._filled : self._filled + count] = view[:count]
+            self._filled += count
+            view = view[count:]
+            if self._filled == self.part_size and view:
+                self._flush()
+
+    def write_all(self, pieces: Iterable[bytes]) -> None:
+        """All of *pieces*."""
+        for piece in pieces:
+            self.write(piece)
+
+    def whole(self) -> Checksum:
+        """What was written so far."""
+        parts = [(part.crc32, part.size) for part in self.parts]
+        if self._buffer is not None:
+            view = memoryview(self._buffer)[: self._filled]
+            parts.append((crc32(view, 0), len(view)))
+        return Checksum(sum(size for _, size in parts), combine_all(parts))
+
+    def finish(self) -> Checksum:
+        """Publish. A small object is left to the *pool*, if there is one: :meth:`settle` waits for it.
+
+        :raises AssetsError: if it could not be published; nothing is visible then.
+        """
+        if self._writer is None:
+            return self._finish_small()
+        if self._filled:
+            self._flush()
+        self.settle()
+        whole = self.whole()
+        self._writer.commit(whole, overwrite=self.overwrite)
+        best_effort(self._writer.abort)
+        return whole
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether :meth:`settle` would not wait."""
+        return all(future.done() for future in self._pending)
+
+    def settle(self) -> None:
+        """Wait for what the pool still does.
+
+        :raises AssetsError: if any of it failed.
+        """
+        pending, self._pending = self._pending, []
+        for future in pending:
+            future.result()
+
+    def abort(self) -> None:
+        """Forget it."""
+        for future in self._pending:
+            future.cancel()
+        for future in self._pending:
+            if not future.cancelled():
+                future.exception()
+        if self._buffer is not None:
+            self.memory.release(self._buffer)
+            self._buffer = None
+        if self._writer:
+            best_effort(self._writer.abort)
+
+    def _finish_small(self) -> Checksum:
+        buffer, self._buffer = self._buffer, None
+        view = memoryview(buffer or b"")[: self._filled]
+        whole = Checksum(len(view), crc32(view, 0))
+
+        def put() -> None:
+            try:
+                self.store.put(self.key, view, crc32=whole.crc32, overwrite=self.overwrite)
+            finally:
+                if buffer is not None:
+                    self.memory.release(buffer)
+
+        self._do(put)
+        return whole
+
+    def _flush(self) -> None:
+        if self._writer is None:
+            self._writer = self.store.begin(self.key, label=self.label)
+        writer, buffer = self._writer, self._buffer
+        assert buffer is not None  # noqa: S101  # for the type checker: something was written
+        view = memoryview(buffer)[: self._filled]
+        part = Part(len(self.parts) + 1, self._offset, len(view), crc32(view, 0))
+        self._offset += part.size
+        self.parts.append(part)
+        self._buffer, self._filled = None, 0
+
+        def upload() -> None:
+            try:
+                writer.put_part(part, view)
+            finally:
+                self.memory.release(buffer)
+
+        self._do(upload)
+
+    def _do(self, work: Callable[[], None]) -> None:
+        if self.pool and not (self._writer and self.store.rules.in_order):
+            self._check()
+            self._pending.append(self.pool.submit(work))
+        else:
+            work()
+
+    def _check(self) -> None:
+        """:raises AssetsError: if something failed in the background: the rest would be for nothing."""
+        done = [future for future in self._pending if future.done()]
+        self._pending = [future for future in self._pending if not future.done()]
+        for future in done:
+            future.result()

@@ -1,0 +1,77 @@
+"""Part writers that adapt: for an object of one part, and for stores that take parts in order only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from airflow_provider_assets.landing.crc import Checksum, crc32
+from airflow_provider_assets.landing.stores.base import Held, Part, PartWriter, Store, Stored
+from airflow_provider_assets.landing.transfer.pipeline import Feed
+
+
+@dataclass(frozen=True, slots=True)
+class NullWriter:
+    """Takes everything, keeps nothing."""
+
+    @property
+    def state(self) -> Mapping[str, str]:
+        """Nothing to go on with."""
+        return {}
+
+    def put_part(self, part: Part, data: memoryview) -> str:
+        """Nothing: the part is on its way already."""
+        return ""
+
+    def done(self) -> Sequence[Held]:
+        """Nothing."""
+        return ()
+
+    def read(self, offset: int, view: memoryview) -> bool:
+        """Not possible."""
+        return False
+
+    def commit(self, whole: Checksum, *, overwrite: bool) -> Stored:
+        """Nothing to publish."""
+        return Stored(whole.size)
+
+    def keep(self) -> None:
+        """Nothing to keep."""
+
+    def abort(self) -> None:
+        """Nothing to remove."""
+
+
+@dataclass(frozen=True, slots=True)
+class BufferedPut(NullWriter):
+    """An object of one part: held until it is verified, then stored in one request."""
+
+    store: Store
+    key: str
+    held: list[memoryview] = field(default_factory=list)
+
+    def put_part(self, part: Part, data: memoryview) -> str:
+        """Hold it."""
+        self.held.append(data)
+        return ""
+
+    def commit(self, whole: Checksum, *, overwrite: bool) -> Stored:
+        """Store it."""
+        data = self.held[0] if self.held else b""
+        return self.store.put(self.key, data, crc32=whole.crc32, overwrite=overwrite)
+
+
+@dataclass(slots=True)
+class SequentialWriter:
+    """For stores that take parts in their order only: they are written when their turn is audited."""
+
+    audit: Feed
+    writer: PartWriter
+    _part: Part = field(default=Part(0, 0, 0, 0))
+
+    def feed(self, view: memoryview) -> None:
+        """The next part."""
+        self.audit.feed(view)
+        last = self._part
+        self._part = Part(last.number + 1, last.offset + last.size, len(view), crc32(view, 0))
+        self.writer.put_part(self._part, view)

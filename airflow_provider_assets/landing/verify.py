@@ -1,0 +1,117 @@
+"""What is checked while the bytes go by, in order: the digest of the whole and what the container says."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from dataclasses import dataclass, field, replace
+
+from airflow_provider_assets.landing.zips.format import Ledger
+from airflow_provider_assets.landing.zips.scanner import ZipScanner
+from airflow_provider_assets.sansio.errors import IntegrityError
+
+ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(slots=True)
+class _GzipScanner:
+    """Checks the CRC-32 and length in the trailer of each member (RFC 1952 §2.3.1)."""
+
+    engine: zlib._Decompress = field(default_factory=lambda: zlib.decompressobj(31))
+
+    def feed(self, view: memoryview) -> None:
+        rest: memoryview | bytes = view
+        while rest:
+            if self.engine.eof:
+                self.engine = zlib.decompressobj(31)
+            try:
+                self.engine.decompress(rest, 1 << 20)
+            except zlib.error as error:
+                raise IntegrityError(f"the gzip archive is damaged: {error}") from error
+            rest = self.engine.unused_data if self.engine.eof else self.engine.unconsumed_tail
+
+    def close(self) -> None:
+        if not self.engine.eof:
+            raise IntegrityError("the gzip archive ends early")
+
+
+@dataclass(slots=True)
+class StreamVerifier:
+    """Feed it the bytes of one file in order, then call :meth:`close`.
+
+    :param name: of the file; a ``.zip`` that is none is refused (an error page, most likely).
+    :param hash_it: whether to compute the sha256 of the whole.
+    :param look_inside: whether a zip or gzip is read through and verified.
+    """
+
+    name: str
+    hash_it: bool = True
+    look_inside: bool = True
+    ledger: Ledger = field(default_factory=Ledger)
+    max_entries: int = 1_000_000
+    size: int = 0
+    scanner: ZipScanner | _GzipScanner | None = None
+    _hash: hashlib._Hash | None = None
+
+    def __post_init__(self) -> None:
+        """Prepare the digest; what the container is shows with the first bytes."""
+        if self.hash_it:
+            self._hash = hashlib.sha256()
+
+    def feed(self, view: memoryview) -> None:
+        """The next bytes.
+
+        :raises IntegrityError: as soon as they contradict the container's own checksums.
+        """
+        if self.look_inside and not self.size:
+            self.scanner = self._recognise(bytes(view[:4]))
+        self.size += len(view)
+        if self._hash:
+            self._hash.update(view)
+        if self.scanner:
+            self.scanner.feed(view)
+
+    def snapshot(self) -> tuple[str, Ledger] | None:
+        """Container and ledger as they stand, None where an audit of this kind cannot be taken over."""
+        if isinstance(self.scanner, ZipScanner):
+            return "zip", replace(self.scanner.ledger)
+        return None if self.scanner else ("", Ledger())
+
+    def take_over(self, ledger: Ledger, size: int, *, is_zip: bool) -> None:
+        """Go on after *size* bytes that another audit saw; feed the scanner from ``ledger.offset``."""
+        self.size, self._hash = size, None
+        if is_zip and self.look_inside:
+            self.scanner = ZipScanner(ledger=ledger, max_entries=self.max_entries)
+
+    def close(self) -> None:
+        """No more bytes follow.
+
+        :raises IntegrityError: if the container is not whole.
+        """
+        if self.look_inside and not self.size and self.name.endswith(".zip"):
+            raise IntegrityError(f"{self.name} is empty: not even a zip without entries")
+        if self.scanner:
+            self.scanner.close()
+
+    @property
+    def sha256(self) -> str | None:
+        """Hex digest of what was fed, None if it was not asked for."""
+        return self._hash.hexdigest() if self._hash else None
+
+    def verdict(self) -> tuple[list[str], dict[str, str]]:
+        """The checks that held, and check -> why it was not possible. Call after :meth:`close`."""
+        if isinstance(self.scanner, ZipScanner):
+            if self.scanner.unverified:
+                return ["zip_structure"], {"zip_crc32": self.scanner.unverified}
+            return ["zip_structure", "zip_crc32"], {}
+        if self.scanner:
+            return ["gzip_trailer"], {}
+        return [], {} if self.look_inside else {"container": "switched off"}
+
+    def _recognise(self, magic: bytes) -> ZipScanner | _GzipScanner | None:
+        if magic in ZIP_MAGICS:
+            return ZipScanner(ledger=self.ledger, max_entries=self.max_entries)
+        if self.name.lower().endswith(".zip"):
+            raise IntegrityError(f"{self.name} is no zip archive: it starts with {magic!r}")
+        return _GzipScanner() if magic.startswith(GZIP_MAGIC) else None

@@ -1,0 +1,232 @@
+"""The central directory of a zip: parsed as a stream, or read first where any part can be read."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+
+from airflow_provider_assets.landing.zips.format import (
+    CENTRAL,
+    END,
+    END64,
+    EXTRA_DATA,
+    LOCAL,
+    LOCATOR64,
+    MAX32,
+    Ledger,
+    Member,
+    decode_name,
+    widen,
+)
+from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
+
+_END64 = 44  # bytes of a zip64 end after its length
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What a parser needs next: exactly *size* bytes, or a piece of at most that many."""
+
+    size: int
+    exact: bool
+
+
+Parser = Generator[Want, memoryview, None]
+
+
+@dataclass(slots=True)
+class Directory:
+    """What the central directory says.
+
+    :param start: where it begins. :param max_entries: records it may have.
+    :ivar members: its records, in its order.
+    """
+
+    start: int
+    max_entries: int
+    members: list[Member] = field(default_factory=list)
+    seen: Ledger = field(default_factory=Ledger)
+
+    def parse(self, signature: bytes, position: Callable[[], int]) -> Parser:
+        """Reads from its first *signature* to the end of the archive; *position* tells where it is.
+
+        :raises IntegrityError: if it contradicts itself.
+        :raises InvalidRequestError: if it has too many records.
+        """
+        if signature == EXTRA_DATA:
+            yield from _skip_extra_data()
+            self.start = position()
+            signature = bytes((yield Want(4, exact=True)))
+        while signature == CENTRAL:
+            fixed = yield Want(42, exact=True)
+            n, x, c = struct.unpack_from("<3H", fixed, 24)
+            tail = bytes((yield Want(n + x + c, exact=True))) if n + x + c else b""
+            self._record(bytes(fixed), tail, n, x)
+            signature = bytes((yield Want(4, exact=True)))
+        end = position() - 4
+        count, length, at = -1, -1, -1
+        if signature == END64:
+            (more,) = struct.unpack("<Q", (yield Want(8, exact=True)))
+            if more < _END64:
+                raise IntegrityError("the zip archive is damaged: its zip64 end is too short")
+            block = yield Want(min(more, 1 << 16), exact=True)
+            count, length, at = struct.unpack_from("<QQQ", block, 20)
+            signature = bytes((yield Want(4, exact=True)))
+        if signature == LOCATOR64:
+            yield Want(16, exact=True)
+            signature = bytes((yield Want(4, exact=True)))
+        if signature != END:
+            raise IntegrityError(f"the zip archive is damaged at byte {position() - 4}")
+        n, size, offset, comment = struct.unpack_from("<HLLH", (yield Want(18, exact=True)), 6)
+        if comment:
+            yield Want(comment, exact=True)
+        if count < 0:
+            # Writers without zip64 let the 16 bits wrap.
+            count, length, at = self.seen.count & ~0xFFFF | n, size, offset
+        if (count, length, at) != (self.seen.count, end - self.start, self.start):
+            raise IntegrityError("the zip archive is damaged: its end does not fit its directory")
+
+    def _record(self, fixed: bytes, tail: bytes, n: int, x: int) -> None:
+        flags, method, _, _, crc, packed, size = struct.unpack_from("<4H3L", fixed, 4)
+        (offset,) = struct.unpack_from("<L", fixed, 38)
+        size, packed, offset, _ = widen(tail[n : n + x], size, packed, offset)
+        member = Member(
+            decode_name(tail[:n], flags), size, packed, crc, method, offset, tail[:n], flags
+        )
+        self.seen.add(member, 0)
+        if self.seen.count > self.max_entries:
+            raise InvalidRequestError(f"the archive has more than {self.max_entries} entries")
+        self.members.append(member)
+
+    def compare(self, went: Ledger) -> None:
+        """:raises IntegrityError: unless it describes exactly the entries that *went* by."""
+        if (self.seen.count, self.seen.digest) != (went.count, went.digest):
+            raise IntegrityError(
+                f"the zip archive is damaged: its directory lists {self.seen.count} entries and "
+                f"does not describe the {went.count} that it holds"
+            )
+
+
+def _skip_extra_data() -> Parser:
+    # Its length is whatever the archive says, so it is never held as a whole.
+    (left,) = struct.unpack("<L", (yield Want(4, exact=True)))
+    while left:
+        left -= len((yield Want(left, exact=False)))
+
+
+Read = Callable[[int, memoryview], None]
+HEADER = 30  # bytes of a local header before its name
+_END, _LOCATOR, _END64_RECORD = 22, 20, 56
+_LONGEST_COMMENT = 0xFFFF
+_SLACK = 0xFFFF + 24  # the longest extra field of a local header, and a data descriptor
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """An entry and the bytes of the archive that hold it, local header first."""
+
+    member: Member
+    size: int
+
+    @property
+    def end(self) -> int:
+        """Where the next may begin."""
+        return self.member.offset + self.size
+
+
+def read_index(read: Read, total: int, *, most: int, max_entries: int) -> list[Extent] | None:
+    """The entries of an archive of *total* bytes, in the order in which they stand in it.
+
+    :param read: fills a view with the bytes from an offset on.
+    :param most: bytes that the central directory may have. :param max_entries: its records.
+    :returns: None if this is no zip at all.
+    :raises IntegrityError: if it contradicts itself, or its end is missing.
+    :raises InvalidRequestError: if it has too many records.
+    """
+    tail_size = min(total, _END + _LONGEST_COMMENT + _LOCATOR + _END64_RECORD)
+    tail = bytearray(tail_size)
+    read(total - tail_size, memoryview(tail))
+    start = _directory_start(bytes(tail), total)
+    if start is None:
+        magic = bytearray(min(4, total))
+        read(0, memoryview(magic))
+        if magic == LOCAL:
+            raise IntegrityError("the zip archive is cut: its end is missing")
+        return None
+    if not 0 <= start <= total or total - start > most:
+        raise IntegrityError(f"the zip archive is damaged: a directory at {start} of {total} bytes")
+    if start < total - tail_size:
+        more = bytearray(total - tail_size - start)
+        read(start, memoryview(more))
+        block = bytes(more) + bytes(tail)
+    else:
+        block = bytes(tail[start - (total - tail_size) :])
+    return _extents(parse_directory(block, start, max_entries), start)
+
+
+def parse_directory(block: bytes, start: int, max_entries: int) -> list[Member]:
+    """The records of a central directory that begins at *start* and ends with the archive."""
+    at = 4
+    directory = Directory(start, max_entries)
+    parser = directory.parse(block[:4], lambda: start + at)
+    try:
+        want = next(parser)
+        while True:
+            piece = memoryview(block)[at : at + want.size]
+            if len(piece) < want.size:
+                raise IntegrityError("the zip archive is damaged: its directory ends early")
+            at += want.size
+            want = parser.send(piece)
+    except StopIteration:
+        if at != len(block):
+            raise IntegrityError("bytes follow the end of the zip archive") from None
+    return directory.members
+
+
+def payload(block: memoryview, member: Member) -> int:
+    """Where the data of *member* begins in *block*, which begins with its local header.
+
+    :raises IntegrityError: if there is no such header.
+    """
+    if bytes(block[:4]) != LOCAL:
+        raise IntegrityError(f"{member.name!r} is damaged: it has no header")
+    name, extra = struct.unpack_from("<2H", block, 26)
+    if bytes(block[HEADER : HEADER + name]) != member.raw:
+        raise IntegrityError(f"{member.name!r} is damaged: its header names another entry")
+    return int(HEADER + name + extra)
+
+
+def _directory_start(tail: bytes, total: int) -> int | None:
+    at = tail.rfind(END)
+    while at >= 0:
+        if at + _END <= len(tail):
+            count, _, start, comment = struct.unpack_from("<HLLH", tail, at + 10)
+            if at + _END + comment == len(tail):
+                wide = start == MAX32 or count == 0xFFFF  # APPNOTE 4.4.1.4
+                return _wide_start(tail, at, total) if wide else int(start)
+        at = tail.rfind(END, 0, at)
+    return None
+
+
+def _wide_start(tail: bytes, end: int, total: int) -> int:
+    at = end - _LOCATOR
+    if at < 0 or tail[at : at + 4] != LOCATOR64:
+        return int(struct.unpack_from("<L", tail, end + 16)[0])
+    (place,) = struct.unpack_from("<Q", tail, at + 8)
+    place -= total - len(tail)
+    if not 0 <= place <= len(tail) - _END64_RECORD or tail[place : place + 4] != END64:
+        raise IntegrityError("the zip archive is damaged: its zip64 end is missing")
+    return int(struct.unpack_from("<Q", tail, place + 48)[0])
+
+
+def _extents(members: list[Member], start: int) -> list[Extent]:
+    ordered = sorted(members, key=lambda member: member.offset)
+    ends = [member.offset for member in ordered[1:]] + [start]
+    extents = []
+    for member, end in zip(ordered, ends, strict=True):
+        least = HEADER + len(member.raw) + member.packed
+        if end - member.offset < least:
+            raise IntegrityError(f"{member.name!r} overlaps the entry after it")
+        extents.append(Extent(member, min(end - member.offset, least + _SLACK)))
+    return extents

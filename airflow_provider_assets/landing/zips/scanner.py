@@ -1,0 +1,288 @@
+"""Reads a zip in one pass as its bytes go by: structure, sizes and CRC-32 of every entry.
+
+A push parser: the bytes are not kept and the whole is never needed. It follows PKWARE's APPNOTE.TXT
+6.3.10: local headers (4.3.7), data descriptors (4.3.9), zip64 (4.5.3) and the central directory
+(4.3.12), which must describe exactly the entries that went by. An entry that is stored *and* has a
+data descriptor has no announced length; its end is where a descriptor's CRC-32 and size fit the
+bytes before it.
+"""
+
+from __future__ import annotations
+
+import bz2
+import struct
+import zlib
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from airflow_provider_assets.landing.crc import crc32
+from airflow_provider_assets.landing.zips.directory import Directory, Parser, Want
+from airflow_provider_assets.landing.zips.format import (
+    BZIP2,
+    DEFLATED,
+    DESCRIBED,
+    DESCRIPTOR,
+    ENCRYPTED,
+    LOCAL,
+    LONGEST_DESCRIPTOR,
+    STORED,
+    Ledger,
+    Member,
+    decode_name,
+    described,
+    widen,
+)
+from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
+
+_PIECE = 1 << 15  # compressed bytes a step: bounds what one step can inflate to
+_HARMLESS = 1 << 24  # bytes that an entry may unpack to at any ratio
+
+
+class Handler(Protocol):
+    """Who wants the contents of the entries while they go by."""
+
+    def start(self, name: str) -> None:
+        """An entry begins."""
+
+    def data(self, piece: memoryview | bytes) -> None:
+        """The next piece of it, unpacked; valid during the call only."""
+
+    def end(self, member: Member) -> None:
+        """It is whole, and its length and CRC-32 are right."""
+
+
+@dataclass(slots=True)
+class _Header:
+    name: str
+    raw: bytes
+    flags: int
+    method: int
+    crc: int
+    packed: int
+    size: int
+    zip64: bool
+
+
+@dataclass(slots=True)
+class ZipScanner:
+    """Feed it the archive in order, then call :meth:`close`.
+
+    :param handler: receives the contents; None only verifies.
+    :param ledger: where an earlier scan stood; feeding continues at its ``offset``.
+    :ivar members: the central directory, in its order.
+    :ivar unverified: why the CRC-32 of some entry could not be checked; "" if all were.
+    """
+
+    handler: Handler | None = None
+    ledger: Ledger = field(default_factory=Ledger)
+    max_entries: int = 1_000_000
+    max_ratio: int = 1100
+    members: list[Member] = field(default_factory=list)
+    unverified: str = ""
+    position: int = 0
+    _parser: Parser | None = None
+    _want: Want = field(default=Want(4, exact=True), repr=False)
+    _held: bytearray = field(default_factory=bytearray)
+    _back: bytes = b""
+    _ended: bool = False
+
+    def __post_init__(self) -> None:
+        """Start where the ledger stands."""
+        self.position = self.ledger.offset
+        self._parser = self._archive()
+        self._want = next(self._parser)
+
+    def feed(self, view: memoryview | bytes) -> None:
+        """The next bytes of the archive.
+
+        :raises IntegrityError: as soon as they contradict what the archive says of itself.
+        """
+        view = memoryview(view)
+        while view:
+            view = view[self._step(view) :]
+            while self._back:
+                back, self._back = self._back, b""
+                rest = memoryview(back)
+                self._back_after(rest[self._step(rest) :])
+
+    def close(self) -> None:
+        """No more bytes follow.
+
+        :raises IntegrityError: if the archive is not whole.
+        """
+        if not self._ended or self._held:
+            raise IntegrityError(f"the zip archive ends early, after {self.position} bytes")
+
+    def _back_after(self, rest: memoryview) -> None:
+        self._back += bytes(rest)
+
+    def _step(self, view: memoryview) -> int:
+        """Gives the parser what it wants from *view*; returns how much of *view* was used."""
+        want = self._want
+        if not want.exact:
+            used = min(want.size, len(view))
+            self._send(view[:used])
+            return used
+        used = min(want.size - len(self._held), len(view))
+        self._held += view[:used]
+        if len(self._held) == want.size:
+            whole, self._held = memoryview(bytes(self._held)), bytearray()
+            self._send(whole)
+        return used
+
+    def _send(self, piece: memoryview) -> None:
+        assert self._parser is not None  # noqa: S101  # for the type checker: set on creation
+        self.position += len(piece)
+        self._want = self._parser.send(piece)
+
+    def _give_back(self, piece: bytes) -> None:
+        self.position -= len(piece)
+        self._back = piece + self._back
+
+    def _archive(self) -> Parser:
+        while (signature := bytes((yield Want(4, exact=True)))) == LOCAL:
+            yield from self._entry(self.position - 4)
+        yield from self._directory(signature)
+        self._ended = True
+        yield Want(1, exact=False)
+        raise IntegrityError(f"bytes follow the end of the zip archive at {self.position - 1}")
+
+    def _directory(self, signature: bytes) -> Parser:
+        directory = Directory(self.position - 4, self.max_entries)
+        yield from directory.parse(signature, lambda: self.position)
+        self.members = directory.members
+        directory.compare(self.ledger)
+
+    def _entry(self, offset: int) -> Parser:
+        fixed = yield Want(26, exact=True)
+        _, flags, method, _, _, crc, packed, size, n, x = struct.unpack("<5H3L2H", fixed)
+        tail = bytes((yield Want(n + x, exact=True))) if n + x else b""
+        name = decode_name(tail[:n], flags)
+        size, packed, _, zip64 = widen(tail[n:], size, packed, 0)
+        head = _Header(name, tail[:n], flags, method, crc, packed, size, zip64)
+        if self.handler:
+            self.handler.start(name)
+        if head.flags & ENCRYPTED:
+            member = yield from self._opaque(head, offset, "encrypted")
+        elif method == STORED and head.flags & DESCRIBED:
+            member = yield from self._stored_blind(head, offset)
+        elif method == STORED:
+            member = yield from self._stored(head, offset)
+        elif method in (DEFLATED, BZIP2):
+            member = yield from self._compressed(head, offset)
+        else:
+            member = yield from self._opaque(head, offset, f"compression method {method}")
+        if self.handler:
+            self.handler.end(member)
+        self.ledger.add(member, self.position)
+        if self.ledger.count > self.max_entries:
+            raise InvalidRequestError(f"the archive has more than {self.max_entries} entries")
+
+    def _stored(self, head: _Header, offset: int) -> Generator[Want, memoryview, Member]:
+        left, crc = head.size, 0
+        if head.packed != head.size:
+            raise IntegrityError(f"{head.name!r}: a stored entry with two sizes")
+        while left:
+            piece = yield Want(left, exact=False)
+            left -= len(piece)
+            crc = crc32(piece, crc)
+            self._emit(piece)
+        return _checked(head, offset, size=head.size, packed=head.packed, crc=crc)
+
+    def _stored_blind(self, head: _Header, offset: int) -> Generator[Want, memoryview, Member]:
+        window, size, crc = bytearray(), 0, 0
+        while True:
+            window += yield Want(_PIECE, exact=False)
+            while True:
+                at = window.find(DESCRIPTOR)
+                known = at if at >= 0 else max(0, len(window) - 3)
+                crc, size = crc32(window[:known], crc), size + known
+                self._emit(bytes(window[:known]))
+                del window[:known]
+                if at < 0 or len(window) < LONGEST_DESCRIPTOR:
+                    break
+                width = described(window, crc, size, size, prefer_wide=head.zip64)
+                if width:
+                    self._give_back(bytes(window[width:]))
+                    return Member(head.name, size, size, crc, STORED, offset, head.raw)
+                crc, size = crc32(window[:4], crc), size + 4
+                self._emit(bytes(window[:4]))
+                del window[:4]
+
+    def _compressed(self, head: _Header, offset: int) -> Generator[Want, memoryview, Member]:
+        engine = zlib.decompressobj(-15) if head.method == DEFLATED else bz2.BZ2Decompressor()
+        packed = size = crc = 0
+        while not engine.eof:
+            room = _PIECE if head.flags & DESCRIBED else min(_PIECE, head.packed - packed)
+            if not room:
+                raise IntegrityError(f"{head.name!r} is damaged: its data ends early")
+            piece: memoryview | bytes = yield Want(room, exact=False)
+            packed += len(piece)
+            while True:
+                out, piece = _inflate(engine, piece, head.name)
+                crc, size = crc32(out, crc), size + len(out)
+                self._emit(out)
+                if engine.eof or not (piece or len(out) == _PIECE * 4):
+                    break
+            if size > self.max_ratio * packed + _HARMLESS:
+                raise InvalidRequestError(
+                    f"{head.name!r} unpacks to over {self.max_ratio} times its size"
+                )
+        unused = bytes(engine.unused_data)
+        packed -= len(unused)
+        self._give_back(unused)
+        if head.flags & DESCRIBED:
+            yield from self._descriptor(head, crc, packed, size)
+        return _checked(head, offset, size=size, packed=packed, crc=crc)
+
+    def _descriptor(self, head: _Header, crc: int, packed: int, size: int) -> Parser:
+        block = bytes(
+            (yield Want(LONGEST_DESCRIPTOR, exact=True))
+        )  # what follows it is at least as long
+        width = described(block, crc, packed, size, prefer_wide=head.zip64)
+        if not width:
+            raise IntegrityError(f"{head.name!r} is damaged: its descriptor does not fit its data")
+        self._give_back(block[width:])
+        head.crc, head.packed, head.size = crc, packed, size
+
+    def _opaque(self, head: _Header, offset: int, why: str) -> Generator[Want, memoryview, Member]:
+        if self.handler:
+            raise InvalidRequestError(
+                f"{head.name!r} cannot be unpacked: {why}; use layout='archive'"
+            )
+        if head.flags & DESCRIBED:
+            raise InvalidRequestError(
+                f"{head.name!r} ({why}) has no announced length, so the archive cannot be verified "
+                "while it streams; land it with verify=False"
+            )
+        self.unverified = self.unverified or f"{head.name!r}: {why}"
+        left = head.packed
+        while left:
+            left -= len((yield Want(left, exact=False)))
+        return Member(head.name, head.size, head.packed, head.crc, head.method, offset, head.raw)
+
+    def _emit(self, piece: memoryview | bytes) -> None:
+        if self.handler and len(piece):
+            self.handler.data(piece)
+
+
+def _inflate(
+    engine: zlib._Decompress | bz2.BZ2Decompressor, piece: memoryview | bytes, name: str
+) -> tuple[bytes, bytes]:
+    try:
+        out = engine.decompress(piece, _PIECE * 4)
+    except (zlib.error, OSError) as error:
+        raise IntegrityError(f"{name!r} is damaged: {error}") from error
+    if isinstance(engine, bz2.BZ2Decompressor):
+        return out, b""  # it keeps what it did not use
+    return out, engine.unconsumed_tail
+
+
+def _checked(head: _Header, offset: int, *, size: int, packed: int, crc: int) -> Member:
+    if (size, packed, crc) != (head.size, head.packed, head.crc):
+        raise IntegrityError(
+            f"{head.name!r} is damaged: {size} bytes with CRC-32 {crc:08x}, "
+            f"the archive says {head.size} and {head.crc:08x}"
+        )
+    return Member(head.name, size, packed, crc, head.method, offset, head.raw)
