@@ -20,19 +20,14 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.flow import Flow
 from airflow_provider_assets.sansio.jobs import (
+    Answer,
     ArchiveFile,
     ArchiveJob,
     ArchiveReference,
     ArchiveRequest,
     Link,
 )
-from airflow_provider_assets.sansio.waiter import (
-    Answer,
-    PollPolicy,
-    Waitlist,
-    submit_when_free,
-    wait_for,
-)
+from airflow_provider_assets.sansio.waiter import PollPolicy, Waitlist, submit_when_free, wait_for
 from airflow_provider_assets.transport import AsyncTransport, RateLimit, Transport
 from airflow_provider_assets.vendors import vendor_class
 from airflow_provider_assets.vendors.base import Vendor

@@ -47,7 +47,14 @@ from airflow_provider_assets.sansio.errors import (
     JobTimeoutError,
     ProtocolError,
 )
-from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, Data, state_key
+from airflow_provider_assets.sansio.jobs import (
+    Answer,
+    ArchiveJob,
+    ArchiveRequest,
+    Data,
+    describe,
+    state_key,
+)
 from airflow_provider_assets.sansio.settle import (
     LISTING_LAG,
     PENDING_TIMEOUT,
@@ -57,13 +64,7 @@ from airflow_provider_assets.sansio.settle import (
 from airflow_provider_assets.sansio.verdict import check_on_partial, ensure_complete, shown
 from airflow_provider_assets.sansio.waiter import ensure_succeeded
 from airflow_provider_assets.sansio.window import is_unbounded
-from airflow_provider_assets.triggers.archive import (
-    BACKSTOP,
-    AssetArchiveTrigger,
-    describe,
-    read_ends,
-)
-from airflow_provider_assets.triggers.poller import End
+from airflow_provider_assets.triggers.archive import BACKSTOP, AssetArchiveTrigger, read_ends
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -355,7 +356,7 @@ class AssetArchiveOperator(BaseOperator):
             timeout=timedelta(seconds=max(deadline - time.time(), 0.0)) + BACKSTOP,
         )
 
-    def _verdict(self, ledger: Ledger, wave: list[Entry], ends: Sequence[End]) -> list[Entry]:
+    def _verdict(self, ledger: Ledger, wave: list[Entry], ends: Sequence[Answer]) -> list[Entry]:
         """Record every end before the first that is an error is raised."""
         ended = [
             replace(entry, job=end) if isinstance(end, ArchiveJob) else entry

@@ -15,8 +15,13 @@ from airflow_provider_assets.sansio.errors import (
     InvalidRequestError,
     ProtocolError,
 )
-from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, Data, JobState
-from airflow_provider_assets.triggers.archive import describe
+from airflow_provider_assets.sansio.jobs import (
+    ArchiveJob,
+    ArchiveReference,
+    Data,
+    JobState,
+    describe,
+)
 from airflow_provider_assets.vendors.base import VendorSpec
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from math import isfinite
 from typing import cast
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.sansio.batching import split_into_batches
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.jobs import ArchiveRequest, fingerprint
+from airflow_provider_assets.sansio.jobs import ArchiveRequest, Selected, fingerprint
 from airflow_provider_assets.sansio.messages import JSON
-from airflow_provider_assets.sansio.plan import Selected, plan
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.base import Vendor, check_names
 
@@ -152,7 +152,7 @@ class Selection:
                 f"{len(found)} items are selected, more than max_items={self.max_items}; "
                 "narrow select or window, or raise max_items"
             )
-        batches = plan(
+        batches = split_into_batches(
             self.vendor.spec.name,
             found,
             max_batch=self.vendor.spec.max_batch,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from enum import Enum
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 from airflow_provider_assets.sansio.messages import JSON
@@ -48,6 +48,26 @@ def fingerprint(data: JSON) -> str:
 def state_key(name: str, conn_id: str, select: Mapping[str, JSON]) -> str:
     """What *name* is kept under for one connection and selection, which may share an Asset with others."""
     return f"{name}.{fingerprint([conn_id, dict(select)])[:16]}"
+
+
+class Item(NamedTuple):
+    """One thing at the vendor: its kind (``asset_ids``, ``apps``, …) and its id."""
+
+    kind: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What a vendor's listing gave for one query and window.
+
+    :param items: what can be exported now.
+    :param pending: ids of what matches as well but is not finished at the vendor. What has failed there
+        is in neither list.
+    """
+
+    items: list[Item]
+    pending: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +223,18 @@ class ArchiveJob:
             return replace(job, state=JobState(job.state))
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidRequestError(f"not an archive job: {error}") from error
+
+
+# The vendor's answer on one job: the job as it is now, or why that is not known.
+Answer = ArchiveJob | AssetsError
+
+
+def describe(job: ArchiveJob) -> str:
+    """One line on how far a job is, for the log."""
+    text = f"{job.vendor} job {job.job_id}: {job.vendor_status or job.state.value}"
+    if job.done is not None and job.total is not None:
+        return f"{text}, {job.done}/{job.total}"
+    return text if job.progress is None else f"{text}, {job.progress:.0%}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from airflow_provider_assets.sansio.errors import (
     to_dict,
 )
 from airflow_provider_assets.sansio.flow import Flow, pause
-from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState
+from airflow_provider_assets.sansio.jobs import Answer, ArchiveJob, JobState
 
 # A wait outlives an outage of the vendor until at least so many polls in a row have failed over at
 # least so many seconds. The pause between two of them doubles, up to LONGEST_BACKOFF seconds.
@@ -34,10 +34,6 @@ OUTAGE_SECONDS = 300.0
 LONGEST_BACKOFF = 60.0
 # Seconds to wait for another job of an account that may run one, and between two tries.
 BUSY_BUDGET, BUSY_PAUSE = 1800.0, 10.0
-
-
-# What a poll says of one job: how it is now, or why that is not known.
-Answer = ArchiveJob | AssetsError
 
 
 @dataclass(frozen=True, slots=True)

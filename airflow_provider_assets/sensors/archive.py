@@ -19,15 +19,10 @@ from airflow_provider_assets._airflow import (
 )
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError, JobTimeoutError
-from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, Data
+from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, Data, describe
 from airflow_provider_assets.sansio.verdict import check_on_partial, ensure_complete
 from airflow_provider_assets.sansio.waiter import ensure_succeeded
-from airflow_provider_assets.triggers.archive import (
-    BACKSTOP,
-    AssetArchiveTrigger,
-    describe,
-    read_ends,
-)
+from airflow_provider_assets.triggers.archive import BACKSTOP, AssetArchiveTrigger, read_ends
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -21,11 +21,11 @@ from airflow_provider_assets.sansio.errors import (
     from_dict,
     to_dict,
 )
-from airflow_provider_assets.sansio.jobs import ArchiveJob, Data
+from airflow_provider_assets.sansio.jobs import Answer, ArchiveJob, Data, describe
 from airflow_provider_assets.triggers.events import AssetArchiveEventTrigger
-from airflow_provider_assets.triggers.poller import End, connection_for, shared
+from airflow_provider_assets.triggers.poller import connection_for, shared
 
-__all__ = ["BACKSTOP", "AssetArchiveEventTrigger", "AssetArchiveTrigger", "describe", "read_ends"]
+__all__ = ["BACKSTOP", "AssetArchiveEventTrigger", "AssetArchiveTrigger", "read_ends"]
 
 # The deadline ends the wait in the trigger; Airflow's is only the backstop behind it.
 BACKSTOP = timedelta(minutes=5)
@@ -142,15 +142,7 @@ class AssetArchiveTrigger(BaseTrigger):
         asyncio.get_running_loop().run_in_executor(None, log)
 
 
-def describe(job: ArchiveJob) -> str:
-    """One line on how far a job is."""
-    text = f"{job.vendor} job {job.job_id}: {job.vendor_status or job.state.value}"
-    if job.done is not None and job.total is not None:
-        return f"{text}, {job.done}/{job.total}"
-    return text if job.progress is None else f"{text}, {job.progress:.0%}"
-
-
-def read_ends(event: object) -> list[End]:
+def read_ends(event: object) -> list[Answer]:
     """The ends in an event, with their types, one for each of its ``job_ids``.
 
     :raises ProtocolError: if it is not an event of :class:`AssetArchiveTrigger`.
@@ -165,11 +157,11 @@ def read_ends(event: object) -> list[End]:
     return [_end_from_dict(cast("dict[str, Data]", end)) for end in ends]
 
 
-def _end_to_dict(end: End) -> dict[str, Any]:
+def _end_to_dict(end: Answer) -> dict[str, Any]:
     return {"error": to_dict(end)} if isinstance(end, AssetsError) else {"job": end.to_dict()}
 
 
-def _end_from_dict(data: dict[str, Data]) -> End:
+def _end_from_dict(data: dict[str, Data]) -> Answer:
     try:
         if "error" in data:
             return from_dict(cast("ErrorDict", data["error"]))

@@ -18,12 +18,11 @@ from airflow_provider_assets._airflow import aconnection
 from airflow_provider_assets.hooks.base import AsyncClient
 from airflow_provider_assets.sansio import flow as flows
 from airflow_provider_assets.sansio.errors import AssetsError
-from airflow_provider_assets.sansio.jobs import ArchiveJob, Data, fingerprint
+from airflow_provider_assets.sansio.jobs import Answer, ArchiveJob, Data, fingerprint
 from airflow_provider_assets.sansio.waiter import Waitlist, Watch
 from airflow_provider_assets.vendors.connection import Connection
 
 log = logging.getLogger(__name__)
-End = ArchiveJob | AssetsError
 # By loop and by the connection's content: in a triggerer that serves several teams, one connection
 # id may stand for several accounts. What stands here is in use.
 _POLLERS: dict[tuple[asyncio.AbstractEventLoop, str], Poller] = {}
@@ -53,7 +52,7 @@ class Poller:
         deadline: float,
         interval: float | None = None,
         on_change: Callable[[ArchiveJob], None] = lambda job: None,
-    ) -> list[End]:
+    ) -> list[Answer]:
         """Wait for *jobs* to end or for *deadline* (epoch seconds); the ends, in their order.
 
         :param interval: seconds between polls; None leaves it to the vendor's own pace.
@@ -68,7 +67,7 @@ class Poller:
             except Exception:  # noqa: BLE001  # it is one trigger's, and the loop serves them all
                 context.run(log.exception, "%s job %s: on_change failed", job.vendor, job.job_id)
 
-        ends: list[asyncio.Future[End]] = [loop.create_future() for _ in jobs]
+        ends: list[asyncio.Future[Answer]] = [loop.create_future() for _ in jobs]
         watches = [
             Watch(job, deadline, tell, _resolve(end), pace=interval)
             for job, end in zip(jobs, ends, strict=True)
@@ -118,8 +117,8 @@ class Poller:
         self._asleep_until = 0.0
 
 
-def _resolve(future: asyncio.Future[End]) -> Callable[[End], None]:
-    def resolve(end: End) -> None:
+def _resolve(future: asyncio.Future[Answer]) -> Callable[[Answer], None]:
+    def resolve(end: Answer) -> None:
         if not future.done():
             future.set_result(end)
 

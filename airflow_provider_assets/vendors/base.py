@@ -20,12 +20,15 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.flow import Flow, call
 from airflow_provider_assets.sansio.jobs import (
+    Answer,
     ArchiveFile,
     ArchiveJob,
     ArchiveReference,
     ArchiveRequest,
+    Item,
     JobState,
     Link,
+    Selected,
 )
 from airflow_provider_assets.sansio.messages import (
     JSON,
@@ -34,8 +37,7 @@ from airflow_provider_assets.sansio.messages import (
     seconds_to_wait,
     without_queries,
 )
-from airflow_provider_assets.sansio.plan import Item, Selected
-from airflow_provider_assets.sansio.waiter import Answer, PollPolicy
+from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.connection import Connection, ConnectionForm, check_url
 

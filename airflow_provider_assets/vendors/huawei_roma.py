@@ -22,16 +22,18 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.flow import Flow, call
 from airflow_provider_assets.sansio.jobs import (
+    Answer,
     ArchiveFile,
     ArchiveJob,
     ArchiveReference,
     ArchiveRequest,
+    Item,
     JobState,
     Link,
+    Selected,
 )
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse, json_body
-from airflow_provider_assets.sansio.plan import Item, Selected
-from airflow_provider_assets.sansio.waiter import Answer, PollPolicy, ensure_succeeded
+from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import huawei_roma_wire as wire
 from airflow_provider_assets.vendors.base import Vendor, VendorSpec, each, strings

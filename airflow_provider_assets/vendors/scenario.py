@@ -23,15 +23,17 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.flow import Flow, pause
 from airflow_provider_assets.sansio.jobs import (
+    Answer,
     ArchiveFile,
     ArchiveJob,
     ArchiveReference,
     ArchiveRequest,
+    Item,
     Link,
+    Selected,
 )
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest, json_body
-from airflow_provider_assets.sansio.plan import Item, Selected
-from airflow_provider_assets.sansio.waiter import Answer, PollPolicy, ensure_succeeded
+from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import scenario_wire as wire
 from airflow_provider_assets.vendors.base import Vendor, VendorSpec, each, strings

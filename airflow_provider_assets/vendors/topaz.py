@@ -26,16 +26,18 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.flow import Flow, pause
 from airflow_provider_assets.sansio.jobs import (
+    Answer,
     ArchiveFile,
     ArchiveJob,
     ArchiveReference,
     ArchiveRequest,
+    Item,
     JobState,
     Link,
+    Selected,
 )
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest
-from airflow_provider_assets.sansio.plan import Item, Selected
-from airflow_provider_assets.sansio.waiter import Answer, PollPolicy
+from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import topaz_wire as wire
 from airflow_provider_assets.vendors.base import Vendor, VendorSpec, each, strings

@@ -12,9 +12,9 @@ import aiohttp
 
 from airflow_provider_assets.hooks.base import AsyncClient
 from airflow_provider_assets.sandbox.client import Sandbox
-from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest
+from airflow_provider_assets.sansio.jobs import Answer, ArchiveJob, ArchiveRequest
 from airflow_provider_assets.triggers import poller as module
-from airflow_provider_assets.triggers.poller import End, shared
+from airflow_provider_assets.triggers.poller import shared
 from airflow_provider_assets.vendors.connection import Connection
 
 PACE = 0.1
@@ -100,7 +100,7 @@ async def until(true, *, looks=2000) -> None:
     raise AssertionError("it never came about")
 
 
-def states(ends: list[End]) -> list[str]:
+def states(ends: list[Answer]) -> list[str]:
     return [end.state.value if isinstance(end, ArchiveJob) else type(end).__name__ for end in ends]
 
 

@@ -18,14 +18,9 @@ from airflow_provider_assets.sansio.errors import (
     VendorUnavailableError,
 )
 from airflow_provider_assets.sansio.flow import Flow
-from airflow_provider_assets.sansio.jobs import ArchiveJob
+from airflow_provider_assets.sansio.jobs import Answer, ArchiveJob
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
-from airflow_provider_assets.sansio.waiter import (
-    Answer,
-    Waitlist,
-    Watch,
-    wait_for,
-)
+from airflow_provider_assets.sansio.waiter import Waitlist, Watch, wait_for
 
 # --- many jobs -------------------------------------------------------------------------------
 

@@ -29,9 +29,14 @@ from airflow_provider_assets.sansio.errors import (
     RateLimitedError,
     VendorUnavailableError,
 )
-from airflow_provider_assets.sansio.jobs import ArchiveFile, ArchiveJob, ArchiveRequest, JobState
+from airflow_provider_assets.sansio.jobs import (
+    ArchiveFile,
+    ArchiveJob,
+    ArchiveRequest,
+    Item,
+    JobState,
+)
 from airflow_provider_assets.sansio.messages import HttpResponse
-from airflow_provider_assets.sansio.plan import Item
 
 
 @pytest.fixture

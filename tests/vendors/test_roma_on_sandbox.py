@@ -11,6 +11,7 @@ from vendor_live import fetch, live
 
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio import flow as flows
+from airflow_provider_assets.sansio.batching import split_into_batches
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AuthenticationError,
@@ -19,7 +20,6 @@ from airflow_provider_assets.sansio.errors import (
     JobFailedError,
 )
 from airflow_provider_assets.sansio.jobs import JobState
-from airflow_provider_assets.sansio.plan import plan
 from airflow_provider_assets.sansio.waiter import ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.transport import Transport
@@ -89,7 +89,7 @@ def test_a_roma_package_is_had_once(sandbox, roma):
 
 
 def test_a_busy_roma_is_told_as_busy(sandbox, roma):
-    planned = plan(
+    planned = split_into_batches(
         "huawei_roma",
         roma.run(roma.vendor.expand({"tasks": sandbox.roma["tasks"][:2]})),
         max_batch=1,

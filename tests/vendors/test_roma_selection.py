@@ -11,7 +11,7 @@ from airflow_provider_assets.sansio.errors import (
     ProtocolError,
     VendorUnavailableError,
 )
-from airflow_provider_assets.sansio.plan import Item
+from airflow_provider_assets.sansio.jobs import Item
 from airflow_provider_assets.sansio.window import Window
 
 

@@ -13,7 +13,7 @@ from airflow_provider_assets.sansio.errors import (
     QuotaExceededError,
     RateLimitedError,
 )
-from airflow_provider_assets.sansio.plan import Item
+from airflow_provider_assets.sansio.jobs import Item
 from airflow_provider_assets.sansio.window import Window
 
 

@@ -14,8 +14,7 @@ from airflow_provider_assets.sansio.errors import (
     RateLimitedError,
     VendorUnavailableError,
 )
-from airflow_provider_assets.sansio.jobs import JobState
-from airflow_provider_assets.sansio.plan import Item
+from airflow_provider_assets.sansio.jobs import Item, JobState
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.connection import Connection
 from airflow_provider_assets.vendors.topaz import Topaz

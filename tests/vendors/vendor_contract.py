@@ -15,10 +15,10 @@ from typing import Protocol
 from vendor_script import Clock, checked
 
 from airflow_provider_assets.sansio import flow as flows
+from airflow_provider_assets.sansio.batching import split_into_batches
 from airflow_provider_assets.sansio.flow import Flow
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, ArchiveRequest
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
-from airflow_provider_assets.sansio.plan import plan
 from airflow_provider_assets.vendors import BUILT_IN, ENTRY_POINT_GROUP, vendor_class
 from airflow_provider_assets.vendors.base import Vendor
 from airflow_provider_assets.vendors.connection import Connection
@@ -119,7 +119,7 @@ class Contract:
         """One request for each of the wire's items."""
         items = self.run(self.vendor.expand(self.wire.items))
         options = self.vendor.validate(options={})
-        planned = plan(self.vendor.spec.name, items, max_batch=1, options=options)
+        planned = split_into_batches(self.vendor.spec.name, items, max_batch=1, options=options)
         return [replace(request, tag="tag-1") for request in planned]
 
     def submitted(self) -> list[ArchiveJob]:

@@ -9,9 +9,9 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 
+from airflow_provider_assets.sansio.batching import split_into_batches
 from airflow_provider_assets.sansio.flow import Flow
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference
-from airflow_provider_assets.sansio.plan import plan
 from airflow_provider_assets.sansio.waiter import PollPolicy, Waitlist, wait_for
 from airflow_provider_assets.transport import AsyncTransport, Transport
 from airflow_provider_assets.vendors import vendor_class
@@ -47,7 +47,7 @@ class Live:
 
     def export(self, items, *, batch=100, **options) -> list[ArchiveReference]:
         """Submit *items* and wait for their ends."""
-        planned = plan(
+        planned = split_into_batches(
             self.vendor.spec.name,
             items,
             max_batch=batch,

@@ -10,16 +10,18 @@ from typing import ClassVar
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.flow import Flow
 from airflow_provider_assets.sansio.jobs import (
+    Answer,
     ArchiveFile,
     ArchiveJob,
     ArchiveReference,
     ArchiveRequest,
+    Item,
     JobState,
     Link,
+    Selected,
 )
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse, json_body
-from airflow_provider_assets.sansio.plan import Item, Selected
-from airflow_provider_assets.sansio.waiter import Answer, PollPolicy
+from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.base import Vendor, VendorSpec, strings
 from airflow_provider_assets.vendors.connection import Connection, ConnectionForm

@@ -1,40 +1,18 @@
-"""Candidates into batches that a vendor accepts."""
+"""Splits the selected items into batches that a vendor accepts."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from airflow_provider_assets.sansio.jobs import ArchiveRequest
+from airflow_provider_assets.sansio.jobs import ArchiveRequest, Item
 from airflow_provider_assets.sansio.messages import JSON
 
 # A batch is recorded in Airflow's task state store, whose values are limited to 64 KiB.
 MAX_BATCH_BYTES = 48 * 1024
 
 
-class Item(NamedTuple):
-    """One thing at the vendor: its kind (``asset_ids``, ``apps``, …) and its id."""
-
-    kind: str
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """What a vendor's listing gave for one query and window.
-
-    :param items: what can be exported now.
-    :param pending: ids of what matches as well but is not finished at the vendor. What has failed there
-        is in neither list.
-    """
-
-    items: list[Item]
-    pending: list[str] = field(default_factory=list)
-
-
-def plan(
+def split_into_batches(
     vendor: str,
     items: Iterable[Item],
     *,
