@@ -115,13 +115,10 @@ def _land_inside(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
     if before and before.is_whole(stage) and not before.is_due_again(job):
         kept = before.record
     else:
-        link = source.resolve()
-        links = iter([link])
-        resolved = replace(source, resolve=lambda: next(links, None) or source.resolve())
-        if not link.single_use:
-            return land_unpacked(job, resolved)
+        if not source.single_use:
+            return land_unpacked(job, source)
         stage.store.sweep([stage.key])
-        kept, inside = land_one(stage, resolved)
+        kept, inside = land_one(stage, source)
         _commit(stage, kept, inside)
     try:
         return land_staged(job, stage.key, kept.bytes)

@@ -28,7 +28,7 @@ class Job:
     facts: Mapping[str, JSON]
     meter: Meter
     state: MutableMapping[str, JSON] | None = None
-    halt: CancelToken = field(default_factory=CancelToken)
+    cancel: CancelToken = field(default_factory=CancelToken)
 
     @property
     def key(self) -> str:

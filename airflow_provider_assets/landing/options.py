@@ -20,10 +20,13 @@ class Source:
 
     :param file: its name, and its size in bytes where that is known beforehand.
     :param resolve: gives a link that is good now; called late, and again when a link was refused.
+    :param single_use: the file can be downloaded once only: one GET, without Range, HEAD, retry or
+        redirect.
     """
 
     file: ArchiveFile
     resolve: Callable[[], Link] = field(repr=False)
+    single_use: bool = False
 
 
 @dataclass(frozen=True, slots=True)

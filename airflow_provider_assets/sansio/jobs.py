@@ -293,7 +293,6 @@ class Link:
     :param headers: API credentials where the API itself serves the bytes (ROMA), else empty.
     :param head_url: answers HEAD only, and tells the length (Topaz); None elsewhere.
     :param expires_at: epoch seconds at which new requests are refused, if known.
-    :param single_use: the GET may be sent exactly once: no Range, no HEAD, no retry, no redirect.
     :param secret_headers: lower-case names of the headers that hold credentials; None: all of them may.
     :param refused: what an answer other than 200 or 206 means, from its status, its headers (lower-case
         names) and the first few KiB of its body. None, or a None that it returns, leaves that to the
@@ -304,7 +303,6 @@ class Link:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     head_url: str | None = field(default=None, repr=False)
     expires_at: float | None = None
-    single_use: bool = False
     secret_headers: frozenset[str] | None = field(default=None, repr=False)
     refused: Judge | None = field(default=None, repr=False, compare=False)
 

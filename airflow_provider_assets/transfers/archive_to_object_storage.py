@@ -174,7 +174,14 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             mask=len(files) <= MAX_MASKED,
         )
         return land(
-            [Source(file, sealed if is_sealed else partial(link, file)) for file in files],
+            [
+                Source(
+                    file,
+                    sealed if is_sealed else partial(link, file),
+                    single_use=hook.vendor.spec.single_use,
+                )
+                for file in files
+            ],
             target.store,
             prefix=target.prefix,
             name=self._object_name(files),

@@ -319,7 +319,6 @@ class HuaweiRoma(Vendor):
         return Link(
             request.full_url,
             headers=request.headers,
-            single_use=True,
             secret_headers=SECRET_HEADERS,
             refused=partial(self._refused, request),
         )

@@ -33,9 +33,17 @@ def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
     return target.getvalue()
 
 
-def linked(origin: Origin, data: bytes, name: str = "export.zip", **link: object) -> Source:
+def linked(
+    origin: Origin,
+    data: bytes,
+    name: str = "export.zip",
+    *,
+    single_use: bool = False,
+    **link: object,
+) -> Source:
     origin.files[f"/{name}"] = data
-    return Source(ArchiveFile(name, name), lambda: Link(f"{origin.url}/{name}", **link))
+    address = f"{origin.url}/{name}"
+    return Source(ArchiveFile(name, name), lambda: Link(address, **link), single_use=single_use)
 
 
 def contents(store: LocalStore | S3Store, key: str) -> bytes | None:

@@ -143,7 +143,7 @@ def test_a_buffer_larger_than_the_budget_is_lent_alone():
 def test_nobody_waits_for_memory_after_a_stop():
     memory = BufferPool(1)
     memory.acquire(1)
-    memory.stop()
+    memory.cancel()
     with pytest.raises(TransferInterruptedError):
         memory.acquire(1)
 

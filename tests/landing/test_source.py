@@ -203,9 +203,10 @@ def test_the_credentials_of_the_api_do_not_follow_a_redirect_to_another_host(loc
 def test_a_link_that_cannot_be_sent_is_refused_without_being_told(
     local, origin, quick, bad, single_use
 ):
-    link = Link(f"{origin.url}/{bad}?signature=secret", single_use=single_use)
+    link = Link(f"{origin.url}/{bad}?signature=secret")
+    source = Source(ArchiveFile("k", "export.zip"), lambda: link, single_use=single_use)
     with pytest.raises(InvalidRequestError, match="URL") as told:
-        land([Source(ArchiveFile("k", "export.zip"), lambda: link)], local, options=quick)
+        land([source], local, options=quick)
     assert "secret" not in "".join(traceback.format_exception(told.value))
 
 

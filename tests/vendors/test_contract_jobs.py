@@ -133,7 +133,6 @@ def test_a_finished_archive_has_files_with_safe_names_and_links(contract):
         link = contract.run(contract.vendor.link(reference, file))
         assert link.url.startswith("https://")
         assert link.url not in repr(link)
-        assert link.single_use is contract.vendor.spec.single_use
 
 
 def test_credentials_go_to_the_apis_host_only(contract):

@@ -205,7 +205,6 @@ def test_a_link_is_the_apis_own_address_with_credentials_for_one_get(script):
     done = reference(job(state=JobState.SUCCEEDED, facts={"archive_id": "arch/77"}))
     link = script.run(script.vendor.link(done, ArchiveFile("arch/77")), (STATUS, reply(SUCCESS)))
     assert link.url == f"{BASE}/v2/p0/instances/i1/assets/archives/arch%2F77"
-    assert link.single_use
     assert (link.head_url, link.expires_at) == (None, None)
     assert dict(link.headers)["Authorization"].startswith("SDK-HMAC-SHA256")
     assert "SDK-HMAC" not in repr(link)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from airflow_provider_assets.landing.cancel import CancelToken
 from airflow_provider_assets.landing.checkpoint import Checkpoint, chain, load, save
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.describe import describe_file
@@ -68,7 +68,7 @@ class Transfer:
 
     job: Job
     source: Source
-    stop: threading.Event = field(default_factory=threading.Event)
+    cancel: CancelToken = field(default_factory=CancelToken)
     _writer: PartWriter | None = None
     _checkpoint: Checkpoint | None = None
     _saved: float = 0.0
@@ -81,13 +81,13 @@ class Transfer:
         :raises AssetsError: as :func:`land_one` says.
         """
         job, options = self.job, self.job.options
-        download = Download(self.source, options, self.stop, on_bytes=job.meter.add)
+        download = Download(self.source, options, self.cancel, on_bytes=job.meter.add)
         wire = Connections(timeout=options.stall_seconds)
-        job.halt.call(self.stop.set, wire.interrupt)
         failure: BaseException | None = None
         try:
-            audit, pump = self._prepare(download, wire)
-            whole = self._pump(download, pump, wire)
+            with job.cancel.on_cancel(self.cancel.set), self.cancel.on_cancel(wire.interrupt):
+                audit, pump = self._prepare(download, wire)
+                whole = self._pump(download, pump, wire)
             audit.close()
             _check_length(download, self.source, whole)
             stored = self._publish(whole)
@@ -143,14 +143,14 @@ class Transfer:
         options, board = self.job.options, pump.board
         crew = WorkerPool(
             pump.step,
-            self.stop,
-            halt=board.stop,
+            self.cancel,
             timeout=options.stall_seconds,
             tuner=self._tuner(download),
             resized=board.resize,
             busy=lambda: download.busy,
         )
-        crew.run(wire, options.concurrency or min(START, options.max_concurrency), self._tick)
+        with self.cancel.on_cancel(board.cancel):
+            crew.run(wire, options.concurrency or min(START, options.max_concurrency), self._tick)
         return pump.whole()
 
     def _tuner(self, download: Download) -> Tuner | None:

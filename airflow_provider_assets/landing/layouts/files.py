@@ -51,7 +51,7 @@ def land_many(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry
         _wait_for(running, job, landed)
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
-        job.halt.set()
+        job.cancel.set()
         pool.shutdown()
         _remember(running, landed)
         raise

@@ -8,7 +8,6 @@ its header; a large one streams through, with a data descriptor behind it (APPNO
 from __future__ import annotations
 
 import queue
-import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -54,7 +53,6 @@ class Packer:
 
     job: Job
     writer: ZipWriter
-    stop: threading.Event = field(default_factory=threading.Event)
     _wires: queue.SimpleQueue[Connections] = field(default_factory=queue.SimpleQueue)
 
     def run(self, sources: Sequence[Source]) -> list[Entry]:
@@ -70,10 +68,14 @@ class Packer:
                 for name, fetched in zip(given, self._ahead(pool, sources), strict=True):
                     entries.append(self._add(name, fetched))
                     self.job.meter.tick()
-            except SourceChangedError:
-                raise TransferInterruptedError("a download changed while it was packed") from None
+            except BaseException as error:
+                self.job.cancel.set()
+                if isinstance(error, SourceChangedError):
+                    raise TransferInterruptedError(
+                        "a download changed while it was packed"
+                    ) from None
+                raise
             finally:
-                self.stop.set()
                 pool.shutdown(cancel_futures=True)
                 while not self._wires.empty():
                     self._wires.get().close()
@@ -94,7 +96,7 @@ class Packer:
             wire = self._wires.get_nowait()
         except queue.Empty:
             wire = Connections(timeout=self.job.options.stall_seconds)
-        download = Download(source, self.job.options, self.stop, on_bytes=self.job.meter.add)
+        download = Download(source, self.job.options, self.job.cancel, on_bytes=self.job.meter.add)
         download.open(wire, FIRST)
         if download.total is None or download.total > SMALL:
             return _Fetched(download, wire, None)
@@ -118,12 +120,12 @@ class Packer:
         pump = Pump(fetched.download, board, NullWriter())
         crew = WorkerPool(
             pump.step,
-            self.stop,
-            halt=board.stop,
+            self.job.cancel,
             timeout=self.job.options.stall_seconds,
             resized=board.resize,
         )
-        crew.run(fetched.wire, self.job.options.concurrency or _WORKERS, self.job.meter.tick)
+        with self.job.cancel.on_cancel(board.cancel):
+            crew.run(fetched.wire, self.job.options.concurrency or _WORKERS, self.job.meter.tick)
         return _entry(self.writer.end(record, pump.whole()))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -62,20 +61,19 @@ def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
 
     :raises AssetsError: files that were verified before stay; without a manifest they do not count.
     """
-    stop = threading.Event()
-    download = Download(source, job.options, stop, on_bytes=job.meter.add)
+    download = Download(source, job.options, job.cancel, on_bytes=job.meter.add)
     wire, other = (Connections(timeout=job.options.stall_seconds) for _ in range(2))
     try:
         download.open(wire, FIRST)
         job.meter.begin(download.total)
         if not download.ranged or download.total is None:
-            entries, is_zip = _unpack_stream(job, download.read_stream, stop)
+            entries, is_zip = _unpack_stream(job, download.read_stream)
             known = download.total is not None
             return describe_files(job, entries, known_length=known, zipped=is_zip), entries
         extents = _index(job, partial(download.read, other), download.total)
         if extents is not None:
             there = stored_files(job, f"{download.validator} {download.total}")
-            entries = _unpack_ranged(job, download, extents, stop, wire, there=there)
+            entries = _unpack_ranged(job, download, extents, wire, there=there)
             return describe_files(job, entries), entries
     except SourceChangedError:
         raise TransferInterruptedError("the download changed while it was unpacked") from None
@@ -93,13 +91,13 @@ def land_staged(job: Job, key: str, total: int) -> tuple[Manifest, list[Entry]]:
 
     :raises IntegrityError: if it is a damaged zip.
     """
-    reader, wire, stop = StoredReader(job.store, key), Connections(), threading.Event()
+    reader, wire = StoredReader(job.store, key), Connections()
     extents = _index(job, partial(reader.read, wire), total)
     if extents is None:
-        entries, is_zip = _unpack_stream(job, reader.stream(total), stop)
+        entries, is_zip = _unpack_stream(job, reader.stream(total))
         return describe_files(job, entries, zipped=is_zip), entries
     there = stored_files(job, f"{key} {total}")
-    entries = _unpack_ranged(job, reader, extents, stop, wire, there=there)
+    entries = _unpack_ranged(job, reader, extents, wire, there=there)
     return describe_files(job, entries), entries
 
 
@@ -111,7 +109,6 @@ def _unpack_ranged(
     job: Job,
     reader: Reader,
     extents: list[Extent],
-    stop: threading.Event,
     wire: Connections,
     *,
     there: Mapping[str, int],
@@ -120,14 +117,14 @@ def _unpack_ranged(
     unpacker = Unpacker(job, reader, extents, memory, there)
     crew = WorkerPool(
         unpacker.step,
-        stop,
-        halt=unpacker.halt,
+        job.cancel,
         timeout=job.options.stall_seconds,
         tuner=None if job.options.concurrency else _tuner(job, memory),
         busy=lambda: reader.busy,
     )
     try:
-        crew.run(wire, job.options.concurrency or _SIDE_BY_SIDE, job.meter.tick)
+        with job.cancel.on_cancel(unpacker.cancel):
+            crew.run(wire, job.options.concurrency or _SIDE_BY_SIDE, job.meter.tick)
     finally:
         unpacker.abort()
     return unpacker.entries
@@ -139,13 +136,14 @@ def _tuner(job: Job, memory: BufferPool) -> Tuner:
     return Tuner(most, workers=_SIDE_BY_SIDE, window=0.4)
 
 
-def _unpack_stream(
-    job: Job, read: Callable[[memoryview], int], stop: threading.Event
-) -> tuple[list[Entry], bool]:
+def _unpack_stream(job: Job, read: Callable[[memoryview], int]) -> tuple[list[Entry], bool]:
     """What landed, and whether it was in a zip."""
     memory = BufferPool(job.options.max_memory // 2)
     buffer = memoryview(bytearray(MIB))
-    with ThreadPoolExecutor(_SIDE_BY_SIDE, "landing") as pool:
+    with (
+        job.cancel.on_cancel(memory.cancel),
+        ThreadPoolExecutor(_SIDE_BY_SIDE, "landing") as pool,
+    ):
         unpacker = StreamUnpacker(job, memory, part_size(job), pool)
         try:
             count = read(buffer)
@@ -157,8 +155,7 @@ def _unpack_stream(
             scanner.close()
             unpacker.close()
         except BaseException:
-            stop.set()
-            memory.stop()
+            job.cancel.set()
             unpacker.abort()
             raise
     return unpacker.entries, isinstance(scanner, ZipScanner)

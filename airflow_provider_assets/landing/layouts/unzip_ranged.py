@@ -116,11 +116,11 @@ class Unpacker:
             self._window(wire, task.extents)
         return True
 
-    def halt(self) -> None:
+    def cancel(self) -> None:
         """Nothing is handed out any more."""
         with self._lock:
             self._tasks = None
-        self.memory.stop()
+        self.memory.cancel()
 
     def abort(self) -> None:
         """Remove what is neither published nor wanted any more."""

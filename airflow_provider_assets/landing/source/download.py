@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from airflow_provider_assets.landing.cancel import CancelToken
 from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.options import LandingOptions, Source
 from airflow_provider_assets.landing.source.request import LinkResolver, RangeRequester
@@ -53,7 +54,7 @@ class _Opened:
 class Download:
     """One file's bytes.
 
-    :param stop: set when the landing gives up; every wait ends.
+    :param cancel: set when the landing gives up; every wait ends.
     :param on_bytes: told the number of bytes as they arrive, from many threads.
     :ivar total: bytes of the file, None while (or where) unknown.
     :ivar ranged: whether any part can be asked for; known after :meth:`open`.
@@ -61,11 +62,10 @@ class Download:
 
     source: Source
     options: LandingOptions
-    stop: threading.Event
+    cancel: CancelToken
     on_bytes: Callable[[int], None] = lambda _: None
     total: int | None = None
     ranged: bool = False
-    single_use: bool = False
     validator: str = ""
     _first: _Opened | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -87,8 +87,7 @@ class Download:
         :raises AuthenticationError, ArchiveExpiredError: if fresh links are refused as well.
         """
         link = self._asker.links.current()[0]
-        self.single_use = link.single_use
-        if link.single_use:
+        if self.source.single_use:
             self._open_once(wire, link)
             return
         if link.head_url and self.source.file.size is None:
@@ -268,7 +267,7 @@ class Download:
         *,
         end_ok: bool = False,
     ) -> int:
-        if self.stop.is_set():
+        if self.cancel.is_set():
             raise BrokenError("the landing was stopped")
         try:
             count = wire.read(response, view)
@@ -291,8 +290,8 @@ class Download:
                 failures = 1 if now_at > reached else failures + 1
                 reached = now_at
                 pause = min(30.0, 0.25 * 2**failures) * (0.5 + self.options.jitter() / 2)
-                stopped = self.stop.is_set() or failures >= self.options.attempts
-                if stopped or self.stop.wait(max(pause, error.wait)):
+                stopped = self.cancel.is_set() or failures >= self.options.attempts
+                if stopped or self.cancel.wait(max(pause, error.wait)):
                     raise TransferInterruptedError(
                         f"the download of {self.source.file.name or 'a file'} keeps failing "
                         f"({failures} times in a row): {error}"

@@ -19,19 +19,19 @@ class BufferPool:
 
     budget: int
     _used: int = 0
-    _stopped: bool = False
+    _cancelled: bool = False
     _kept: list[bytearray] = field(default_factory=list)
     _freed: threading.Condition = field(default_factory=threading.Condition)
 
     def acquire(self, size: int) -> bytearray:
         """A buffer of *size* bytes, with old contents.
 
-        :raises TransferInterruptedError: after :meth:`stop`.
+        :raises TransferInterruptedError: after :meth:`cancel`.
         """
         with self._freed:
-            while not self._stopped and self._used and self._used + size > self.budget:
+            while not self._cancelled and self._used and self._used + size > self.budget:
                 self._freed.wait()
-            if self._stopped:
+            if self._cancelled:
                 raise TransferInterruptedError("the landing was stopped")
             self._used += size
             for index, kept in enumerate(self._kept):
@@ -57,8 +57,8 @@ class BufferPool:
         finally:
             self.release(buffer)
 
-    def stop(self) -> None:
+    def cancel(self) -> None:
         """Nobody waits any more."""
         with self._freed:
-            self._stopped = True
+            self._cancelled = True
             self._freed.notify_all()

@@ -71,7 +71,7 @@ class PartScheduler:
     _auditing: bool = False
     _crc: int = 0
     _first: bool = True
-    _stopped: bool = False
+    _cancelled: bool = False
     _ready: threading.Condition = field(default_factory=threading.Condition)
 
     def take(self, worker: int = 0) -> tuple[PartInFlight, int, int] | None:
@@ -80,7 +80,7 @@ class PartScheduler:
         Waits while there is no buffer, or no need of so many workers.
         """
         with self._ready:
-            while not self._stopped:
+            while not self._cancelled:
                 part = (self._filling or self._new_part()) if worker < self.limit else None
                 if part:
                     start = part.asked
@@ -130,7 +130,7 @@ class PartScheduler:
         while True:
             with self._ready:
                 due = self._waiting.pop(self._turn, None)
-                if due is None or self._stopped:
+                if due is None or self._cancelled:
                     self._auditing = False
                     return
             self.audit.feed(due.view)
@@ -147,10 +147,10 @@ class PartScheduler:
         self._next_offset, self._crc = whole.size, whole.crc32
         self._next_number = self._turn = parts + 1
 
-    def stop(self) -> None:
+    def cancel(self) -> None:
         """Nothing is handed out any more."""
         with self._ready:
-            self._stopped = True
+            self._cancelled = True
             self._ready.notify_all()
 
     def _is_all_asked(self) -> bool:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from airflow_provider_assets.landing.cancel import CancelToken
 from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.transfer.autotune import Tuner
 from airflow_provider_assets.sansio.errors import TransferInterruptedError
@@ -19,16 +20,15 @@ class WorkerPool:
     """Runs *step* side by side.
 
     :param step: does one piece of work for a worker (number, wire); false when it may go home.
-    :param stop: set when the landing gives up; all waiting ends on it.
-    :param halt: makes workers that wait inside *step* come back.
+    :param cancel: set by the first error, here or elsewhere. Whatever waits inside *step* has to be
+        registered with it by the caller.
     :param timeout: seconds without a byte after which a connection counts as stalled.
     :param tuner: finds the number of workers; None: it stays as it was given.
     :param busy: how often the source refused for load so far.
     """
 
     step: Callable[[int, Connections], bool]
-    stop: threading.Event
-    halt: Callable[[], None]
+    cancel: CancelToken
     timeout: float
     tuner: Tuner | None = None
     resized: Callable[[int], None] = lambda _: None
@@ -47,7 +47,9 @@ class WorkerPool:
             self.resized(workers)
             self._start(first)
             self._staff(workers)
-            while any(thread.is_alive() for thread in self._threads) and not self.stop.wait(_TICK):
+            while any(thread.is_alive() for thread in self._threads) and not self.cancel.wait(
+                _TICK
+            ):
                 received = tick()
                 if self.tuner:
                     self._tune(self.tuner, received)
@@ -56,7 +58,7 @@ class WorkerPool:
         if self._errors:
             raise self._errors[0]
         # Stopped by who started us: workers without an error may have gone home early.
-        if self.stop.is_set():
+        if self.cancel.is_set():
             raise TransferInterruptedError("the landing was stopped")
 
     def _tune(self, tuner: Tuner, received: int) -> None:
@@ -82,19 +84,16 @@ class WorkerPool:
 
     def _work(self, number: int, wire: Connections) -> None:
         try:
-            while self.step(number, wire):
-                pass
+            with self.cancel.on_cancel(wire.interrupt):
+                while self.step(number, wire):
+                    pass
         except BaseException as error:  # noqa: BLE001  # handed to the thread that waits
             self._errors.append(error)
-            self.stop.set()
-            self.halt()
+            self.cancel.set()
 
     def _end(self) -> None:
         if any(thread.is_alive() for thread in self._threads):
-            self.stop.set()
-            for wire in self._wires:
-                wire.interrupt()
-        self.halt()
+            self.cancel.set()
         deadline = time.monotonic() + self.timeout
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
