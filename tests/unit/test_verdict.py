@@ -1,0 +1,45 @@
+"""The one verdict on completeness."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_assets.sansio.errors import InvalidRequestError, PartialArchiveError
+from airflow_provider_assets.sansio.jobs import ArchiveJob
+from airflow_provider_assets.sansio.verdict import check_on_partial, ensure_complete, shown
+
+
+def job(job_id, **failed):
+    return ArchiveJob("scenario", job_id, facts={"failed": failed} if failed else {})
+
+
+@pytest.mark.parametrize("value", ["Fail", "", "skip", "landed"])
+def test_a_policy_that_does_not_exist_is_refused_with_those_that_do(value):
+    with pytest.raises(InvalidRequestError, match=r"on_partial=.* is none of fail, land"):
+        check_on_partial(value)
+
+
+@pytest.mark.parametrize("value", ["fail", "land"])
+def test_both_policies_are_taken(value):
+    check_on_partial(value)
+
+
+def test_complete_jobs_need_no_words():
+    assert ensure_complete([job("1"), job("2")], "fail") == []
+
+
+def test_one_incomplete_job_among_many_fails_the_export():
+    with pytest.raises(PartialArchiveError, match=r"job 2: 1 items.*a \(Failed\).*on_partial") as e:
+        ensure_complete([job("1"), job("2", a="Failed"), job("3")], "fail")
+    assert e.value.vendor == "scenario"
+
+
+def test_every_incomplete_job_is_told_where_the_others_land():
+    told = ensure_complete([job("1", a="Failed"), job("2"), job("3", b="Gone", c="Gone")], "land")
+    assert len(told) == 2
+    assert "c (Gone)" in told[1]
+
+
+def test_a_long_list_is_cut_and_counted():
+    assert shown(str(n) for n in range(10)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
+    assert shown(str(n) for n in range(12)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"
