@@ -64,7 +64,7 @@ class LandingOptions:
     :param sha256: hash the whole; None: up to 256 MiB, and where the store keeps no checksum itself.
     :param max_entries: entries an archive may have.
     :param max_unpacked: bytes that ``layout="files"`` may unpack to.
-    :param max_ratio: unpacked bytes per packed byte of one entry.
+    :param max_ratio: unpacked bytes per packed byte of one entry of more than 64 MiB, likewise.
     :param now: epoch seconds. :param clock: seconds that never go back. :param jitter: 0.0 to 1.0.
     """
 
@@ -77,7 +77,7 @@ class LandingOptions:
     sha256: bool | None = None
     max_entries: int = 1_000_000
     max_unpacked: int = 1 << 40
-    max_ratio: int = 1100
+    max_ratio: int = 200
     now: Callable[[], float] = field(default=time.time, repr=False)
     clock: Callable[[], float] = field(default=time.monotonic, repr=False)
     jitter: Callable[[], float] = field(default=random.random, repr=False)

@@ -16,6 +16,7 @@ from landing_kit import noise
 
 from airflow_provider_assets.landing.crc import combine, combine_all
 from airflow_provider_assets.landing.zips.directory import read_index
+from airflow_provider_assets.landing.zips.inflate import Limits
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
 from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
 
@@ -168,9 +169,14 @@ def test_a_directory_that_names_another_entry_is_refused():
 
 
 def test_a_bomb_is_refused_while_it_unpacks():
-    bomb = archive({"zeros": bytes(30_000_000)}, method=zipfile.ZIP_BZIP2)
+    bomb = archive({"zeros": bytes(80_000_000)}, method=zipfile.ZIP_BZIP2)
+    scanner = ZipScanner(limits=Limits(max_unpacked=1 << 30, max_ratio=200))
     with pytest.raises(InvalidRequestError, match="times its size"):
-        scan(bomb)
+        scanner.feed(bomb)
+
+
+def test_what_is_only_verified_may_be_packed_at_any_ratio():
+    scan(archive({"zeros": bytes(80_000_000)}, method=zipfile.ZIP_DEFLATED))
 
 
 def test_a_scan_continues_from_its_ledger():

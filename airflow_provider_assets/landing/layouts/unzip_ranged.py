@@ -24,14 +24,7 @@ from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
 from airflow_provider_assets.landing.zips.directory import HEADER, Extent, payload
 from airflow_provider_assets.landing.zips.format import STORED, Member
-from airflow_provider_assets.landing.zips.inflate import (
-    check,
-    check_limits,
-    engine,
-    inflate,
-    unpack,
-)
-from airflow_provider_assets.sansio.errors import IntegrityError
+from airflow_provider_assets.landing.zips.inflate import Inflater, Limits, check_whole, inflate
 
 WINDOW = 4 * MIB
 _PIECE = MIB
@@ -92,7 +85,9 @@ class Unpacker:
 
     def __post_init__(self) -> None:
         """Check the limits before anything is written."""
-        check_limits([extent.member for extent in self.extents], self.job)
+        options = self.job.options
+        limits = Limits(options.max_unpacked, options.max_ratio)
+        limits.check(extent.member for extent in self.extents)
         names = Names(frozenset({self.job.name + SUFFIX}))
         for extent in self.extents:
             if not extent.member.is_folder:
@@ -191,7 +186,7 @@ class Unpacker:
         packed = block[at : at + member.packed]
         data = packed if member.method == STORED else inflate(member, packed)
         whole = Checksum(len(data), crc32(data, 0))
-        check(member, whole)
+        check_whole(member, whole.size, whole.crc32)
         key = self._keys[member.offset]
         self.job.store.put(key, data, crc32=whole.crc32, overwrite=self.job.overwrite)
         self._landed(key, whole)
@@ -215,7 +210,7 @@ class Unpacker:
         large.parts.sort(key=lambda part: part.number)
         crc = combine_all((part.crc32, part.size) for part in large.parts)
         whole = Checksum(sum(part.size for part in large.parts), crc)
-        check(member, whole)
+        check_whole(member, whole.size, whole.crc32)
         writer.commit(whole, overwrite=self.job.overwrite)
         large.writer = None
         best_effort(writer.abort)
@@ -228,7 +223,8 @@ class Unpacker:
         outlet = ObjectWriter(job.store, key, job.label, self.memory, size, job.overwrite)
         try:
             outlet.write_all(self._inflated(wire, member, at))
-            check(member, outlet.whole())
+            written = outlet.whole()
+            check_whole(member, written.size, written.crc32)
             whole = outlet.finish()
         except BaseException:
             outlet.abort()
@@ -236,18 +232,15 @@ class Unpacker:
         self._landed(key, whole)
 
     def _inflated(self, wire: Connections, member: Member, at: int) -> Iterator[bytes]:
-        inflater, left = engine(member), member.packed
         stored = member.method == STORED
-        buffer = bytearray(_PIECE)
-        while left and (stored or not inflater.eof):
-            view = memoryview(buffer)[: min(_PIECE, left)]
-            self.reader.read(wire, at, view)
-            at, left = at + len(view), left - len(view)
-            yield from (bytes(view),) if stored else unpack(inflater, view, member)
-        if left or not (stored or inflater.eof):
-            raise IntegrityError(
-                f"{member.name!r} is damaged: its data does not end where it should"
-            )
+        inflater = Inflater(member.name, member.method, member.size)
+        buffer = memoryview(bytearray(min(_PIECE, member.packed)))
+        for start in range(0, member.packed, _PIECE):
+            view = buffer[: min(_PIECE, member.packed - start)]
+            self.reader.read(wire, at + start, view)
+            yield from (bytes(view),) if stored else inflater.feed(view)
+        if not stored:
+            inflater.close()
 
     def _find_data(self, wire: Connections, extent: Extent) -> int:
         member = extent.member

@@ -13,8 +13,9 @@ from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
 from airflow_provider_assets.landing.verify import ZIP_MAGICS
 from airflow_provider_assets.landing.zips.format import Member
+from airflow_provider_assets.landing.zips.inflate import Limits
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
-from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
+from airflow_provider_assets.sansio.errors import IntegrityError
 
 
 class Scanner(Protocol):
@@ -37,19 +38,22 @@ class StreamUnpacker:
     pool: Executor
     entries: list[Entry] = field(default_factory=list)
     _names: Names = field(default_factory=Names)
+    _limits: Limits = field(init=False)
     _outlet: ObjectWriter | None = None
     _under_way: list[ObjectWriter] = field(default_factory=list)
     _total: int = 0
 
     def __post_init__(self) -> None:
         """The manifest's name is taken."""
+        options = self.job.options
         self._names = Names(frozenset({self.job.name + SUFFIX}))
+        self._limits = Limits(options.max_unpacked, options.max_ratio)
 
     def scanner_for(self, first: memoryview) -> Scanner:
         """Who reads a stream that begins with *first*: of a zip its entries, else itself as a file."""
         if bytes(first[:4]) in ZIP_MAGICS:
             options = self.job.options
-            return ZipScanner(self, max_entries=options.max_entries, max_ratio=options.max_ratio)
+            return ZipScanner(self, max_entries=options.max_entries, limits=self._limits)
         if self.job.name.lower().endswith(".zip"):
             raise IntegrityError(
                 f"{self.job.name} is no zip archive: it starts with {bytes(first[:4])!r}"
@@ -70,10 +74,7 @@ class StreamUnpacker:
     def data(self, piece: memoryview | bytes) -> None:
         """More of it."""
         self._total += len(piece)
-        if self._total > self.job.options.max_unpacked:
-            raise InvalidRequestError(
-                f"the archive unpacks to more than {self.job.options.max_unpacked} bytes"
-            )
+        self._limits.check_total(self._total)
         if self._outlet:
             self._outlet.write(piece)
 

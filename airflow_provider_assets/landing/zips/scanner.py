@@ -9,9 +9,7 @@ bytes before it.
 
 from __future__ import annotations
 
-import bz2
 import struct
-import zlib
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -19,11 +17,8 @@ from typing import Protocol
 from airflow_provider_assets.landing.crc import crc32
 from airflow_provider_assets.landing.zips.directory import Directory, Parser, Want
 from airflow_provider_assets.landing.zips.format import (
-    BZIP2,
-    DEFLATED,
     DESCRIBED,
     DESCRIPTOR,
-    ENCRYPTED,
     LOCAL,
     LONGEST_DESCRIPTOR,
     STORED,
@@ -33,10 +28,16 @@ from airflow_provider_assets.landing.zips.format import (
     described,
     widen,
 )
+from airflow_provider_assets.landing.zips.inflate import (
+    Inflater,
+    Limits,
+    check_method,
+    check_whole,
+    why_opaque,
+)
 from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
 
-_PIECE = 1 << 15  # compressed bytes a step: bounds what one step can inflate to
-_HARMLESS = 1 << 24  # bytes that an entry may unpack to at any ratio
+_PIECE = 1 << 15  # packed bytes per step
 
 
 class Handler(Protocol):
@@ -70,6 +71,7 @@ class ZipScanner:
 
     :param handler: receives the contents; None only verifies.
     :param ledger: where an earlier scan stood; feeding continues at its ``offset``.
+    :param limits: of unpacking; None where nothing is kept of what is unpacked.
     :ivar members: the central directory, in its order.
     :ivar unverified: why the CRC-32 of some entry could not be checked; "" if all were.
     """
@@ -77,7 +79,7 @@ class ZipScanner:
     handler: Handler | None = None
     ledger: Ledger = field(default_factory=Ledger)
     max_entries: int = 1_000_000
-    max_ratio: int = 1100
+    limits: Limits | None = None
     members: list[Member] = field(default_factory=list)
     unverified: str = ""
     position: int = 0
@@ -163,16 +165,14 @@ class ZipScanner:
         head = _Header(name, tail[:n], flags, method, crc, packed, size, zip64)
         if self.handler:
             self.handler.start(name)
-        if head.flags & ENCRYPTED:
-            member = yield from self._opaque(head, offset, "encrypted")
-        elif method == STORED and head.flags & DESCRIBED:
-            member = yield from self._stored_blind(head, offset)
-        elif method == STORED:
-            member = yield from self._stored(head, offset)
-        elif method in (DEFLATED, BZIP2):
+        if why := why_opaque(method, flags):
+            member = yield from self._opaque(head, offset, why)
+        elif method != STORED:
             member = yield from self._compressed(head, offset)
+        elif flags & DESCRIBED:
+            member = yield from self._stored_blind(head, offset)
         else:
-            member = yield from self._opaque(head, offset, f"compression method {method}")
+            member = yield from self._stored(head, offset)
         if self.handler:
             self.handler.end(member)
         self.ledger.add(member, self.position)
@@ -182,7 +182,9 @@ class ZipScanner:
     def _stored(self, head: _Header, offset: int) -> Generator[Want, memoryview, Member]:
         left, crc = head.size, 0
         if head.packed != head.size:
-            raise IntegrityError(f"{head.name!r}: a stored entry with two sizes")
+            raise IntegrityError(
+                f"{head.name!r} is damaged: it is stored, and its two sizes differ"
+            )
         while left:
             piece = yield Want(left, exact=False)
             left -= len(piece)
@@ -211,28 +213,23 @@ class ZipScanner:
                 del window[:4]
 
     def _compressed(self, head: _Header, offset: int) -> Generator[Want, memoryview, Member]:
-        engine = zlib.decompressobj(-15) if head.method == DEFLATED else bz2.BZ2Decompressor()
-        packed = size = crc = 0
-        while not engine.eof:
-            room = _PIECE if head.flags & DESCRIBED else min(_PIECE, head.packed - packed)
+        described = bool(head.flags & DESCRIBED)
+        inflater = Inflater(head.name, head.method, None if described else head.size)
+        crc = 0
+        while not inflater.eof:
+            room = _PIECE if described else min(_PIECE, head.packed - inflater.packed)
             if not room:
                 raise IntegrityError(f"{head.name!r} is damaged: its data ends early")
-            piece: memoryview | bytes = yield Want(room, exact=False)
-            packed += len(piece)
-            while True:
-                out, piece = _inflate(engine, piece, head.name)
-                crc, size = crc32(out, crc), size + len(out)
+            for out in inflater.feed((yield Want(room, exact=False))):
+                crc = crc32(out, crc)
                 self._emit(out)
-                if engine.eof or not (piece or len(out) == _PIECE * 4):
-                    break
-            if size > self.max_ratio * packed + _HARMLESS:
-                raise InvalidRequestError(
-                    f"{head.name!r} unpacks to over {self.max_ratio} times its size"
-                )
-        unused = bytes(engine.unused_data)
-        packed -= len(unused)
+                # Only who unpacks is harmed by a bomb; who verifies keeps nothing of it.
+                if self.limits:
+                    self.limits.check_ratio(head.name, inflater.packed, inflater.size)
+        unused, size = bytes(inflater.unused), inflater.size
+        packed = inflater.packed - len(unused)
         self._give_back(unused)
-        if head.flags & DESCRIBED:
+        if described:
             yield from self._descriptor(head, crc, packed, size)
         return _checked(head, offset, size=size, packed=packed, crc=crc)
 
@@ -248,9 +245,7 @@ class ZipScanner:
 
     def _opaque(self, head: _Header, offset: int, why: str) -> Generator[Want, memoryview, Member]:
         if self.handler:
-            raise InvalidRequestError(
-                f"{head.name!r} cannot be unpacked: {why}; use layout='archive'"
-            )
+            check_method(head.name, head.method, head.flags)
         if head.flags & DESCRIBED:
             raise InvalidRequestError(
                 f"{head.name!r} ({why}) has no announced length, so the archive cannot be verified "
@@ -267,22 +262,13 @@ class ZipScanner:
             self.handler.data(piece)
 
 
-def _inflate(
-    engine: zlib._Decompress | bz2.BZ2Decompressor, piece: memoryview | bytes, name: str
-) -> tuple[bytes, bytes]:
-    try:
-        out = engine.decompress(piece, _PIECE * 4)
-    except (zlib.error, OSError) as error:
-        raise IntegrityError(f"{name!r} is damaged: {error}") from error
-    if isinstance(engine, bz2.BZ2Decompressor):
-        return out, b""  # it keeps what it did not use
-    return out, engine.unconsumed_tail
-
-
 def _checked(head: _Header, offset: int, *, size: int, packed: int, crc: int) -> Member:
-    if (size, packed, crc) != (head.size, head.packed, head.crc):
+    member = Member(
+        head.name, head.size, head.packed, head.crc, head.method, offset, head.raw, head.flags
+    )
+    check_whole(member, size, crc)
+    if packed != head.packed:
         raise IntegrityError(
-            f"{head.name!r} is damaged: {size} bytes with CRC-32 {crc:08x}, "
-            f"the archive says {head.size} and {head.crc:08x}"
+            f"{head.name!r} is damaged: it takes {packed} bytes, the archive says {head.packed}"
         )
-    return Member(head.name, size, packed, crc, head.method, offset, head.raw)
+    return member
