@@ -1,17 +1,17 @@
 """What a DAG file pays for naming our operator, sensor and transfer: milliseconds and modules.
 
-Each of nine runs is a fresh interpreter that imports ``airflow.sdk`` as every DAG file does and then our
-parts, so that both are measured under the same load. The medians are printed.
+Each of nine runs (``--runs``) is a fresh interpreter that imports ``airflow.sdk`` as every DAG file does
+and then our parts, so that both are measured under the same load. The medians are printed.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import subprocess
 import sys
 
-RUNS = 9
 CODE = """
 import json, sys, time
 start = time.perf_counter()
@@ -31,12 +31,15 @@ def run() -> list[float]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=9)
+    runs = parser.parse_args().runs
     run()  # writes the bytecode
-    sdk_ms, sdk_modules, ms, modules = zip(*(run() for _ in range(RUNS)), strict=True)
+    sdk_ms, sdk_modules, ms, modules = zip(*(run() for _ in range(runs)), strict=True)
     print(f"{'':34}{'ms':>8}{'modules':>10}")
     print(f"{'airflow.sdk':34}{statistics.median(sdk_ms):8.0f}{sdk_modules[0]:10.0f}")
     print(f"{'+ operator, sensor, transfer':34}{statistics.median(ms):8.1f}{modules[0]:10.0f}")
-    print(f"median of {RUNS} fresh interpreters; ours between {min(ms):.1f} and {max(ms):.1f} ms")
+    print(f"median of {runs} fresh interpreters; ours between {min(ms):.1f} and {max(ms):.1f} ms")
 
 
 if __name__ == "__main__":

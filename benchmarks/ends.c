@@ -1,8 +1,9 @@
 /* Both ends of a transfer benchmark in one small program, so that only the client between them is measured.
  *
- *   ends source PORT FILE [CERT KEY]   serves FILE at any path: HTTP/1.1, keep-alive, Range, ETag
+ *   ends source PORT FILE [CERT KEY]   serves FILE at any path: HTTP/1.1, keep-alive, Range, ETag; below /whole/ without Range
  *        RATE=bytes/s per connection   RTT=milliseconds, answers paced as TCP slow start up to WINDOW=bytes
- *   ends sink PORT [CERT KEY]          answers as S3 does and throws bodies away unread (recv MSG_TRUNC)
+ *   ends sink PORT [CERT KEY]          answers as S3 does and throws bodies away unread (recv MSG_TRUNC); it knows
+ *        the names that were written, for If-None-Match, and repeats the checksums it is given
  *        DELAY=milliseconds added to every answer
  *
  *   gcc -O2 -pthread -o ends ends.c -lssl -lcrypto        One thread per connection, 127.0.0.1 only.
@@ -129,11 +130,12 @@ static int serve_source(Conn *c, char *head) {
   char answer[512], *range = header(head, "Range");
   long first = 0, last = file_size - 1;
   rest(rtt);
+  if (strstr(head, " /whole/")) range = NULL;
   if (range && !strncmp(range, "bytes=-", 7)) first = file_size - atol(range + 7);
   else if (range && sscanf(range, "bytes=%ld-%ld", &first, &last) < 1) range = NULL;
   if (last >= file_size) last = file_size - 1;
   if (first < 0) first = 0;
-  int n = snprintf(answer, sizeof answer, "HTTP/1.1 %s\r\nAccept-Ranges: bytes\r\nContent-Type: application/zip\r\nETag: \"%lx\"\r\nContent-Length: %ld\r\n",
+  int n = snprintf(answer, sizeof answer, "HTTP/1.1 %s\r\nContent-Type: application/zip\r\nETag: \"%lx\"\r\nContent-Length: %ld\r\n",
                    range ? "206 Partial Content" : "200 OK", file_size, last - first + 1);
   if (range) n += snprintf(answer + n, sizeof answer - n, "Content-Range: bytes %ld-%ld/%ld\r\n", first, last, file_size);
   n += snprintf(answer + n, sizeof answer - n, "\r\n");
@@ -182,30 +184,59 @@ static int discard_chunks(Conn *c) {
   }
 }
 
+static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned long names[1 << 20]; /* digests of the paths that were written, open addressing */
+
+/* Whether *path*, as far as its query, was written before; from now on it is. */
+static int written_before(const char *path) {
+  unsigned long digest = 14695981039346656037ul;
+  for (; *path && *path != ' ' && *path != '?'; path++) digest = (digest ^ (unsigned char)*path) * 1099511628211ul;
+  if (!digest) digest = 1;
+  pthread_mutex_lock(&names_lock);
+  unsigned long at = digest % (sizeof names / sizeof *names);
+  while (names[at] && names[at] != digest) at = (at + 1) % (sizeof names / sizeof *names);
+  int was = names[at] != 0;
+  names[at] = digest;
+  pthread_mutex_unlock(&names_lock);
+  return was;
+}
+
 static int serve_sink(Conn *c, char *head) {
-  char answer[1024], *length = header(head, "Content-Length"), *chunked = header(head, "Transfer-Encoding");
+  char answer[1024], body[512] = "", crc[16] = "", lead[128] = "";
+  char *length = header(head, "Content-Length"), *chunked = header(head, "Transfer-Encoding");
+  char *given = header(head, "x-amz-checksum-crc32"), *type = header(head, "x-amz-checksum-type");
+  int only_new = header(head, "If-None-Match") != NULL;
+  if (given) sscanf(given, "%8[^\r]", crc);
   if (header(head, "Expect")) send_all(c, "HTTP/1.1 100 Continue\r\n\r\n", 25);
   if (chunked ? discard_chunks(c) : length && discard(c, atol(length))) return -1;
   rest(delay);
-  char *line = strstr(head, "\r\n");
+  char *line = strstr(head, "\r\n"), *path = strchr(head, ' ');
   *line = 0;
-  const char *body = "", *status = "200 OK";
-  if (!strncmp(head, "POST", 4))
-    body = strstr(head, "uploadId=") ? "<CompleteMultipartUploadResult><ETag>\"1\"</ETag></CompleteMultipartUploadResult>"
-         : strstr(head, "?delete") ? "<DeleteResult></DeleteResult>"
-         : "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>";
+  const char *status = "200 OK";
+  int ends = !strncmp(head, "POST", 4) && strstr(head, "uploadId="), part = !ends && strstr(head, "uploadId=");
+  if (((!strncmp(head, "PUT", 3) && !part) || ends) && written_before(path + 1) && only_new)
+    status = "412 Precondition Failed", strcpy(body, "<Error><Code>PreconditionFailed</Code></Error>");
+  else if (ends)
+    snprintf(body, sizeof body, crc[0] ? "<CompleteMultipartUploadResult><ETag>\"1\"</ETag><ChecksumCRC32>%s</ChecksumCRC32><ChecksumType>FULL_OBJECT</ChecksumType></CompleteMultipartUploadResult>"
+             : "<CompleteMultipartUploadResult><ETag>\"1\"</ETag></CompleteMultipartUploadResult>", crc);
+  else if (!strncmp(head, "POST", 4))
+    strcpy(body, strstr(head, "?delete") ? "<DeleteResult></DeleteResult>"
+                 : "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>");
+  else if (!strncmp(head, "PUT", 3) && crc[0])
+    snprintf(lead, sizeof lead, "x-amz-checksum-crc32: %s\r\n", crc);
   else if (!strncmp(head, "GET", 3) && strstr(head, "uploads"))
-    body = "<ListMultipartUploadsResult></ListMultipartUploadsResult>";
+    strcpy(body, "<ListMultipartUploadsResult></ListMultipartUploadsResult>");
   else if (!strncmp(head, "GET", 3) && !strstr(head, "list-type"))
-    status = "404 Not Found", body = "<Error><Code>NoSuchKey</Code></Error>";
+    status = "404 Not Found", strcpy(body, "<Error><Code>NoSuchKey</Code></Error>");
   else if (!strncmp(head, "GET", 3))
-    body = "<ListBucketResult><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>";
+    strcpy(body, "<ListBucketResult><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>");
   else if (!strncmp(head, "HEAD", 4))
     status = "404 Not Found";
   else if (!strncmp(head, "DELETE", 6))
     status = "204 No Content";
-  int n = snprintf(answer, sizeof answer, "HTTP/1.1 %s\r\nx-amz-request-id: 1\r\nETag: \"%032lx\"\r\nContent-Type: application/xml\r\nContent-Length: %zu\r\n\r\n%s",
-                   status, ++serial, strlen(body), body);
+  if (type) strcpy(lead, "x-amz-checksum-type: FULL_OBJECT\r\n");
+  int n = snprintf(answer, sizeof answer, "HTTP/1.1 %s\r\nx-amz-request-id: 1\r\n%sETag: \"%032lx\"\r\nContent-Type: application/xml\r\nContent-Length: %zu\r\n\r\n%s",
+                   status, lead, ++serial, strlen(body), body);
   return send_all(c, answer, n);
 }
 

@@ -31,9 +31,9 @@ def land_as(layout: str, url: str, bucket: str, key: str) -> None:
     hash_it = {"1": True, "0": False}.get(os.environ.get("SHA256", ""))
     options = LandingOptions(concurrency=int(number) if number else None, sha256=hash_it)
     source = Source(ArchiveFile("k", "export.zip"), lambda: Link(url))
-    prefix, slash, name = key.rpartition("/")
-    done = land(
-        [source], S3Store(client(), bucket), prefix=prefix + slash, name=name, layout=layout,
+    prefix, _, name = key.rpartition("/")
+    done = land(  # under a name of its own, which no earlier run has taken
+        [source], S3Store(client(), bucket), prefix=f"{prefix}/{os.getpid()}/", name=name, layout=layout,
         options=options, verify=os.environ.get("VERIFY", "1") == "1",
     )  # fmt: skip
     print(done.bytes, done.entries, done.verified, file=sys.stderr)
@@ -111,14 +111,9 @@ def disk_unpack(url: str, bucket: str, key: str) -> None:
 
 
 def stream_unpack(url: str, bucket: str, key: str) -> None:
-    """A single pass over the stream, eight puts side by side; by the engine, without Range."""
-    from airflow_provider_assets.landing import source
-
-    def whole(self, wire, _at, _first):
-        self._open_once(wire, self._links.current()[0])  # as if Range were refused
-
-    source.Download._open_ranged = whole
-    land_as("files", url, bucket, key)
+    """A single pass over the stream, eight puts in parallel; by the engine, of a source without Range."""
+    base, _, name = url.rpartition("/")
+    land_as("files", f"{base}/whole/{name}", bucket, key)
 
 
 WAYS = {

@@ -51,12 +51,15 @@ def run(runner: Runner, env: Mapping[str, str], *, timeout: float, errors: str) 
 def race(
     runners: Sequence[Runner], env: Mapping[str, str], *, rounds: int, timeout: float, errors: str
 ) -> dict[str, list[Run]]:
-    """*rounds* measured rounds after one that warms up: A B C, A B C, ..."""
+    """*rounds* measured rounds after one that warms up: A B C, A B C, ...
+
+    A single round shows only that every way works, so nothing warms up before it.
+    """
     runs: dict[str, list[Run]] = {runner.name: [] for runner in runners}
-    for number in range(rounds + 1):
+    for is_measured in [False] * (rounds > 1) + [True] * rounds:
         for runner in runners:
             result = run(runner, env, timeout=timeout, errors=errors)
-            if number:
+            if is_measured:
                 runs[runner.name].append(result)
     return runs
 

@@ -60,13 +60,14 @@ def main() -> None:
         "scenes", nargs="*", default=["plain", "tls", "throttled", "far", "hash", "sizes"]
     )
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--mib", type=int, help="size of the archive instead of the scene's own")
     parser.add_argument("--few", action="store_true", help="only the base and the engine")
     parser.add_argument("--work", type=Path, default=HERE.parent / ".bench")
     args = parser.parse_args()
     work, rounds = args.work, args.rounds
     work.mkdir(exist_ok=True)
     for scene in args.scenes:
-        mib = 256 if scene in ("throttled", "far") else 1024
+        mib = args.mib or (256 if scene in ("throttled", "far") else 1024)
         if scene == "sizes":
             for mib, times in ((100, rounds), (1024, rounds), (8192, 1)):
                 with ends(work, archive(work, mib)) as at:

@@ -20,10 +20,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scenes", nargs="*", default=["fast", "slow-puts", "throttled"])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--mib", type=int, default=1000)
     parser.add_argument("--work", type=Path, default=HERE.parent / ".bench")
     args = parser.parse_args()
     args.work.mkdir(exist_ok=True)
-    file = archive(args.work, 1000, 1024)
+    file = archive(args.work, args.mib, 1024)
     for scene in args.scenes:
         source = {"RATE": 20 << 20} if scene == "throttled" else None
         sink = {"DELAY": 20} if scene == "slow-puts" else None
@@ -32,14 +33,8 @@ def main() -> None:
             ways = [runner(base, at), runner("engine_unpack", at)]
             if scene != "throttled":
                 ways.append(runner("stream_unpack", at))
-            run(
-                f"unpack {scene}: 1,000 x 1 MiB",
-                at,
-                ways,
-                mib=1000,
-                rounds=args.rounds,
-                work=args.work,
-            )
+            title = f"unpack {scene}: {args.mib:,} x 1 MiB"
+            run(title, at, ways, mib=args.mib, rounds=args.rounds, work=args.work)
 
 
 if __name__ == "__main__":
