@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from airflow_provider_assets.landing.engine import land
     from airflow_provider_assets.landing.manifest import Entry, Manifest
     from airflow_provider_assets.landing.options import LandingOptions, Progress, Source
+    from airflow_provider_assets.landing.state import State
     from airflow_provider_assets.landing.stores.azure import AzureStore
     from airflow_provider_assets.landing.stores.base import Store
     from airflow_provider_assets.landing.stores.fsspec import FsspecStore
@@ -27,6 +28,7 @@ _HOMES = {
     "LandingOptions": "options",
     "Progress": "options",
     "Source": "options",
+    "State": "state",
     "Store": "stores.base",
     "AzureStore": "stores.azure",
     "FsspecStore": "stores.fsspec",
@@ -46,6 +48,7 @@ __all__ = [
     "Progress",
     "S3Store",
     "Source",
+    "State",
     "Store",
     "land",
     "open_store",

@@ -7,7 +7,7 @@ asked for the parts it holds and the source for its validator before anything is
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -15,6 +15,7 @@ from typing import cast
 
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.job import Job
+from airflow_provider_assets.landing.state import State
 from airflow_provider_assets.landing.stores.base import Held, Store, holds
 from airflow_provider_assets.landing.zips.format import Ledger
 from airflow_provider_assets.sansio.messages import JSON
@@ -79,9 +80,9 @@ def chain(proof: str, tag: str) -> str:
     return hashlib.sha256(f"{proof}{tag}".encode()).hexdigest()
 
 
-def load(state: Mapping[str, JSON] | None, key: str, *, label: str) -> Checkpoint | None:
+def load(state: State | None, key: str, *, label: str) -> Checkpoint | None:
     """What an earlier attempt at the same landing left, if anything usable."""
-    data = (state or {}).get(_PREFIX + key)
+    data = None if state is None else state.get(_PREFIX + key)
     if not isinstance(data, dict):
         return None
     try:
@@ -91,14 +92,14 @@ def load(state: Mapping[str, JSON] | None, key: str, *, label: str) -> Checkpoin
     return found if found.label == label and found.parts > 0 else None
 
 
-def save(state: MutableMapping[str, JSON] | None, key: str, found: Checkpoint | None) -> None:
+def save(state: State | None, key: str, found: Checkpoint | None) -> None:
     """Remember, or forget."""
     if state is None:
         return
     if found is not None:
-        state[_PREFIX + key] = cast("JSON", asdict(found))
-    elif _PREFIX + key in state:
-        del state[_PREFIX + key]
+        state.set(_PREFIX + key, cast("JSON", asdict(found)))
+    else:
+        state.delete(_PREFIX + key)
 
 
 @dataclass(slots=True)
@@ -117,7 +118,8 @@ class Landed:
 
     def __post_init__(self) -> None:
         """Take over what the state knows."""
-        data = (self.job.state or {}).get(_files(self.job))
+        state = self.job.state
+        data = None if state is None else state.get(_files(self.job))
         if not isinstance(data, dict):
             return
         self.again = (data.get("label"), data.get("identity")) == (self.job.label, self.identity)
@@ -130,7 +132,7 @@ class Landed:
         if self.job.state is None:
             return
         known: JSON = {"label": self.job.label, "identity": self.identity, "done": self.done}
-        self.job.state[_files(self.job)] = known
+        self.job.state.set(_files(self.job), known)
 
 
 def stored_files(job: Job, identity: str) -> dict[str, int]:
@@ -159,8 +161,8 @@ def verified_keys(store: Store, wanted: Mapping[str, Checksum]) -> set[str]:
 
 def forget_files(job: Job) -> None:
     """The landing is finished."""
-    if job.state is not None and _files(job) in job.state:
-        del job.state[_files(job)]
+    if job.state is not None:
+        job.state.delete(_files(job))
 
 
 def _files(job: Job) -> str:

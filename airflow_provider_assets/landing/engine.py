@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -16,6 +16,7 @@ from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.options import LEAST_MEMORY, LandingOptions, Progress, Source
 from airflow_provider_assets.landing.ownership import release
 from airflow_provider_assets.landing.progress import Meter
+from airflow_provider_assets.landing.state import BestEffortState, State
 from airflow_provider_assets.landing.stores.base import Store, best_effort, put_document
 from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
 from airflow_provider_assets.sansio.messages import JSON
@@ -145,7 +146,7 @@ def land(
     options: LandingOptions | None = None,
     facts: Mapping[str, JSON] | None = None,
     progress: Callable[[Progress], None] | None = None,
-    state: MutableMapping[str, JSON] | None = None,
+    state: State | None = None,
 ) -> Manifest:
     """Land *sources* in *store* and return what landed.
 
@@ -162,7 +163,8 @@ def land(
     :param verify: read zip and gzip archives through; length and checksums are always compared.
     :param facts: remembered in the manifest; JSON, and no secret.
     :param progress: called at most every 5 s or 5 %, in the calling thread.
-    :param state: where a broken landing is remembered for the next attempt; None: nowhere.
+    :param state: where a broken landing is remembered for the next attempt; None: nowhere. If it fails,
+        that is logged and the landing continues.
     :raises InvalidRequestError: if the name is taken, or the arguments are wrong.
     :raises TransferInterruptedError: if source or store failed too often; try again.
     :raises IntegrityError: if what arrived is not what was announced.
@@ -180,7 +182,7 @@ def land(
             options=budget,
             facts=json.loads(json.dumps(dict(facts or {}))),  # as a manifest will give them back
             meter=Meter(budget.clock, progress),
-            state=state,
+            state=None if state is None else BestEffortState(state),
         )
         return _land(job, sources)
 

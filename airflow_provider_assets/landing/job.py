@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing import manifest as records
 from airflow_provider_assets.landing.cancel import CancelToken
 from airflow_provider_assets.landing.options import LandingOptions
 from airflow_provider_assets.landing.progress import Meter
+from airflow_provider_assets.landing.state import State
 from airflow_provider_assets.landing.stores.base import Store
 from airflow_provider_assets.sansio.messages import JSON
 
@@ -27,7 +28,7 @@ class Job:
     options: LandingOptions
     facts: Mapping[str, JSON]
     meter: Meter
-    state: MutableMapping[str, JSON] | None = None
+    state: State | None = None
     cancel: CancelToken = field(default_factory=CancelToken)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
@@ -29,7 +29,7 @@ from airflow_provider_assets.transfers.state import landing_state
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_assets.landing import LandingOptions, Manifest, Progress
+    from airflow_provider_assets.landing import LandingOptions, Manifest, Progress, State
     from airflow_provider_assets.sansio.messages import JSON
     from airflow_provider_assets.transfers.stores import Destination
 
@@ -132,7 +132,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         get_hook_lineage_collector().add_output_asset(context=self, uri=manifest.uri)
         return result
 
-    def _land(self, state: MutableMapping[str, JSON] | None) -> Manifest:
+    def _land(self, state: State | None) -> Manifest:
         from airflow_provider_assets.transfers.once import (
             MARKER_SUFFIX,
             SingleUseLanding,
@@ -158,7 +158,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         self,
         hook: AssetArchiveHook,
         target: Destination,
-        state: MutableMapping[str, JSON] | None,
+        state: State | None,
         reference: ArchiveReference,
         is_sealed: bool = False,
     ) -> Manifest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import random
 import zipfile
 from dataclasses import replace
@@ -60,6 +61,32 @@ def leftovers(store: LocalStore | S3Store) -> list[str]:
         return []  # its uncommitted blocks are invisible and expire
     found = store.client.list_multipart_uploads(Bucket=store.bucket)
     return [upload["UploadId"] for upload in found.get("Uploads", ())]
+
+
+class MemoryState:
+    """A state as a task has one: JSON by key, which outlives the attempt. It can be unavailable."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+        self.fails = False
+        self.failures = 0
+
+    def get(self, key: str):
+        self._fail()
+        return json.loads(self.kept.get(key, "null"))
+
+    def set(self, key: str, value) -> None:
+        self._fail()
+        self.kept[key] = json.dumps(value)
+
+    def delete(self, key: str) -> None:
+        self._fail()
+        self.kept.pop(key, None)
+
+    def _fail(self) -> None:
+        if self.fails:
+            self.failures += 1
+            raise RuntimeError("the API server is unavailable")
 
 
 class FewParts(S3Store):

@@ -6,7 +6,7 @@ import zipfile
 import zlib
 
 import pytest
-from landing_kit import FewParts, contents, leftovers, linked, noise
+from landing_kit import FewParts, MemoryState, contents, leftovers, linked, noise
 from origin import Fault
 from test_zipscan import archive
 
@@ -189,7 +189,7 @@ def test_a_single_file_that_is_no_archive_lands_as_it_is(local, origin, quick, w
 
 
 def test_a_retry_fetches_only_the_files_that_are_missing(local, origin, quick):
-    data, state = KINDS["stored"], {}
+    data, state = KINDS["stored"], MemoryState()
     second_half = len(data) // 2
 
     def fault(seen, number):
@@ -207,11 +207,11 @@ def test_a_retry_fetches_only_the_files_that_are_missing(local, origin, quick):
     land([linked(origin, data)], local, prefix="out/", layout="files", options=quick, state=state)
     assert landed(local, "out/") == expected(data)
     assert origin.sent - sent < 0.9 * len(data)
-    assert state == {}
+    assert not state.kept
 
 
 def test_a_retry_takes_nothing_for_landed_that_is_only_as_long(store, origin, quick):
-    source, state = linked(origin, KINDS["stored"]), {}
+    source, state = linked(origin, KINDS["stored"]), MemoryState()
     name = "images/000.png"
     old = noise(len(FILES[name]), 99)
     store.put(f"out/{name}", old, crc32=zlib.crc32(old), overwrite=True)
@@ -220,7 +220,7 @@ def test_a_retry_takes_nothing_for_landed_that_is_only_as_long(store, origin, qu
     how = {"prefix": "out/", "layout": "files", "state": state}
     with pytest.raises(AssetsError):
         land([source], store, options=hasty, **how)
-    assert state
+    assert state.kept
     origin.fault = lambda seen, number: None
     with pytest.raises(InvalidRequestError, match="overwrite"):
         land([source], store, options=quick, **how)

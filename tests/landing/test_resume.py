@@ -14,7 +14,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from landing_kit import contents, leftovers, linked, noise, zipped
+from landing_kit import MemoryState, contents, leftovers, linked, noise, zipped
 from origin import Fault
 from test_zipscan import archive
 
@@ -32,12 +32,12 @@ def breaking_after(count: int):
     return lambda seen, number: Fault(cut=0) if number > count else None
 
 
-def parts_of(store, state) -> int:
-    return state["landing:export.zip"]["parts"]
+def parts_of(state, key: str = "export.zip") -> int:
+    return state.get(f"landing:{key}")["parts"]
 
 
 def broken_half_way(store, origin, data=BIG, options=HASTY):
-    state: dict = {}
+    state = MemoryState()
     origin.rate = 30_000_000
     half = len(data) // 2
 
@@ -50,20 +50,20 @@ def broken_half_way(store, origin, data=BIG, options=HASTY):
     with pytest.raises(TransferInterruptedError):
         land([linked(origin, data)], store, options=options, facts=FACTS, state=state)
     origin.rate, origin.fault = None, lambda seen, number: None
-    return json.loads(json.dumps(state))  # it must survive a trip through JSON
+    return state
 
 
 def test_a_broken_landing_goes_on_with_the_parts_that_are_stored(store, origin, quick):
     state = broken_half_way(store, origin)
     assert contents(store, "export.zip") is None
-    parts = parts_of(store, state)
+    parts = parts_of(state)
     assert parts >= 1
     before = origin.sent
     manifest = land([linked(origin, BIG)], store, options=quick, facts=FACTS, state=state)
     assert contents(store, "export.zip") == BIG
     assert {"length", "zip_structure", "zip_crc32"} <= set(manifest.verified)
     assert origin.sent - before <= len(BIG) - parts * (5 << 20) + 4_000_000
-    assert state == {}
+    assert not state.kept
     assert not leftovers(store)
 
 
@@ -83,11 +83,11 @@ def test_a_resumed_upload_says_that_it_has_no_sha256(s3, origin, quick):
 
 def test_a_landing_that_breaks_twice_goes_on_twice(store, origin, quick):
     state = broken_half_way(store, origin)
-    parts = parts_of(store, state)
+    parts = parts_of(state)
     origin.fault = lambda seen, number: Fault(status=503)
     with pytest.raises(TransferInterruptedError):
         land([linked(origin, BIG)], store, options=HASTY, facts=FACTS, state=state)
-    assert parts_of(store, state) == parts
+    assert parts_of(state) == parts
     origin.fault, sent = lambda seen, number: None, origin.sent
     land([linked(origin, BIG)], store, options=quick, facts=FACTS, state=state)
     assert contents(store, "export.zip") == BIG
@@ -123,7 +123,7 @@ def test_damage_in_what_was_stored_before_is_found(local, origin, quick):
 
 def test_an_upload_that_is_gone_is_started_anew(s3, origin, quick):
     state = broken_half_way(s3, origin)
-    S3Writer(s3, "export.zip", state["landing:export.zip"]["writer"]["upload"]).abort()
+    S3Writer(s3, "export.zip", state.get("landing:export.zip")["writer"]["upload"]).abort()
     land([linked(origin, BIG)], s3, options=quick, facts=FACTS, state=state)
     assert contents(s3, "export.zip") == BIG
 
@@ -152,13 +152,40 @@ def test_without_a_state_nothing_is_left_behind(store, origin):
     assert not store.sizes("")
 
 
+@pytest.mark.parametrize("layout", ["archive", "files"])
+def test_a_state_that_fails_neither_fails_nor_masks_anything(store, origin, quick, caplog, layout):
+    state = MemoryState()
+    state.fails = True
+    how = {"layout": layout, "facts": FACTS, "state": state}
+    origin.fault = breaking_after(6)
+    with pytest.raises(TransferInterruptedError):
+        land([linked(origin, BIG)], store, options=HASTY, **how)
+    origin.fault = lambda seen, number: None
+    assert land([linked(origin, BIG)], store, options=quick, **how).verified
+    assert state.failures
+    assert "the landing continues" in caplog.text
+    assert not leftovers(store)
+
+
+def test_a_state_that_fails_after_a_publish_does_not_fail_the_landing(store, origin, quick):
+    state = broken_half_way(store, origin)
+
+    def progress(report):
+        state.fails = state.fails or report.bytes == report.total
+
+    how = {"options": quick, "facts": FACTS, "state": state}
+    land([linked(origin, BIG)], store, progress=progress, **how)
+    assert contents(store, "export.zip") == BIG
+    assert land([linked(origin, BIG)], store, **how).skipped
+
+
 def test_a_damaged_source_leaves_nothing_to_resume(store, origin, quick):
     data = bytearray(BIG)
     data[len(data) // 2] ^= 1
-    state: dict = {}
+    state = MemoryState()
     with pytest.raises(IntegrityError):
         land([linked(origin, bytes(data))], store, options=quick, facts=FACTS, state=state)
-    assert state == {}
+    assert not state.kept
     assert not leftovers(store)
 
 

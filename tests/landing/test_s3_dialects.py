@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from landing_kit import contents, leftovers, linked, noise, zipped
+from landing_kit import MemoryState, contents, leftovers, linked, noise, zipped
 from s3_quirks import CHECKSUMS, Quirks, QuirkyS3, Refusal, quirky_s3
 
 from airflow_provider_assets.landing import S3Store, land
@@ -124,7 +124,7 @@ def test_no_single_file_of_many_is_overwritten(serve, quirks, s3):
 
 def test_a_broken_landing_goes_on_or_starts_again(serve, quirks, s3, origin, quick):
     server, store = serve(quirks)
-    state = {}
+    state = MemoryState()
     server.quirks = replace(quirks, refuses=(*quirks.refuses, Refusal("Complete", 500, "Oops")))
     with pytest.raises(TransferInterruptedError):
         land([linked(origin, BIG)], store, options=quick, facts=FACTS, state=state)
@@ -195,7 +195,7 @@ def test_the_sha256_is_left_out_only_where_the_store_keeps_a_checksum(
 )
 def test_a_400_that_passes_keeps_the_parts_for_the_next_attempt(serve, s3, origin, quick, code):
     server, store = serve(Quirks(refuses=(Refusal("Complete", 400, code),)))
-    state = {}
+    state = MemoryState()
     with pytest.raises(TransferInterruptedError, match=code):
         land([linked(origin, BIG)], store, options=quick, facts=FACTS, state=state)
     server.quirks = Quirks()

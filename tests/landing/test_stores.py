@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-import json
 import zlib
 
 import pytest
-from landing_kit import contents, leftovers, linked, noise, zipped
+from landing_kit import MemoryState, contents, leftovers, linked, noise, zipped
 from origin import Fault
 from requests import Response
 from requests.adapters import HTTPAdapter
@@ -114,10 +113,10 @@ def test_a_range_is_read(store):
 def test_a_broken_landing_goes_on_or_begins_anew(store, origin, quick):
     if isinstance(store, FsspecStore):
         origin.fault = lambda seen, number: Fault(cut=1000) if number == 4 else None
-        state = {}
+        state = MemoryState()
     else:
         state = broken_half_way(store, origin, BIG)
-        assert json.dumps(state)
+        assert state.kept
         assert contents(store, "export.zip") is None
     sent = origin.sent
     land([linked(origin, BIG)], store, options=quick, facts=FACTS, state=state)
@@ -130,7 +129,7 @@ def test_a_broken_landing_goes_on_or_begins_anew(store, origin, quick):
 def test_a_failed_publish_is_tried_again_without_fetching_anything(
     store, origin, quick, monkeypatch
 ):
-    probe, state = store.begin("probe", label="probe"), {}
+    probe, state = store.begin("probe", label="probe"), MemoryState()
     probe.abort()
 
     def fail(self, whole, *, overwrite):
@@ -140,7 +139,7 @@ def test_a_failed_publish_is_tried_again_without_fetching_anything(
         away.setattr(type(probe), "commit", fail)
         with pytest.raises(TransferInterruptedError):
             land([linked(origin, BIG)], store, options=quick, facts=FACTS, state=state)
-    state, sent = json.loads(json.dumps(state)), origin.sent
+    sent = origin.sent
     manifest = land([linked(origin, BIG)], store, options=quick, facts=FACTS, state=state)
     assert contents(store, "export.zip") == BIG
     assert {"zip_structure", "zip_crc32", "length"} <= set(manifest.verified)

@@ -231,11 +231,15 @@ class Transfer:
             return
         hopeless = isinstance(failure, _HOPELESS)
         if failure is not None and self._checkpoint and not hopeless:
-            save(self.job.state, self.job.key, self._checkpoint)
-            self._writer.keep()
+            try:
+                save(self.job.state, self.job.key, self._checkpoint)
+            finally:
+                self._writer.keep()
             return
-        save(self.job.state, self.job.key, None)
-        best_effort(self._writer.abort)
+        try:
+            save(self.job.state, self.job.key, None)
+        finally:
+            best_effort(self._writer.abort)
 
 
 def _feed(audit: Feed, read: Callable[[int, memoryview], object], start: int, end: int) -> None:
