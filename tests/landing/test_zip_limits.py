@@ -7,9 +7,10 @@ import zlib
 from dataclasses import dataclass
 
 import pytest
-from landing_kit import leftovers, linked
+from landing_kit import leftovers, linked, noise, zipped
 
 from airflow_provider_assets.landing import LandingOptions, LocalStore, S3Store, land
+from airflow_provider_assets.landing.layouts import unzip
 from airflow_provider_assets.landing.stores.base import Part, PartWriter
 from airflow_provider_assets.sansio.errors import IntegrityError
 
@@ -74,3 +75,25 @@ def test_unpacking_stops_where_the_announced_size_ends(store, origin, ranged, an
     assert sum(written) <= announced + MIB
     assert not store.sizes("")
     assert not leftovers(store)
+
+
+def test_an_archive_with_a_large_directory_is_read_in_one_pass(local, origin, quick, monkeypatch):
+    files = {f"{number:03}.txt": noise(50_000, number) for number in range(40)}
+    data = zipped(files)
+    monkeypatch.setattr(unzip, "_DIRECTORY", 1000)
+    source = linked(origin, data)
+    manifest = land([source], local, prefix="out/", layout="files", options=quick)
+    assert {"zip_structure", "zip_crc32", "length"} <= set(manifest.verified)
+    assert {name: local.get(f"out/{name}") for name in files} == files
+    assert origin.sent <= 1.1 * len(data)
+
+
+def test_a_staged_archive_with_a_large_directory_is_read_in_one_pass(
+    local, origin, quick, monkeypatch
+):
+    files = {f"{number:03}.txt": noise(5000, number) for number in range(40)}
+    monkeypatch.setattr(unzip, "_DIRECTORY", 1000)
+    source = linked(origin, zipped(files), single_use=True)
+    land([source], local, prefix="out/", layout="files", options=quick)
+    assert {name: local.get(f"out/{name}") for name in files} == files
+    assert len(origin.seen) == 1

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from landing_kit import noise
 
 from airflow_provider_assets.landing.crc import combine, combine_all
-from airflow_provider_assets.landing.zips.directory import read_index
+from airflow_provider_assets.landing.zips.directory import locate
 from airflow_provider_assets.landing.zips.inflate import Limits
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
 from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
@@ -211,7 +211,7 @@ def test_a_damaged_zip64_end_is_told_as_damage(length, cut):
     def read(offset, view):
         view[:] = whole[offset : offset + len(view)]
 
-    for reader in (scan, lambda data: read_index(read, len(data), most=1 << 20, max_entries=9)):
+    for reader in (scan, lambda data: locate(read, len(data)).read_index(read, max_entries=9)):
         with pytest.raises(IntegrityError):
             reader(whole)
 

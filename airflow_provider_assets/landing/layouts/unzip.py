@@ -22,12 +22,12 @@ from airflow_provider_assets.landing.stores.base import Store
 from airflow_provider_assets.landing.transfer.autotune import Tuner
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.workers import WorkerPool
-from airflow_provider_assets.landing.zips.directory import Extent, Read, read_index
+from airflow_provider_assets.landing.zips.directory import Extent, Location, Read, locate
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
 from airflow_provider_assets.sansio.errors import IntegrityError, TransferInterruptedError
 
 _SIDE_BY_SIDE = 8  # uploads
-_DIRECTORY = 64 * MIB  # of central directory; an archive with more is read in one pass
+_DIRECTORY = 64 * MIB  # of central directory that is held; an archive with more is read in one pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +42,19 @@ class StoredReader:
         """Fill *view* from *offset* on."""
         self.store.read(self.key, offset, view)
 
-    def stream(self, total: int) -> Callable[[memoryview], int]:
-        """What reads it from its start to its end, as a stream would be."""
-        at = 0
 
-        def read(view: memoryview) -> int:
-            nonlocal at
-            size = min(len(view), total - at)
-            self.store.read(self.key, at, view[:size])
-            at += size
-            return size
+def _as_stream(read: Read, total: int) -> Callable[[memoryview], int]:
+    """Read from start to end what could be read at any place."""
+    at = 0
 
-        return read
+    def next_bytes(view: memoryview) -> int:
+        nonlocal at
+        size = min(len(view), total - at)
+        read(at, view[:size])
+        at += size
+        return size
+
+    return next_bytes
 
 
 def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
@@ -70,11 +71,10 @@ def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
             entries, is_zip = _unpack_stream(job, download.read_stream)
             known = download.total is not None
             return describe_files(job, entries, known_length=known, zipped=is_zip), entries
-        extents = _index(job, partial(download.read, other), download.total)
-        if extents is not None:
-            there = stored_files(job, f"{download.validator} {download.total}")
-            entries = _unpack_ranged(job, download, extents, wire, there=there)
-            return describe_files(job, entries), entries
+        read = partial(download.read, other)
+        identity = f"{download.validator} {download.total}"
+        if location := locate(read, download.total):
+            return _land_located(job, download, wire, location, read=read, identity=identity)
     except SourceChangedError:
         raise TransferInterruptedError("the download changed while it was unpacked") from None
     finally:
@@ -92,17 +92,29 @@ def land_staged(job: Job, key: str, total: int) -> tuple[Manifest, list[Entry]]:
     :raises IntegrityError: if it is a damaged zip.
     """
     reader, wire = StoredReader(job.store, key), Connections()
-    extents = _index(job, partial(reader.read, wire), total)
-    if extents is None:
-        entries, is_zip = _unpack_stream(job, reader.stream(total))
-        return describe_files(job, entries, zipped=is_zip), entries
-    there = stored_files(job, f"{key} {total}")
-    entries = _unpack_ranged(job, reader, extents, wire, there=there)
+    read = partial(reader.read, wire)
+    if location := locate(read, total):
+        identity = f"{key} {total}"
+        return _land_located(job, reader, wire, location, read=read, identity=identity)
+    entries, is_zip = _unpack_stream(job, _as_stream(read, total))
+    return describe_files(job, entries, zipped=is_zip), entries
+
+
+def _land_located(
+    job: Job, reader: Reader, wire: Connections, location: Location, *, read: Read, identity: str
+) -> tuple[Manifest, list[Entry]]:
+    """Land the files of a zip whose directory was found.
+
+    :param wire: may have a response under way, with the first bytes. :param read: uses another.
+    """
+    if location.size > _DIRECTORY:
+        stream = _as_stream(partial(reader.read, wire), location.total)
+        entries, _ = _unpack_stream(job, stream)
+    else:
+        extents = location.read_index(read, max_entries=job.options.max_entries)
+        there = stored_files(job, identity)
+        entries = _unpack_ranged(job, reader, extents, wire, there=there)
     return describe_files(job, entries), entries
-
-
-def _index(job: Job, read: Read, total: int) -> list[Extent] | None:
-    return read_index(read, total, most=_DIRECTORY, max_entries=job.options.max_entries)
 
 
 def _unpack_ranged(
@@ -139,7 +151,7 @@ def _tuner(job: Job, memory: BufferPool) -> Tuner:
 def _unpack_stream(job: Job, read: Callable[[memoryview], int]) -> tuple[list[Entry], bool]:
     """What landed, and whether it was in a zip."""
     memory = BufferPool(job.options.max_memory // 2)
-    buffer = memoryview(bytearray(MIB))
+    buffer = memoryview(bytearray(WINDOW))
     with (
         job.cancel.on_cancel(memory.cancel),
         ThreadPoolExecutor(_SIDE_BY_SIDE, "landing") as pool,

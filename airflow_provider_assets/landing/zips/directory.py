@@ -135,14 +135,39 @@ class Extent:
         return self.member.offset + self.size
 
 
-def read_index(read: Read, total: int, *, most: int, max_entries: int) -> list[Extent] | None:
-    """The entries of an archive of *total* bytes, in the order in which they stand in it.
+@dataclass(frozen=True, slots=True)
+class Location:
+    """The place of the central directory in an archive of *total* bytes, which ends with *tail*."""
+
+    start: int
+    total: int
+    tail: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes from its first record to the end of the archive."""
+        return self.total - self.start
+
+    def read_index(self, read: Read, *, max_entries: int) -> list[Extent]:
+        """The entries of the archive, in the order in which they stand in it.
+
+        :raises IntegrityError: if it contradicts itself.
+        :raises InvalidRequestError: if it has more than *max_entries* records.
+        """
+        tail_start = self.total - len(self.tail)
+        more = bytearray(max(0, tail_start - self.start))
+        if more:
+            read(self.start, memoryview(more))
+        block = bytes(more) + self.tail[max(0, self.start - tail_start) :]
+        return _extents(parse_directory(block, self.start, max_entries), self.start)
+
+
+def locate(read: Read, total: int) -> Location | None:
+    """Find the central directory of an archive of *total* bytes.
 
     :param read: fills a view with the bytes from an offset on.
-    :param most: bytes that the central directory may have. :param max_entries: its records.
     :returns: None if this is no zip at all.
-    :raises IntegrityError: if it contradicts itself, or its end is missing.
-    :raises InvalidRequestError: if it has too many records.
+    :raises IntegrityError: if its end is missing, or contradicts itself.
     """
     tail_size = min(total, _END + _LONGEST_COMMENT + _LOCATOR + _END64_RECORD)
     tail = bytearray(tail_size)
@@ -154,15 +179,11 @@ def read_index(read: Read, total: int, *, most: int, max_entries: int) -> list[E
         if magic == LOCAL:
             raise IntegrityError("the zip archive is cut: its end is missing")
         return None
-    if not 0 <= start <= total or total - start > most:
-        raise IntegrityError(f"the zip archive is damaged: a directory at {start} of {total} bytes")
-    if start < total - tail_size:
-        more = bytearray(total - tail_size - start)
-        read(start, memoryview(more))
-        block = bytes(more) + bytes(tail)
-    else:
-        block = bytes(tail[start - (total - tail_size) :])
-    return _extents(parse_directory(block, start, max_entries), start)
+    if not 0 <= start <= total:
+        raise IntegrityError(
+            f"the zip archive is damaged: its directory begins at byte {start} of {total}"
+        )
+    return Location(start, total, bytes(tail))
 
 
 def parse_directory(block: bytes, start: int, max_entries: int) -> list[Member]:
