@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import struct
+import threading
+import time
 import zlib
 from dataclasses import dataclass
 
 import pytest
 from landing_kit import leftovers, linked, noise, zipped
+from origin import Fault
 
 from airflow_provider_assets.landing import LandingOptions, LocalStore, S3Store, land
-from airflow_provider_assets.landing.layouts import unzip
+from airflow_provider_assets.landing.layouts import unzip, unzip_ranged
 from airflow_provider_assets.landing.stores.base import Part, PartWriter
 from airflow_provider_assets.sansio.errors import IntegrityError
 
@@ -97,3 +100,28 @@ def test_a_staged_archive_with_a_large_directory_is_read_in_one_pass(
     land([source], local, prefix="out/", layout="files", options=quick)
     assert {name: local.get(f"out/{name}") for name in files} == files
     assert len(origin.seen) == 1
+
+
+def test_fewer_workers_unpack_after_the_source_refused_for_load(local, origin, quick, monkeypatch):
+    monkeypatch.setattr(unzip_ranged, "WINDOW", 50_000)  # an entry each
+    files = {f"{number:03}.bin": noise(40_000, number) for number in range(120)}
+    refused: list[float] = []
+    late: set[str] = set()
+
+    def fault(seen, number):
+        if number == 20:
+            refused.append(time.monotonic())
+        return Fault(status=503) if number == 20 else None
+
+    class Watched(LocalStore):
+        def put(self, key, data, *, crc32, overwrite):
+            if key.endswith(".bin") and refused and time.monotonic() > refused[0] + 0.4:
+                late.add(threading.current_thread().name)
+            return super().put(key, data, crc32=crc32, overwrite=overwrite)
+
+    origin.fault, origin.delay = fault, 0.05
+    store = Watched(local.root)
+    land([linked(origin, zipped(files))], store, prefix="out/", layout="files", options=quick)
+    assert late
+    assert late <= {f"landing-{number}" for number in range(4)}
+    assert {name: local.get(f"out/{name}") for name in files} == files

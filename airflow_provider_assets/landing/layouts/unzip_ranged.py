@@ -97,7 +97,7 @@ class Unpacker:
         self.job.store.sweep(self._keys.values())
         self._tasks = self._plan()
 
-    def step(self, number: int, wire: Connections) -> bool:  # any worker does any task
+    def step(self, wire: Connections) -> bool:
         """Do one task; false when there is none left."""
         with self._lock:
             task = next(self._tasks, None) if self._tasks else None

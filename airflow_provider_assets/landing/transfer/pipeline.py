@@ -59,7 +59,6 @@ class PartScheduler:
     audit: Feed
     sliced: bool = True
     on_audited: Callable[[PartInFlight, int], None] = lambda part, crc: None
-    limit: int = 1 << 30
     window: int = 1
     buffers: list[bytearray] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
@@ -74,14 +73,14 @@ class PartScheduler:
     _cancelled: bool = False
     _ready: threading.Condition = field(default_factory=threading.Condition)
 
-    def take(self, worker: int = 0) -> tuple[PartInFlight, int, int] | None:
-        """The next slice to fetch (part, place in it, bytes); None when *worker* may go home.
+    def take(self) -> tuple[PartInFlight, int, int] | None:
+        """The next slice to fetch (part, place in it, bytes); None: no work is left.
 
-        Waits while there is no buffer, or no need of so many workers.
+        Waits while there is no buffer.
         """
         with self._ready:
             while not self._cancelled:
-                part = (self._filling or self._new_part()) if worker < self.limit else None
+                part = self._filling or self._new_part()
                 if part:
                     start = part.asked
                     wanted = self.first_slice if self._first else self.slice_size
@@ -96,15 +95,10 @@ class PartScheduler:
             return None
 
     def resize(self, workers: int) -> None:
-        """Let *workers* work, on slices so small that the buffers keep all of them busy."""
-        with self._ready:
-            if workers == self.limit:
-                return
-            self.limit = workers
-            if self.sliced:
-                fair = self.part_size * self.window * 2 // (3 * workers)
-                self.slice_size = min(self.part_size, max(_LEAST_SLICE, fair))
-            self._ready.notify_all()
+        """Make slices so small that the buffers keep *workers* busy."""
+        if self.sliced:
+            fair = self.part_size * self.window * 2 // (3 * workers)
+            self.slice_size = min(self.part_size, max(_LEAST_SLICE, fair))
 
     def cut(self, part: PartInFlight, size: int) -> None:
         """The stream ended with this part, which has *size* bytes."""
@@ -186,17 +180,17 @@ class Pump:
     writer: PartWriter
     _stream: threading.Lock = field(default_factory=threading.Lock)
 
-    def step(self, number: int, wire: Connections) -> bool:
+    def step(self, wire: Connections) -> bool:
         """Fetch one slice, and upload the part if it was its last."""
-        return self._fetch_ranged(number, wire) if self.download.ranged else self._fetch(number)
+        return self._fetch_ranged(wire) if self.download.ranged else self._fetch()
 
     def whole(self) -> Checksum:
         """What was moved."""
         parts = sorted(self.board.parts, key=lambda part: part.number)
         return Checksum(sum(p.size for p in parts), combine_all((p.crc32, p.size) for p in parts))
 
-    def _fetch_ranged(self, number: int, wire: Connections) -> bool:
-        task = self.board.take(number)
+    def _fetch_ranged(self, wire: Connections) -> bool:
+        task = self.board.take()
         if task is None:
             return False
         part, start, size = task
@@ -205,9 +199,9 @@ class Pump:
             self._deliver(part)
         return True
 
-    def _fetch(self, number: int) -> bool:
+    def _fetch(self) -> bool:
         with self._stream:
-            task = self.board.take(number)
+            task = self.board.take()
             if task is None:
                 return False
             part = task[0]

@@ -17,17 +17,20 @@ _TICK = 0.02  # seconds between looks at progress and at the number of connectio
 
 @dataclass(slots=True)
 class WorkerPool:
-    """Runs *step* side by side.
+    """Runs *step* in parallel, in as many threads as the tuner allows.
 
-    :param step: does one piece of work for a worker (number, wire); false when it may go home.
+    :param step: does one piece of work over a worker's connections; false when no work is left, for
+        any worker.
     :param cancel: set by the first error, here or elsewhere. Whatever waits inside *step* has to be
         registered with it by the caller.
     :param timeout: seconds without a byte after which a connection counts as stalled.
-    :param tuner: finds the number of workers; None: it stays as it was given.
+    :param tuner: finds the number of workers; None: it stays as it was given. Workers beyond it wait
+        before their next step, with their connection.
+    :param resized: told the number of workers when it changes.
     :param busy: how often the source refused for load so far.
     """
 
-    step: Callable[[int, Connections], bool]
+    step: Callable[[Connections], bool]
     cancel: CancelToken
     timeout: float
     tuner: Tuner | None = None
@@ -36,28 +39,31 @@ class WorkerPool:
     _errors: list[BaseException] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
     _wires: list[Connections] = field(default_factory=list)
+    _limit: int = 0
+    _is_done: bool = False
+    _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def run(self, first: Connections, workers: int, tick: Callable[[], int]) -> None:
-        """Work until all are home; *tick* is called often, in this thread, and tells the bytes so far.
+        """Run until every worker has finished.
 
         :param first: the connection of the first worker; it may have a response under way.
+        :param tick: called often, in this thread; tells the bytes so far.
         :raises BaseException: the first error of any worker.
         """
         try:
-            self.resized(workers)
-            self._start(first)
-            self._staff(workers)
-            while any(thread.is_alive() for thread in self._threads) and not self.cancel.wait(
-                _TICK
-            ):
-                received = tick()
-                if self.tuner:
-                    self._tune(self.tuner, received)
+            with self.cancel.on_cancel(self._wake):
+                self._resize(workers)
+                self._start(first)
+                self._staff(workers)
+                while self._is_any_alive() and not self.cancel.wait(_TICK):
+                    received = tick()
+                    if self.tuner:
+                        self._tune(self.tuner, received)
         finally:
             self._end()
         if self._errors:
             raise self._errors[0]
-        # Stopped by who started us: workers without an error may have gone home early.
+        # Stopped by who started us: workers without an error may have finished early.
         if self.cancel.is_set():
             raise TransferInterruptedError("the landing was stopped")
 
@@ -68,8 +74,16 @@ class WorkerPool:
             )
         )
 
-    def _staff(self, workers: int) -> None:
+    def _resize(self, workers: int) -> None:
+        with self._changed:
+            if workers == self._limit:
+                return
+            self._limit = workers
+            self._changed.notify_all()
         self.resized(workers)
+
+    def _staff(self, workers: int) -> None:
+        self._resize(workers)
         while len(self._threads) < workers:
             self._start(Connections(timeout=self.timeout))
 
@@ -85,14 +99,31 @@ class WorkerPool:
     def _work(self, number: int, wire: Connections) -> None:
         try:
             with self.cancel.on_cancel(wire.interrupt):
-                while self.step(number, wire):
+                while self._may_work(number) and self.step(wire):
                     pass
+                self._is_done = True
+                self._wake()
         except BaseException as error:  # noqa: BLE001  # handed to the thread that waits
             self._errors.append(error)
             self.cancel.set()
 
+    def _may_work(self, number: int) -> bool:
+        """Wait while there are too many workers; false if there is no work for another one."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: number < self._limit or self._is_done or self.cancel.is_set()
+            )
+            return number < self._limit and not self.cancel.is_set()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _is_any_alive(self) -> bool:
+        return any(thread.is_alive() for thread in self._threads)
+
     def _end(self) -> None:
-        if any(thread.is_alive() for thread in self._threads):
+        if self._is_any_alive():
             self.cancel.set()
         deadline = time.monotonic() + self.timeout
         for thread in self._threads:
