@@ -1,4 +1,4 @@
-"""An HTTP server of byte strings whose faults are scripted."""
+"""An HTTP or HTTPS server of byte strings whose faults are scripted."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from certificates import Certificate
+
 
 @dataclass
 class Fault:
@@ -20,7 +22,8 @@ class Fault:
     ``status``: answered instead of the file, with ``body``. ``cut``: bytes of the body after which the
     connection is closed, or ``reset``. ``stall``: bytes after which nothing more comes. ``location``: a
     redirect. ``delay``: seconds before anything is answered. ``extra``: bytes that follow the file.
-    ``headers``: of the response.
+    ``headers``: of the response. ``drip``: seconds between the bytes of the body, and with ``drip_head``
+    of the headers too. ``hang_up``: the connection is closed after the whole response, unannounced.
     """
 
     status: int | None = None
@@ -32,6 +35,9 @@ class Fault:
     delay: float = 0.0
     extra: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    drip: float = 0.0
+    drip_head: bool = False
+    hang_up: bool = False
 
 
 @dataclass
@@ -112,38 +118,44 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, data + fault.extra, {"ETag": etag, **fault.headers}, fault, body=body)
 
     def _answer(self, status, content, headers, fault=None, *, body=True) -> None:
-        origin = self.origin
+        fault = fault or Fault()
+        dripping = _Dripping(self.wfile, fault.drip, self.origin.closing)
+        if fault.drip_head:
+            self.wfile = dripping
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        if origin.announce_length or status != 200:
+        if self.origin.announce_length or status != 200:
             self.send_header("Content-Length", str(len(content)))
         else:
             self.close_connection = True
         self.end_headers()
-        if not body:
-            return
-        stop = len(content)
-        if fault and fault.cut is not None:
-            stop = min(stop, fault.cut)
-        if fault and fault.stall is not None:
-            stop = min(stop, fault.stall)
+        if fault.drip:
+            self.wfile = dripping
+        if body:
+            self._answer_body(content, fault)
+
+    def _answer_body(self, content: bytes, fault: Fault) -> None:
+        stop = min(size for size in (len(content), fault.cut, fault.stall) if size is not None)
+        self.close_connection |= fault.hang_up or stop < len(content)
         try:
             self._send(memoryview(content)[:stop])
-            if fault and fault.stall is not None:
-                origin.closing.wait(20)
+            if fault.stall is not None:
+                self.origin.closing.wait(20)
         except OSError:
             self.close_connection = True
             return
         if stop < len(content):
-            self.close_connection = True
-            if fault.reset:
-                time.sleep(0.02)  # what is not delivered by then is lost
-                linger = struct.pack("ii", 1, 0)
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                os.close(self.connection.detach())
-                return
-            self.connection.shutdown(socket.SHUT_RDWR)
+            self._break_off(reset=fault.reset)
+
+    def _break_off(self, *, reset: bool) -> None:
+        if reset:
+            time.sleep(0.02)  # what is not delivered by then is lost
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            os.close(self.connection.detach())
+        else:
+            socket.socket.shutdown(self.connection, socket.SHUT_RDWR)
 
     def _send(self, content: memoryview) -> None:
         origin = self.origin
@@ -159,6 +171,22 @@ class _Handler(BaseHTTPRequestHandler):
                     time.sleep(ahead)
 
 
+class _Dripping:
+    """Writes one byte at a time."""
+
+    def __init__(self, target, seconds: float, closing: threading.Event) -> None:
+        self.target, self.seconds, self.closing = target, seconds, closing
+
+    def write(self, data: bytes) -> None:
+        for byte in bytes(data):
+            self.target.write(bytes([byte]))
+            if self.seconds and self.closing.wait(self.seconds):
+                raise ConnectionAbortedError
+
+    def __getattr__(self, name: str):
+        return getattr(self.target, name)
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
@@ -169,12 +197,18 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def http_origin() -> Iterator[Origin]:
-    """An :class:`Origin` that listens on a free port."""
+def http_origin(certificate: Certificate | None = None) -> Iterator[Origin]:
+    """An :class:`Origin` that listens on a free port; with a *certificate*, over TLS."""
     origin = Origin()
     handler = type("Handler", (_Handler,), {"origin": origin})
     server = _Server(("127.0.0.1", 0), handler)
-    origin.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if certificate:
+        # The handshake is left to the thread that serves the connection.
+        server.socket = certificate.server_context().wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+    scheme = "https" if certificate else "http"
+    origin.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

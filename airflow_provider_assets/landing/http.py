@@ -1,4 +1,4 @@
-"""One keep-alive connection per origin, for one thread: URLs go out byte for byte, nothing is retried.
+"""Keep-alive connections of one thread, one for each origin: URLs go out byte for byte, nothing is retried.
 
 ``http.client`` and not a friendlier library, for two measured reasons: it reads straight into the
 part's buffer, and it does not rewrite the percent-encoding of a signed URL.
@@ -7,137 +7,204 @@ part's buffer, and it does not rewrite the percent-encoding of a signed URL.
 from __future__ import annotations
 
 import http.client
+import io
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from typing import Any, cast
+from urllib.parse import SplitResult, urlsplit
 
+from airflow_provider_assets.landing.addresses import check_address
+from airflow_provider_assets.landing.options import LandingOptions
+from airflow_provider_assets.proxies import Proxy, proxy_for
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.trust import context_for, ssl_context
+from airflow_provider_assets.trust import ssl_context
 
-Connection = http.client.HTTPConnection  # or its subclass for TLS
 _SMALLEST, _LARGEST = 1 << 14, 1 << 21  # bytes of one read
 _BRISK, _SLOW = 0.02, 0.1  # seconds that a read may take before the next is larger, or smaller
+_TLS_CLOSED = (ssl.SSLEOFError, ssl.SSLZeroReturnError)  # TLS's words for ConnectionError
+_PATIENCE = 5  # stall times over which the least rate is an average
 
 
-def _tls(ca: str | None) -> ssl.SSLContext:
-    """:raises InvalidRequestError: if the environment names certificates that cannot be read."""
-    try:
-        return context_for(ca, "AWS_CA_BUNDLE") if ca else ssl_context()
-    except OSError as error:
-        raise InvalidRequestError(str(error)) from error
+class SlowError(TimeoutError):
+    """Bytes arrive, but so few that it would never end."""
 
 
-def _authority(parts: SplitResult) -> tuple[str, int]:
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InvalidRequestError(f"cannot download from a {parts.scheme or 'relative'!r} URL")
-    return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+class _PacedReader(io.RawIOBase):
+    """Reads a socket and gives up what brings less than the least rate.
+
+    Only the time spent waiting for the server counts: a reader that is slow itself, because its store
+    is, costs the server nothing.
+    """
+
+    def __init__(self, raw: io.RawIOBase, seconds: float, least: int) -> None:
+        self._raw, self._seconds, self._least = raw, seconds, least
+        self._waited, self._received = 0.0, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:  # any writable buffer, says io
+        began = time.monotonic()
+        count = self._raw.readinto(buffer)
+        self._waited += time.monotonic() - began
+        self._received += count or 0
+        if count and self._waited >= self._seconds:
+            if self._received < self._least:
+                raise SlowError(f"only {self._received} bytes arrived within {self._waited:.0f} s")
+            self._waited, self._received = 0.0, 0
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
-def _connect(parts: SplitResult, timeout: float, ca: str | None) -> Connection:
-    host, port = _authority(parts)
-    proxy = getproxies().get(parts.scheme)
-    through = urlsplit(proxy) if proxy and not proxy_bypass(host) else None
-    at, at_port = (through.hostname or "", through.port or 80) if through else (host, port)
-    connection: Connection
-    if parts.scheme == "https":
-        connection = http.client.HTTPSConnection(at, at_port, timeout=timeout, context=_tls(ca))
-        if through:
-            connection.set_tunnel(host, port, _proxy_login(through))
-    else:
-        connection = http.client.HTTPConnection(at, at_port, timeout=timeout)
-    return connection
+@dataclass(slots=True)
+class _PacedSocket:
+    """As much of a socket as a response reads from."""
+
+    sock: socket.socket
+    seconds: float
+    least: int
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        raw = self.sock.makefile(mode, buffering=0)  # type: ignore[call-overload]  # mode is "rb"
+        return io.BufferedReader(_PacedReader(raw, self.seconds, self.least))
 
 
-def _proxy_login(proxy: SplitResult) -> dict[str, str]:
-    if not proxy.username:
-        return {}
-    import base64  # behind a proxy with a password only
+class _Plain(http.client.HTTPConnection):
+    """A connection that is looked at once it is open, before a byte is sent."""
 
-    login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
-    return {"Proxy-Authorization": "Basic " + base64.b64encode(login).decode()}
+    opened: Callable[[socket.socket], None]
+
+    def connect(self) -> None:
+        super().connect()
+        self.opened(self.sock)
+
+
+class _Tls(http.client.HTTPSConnection, _Plain):
+    """The same, before the TLS handshake: ``HTTPSConnection.connect`` calls the one above first."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    """An open connection, and the proxy that it leads to."""
+
+    connection: http.client.HTTPConnection
+    proxy: Proxy | None
 
 
 @dataclass(slots=True)
 class Connections:
     """The connections of one thread.
 
-    :param timeout: seconds without a byte after which a connection counts as stalled.
-    :param ca: certificates to trust (a file or folder); None: those of the environment.
+    :param options: when a connection counts as stalled, and which addresses it may lead to.
     """
 
-    timeout: float = 60.0
-    ca: str | None = None
+    options: LandingOptions = field(default_factory=LandingOptions)
     _gulp: int = 1 << 18
-    _open: dict[tuple[str, str], Connection] = field(default_factory=dict)
+    _open: dict[tuple[str, str], _Kept] = field(default_factory=dict)
+    _interrupted: bool = False
 
     def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        body: memoryview | bytes | None = None,
-        fresh: bool = False,
+        self, method: str, url: str, *, headers: Mapping[str, str], fresh: bool = False
     ) -> http.client.HTTPResponse:
         """Send one request and return its response with the body unread.
 
         :param fresh: open a new connection, so that nothing can ever ask for the request twice.
-        :raises OSError, http.client.HTTPException: whatever went wrong on the wire.
-        :raises InvalidRequestError: if it cannot be sent at all.
+        :raises OSError, http.client.HTTPException: if the network or the server failed.
+        :raises InvalidRequestError: if it cannot be sent at all, or only a person can change that.
         """
         try:
-            return self._request(method, url, headers=headers, body=body, fresh=fresh)
+            return self._request(method, url, headers=headers, fresh=fresh)
+        except ssl.SSLCertVerificationError as error:
+            raise InvalidRequestError(
+                f"the certificate of {urlsplit(url).hostname} cannot be verified "
+                f"({error.verify_message}); if your network has a certificate authority of its own, name "
+                "its certificates in REQUESTS_CA_BUNDLE"
+            ) from error
         except (http.client.InvalidURL, ValueError) as error:
-            if isinstance(error, OSError):  # a certificate
+            if isinstance(error, OSError):
                 raise
             # Its text quotes the URL, or a header, and either may be a secret.
             raise InvalidRequestError(
-                "a download cannot be asked for: its URL or a header of its link holds a space, a "
-                "control character or one beyond ASCII; the vendor has to encode it"
+                "cannot send the download request: its URL or a header contains a space, a control or "
+                "a non-ASCII character; the vendor has to encode it"
             ) from None
 
     def _request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        body: memoryview | bytes | None,
-        fresh: bool,
+        self, method: str, url: str, *, headers: Mapping[str, str], fresh: bool
     ) -> http.client.HTTPResponse:
-        parts = urlsplit(url)
-        origin = (parts.scheme, parts.netloc)
-        kept = None if fresh else self._open.pop(origin, None)
+        kept = None if fresh else self._open.pop(_origin(url), None)
         if kept:
             try:
-                return self._send(kept, method, url, headers=headers, body=body)
-            except (ConnectionError, http.client.RemoteDisconnected):
-                kept.close()  # an idle connection that the server had closed meanwhile
-        new = _connect(parts, self.timeout, self.ca)
-        return self._send(new, method, url, headers=headers, body=body)
+                return self._send(kept, method, url, headers)
+            except (ConnectionError, *_TLS_CLOSED):
+                kept.connection.close()  # idle, and closed by the server meanwhile
+        return self._send(self._connection(urlsplit(url)), method, url, headers)
 
     def _send(
-        self,
-        connection: Connection,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        body: memoryview | bytes | None,
+        self, kept: _Kept, method: str, url: str, headers: Mapping[str, str]
     ) -> http.client.HTTPResponse:
-        parts = urlsplit(url)
-        self._open[parts.scheme, parts.netloc] = connection
+        connection, proxy = kept.connection, kept.proxy
+        target, sent = _target(url), dict(headers)
+        if proxy and not isinstance(connection, _Tls):
+            parts = urlsplit(url)
+            target = f"{parts.scheme}://{parts.netloc}{target}"
+            sent |= proxy.headers
+        self._open[_origin(url)] = kept
         try:
-            connection.request(method, self._target(url, connection), body, dict(headers))
-            return connection.getresponse()
-        except BaseException:
+            connection.request(method, target, headers=sent)
+            response = connection.getresponse()
+        except BaseException as error:
             self.drop(url)
+            # The only trace of the status that a proxy answered CONNECT with.
+            if proxy and str(error).startswith("Tunnel connection failed: 407"):
+                raise _refused_by(proxy) from None
             raise
+        if proxy and response.status == http.client.PROXY_AUTHENTICATION_REQUIRED:
+            self.drop(url)
+            raise _refused_by(proxy)
+        return response
+
+    def _connection(self, parts: SplitResult) -> _Kept:
+        host, port = _authority(parts)
+        proxy = proxy_for(parts.geturl())
+        connection: _Plain
+        timeout, private_hosts = self.options.stall_seconds, self.options.private_hosts
+        if proxy and (literal := _literal(host)):
+            check_address(host, literal, private_hosts)
+        at, at_port = (proxy.host, proxy.port) if proxy else (host, port)
+        if parts.scheme == "https":
+            connection = _Tls(at, at_port, timeout=timeout, context=_context())
+            if proxy:
+                connection.set_tunnel(host, port, proxy.headers)
+        else:
+            connection = _Plain(at, at_port, timeout=timeout)
+
+        def check(sock: socket.socket) -> None:
+            if self._interrupted:
+                raise ConnectionAbortedError("the landing was cancelled")
+            if not proxy:  # which alone knows the address of a name
+                check_address(host, sock.getpeername()[0], private_hosts)
+
+        connection.opened = check
+        connection.response_class = self._response  # type: ignore[assignment]  # a factory will do
+        return _Kept(connection, proxy)
+
+    def _response(
+        self,
+        sock: socket.socket,
+        *args: Any,
+        **kwargs: Any,  # passed on
+    ) -> http.client.HTTPResponse:
+        seconds = _PATIENCE * self.options.stall_seconds
+        paced = _PacedSocket(sock, seconds, int(self.options.min_rate * seconds))
+        return http.client.HTTPResponse(cast("socket.socket", paced), *args, **kwargs)
 
     def read(self, response: http.client.HTTPResponse, view: memoryview) -> int:
         """Fill *view* with the next bytes, or the beginning of it.
@@ -145,7 +212,7 @@ class Connections:
         A read is as large as takes a twentieth of a second: on a fast connection the interpreter
         has little to do, and on a slow one progress shows soon.
 
-        :raises OSError, http.client.HTTPException: whatever went wrong on the wire.
+        :raises OSError, http.client.HTTPException: if the network or the server failed.
         """
         began = time.monotonic()
         try:
@@ -163,29 +230,61 @@ class Connections:
 
     def drop(self, url: str) -> None:
         """Close the connection that *url* uses: its response was not read to the end."""
-        parts = urlsplit(url)
-        connection = self._open.pop((parts.scheme, parts.netloc), None)
-        if connection:
-            connection.close()
+        kept = self._open.pop(_origin(url), None)
+        if kept:
+            kept.connection.close()
 
     def interrupt(self) -> None:
-        """End whatever another thread is waiting for on these connections."""
-        for connection in list(self._open.values()):
-            sock = connection.sock
+        """End whatever another thread is waiting for on these connections, for good."""
+        self._interrupted = True
+        for kept in list(self._open.values()):
+            sock = kept.connection.sock
             if sock is not None:
                 with suppress(OSError):
-                    sock.shutdown(socket.SHUT_RDWR)
+                    # Not the method of a TLS socket: it also forgets the keys, and a read under way would
+                    # hand over what is still encrypted.
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close every connection."""
-        for connection in self._open.values():
-            connection.close()
+        for kept in self._open.values():
+            kept.connection.close()
         self._open.clear()
 
-    @staticmethod
-    def _target(url: str, connection: Connection) -> str:
-        parts = urlsplit(url)
-        target = url[len(f"{parts.scheme}://{parts.netloc}") :].partition("#")[0] or "/"
-        target = target if target.startswith("/") else f"/{target}"
-        direct = parts.scheme == "https" or _authority(parts) == (connection.host, connection.port)
-        return target if direct else f"{parts.scheme}://{parts.netloc}{target}"
+
+def _context() -> ssl.SSLContext:
+    try:
+        return ssl_context()
+    except OSError as error:  # it names the file, and who named it
+        raise InvalidRequestError(str(error)) from error
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
+
+
+def _authority(parts: SplitResult) -> tuple[str, int]:
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InvalidRequestError(f"cannot download from a {parts.scheme or 'relative'!r} URL")
+    return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _literal(host: str) -> str | None:
+    """The address that *host* is, where it is no name."""
+    try:
+        return str(socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)[0][4][0])
+    except (OSError, UnicodeError):
+        return None
+
+
+def _target(url: str) -> str:
+    target = url[sum(map(len, _origin(url))) + len("://") :].partition("#")[0] or "/"
+    return target if target.startswith("/") else f"/{target}"
+
+
+def _refused_by(proxy: Proxy) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"the proxy {proxy.host}:{proxy.port} refuses the login (HTTP 407); correct user and password in "
+        f"{proxy.named_by}"
+    )

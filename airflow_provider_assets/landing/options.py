@@ -60,7 +60,13 @@ class LandingOptions:
     :param part_size: bytes of a part; None: 8 MiB, more where the store's part limit needs it.
     :param max_memory: bytes that the engine may hold, buffers and overhead together.
     :param stall_seconds: seconds without a byte after which a connection is given up.
-    :param attempts: tries in a row without a byte of progress before the landing fails.
+    :param min_rate: bytes per second that a connection has to bring, on average over five stall times of
+        waiting for it. A slower one counts as stalled: its range is requested again from the byte
+        that was reached.
+    :param attempts: attempts in a row without progress, or too slow, before the landing fails.
+    :param private_hosts: hosts that may have an address which is not of the public internet (private,
+        link-local, metadata services); a loopback host among them stands for all of this machine.
+        None: every host may.
     :param sha256: hash the whole; None: up to 256 MiB, and where the store keeps no checksum itself.
     :param max_entries: entries an archive may have.
     :param max_unpacked: bytes that ``layout="files"`` may unpack to.
@@ -73,7 +79,9 @@ class LandingOptions:
     part_size: int | None = None
     max_memory: int = 128 * MIB
     stall_seconds: float = 60.0
+    min_rate: float = 1024.0
     attempts: int = 6
+    private_hosts: frozenset[str] | None = None
     sha256: bool | None = None
     max_entries: int = 1_000_000
     max_unpacked: int = 1 << 40

@@ -118,12 +118,12 @@ def test_a_connection_of_another_type_is_refused(airflow, sandbox, monkeypatch):
 
 # --- landing ---------------------------------------------------------------------------------
 
-ANEW = "clear the archive task to export it anew"
+AGAIN = "clear the archive task to export again"
 DOWNLOADS = {
     "download:corrupt@900": (errors.IntegrityError, "is damaged"),
     "download:truncate@0": (errors.TransferInterruptedError, "closed early"),
-    "download:404": (errors.ArchiveExpiredError, ANEW),
-    "download:expired": (errors.AuthenticationError, ANEW),
+    "download:404": (errors.ArchiveExpiredError, AGAIN),
+    "download:expired": (errors.AuthenticationError, AGAIN),
 }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from certificates import Certificate, issue
 from origin import Origin, http_origin
 from servers import S3Server
 
@@ -76,9 +77,24 @@ def store(request: pytest.FixtureRequest):
     return request.getfixturevalue(request.param)
 
 
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return issue(tmp_path_factory.mktemp("certificates"))
+
+
 @pytest.fixture
-def origin() -> Iterator[Origin]:
-    with http_origin() as running:
+def trusted(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Certificate:
+    """The tests' certificate, trusted in the way that users have."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.authority))
+    return certificate
+
+
+@pytest.fixture
+def origin(request: pytest.FixtureRequest) -> Iterator[Origin]:
+    """Over http, and over https too where a test is marked with ``over_http_and_https``."""
+    scheme = getattr(request, "param", "http")
+    trusted = request.getfixturevalue("trusted") if scheme == "https" else None
+    with http_origin(trusted) as running:
         yield running
 
 

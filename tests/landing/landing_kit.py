@@ -7,7 +7,9 @@ import json
 import random
 import zipfile
 from dataclasses import replace
+from functools import cache
 
+import pytest
 from origin import Origin
 
 from airflow_provider_assets.landing import (
@@ -32,6 +34,22 @@ def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
         for name, data in files.items():
             archive.writestr(name, data)
     return target.getvalue()
+
+
+@cache
+def big() -> bytes:
+    """A zip of stored images, 36 MB."""
+    return zipped({f"image-{n:03}.png": noise(1_500_000, n) for n in range(24)})
+
+
+@cache
+def small() -> bytes:
+    """A deflated zip of a few bytes."""
+    files = {"one.txt": b"hello", "two/": b"", "two/three.txt": b"world" * 1000}
+    return zipped(files, zipfile.ZIP_DEFLATED)
+
+
+over_http_and_https = pytest.mark.parametrize("origin", ["http", "https"], indirect=True)
 
 
 def linked(

@@ -82,7 +82,7 @@ class Transfer:
         """
         job, options = self.job, self.job.options
         download = Download(self.source, options, self.cancel, on_bytes=job.meter.add)
-        wire = Connections(timeout=options.stall_seconds)
+        wire = Connections(options)
         failure: BaseException | None = None
         try:
             with job.cancel.on_cancel(self.cancel.set), self.cancel.on_cancel(wire.interrupt):
@@ -144,7 +144,7 @@ class Transfer:
         crew = WorkerPool(
             pump.step,
             self.cancel,
-            timeout=options.stall_seconds,
+            options,
             tuner=self._tuner(download),
             resized=board.resize,
             busy=lambda: download.busy,

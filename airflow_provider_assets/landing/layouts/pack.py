@@ -95,7 +95,7 @@ class Packer:
         try:
             wire = self._wires.get_nowait()
         except queue.Empty:
-            wire = Connections(timeout=self.job.options.stall_seconds)
+            wire = Connections(self.job.options)
         download = Download(source, self.job.options, self.job.cancel, on_bytes=self.job.meter.add)
         download.open(wire, FIRST)
         if download.total is None or download.total > SMALL:
@@ -121,7 +121,7 @@ class Packer:
         crew = WorkerPool(
             pump.step,
             self.job.cancel,
-            timeout=self.job.options.stall_seconds,
+            self.job.options,
             resized=board.resize,
         )
         with self.job.cancel.on_cancel(board.cancel):

@@ -63,7 +63,7 @@ def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
     :raises AssetsError: files that were verified before stay; without a manifest they do not count.
     """
     download = Download(source, job.options, job.cancel, on_bytes=job.meter.add)
-    wire, other = (Connections(timeout=job.options.stall_seconds) for _ in range(2))
+    wire, other = (Connections(job.options) for _ in range(2))
     try:
         download.open(wire, FIRST)
         job.meter.begin(download.total)
@@ -130,7 +130,7 @@ def _unpack_ranged(
     crew = WorkerPool(
         unpacker.step,
         job.cancel,
-        timeout=job.options.stall_seconds,
+        job.options,
         tuner=None if job.options.concurrency else _tuner(job, memory),
         busy=lambda: reader.busy,
     )

@@ -1,4 +1,4 @@
-"""The reader of one download: ranged, resumed at the failed byte, resolved anew when its link dies.
+"""The reader of one download: ranged, resumed at the failed byte, its link renewed when it is refused.
 
 The first request asks for the range of the first part and *is* the transfer of that part: there is
 no HEAD and no probe. A server that ignores Range is read as one stream. A single-use link is opened once,
@@ -20,13 +20,13 @@ from airflow_provider_assets.landing.source.responses import (
     BrokenError,
     check_encoding,
     content_range,
+    error_of_refusal,
+    error_of_status,
+    failure_text,
     headers_for,
     is_empty,
-    judged,
-    refusal,
-    used_up,
+    is_read_to_the_end,
     validator,
-    why,
 )
 from airflow_provider_assets.sansio.errors import (
     IntegrityError,
@@ -44,7 +44,7 @@ class _Opened:
     """A response under way: its place in the file, and its bytes (ranged) or those read (stream)."""
 
     response: http.client.HTTPResponse
-    wire: Connections
+    connections: Connections
     url: str
     bytes: int
     start: int = 0
@@ -69,32 +69,32 @@ class Download:
     validator: str = ""
     _first: _Opened | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _asker: RangeRequester = field(init=False)
+    _requester: RangeRequester = field(init=False)
 
     def __post_init__(self) -> None:
-        """Nothing is resolved yet."""
-        self._asker = RangeRequester(LinkResolver(self.source.resolve, self.options.now))
+        """Prepare; no link is resolved yet."""
+        self._requester = RangeRequester(LinkResolver(self.source.resolve, self.options.now))
 
     @property
     def busy(self) -> int:
-        """How often the host refused for load."""
-        return self._asker.busy
+        """Refusals of the host for load so far."""
+        return self._requester.busy
 
-    def open(self, wire: Connections, first: int, *, at: int = 0) -> None:
+    def open(self, connections: Connections, first: int, *, at: int = 0) -> None:
         """Send the first request, for *first* bytes from *at* on, and learn what the server can do.
 
         :raises TransferInterruptedError: if the host cannot be reached or keeps failing.
         :raises AuthenticationError, ArchiveExpiredError: if fresh links are refused as well.
         """
-        link = self._asker.links.current()[0]
+        link = self._requester.links.current()[0]
         if self.source.single_use:
-            self._open_once(wire, link)
+            self._open_once(connections, link)
             return
         if link.head_url and self.source.file.size is None:
-            self.total = self._length_by_head(wire, link.head_url)
-        self._patiently(lambda: self._open_ranged(wire, at, first))
+            self.total = self._length_by_head(connections, link.head_url)
+        self._patiently(lambda: self._open_ranged(connections, at, first))
 
-    def read(self, wire: Connections, offset: int, view: memoryview) -> None:
+    def read(self, connections: Connections, offset: int, view: memoryview) -> None:
         """Fill *view* with the bytes from *offset* on. Thread-safe where ``ranged``.
 
         :raises SourceChangedError: if the file is another one by now.
@@ -105,14 +105,14 @@ class Download:
         def more() -> None:
             nonlocal got
             while got < len(view):
-                response, url, size = self._respond(wire, offset + got, len(view) - got)
+                response, url, size = self._respond(connections, offset + got, len(view) - got)
                 end = got + size
                 try:
                     while got < end:
-                        got += self._some(wire, response, view[got:end])
+                        got += self._some(connections, response, view[got:end])
                 finally:
-                    if got < end or not used_up(response):
-                        wire.drop(url)
+                    if got < end or not is_read_to_the_end(response):
+                        connections.drop(url)
 
         self._patiently(more, progress=lambda: got)
 
@@ -128,13 +128,13 @@ class Download:
         filled = 0
         try:
             while filled < len(view):
-                count = self._some(stream.wire, stream.response, view[filled:], end_ok=True)
+                count = self._some(stream.connections, stream.response, view[filled:], end_ok=True)
                 if not count:
                     break
                 filled += count
             self._check_end(stream, stream.bytes + filled)
         except BrokenError as error:
-            stream.wire.drop(stream.url)
+            stream.connections.drop(stream.url)
             raise TransferInterruptedError(
                 f"the download broke after {stream.bytes + filled} bytes: {error}", code="mid_body"
             ) from error
@@ -148,28 +148,30 @@ class Download:
     def _check_end(self, stream: _Opened, reached: int) -> None:
         # Where the response has no length of its own, more than was announced may follow.
         more = reached == self.total and stream.response.length is None
-        if more and self._some(stream.wire, stream.response, memoryview(bytearray(1)), end_ok=True):
+        if more and self._some(
+            stream.connections, stream.response, memoryview(bytearray(1)), end_ok=True
+        ):
             reached += 1
         if self.total is not None and reached > self.total:
             raise IntegrityError(
                 f"the download has more than the {self.total} bytes that were announced"
             )
 
-    def _open_once(self, wire: Connections, link: Link) -> None:
+    def _open_once(self, connections: Connections, link: Link) -> None:
         try:
-            response = wire.request("GET", link.url, headers=headers_for(link), fresh=True)
+            response = connections.request("GET", link.url, headers=headers_for(link), fresh=True)
         except (OSError, http.client.HTTPException) as error:
             raise TransferInterruptedError(
-                f"the single-use download failed before any response: {why(error)}",
+                f"the single-use download failed before any response: {failure_text(error)}",
                 code="before_headers",
             ) from error
         if response.status != http.client.OK:
-            raise judged(response, link, "single-use download")
+            raise error_of_refusal(response, link, "single-use download")
         check_encoding(response)
-        self._take_stream(response, wire, link.url)
+        self._take_stream(response, connections, link.url)
 
-    def _open_ranged(self, wire: Connections, at: int, first: int) -> None:
-        response, url = self._get(wire, at, first)
+    def _open_ranged(self, connections: Connections, at: int, first: int) -> None:
+        response, url = self._get(connections, at, first)
         if response.status == http.client.PARTIAL_CONTENT:
             start, end, total = content_range(response)
             if total is None:
@@ -177,29 +179,31 @@ class Download:
             self._expect(total)
             self.ranged = True
             self.validator = validator(response)
-            self._first = _Opened(response, wire, url, end - start + 1, start)
+            self._first = _Opened(response, connections, url, end - start + 1, start)
         elif response.status == http.client.OK:
-            self._take_stream(response, wire, url)
+            self._take_stream(response, connections, url)
         elif is_empty(response, self._announced):
-            wire.drop(url)
+            connections.drop(url)
             self._expect(0)
             self.ranged = True
         elif at:
-            wire.drop(url)
+            connections.drop(url)
             raise SourceChangedError  # it is shorter than what came of it before
         else:
-            wire.drop(url)
-            response, url = self._asker.get(wire, {})
+            connections.drop(url)
+            response, url = self._requester.get(connections, {})
             if response.status != http.client.OK:
-                raise refusal(response.status, "download")
-            self._take_stream(response, wire, url)
+                raise error_of_status(response.status, "download")
+            self._take_stream(response, connections, url)
 
-    def _take_stream(self, response: http.client.HTTPResponse, wire: Connections, url: str) -> None:
+    def _take_stream(
+        self, response: http.client.HTTPResponse, connections: Connections, url: str
+    ) -> None:
         if response.length is not None:
             self._expect(response.length)
         elif self.source.file.size is not None:
             self.total = self.source.file.size
-        self._first = _Opened(response, wire, url, 0)
+        self._first = _Opened(response, connections, url, 0)
 
     @property
     def _announced(self) -> int | None:
@@ -214,45 +218,45 @@ class Download:
         self.total = total
 
     def _respond(
-        self, wire: Connections, offset: int, size: int
+        self, connections: Connections, offset: int, size: int
     ) -> tuple[http.client.HTTPResponse, str, int]:
         """A response with bytes from *offset* on: itself, where it came from, how many it has."""
-        first = self._pop_first(wire)
+        first = self._pop_first(connections)
         if first and offset == first.start and first.bytes <= size:
             return first.response, first.url, first.bytes
         if first:
-            wire.drop(first.url)
-        response, url = self._get(wire, offset, size)
+            connections.drop(first.url)
+        response, url = self._get(connections, offset, size)
         if response.status != http.client.PARTIAL_CONTENT:
-            wire.drop(url)
+            connections.drop(url)
             raise SourceChangedError
         start, end, total = content_range(response)
         if total != self.total or validator(response) != self.validator:
-            wire.drop(url)
+            connections.drop(url)
             raise SourceChangedError
         if start != offset or not start <= end < offset + size:
-            wire.drop(url)
+            connections.drop(url)
             raise BrokenError(f"asked for bytes {offset}-{offset + size - 1}, got {start}-{end}")
         return response, url, end - start + 1
 
-    def _pop_first(self, wire: Connections) -> _Opened | None:
+    def _pop_first(self, connections: Connections) -> _Opened | None:
         with self._lock:
-            if self._first is None or self._first.wire is not wire:
+            if self._first is None or self._first.connections is not connections:
                 return None
             first, self._first = self._first, None
             return first
 
     def _get(
-        self, wire: Connections, offset: int, size: int
+        self, connections: Connections, offset: int, size: int
     ) -> tuple[http.client.HTTPResponse, str]:
         span = {"Range": f"bytes={offset}-{offset + size - 1}"}
         if self.validator and not self.validator.startswith("W/"):
             span["If-Range"] = self.validator
-        return self._asker.get(wire, span)
+        return self._requester.get(connections, span)
 
-    def _length_by_head(self, wire: Connections, url: str) -> int | None:
+    def _length_by_head(self, connections: Connections, url: str) -> int | None:
         try:
-            response = wire.request("HEAD", url, headers={"Accept-Encoding": "identity"})
+            response = connections.request("HEAD", url, headers={"Accept-Encoding": "identity"})
             response.read()
         except (OSError, http.client.HTTPException):
             return None  # it only would have told the length earlier
@@ -261,18 +265,21 @@ class Download:
 
     def _some(
         self,
-        wire: Connections,
+        connections: Connections,
         response: http.client.HTTPResponse,
         view: memoryview,
         *,
         end_ok: bool = False,
     ) -> int:
         if self.cancel.is_set():
-            raise BrokenError("the landing was stopped")
+            raise BrokenError("the landing was cancelled")
         try:
-            count = wire.read(response, view)
+            count = connections.read(response, view)
         except (OSError, http.client.HTTPException) as error:
-            raise BrokenError(why(error)) from error
+            raise BrokenError.of(error) from error
+        # An interrupted read may look like the end of the response.
+        if self.cancel.is_set():
+            raise BrokenError("the landing was cancelled")
         if not count and not end_ok:
             raise BrokenError("the connection was closed early")
         self.on_bytes(count)
@@ -287,7 +294,8 @@ class Download:
                 return action()
             except BrokenError as error:
                 now_at = progress()
-                failures = 1 if now_at > reached else failures + 1
+                has_progress = now_at > reached and not error.is_slow
+                failures = 1 if has_progress else failures + 1
                 reached = now_at
                 pause = min(30.0, 0.25 * 2**failures) * (0.5 + self.options.jitter() / 2)
                 stopped = self.cancel.is_set() or failures >= self.options.attempts

@@ -32,7 +32,7 @@ class BufferPool:
             while not self._cancelled and self._used and self._used + size > self.budget:
                 self._freed.wait()
             if self._cancelled:
-                raise TransferInterruptedError("the landing was stopped")
+                raise TransferInterruptedError("the landing was cancelled")
             self._used += size
             for index, kept in enumerate(self._kept):
                 if len(kept) == size:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.cancel import CancelToken
 from airflow_provider_assets.landing.http import Connections
+from airflow_provider_assets.landing.options import LandingOptions
 from airflow_provider_assets.landing.transfer.autotune import Tuner
 from airflow_provider_assets.sansio.errors import TransferInterruptedError
 
@@ -23,7 +24,7 @@ class WorkerPool:
         any worker.
     :param cancel: set by the first error, here or elsewhere. Whatever waits inside *step* has to be
         registered with it by the caller.
-    :param timeout: seconds without a byte after which a connection counts as stalled.
+    :param options: for the connections of the workers.
     :param tuner: finds the number of workers; None: it stays as it was given. Workers beyond it wait
         before their next step, with their connection.
     :param resized: told the number of workers when it changes.
@@ -32,7 +33,7 @@ class WorkerPool:
 
     step: Callable[[Connections], bool]
     cancel: CancelToken
-    timeout: float
+    options: LandingOptions
     tuner: Tuner | None = None
     resized: Callable[[int], None] = lambda _: None
     busy: Callable[[], int] = lambda: 0
@@ -65,7 +66,7 @@ class WorkerPool:
             raise self._errors[0]
         # Stopped by who started us: workers without an error may have finished early.
         if self.cancel.is_set():
-            raise TransferInterruptedError("the landing was stopped")
+            raise TransferInterruptedError("the landing was cancelled")
 
     def _tune(self, tuner: Tuner, received: int) -> None:
         self._staff(
@@ -85,7 +86,7 @@ class WorkerPool:
     def _staff(self, workers: int) -> None:
         self._resize(workers)
         while len(self._threads) < workers:
-            self._start(Connections(timeout=self.timeout))
+            self._start(Connections(self.options))
 
     def _start(self, wire: Connections) -> None:
         number = len(self._threads)
@@ -125,7 +126,7 @@ class WorkerPool:
     def _end(self) -> None:
         if self._is_any_alive():
             self.cancel.set()
-        deadline = time.monotonic() + self.timeout
+        deadline = time.monotonic() + self.options.stall_seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         for wire in self._wires:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import traceback
 
 import pytest
-from landing_kit import contents, leftovers, linked, noise, zipped
+from landing_kit import big, contents, leftovers, linked, noise, over_http_and_https, small, zipped
 from origin import Fault
-from test_archive import BIG, SMALL
 
 from airflow_provider_assets.landing import LandingOptions, Source, land
 from airflow_provider_assets.sansio.errors import (
@@ -21,16 +20,18 @@ from airflow_provider_assets.sansio.errors import (
 from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
 
 
-def test_dropped_connections_are_continued_at_the_failed_byte(store, origin, quick):
+@over_http_and_https
+def test_dropped_connections_are_resumed_at_the_failed_byte(store, origin, quick):
     origin.fault = lambda seen, number: Fault(cut=1_000_000) if number in (2, 3, 5, 7, 8) else None
-    land([linked(origin, BIG)], store, options=quick)
-    assert contents(store, "export.zip") == BIG
-    assert origin.sent <= 1.05 * len(BIG)
+    land([linked(origin, big())], store, options=quick)
+    assert contents(store, "export.zip") == big()
+    assert origin.sent <= 1.05 * len(big())
 
 
+@over_http_and_https
 @pytest.mark.parametrize("status", [400, 403])
-def test_a_refused_link_is_resolved_anew(store, origin, quick, status):
-    origin.files["/export.zip"] = BIG
+def test_a_refused_link_is_resolved_again(store, origin, quick, status):
+    origin.files["/export.zip"] = big()
     links = iter(range(10))
     current = [-1]
 
@@ -44,9 +45,9 @@ def test_a_refused_link_is_resolved_anew(store, origin, quick, status):
 
     origin.fault = fault
     land([Source(ArchiveFile("k", "export.zip"), resolve)], store, options=quick)
-    assert contents(store, "export.zip") == BIG
+    assert contents(store, "export.zip") == big()
     assert current[0] == 2
-    assert origin.sent <= 1.01 * len(BIG)
+    assert origin.sent <= 1.01 * len(big())
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_a_refused_link_is_resolved_anew(store, origin, quick, status):
 def test_fresh_links_that_are_refused_too_end_the_landing(store, origin, quick, status, error):
     origin.fault = lambda seen, number: Fault(status=status)
     with pytest.raises(error):
-        land([linked(origin, BIG)], store, options=quick)
+        land([linked(origin, big())], store, options=quick)
     assert not leftovers(store)
 
 
@@ -74,7 +75,7 @@ def test_a_refusal_is_told_in_the_stores_words_without_what_was_signed(
     with pytest.raises(
         AuthenticationError, match=r"SignatureDoesNotMatch: The request sig"
     ) as told:
-        land([linked(origin, BIG, single_use=single_use)], local, options=quick)
+        land([linked(origin, big(), single_use=single_use)], local, options=quick)
     assert told.value.status == 403
     assert "canary" not in "".join(traceback.format_exception(told.value))
 
@@ -92,7 +93,7 @@ def test_the_vendor_judges_a_refusal_by_a_bounded_piece_of_its_body(
     long = Fault(status=403, body=b"x" * 1_000_000, headers={"X-Request-Id": "r-1"})
     origin.fault = lambda seen, number: long
     with pytest.raises(QuotaExceededError, match="the vendor's verdict"):
-        land([linked(origin, SMALL, single_use=single_use, refused=judge)], local, options=quick)
+        land([linked(origin, small(), single_use=single_use, refused=judge)], local, options=quick)
     status, request_id, body = heard[-1]
     assert (status, request_id) == (403, "r-1")
     assert 0 < len(body) < 10_000
@@ -101,13 +102,13 @@ def test_the_vendor_judges_a_refusal_by_a_bounded_piece_of_its_body(
 
 def test_a_vendor_without_a_verdict_leaves_it_to_the_status(local, origin, quick):
     origin.fault = lambda seen, number: Fault(status=404)
-    source = linked(origin, SMALL, single_use=True, refused=lambda status, headers, body: None)
+    source = linked(origin, small(), single_use=True, refused=lambda status, headers, body: None)
     with pytest.raises(ArchiveExpiredError):
         land([source], local, options=quick)
 
 
 def test_an_expired_link_is_not_even_tried(local, origin):
-    origin.files["/export.zip"] = SMALL
+    origin.files["/export.zip"] = small()
     ends = iter([100.0, 1000.0])
 
     def resolve() -> Link:
@@ -121,53 +122,58 @@ def test_an_expired_link_is_not_even_tried(local, origin):
     assert len(origin.seen) == 1
 
 
-def test_a_stalled_connection_is_given_up_and_continued(local, origin, quick):
+@over_http_and_https
+def test_a_stalled_connection_is_given_up_and_resumed(local, origin, quick):
     origin.fault = lambda seen, number: Fault(stall=300_000) if number == 2 else None
-    land([linked(origin, BIG)], local, options=quick)
-    assert contents(local, "export.zip") == BIG
+    land([linked(origin, big())], local, options=quick)
+    assert contents(local, "export.zip") == big()
 
 
+@over_http_and_https
 def test_a_server_without_range_is_read_as_one_stream(store, origin, quick):
     origin.ranged = False
-    manifest = land([linked(origin, BIG)], store, options=quick)
-    assert contents(store, "export.zip") == BIG
+    manifest = land([linked(origin, big())], store, options=quick)
+    assert contents(store, "export.zip") == big()
     assert "length" in manifest.verified
     assert len(origin.seen) == 1
 
 
 def test_a_stream_without_a_length_is_proven_by_the_zip_itself(store, origin, quick):
     origin.ranged = origin.announce_length = False
-    manifest = land([linked(origin, BIG)], store, options=quick)
-    assert contents(store, "export.zip") == BIG
+    manifest = land([linked(origin, big())], store, options=quick)
+    assert contents(store, "export.zip") == big()
     assert "length" not in manifest.verified
     assert "length" in manifest.unverified
     assert "zip_structure" in manifest.verified
 
 
+@over_http_and_https
 def test_a_truncated_stream_without_a_length_is_never_published(store, origin, quick):
     origin.ranged = origin.announce_length = False
-    origin.files["/export.zip"] = BIG
-    source = linked(origin, BIG[: len(BIG) // 2])
+    origin.files["/export.zip"] = big()
+    source = linked(origin, big()[: len(big()) // 2])
     with pytest.raises(IntegrityError):
         land([source], store, options=quick)
     assert contents(store, "export.zip") is None
     assert not leftovers(store)
 
 
+@over_http_and_https
 def test_a_single_use_link_is_opened_exactly_once(store, origin, quick):
-    manifest = land([linked(origin, BIG, single_use=True)], store, options=quick)
-    assert contents(store, "export.zip") == BIG
+    manifest = land([linked(origin, big(), single_use=True)], store, options=quick)
+    assert contents(store, "export.zip") == big()
     assert [(s.method, "Range" in s.headers) for s in origin.seen] == [("GET", False)]
     assert "length" in manifest.verified
 
 
+@over_http_and_https
 @pytest.mark.parametrize(
     "fault", [Fault(cut=7_000_000), Fault(status=503), Fault(location="/elsewhere")]
 )
 def test_a_broken_single_use_download_is_not_tried_again(store, origin, quick, fault):
     origin.fault = lambda seen, number: fault
     with pytest.raises((TransferInterruptedError, InvalidRequestError)):
-        land([linked(origin, BIG, single_use=True)], store, options=quick)
+        land([linked(origin, big(), single_use=True)], store, options=quick)
     assert len(origin.seen) == 1
     assert contents(store, "export.zip") is None
     assert not leftovers(store)
@@ -181,7 +187,7 @@ def test_a_file_that_changes_meanwhile_is_read_from_the_start(store, origin, qui
             origin.files["/export.zip"], origin.etags["/export.zip"] = newer, '"two"'
 
     origin.fault = fault
-    land([linked(origin, BIG)], store, options=quick)
+    land([linked(origin, big())], store, options=quick)
     assert contents(store, "export.zip") == newer
     assert not leftovers(store)
 
@@ -190,9 +196,9 @@ def test_the_credentials_of_the_api_do_not_follow_a_redirect_to_another_host(loc
     from origin import http_origin
 
     with http_origin() as other:
-        other.files["/signed"] = SMALL
+        other.files["/signed"] = small()
         origin.fault = lambda seen, number: Fault(location=f"{other.url}/signed?a=%2f%2F~")
-        land([linked(origin, SMALL, headers=(("X-Auth-Token", "secret"),))], local, options=quick)
+        land([linked(origin, small(), headers=(("X-Auth-Token", "secret"),))], local, options=quick)
         assert origin.seen[0].headers["X-Auth-Token"] == "secret"
         assert "X-Auth-Token" not in other.seen[0].headers
         assert other.seen[0].target == "/signed?a=%2f%2F~"
@@ -211,31 +217,32 @@ def test_a_link_that_cannot_be_sent_is_refused_without_being_told(
 
 
 def test_a_header_that_cannot_be_sent_is_refused_without_being_told(local, origin, quick):
-    source = linked(origin, SMALL, headers=(("X-Auth-Token", "secret\n"),))
+    source = linked(origin, small(), headers=(("X-Auth-Token", "secret\n"),))
     with pytest.raises(InvalidRequestError, match="header") as told:
         land([source], local, options=quick)
     assert "secret" not in "".join(traceback.format_exception(told.value))
 
 
 def test_a_redirect_to_a_name_with_spaces_is_followed(local, origin, quick):
-    origin.files["/two%20words%C3%BC.zip"] = SMALL
+    origin.files["/two%20words%C3%BC.zip"] = small()
     origin.fault = lambda seen, number: (
         Fault(location="/two words\xc3\xbc.zip") if number == 1 else None
     )
-    land([linked(origin, SMALL)], local, options=quick)
-    assert contents(local, "export.zip") == SMALL
+    land([linked(origin, small())], local, options=quick)
+    assert contents(local, "export.zip") == small()
     assert origin.seen[1].target == "/two%20words%C3%BC.zip"
 
 
 def test_a_redirect_that_quotes_another_address_stays_on_its_host(local, origin, quick):
-    origin.files["/real"] = SMALL
+    origin.files["/real"] = small()
     origin.fault = lambda seen, number: (
         Fault(location="/real?from=https://elsewhere/") if number == 1 else None
     )
-    land([linked(origin, SMALL)], local, options=quick)
+    land([linked(origin, small())], local, options=quick)
     assert origin.seen[1].target == "/real?from=https://elsewhere/"
 
 
+@over_http_and_https
 def test_a_host_that_breaks_every_response_early_still_brings_the_file(local, origin):
     origin.fault = lambda seen, number: Fault(cut=200_000, reset=True)
     options = LandingOptions(attempts=3, jitter=lambda: 0.0, concurrency=4)
@@ -246,25 +253,25 @@ def test_a_host_that_breaks_every_response_early_still_brings_the_file(local, or
 
 def test_busy_servers_are_waited_for(local, origin, quick):
     origin.fault = lambda seen, number: Fault(status=503) if number in (1, 3, 4) else None
-    land([linked(origin, BIG)], local, options=quick)
-    assert contents(local, "export.zip") == BIG
+    land([linked(origin, big())], local, options=quick)
+    assert contents(local, "export.zip") == big()
 
 
 def test_a_source_that_keeps_failing_ends_as_an_interruption(local, origin, quick):
     origin.fault = lambda seen, number: Fault(cut=0) if number > 2 else None
     options = LandingOptions(attempts=2, stall_seconds=1, jitter=lambda: 0.0, part_size=5 << 20)
     with pytest.raises(TransferInterruptedError):
-        land([linked(origin, BIG)], local, options=options)
+        land([linked(origin, big())], local, options=options)
     assert not leftovers(local)
 
 
 def test_progress_reaches_the_total(local, origin, quick):
     told = []
-    land([linked(origin, BIG)], local, options=quick, progress=told.append)
-    assert all(report.total == len(BIG) for report in told)
+    land([linked(origin, big())], local, options=quick, progress=told.append)
+    assert all(report.total == len(big()) for report in told)
 
 
-@pytest.mark.parametrize("given", [{"Content-Range": f"bytes */{len(BIG)}"}, {}])
+@pytest.mark.parametrize("given", [{"Content-Range": f"bytes */{len(big())}"}, {}])
 def test_a_refused_range_does_not_mean_that_the_file_is_empty(local, origin, quick, given):
     picture = noise(3_000_000)
     origin.fault = lambda seen, number: (

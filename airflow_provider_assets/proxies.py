@@ -1,0 +1,104 @@
+"""The proxy of a request: what the environment names, read as ``requests`` reads it.
+
+``HTTPS_PROXY``, ``HTTP_PROXY`` and ``ALL_PROXY`` in upper or lower case, with or without scheme and login;
+``NO_PROXY`` with names, ports, addresses and networks. Without one rule for all, a proxy that works for
+the API would fail for downloads.
+"""
+
+from __future__ import annotations
+
+import os
+from base64 import b64encode
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy that speaks HTTP.
+
+    :param named_by: the variable that names it; for errors.
+    :param headers: the login, if there is one: sent to the proxy only.
+    """
+
+    host: str
+    port: int
+    named_by: str
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def url(self) -> str:
+        """Its address, without the login."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def proxy_for(url: str) -> Proxy | None:
+    """The proxy through which *url* is reached; None if directly.
+
+    :raises InvalidRequestError: if the environment names a proxy that is not supported, or none at all.
+    """
+    parts = urlsplit(url)
+    if not parts.hostname or _is_exempt(parts):
+        return None
+    proxies = getproxies()
+    value = proxies.get(parts.scheme) or proxies.get("all")
+    return _parsed(value, _variable(parts.scheme), parts.hostname) if value else None
+
+
+def _variable(scheme: str) -> str:
+    names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY")
+    return next((name for name in names if os.environ.get(name)), "the system's proxy setting")
+
+
+def _parsed(value: str, named_by: str, target: str) -> Proxy:
+    # No error quotes the value: it may hold a login.
+    try:
+        proxy = urlsplit(value if "://" in value else f"http://{value}")
+        host, port = proxy.hostname, proxy.port or 80
+    except ValueError:
+        host, port = None, 0
+    if not host:
+        raise InvalidRequestError(f"{named_by} names no proxy; set it to http://host:port")
+    if proxy.scheme != "http":
+        raise InvalidRequestError(
+            f"{named_by} names a {proxy.scheme}:// proxy, and only http:// proxies are supported; set it "
+            f"to an http:// proxy, or except {target} from it by NO_PROXY"
+        )
+    return Proxy(host, port, named_by, _login(proxy, named_by))
+
+
+def _login(proxy: SplitResult, named_by: str) -> dict[str, str]:
+    if proxy.username is None:
+        return {}
+    login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    try:
+        return {"Proxy-Authorization": "Basic " + b64encode(login.encode("latin-1")).decode()}
+    except UnicodeEncodeError:
+        raise InvalidRequestError(
+            f"the login in {named_by} holds a character beyond Latin-1, which no proxy can be sent"
+        ) from None
+
+
+def _is_exempt(parts: SplitResult) -> bool:
+    host = parts.hostname or ""
+    with_port = f"{host}:{parts.port}" if parts.port else host
+    listed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    for entry in filter(None, listed.replace(" ", "").lower().split(",")):
+        name = entry.lstrip(".")
+        if _is_in_network(host, entry) or name in (host, with_port):
+            return True
+        if host.endswith(f".{name}") or with_port.endswith(f".{name}"):
+            return True
+    return bool(proxy_bypass(host))  # "*", and what the system's settings except
+
+
+def _is_in_network(host: str, entry: str) -> bool:
+    try:
+        return ip_address(host) in ip_network(entry, strict=False)
+    except ValueError:  # a name
+        return False
