@@ -14,7 +14,8 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import ArchiveRequest, Selected, fingerprint
 from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.window import Window
-from airflow_provider_assets.vendors.base import Vendor, check_names
+from airflow_provider_assets.vendors.base import Vendor
+from airflow_provider_assets.vendors.parsing import check_names
 
 
 def seconds(value: float | timedelta | None, name: str) -> float | None:

@@ -322,30 +322,3 @@ def each(
                 raise
             answers.append(error)
     return answers
-
-
-def strings(value: object, name: str) -> list[str]:
-    """*value* as a list of non-empty strings, repeats dropped.
-
-    :raises InvalidRequestError: naming the field.
-    """
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        raise InvalidRequestError(f"{name}: expected a list of ids, got {type(value).__name__}")
-    for index, entry in enumerate(value):
-        if not isinstance(entry, str) or not entry.strip():
-            raise InvalidRequestError(f"{name}[{index}]: {entry!r} is not an id")
-    return list(dict.fromkeys(entry.strip() for entry in value))
-
-
-def check_names(
-    given: Mapping[str, object], known: Sequence[str] | frozenset[str], name: str
-) -> None:
-    """Refuse names that the vendor does not know, as a typo would silently widen an export.
-
-    :raises InvalidRequestError: naming the unknown and the known.
-    """
-    unknown = sorted(set(given) - set(known))
-    if unknown:
-        raise InvalidRequestError(
-            f"{name}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}"
-        )

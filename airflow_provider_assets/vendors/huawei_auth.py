@@ -21,7 +21,7 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolE
 from airflow_provider_assets.sansio.flow import Flow, call, pause
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest, json_body
 from airflow_provider_assets.sansio.window import parse_moment
-from airflow_provider_assets.vendors.replies import objects, text
+from airflow_provider_assets.vendors.parsing import objects, text
 
 T = TypeVar("T")
 

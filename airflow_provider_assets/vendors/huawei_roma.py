@@ -1,7 +1,7 @@
 """Huawei Cloud ROMA Connect: applications and data integration tasks, exported as one package.
 
-A package can be downloaded once, and a user may run one export at a time. What the flows rely on
-stands, with its sources, in ``huawei_roma_wire``; authentication in ``huawei_auth``.
+A package can be downloaded once, and a user may run one export at a time. What the vendor documents is
+in ``huawei_roma_contract``, authentication in ``huawei_auth``.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ from airflow_provider_assets.sansio.jobs import (
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse, json_body
 from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
-from airflow_provider_assets.vendors import huawei_roma_wire as wire
-from airflow_provider_assets.vendors.base import Vendor, VendorSpec, each, strings
+from airflow_provider_assets.vendors import huawei_roma_contract as contract
+from airflow_provider_assets.vendors import huawei_roma_parsing as parsing
+from airflow_provider_assets.vendors.base import Vendor, VendorSpec, each
 from airflow_provider_assets.vendors.connection import Connection, check_url
 from airflow_provider_assets.vendors.huawei_auth import (
     SECRET_HEADERS,
@@ -45,7 +46,7 @@ from airflow_provider_assets.vendors.huawei_auth import (
     KeyAuth,
     TokenAuth,
 )
-from airflow_provider_assets.vendors.replies import number, objects, text
+from airflow_provider_assets.vendors.parsing import number, objects, strings, text
 
 
 class HuaweiRoma(Vendor):
@@ -57,14 +58,14 @@ class HuaweiRoma(Vendor):
         hook="airflow_provider_assets.hooks.roma.RomaConnectHook",
         docs_url="https://support.huaweicloud.com/intl/en-us/api-roma/",
         base_url="",
-        max_batch=wire.MAX_BATCH,
+        max_batch=contract.MAX_BATCH,
         kinds=("apps", "tasks"),
-        filters=frozenset(wire.LISTINGS),
+        filters=frozenset(contract.LISTINGS),
         options=frozenset(),
-        statuses=wire.STATUSES,
+        statuses=contract.STATUSES,
         # The vendor names no interval and has no bulk status.
         poll=PollPolicy(initial=5.0, maximum=60.0),
-        form=wire.FORM,
+        form=contract.FORM,
         # "Exporting Assets in Batches": one export job of a user at a time.
         parallel_jobs=1,
         single_use=True,
@@ -80,10 +81,10 @@ class HuaweiRoma(Vendor):
     def _base_url(self) -> str:
         region = self.connection.text("region")
         url = self.connection.text("base_url") or self.connection.host
-        if not url and region not in wire.REGIONS:
+        if not url and region not in contract.REGIONS:
             raise InvalidRequestError(
                 f"connection {self.connection.conn_id!r}: set base_url, or a region among "
-                f"{', '.join(wire.REGIONS)} (it is {region!r})"
+                f"{', '.join(contract.REGIONS)} (it is {region!r})"
             )
         default = f"https://roma.{region}.myhuaweicloud.com"
         return check_url(url or default, "base_url", self.connection)
@@ -93,7 +94,7 @@ class HuaweiRoma(Vendor):
         region, project = conn.text("region"), self._id("project_id", optional=True)
         if not project:
             self._needed("project_id, or the region to look it up by", region)
-        zone = "" if region in wire.GLOBAL_IAM else f"{region}."
+        zone = "" if region in contract.GLOBAL_IAM else f"{region}."
         iam_url = conn.text("iam_url") or f"https://iam.{zone}myhuaweicloud.com"
         account = Account(
             check_url(iam_url, "iam_url", conn),
@@ -125,10 +126,10 @@ class HuaweiRoma(Vendor):
     def _id(self, name: str, *, optional: bool = False) -> str:
         """An id from the extra, within the length that the vendor documents for all ids of its paths."""
         value = self.connection.text(name)
-        if len(value) > wire.MAX_ID:
+        if len(value) > contract.MAX_ID:
             raise InvalidRequestError(
                 f"connection {self.connection.conn_id!r}: {name} has {len(value)} characters; an id of "
-                f"ROMA Connect has at most {wire.MAX_ID}"
+                f"ROMA Connect has at most {contract.MAX_ID}"
             )
         return value if optional else self._needed(name, value)
 
@@ -156,7 +157,7 @@ class HuaweiRoma(Vendor):
 
     def error_class(self, status: int, data: JSON) -> type[AssetsError]:
         """As everywhere, but "another export is running" is no missing permission."""
-        return BusyError if wire.is_busy(status, data) else super().error_class(status, data)
+        return BusyError if parsing.is_busy(status, data) else super().error_class(status, data)
 
     def _request(
         self,
@@ -185,7 +186,7 @@ class HuaweiRoma(Vendor):
 
         :raises InvalidRequestError: if it is not there; the message names those that are.
         """
-        request = yield from self._request("", ("offset", "0"), ("limit", str(wire.PAGE)))
+        request = yield from self._request("", ("offset", "0"), ("limit", str(contract.PAGE)))
         data = (yield from self.send(request)).json_object()
         known = [text(instance, "id") for instance in objects(data, "instances")]
         if self._instance not in known and number(data, "total") <= len(known):
@@ -216,11 +217,11 @@ class HuaweiRoma(Vendor):
         none is ever pending; a change after the window lies in a later one.
         """
         found: list[Item] = []
-        for kind, params in wire.listings(query).items():
-            key = wire.key_of(kind, old=self.old)
+        for kind, params in parsing.listings(query).items():
+            key = parsing.key_of(kind, old=self.old)
             entries = yield from self._list(kind, params)
             # The listings have no documented order, and a retry must meet the same batches.
-            found += sorted(Item(kind, text(e, key)) for e in entries if wire.changed(e, window))
+            found += sorted(Item(kind, text(e, key)) for e in entries if parsing.changed(e, window))
         return Selected(found)
 
     def _list(self, kind: str, params: tuple[tuple[str, str], ...]) -> Flow[list[dict[str, JSON]]]:
@@ -231,12 +232,12 @@ class HuaweiRoma(Vendor):
 
         :raises VendorUnavailableError: if it changes every time.
         """
-        for _ in range(wire.LISTING_TRIES):
+        for _ in range(contract.LISTING_TRIES):
             found = yield from self._list_once(kind, params)
             if found is not None:
                 return found
         raise VendorUnavailableError(
-            f"ROMA Connect's list of {kind} changed {wire.LISTING_TRIES} times while it was read; "
+            f"ROMA Connect's list of {kind} changed {contract.LISTING_TRIES} times while it was read; "
             "retry when nobody creates or deletes any",
             vendor=self.spec.name,
         )
@@ -245,12 +246,12 @@ class HuaweiRoma(Vendor):
         self, kind: str, params: tuple[tuple[str, str], ...]
     ) -> Flow[list[dict[str, JSON]] | None]:
         """A whole listing, or None if it changed between two of its pages."""
-        service, key = wire.PLACES[kind]
+        service, key = contract.PLACES[kind]
         name = "task_id" if kind == "tasks" else "id"
         found: list[dict[str, JSON]] = []
         first_total: float | None = None
         while True:
-            page = (("offset", str(len(found))), ("limit", str(wire.PAGE)))
+            page = (("offset", str(len(found))), ("limit", str(contract.PAGE)))
             path = f"/{self._instance}/{kind}"
             request = yield from self._request(path, *page, *params, service=service)
             data = (yield from self.send(request)).json_object()
@@ -271,7 +272,7 @@ class HuaweiRoma(Vendor):
 
         :raises BusyError: if another export of this user is running.
         """
-        body = wire.submission(request, old=self.old)
+        body = parsing.submission(request, old=self.old)
         post = yield from self._request(f"/{self._instance}/assets/export", body=body)
         data = (yield from self.send(post)).json_object()
         return ArchiveJob(self.spec.name, text(data, "job_id"), submitted_at=self.clock())
@@ -289,9 +290,9 @@ class HuaweiRoma(Vendor):
         request = yield from self._request(path, accept=[HTTPStatus.NOT_FOUND])
         reply = yield from self.send(request)
         if reply.status in request.accept:
-            return wire.job(job, {"status": wire.UNKNOWN_JOB}, JobState.EXPIRED)
+            return parsing.job(job, {"status": contract.UNKNOWN_JOB}, JobState.EXPIRED)
         data = reply.json_object()
-        return wire.job(job, data, self.state_of(data.get("status")))
+        return parsing.job(job, data, self.state_of(data.get("status")))
 
     # --- bytes -------------------------------------------------------------------------------
 
@@ -329,9 +330,9 @@ class HuaweiRoma(Vendor):
         """What a refused download means: its one documented error, 403, is used for everything."""
         reply = HttpResponse(status, dict(headers), body)
         error = self.error_for(request, reply)
-        if status not in wire.UNCLEAR:
+        if status not in contract.UNCLEAR:
             return error
-        kind, hint = wire.refusal(reply.json_or_none())
+        kind, hint = parsing.refusal(reply.json_or_none())
         if kind is AuthenticationError:
             hint = self._remedy(kind)
         told = error.message.removesuffix(self._remedy(type(error)))

@@ -1,6 +1,6 @@
 """Scenario: generated images, video and 3D, archived in batches of up to 1000 assets.
 
-The flows; what they rely on stands, with its sources, in ``scenario_wire``.
+The flows; what the vendor documents is in ``scenario_contract``.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ from airflow_provider_assets.sansio.jobs import (
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest, json_body
 from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
-from airflow_provider_assets.vendors import scenario_wire as wire
-from airflow_provider_assets.vendors.base import Vendor, VendorSpec, each, strings
+from airflow_provider_assets.vendors import scenario_contract as contract
+from airflow_provider_assets.vendors import scenario_parsing as parsing
+from airflow_provider_assets.vendors.base import Vendor, VendorSpec, each
 from airflow_provider_assets.vendors.paging import read_pages
-from airflow_provider_assets.vendors.replies import objects, text
+from airflow_provider_assets.vendors.parsing import objects, strings, text
 
 
 class Scenario(Vendor):
@@ -50,14 +51,14 @@ class Scenario(Vendor):
         hook="airflow_provider_assets.hooks.scenario.ScenarioHook",
         docs_url="https://docs.scenario.com/reference",
         base_url="https://api.cloud.scenario.com/v1",
-        max_batch=wire.MAX_BATCH,
+        max_batch=contract.MAX_BATCH,
         kinds=("asset_ids", "inference_ids", "model_ids"),
-        filters=wire.FILTERS,
-        options=wire.OPTIONS,
-        statuses=wire.STATUSES,
+        filters=contract.FILTERS,
+        options=contract.OPTIONS,
+        statuses=contract.STATUSES,
         # The guide polls every 3 s; large archives take long, so the interval grows.
-        poll=PollPolicy(initial=3.0, maximum=30.0, bulk=wire.PAGE),
-        form=wire.FORM,
+        poll=PollPolicy(initial=3.0, maximum=30.0, bulk=contract.PAGE),
+        form=contract.FORM,
     )
 
     # --- talking -----------------------------------------------------------------------------
@@ -66,7 +67,7 @@ class Scenario(Vendor):
         """Basic or bearer, and the project where one is set."""
         yield from ()
         headers = [
-            ("Authorization", wire.authorization(self.connection)),
+            ("Authorization", parsing.authorization(self.connection)),
             ("Accept", "application/json"),
         ]
         if request.body is not None:
@@ -78,7 +79,7 @@ class Scenario(Vendor):
 
     def error_class(self, status: int, data: JSON) -> type[AssetsError]:
         """As everywhere, but a 429 of a plan's ceiling is a quota, not a rate."""
-        if status == HTTPStatus.TOO_MANY_REQUESTS and wire.is_ceiling(data):
+        if status == HTTPStatus.TOO_MANY_REQUESTS and parsing.is_ceiling(data):
             return QuotaExceededError
         return super().error_class(status, data)
 
@@ -119,11 +120,11 @@ class Scenario(Vendor):
 
     def validate(self, *, options: Mapping[str, JSON]) -> Mapping[str, JSON]:
         """Complete the archive options; ``<id>`` is put into a template that lacks it."""
-        return wire.complete(options)
+        return parsing.complete(options)
 
     def remarks(self, options: Mapping[str, JSON]) -> list[str]:
         """Tokens of the file name template that the vendor does not document."""
-        return wire.remarks(options)
+        return parsing.remarks(options)
 
     def expand(self, items: Mapping[str, Sequence[str]]) -> Flow[list[Item]]:
         """Assets as they are; inferences and models by listing their assets.
@@ -146,17 +147,17 @@ class Scenario(Vendor):
         neither choice of ``by`` alone proves that a pending asset is met again.
         """
         by = str(query.get("by", "createdAt"))
-        params = wire.listing(query, by, window)
+        params = parsing.listing(query, by, window)
         found: list[Item] = []
         pending: dict[str, None] = {}  # in the listing's order, each once
 
         def take(assets: list[dict[str, JSON]]) -> bool:
             for asset in assets:
-                if wire.is_inside(asset, by, window):
-                    asset_id, status = text(asset, "id"), asset.get("status", wire.FINISHED)
-                    if status == wire.FINISHED:
+                if parsing.is_inside(asset, by, window):
+                    asset_id, status = text(asset, "id"), asset.get("status", contract.FINISHED)
+                    if status == contract.FINISHED:
                         found.append(Item("asset_ids", asset_id))
-                    elif status != wire.BROKEN:
+                    elif status != contract.BROKEN:
                         pending[asset_id] = None
             return False
 
@@ -168,8 +169,8 @@ class Scenario(Vendor):
         """Id -> the vendor's record; ids that the vendor does not know are left out."""
         ids = strings(asset_ids, "asset_ids")
         found: dict[str, dict[str, JSON]] = {}
-        for first in range(0, len(ids), wire.MAX_BULK):
-            batch: list[JSON] = list(ids[first : first + wire.MAX_BULK])
+        for first in range(0, len(ids), contract.MAX_BULK):
+            batch: list[JSON] = list(ids[first : first + contract.MAX_BULK])
             reply = yield from self.send(self._post("/assets/get-bulk", {"assetIds": batch}))
             found |= {text(a, "id"): a for a in objects(reply.json_object(), "assets")}
         return found
@@ -178,12 +179,12 @@ class Scenario(Vendor):
 
     def submit(self, request: ArchiveRequest) -> Flow[ArchiveJob]:
         """``POST /assets/download``; a reply without a job id (a dry run's 269) is no submission."""
-        body = wire.submission(request)
+        body = parsing.submission(request)
         reply = yield from self.send(self._post("/assets/download", body, idempotent=False))
         data = reply.json_object()
         job = data.get("job")
         job_id = data.get("jobId") or (job.get("jobId") if isinstance(job, dict) else None)
-        if reply.status == wire.DRY_RUN or not job_id:
+        if reply.status == contract.DRY_RUN or not job_id:
             raise ProtocolError(
                 f"Scenario answered the submission with HTTP {reply.status} and no job id",
                 vendor=self.spec.name,
@@ -193,15 +194,15 @@ class Scenario(Vendor):
 
     def find(self, request: ArchiveRequest, since: float) -> Flow[ArchiveJob | None]:
         """A recent job whose metadata carries our tag; adopted only on an exact match."""
-        name = wire.archive_name(request)
+        name = parsing.archive_name(request)
         found: list[ArchiveJob] = []
 
         def take(page: list[dict[str, JSON]]) -> bool:
-            tagged = [d for d in page if name in wire.all_strings(d.get("metadata"))]
+            tagged = [d for d in page if name in parsing.all_strings(d.get("metadata"))]
             found.extend(self._job(data, since) for data in tagged if request.tag)
             return bool(found)
 
-        yield from self._pages("/jobs", wire.jobs_since(since), "jobs", take)
+        yield from self._pages("/jobs", parsing.jobs_since(since), "jobs", take)
         return found[0] if found else None
 
     def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[Answer]]:
@@ -224,7 +225,7 @@ class Scenario(Vendor):
             return self._job((yield from self._one(job)), job.submitted_at)
 
         if len(ages) > 1:
-            since = wire.jobs_since(min(ages.values()))
+            since = parsing.jobs_since(min(ages.values()))
             try:
                 yield from self._pages("/jobs", since, "jobs", take)
             except PermanentError as error:
@@ -243,12 +244,12 @@ class Scenario(Vendor):
             return data
         reply = yield from self.send(self._get(f"/assets/download/{path}", missing=True))
         if reply.status == HTTPStatus.NOT_FOUND:
-            return {"jobId": job.job_id, "status": wire.UNKNOWN_JOB}
+            return {"jobId": job.job_id, "status": contract.UNKNOWN_JOB}
         data = reply.json_object()
         return {"jobId": job.job_id, "status": data.get("jobStatus")}
 
     def _job(self, data: Mapping[str, JSON], submitted_at: float | None = None) -> ArchiveJob:
-        return wire.job(data, self.state_of(data.get("status")), submitted_at)
+        return parsing.job(data, self.state_of(data.get("status")), submitted_at)
 
     def cancel(self, job: ArchiveJob) -> Flow[bool]:
         """Best effort: the vendor cancels inference jobs only, and refuses an archive with a 400."""
@@ -284,8 +285,8 @@ class Scenario(Vendor):
             reply = yield from self.send(self._post(path, {"targetFormat": target_format}))
             return Link(text(reply.json_object(), "url"))
         job = reference.job
-        for attempt in range(wire.LINK_TRIES):
-            yield from pause(wire.LINK_PAUSE if attempt else 0.0)
+        for attempt in range(contract.LINK_TRIES):
+            yield from pause(contract.LINK_PAUSE if attempt else 0.0)
             url = yield from self._archive_url(job)
             if url:
                 return Link(url)
@@ -306,4 +307,4 @@ class Scenario(Vendor):
                 return text(data, "downloadUrl")
         data = yield from self._one(job)
         ensure_succeeded(self._job(data))
-        return wire.archive_url(data.get("metadata"))
+        return parsing.archive_url(data.get("metadata"))

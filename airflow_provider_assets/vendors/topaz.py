@@ -1,7 +1,7 @@
 """Topaz Labs Image API: collects the outputs, or the inputs, of image processes of the last 7 days.
 
 Topaz knows no archives: a batch is a list of process ids, its job id is of our making, and it has
-ended when every process has. What the flows rely on stands, with its sources, in ``topaz_wire``.
+ended when every process has. What the vendor documents is in ``topaz_contract``.
 """
 
 from __future__ import annotations
@@ -39,11 +39,12 @@ from airflow_provider_assets.sansio.jobs import (
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
-from airflow_provider_assets.vendors import topaz_wire as wire
-from airflow_provider_assets.vendors.base import Vendor, VendorSpec, each, strings
+from airflow_provider_assets.vendors import topaz_contract as contract
+from airflow_provider_assets.vendors import topaz_parsing as parsing
+from airflow_provider_assets.vendors.base import Vendor, VendorSpec, each
 from airflow_provider_assets.vendors.connection import Connection
 from airflow_provider_assets.vendors.paging import read_pages
-from airflow_provider_assets.vendors.replies import number, objects, text
+from airflow_provider_assets.vendors.parsing import number, objects, strings, text
 
 
 class Topaz(Vendor):
@@ -55,14 +56,14 @@ class Topaz(Vendor):
         hook="airflow_provider_assets.hooks.topaz.TopazHook",
         docs_url="https://developer.topazlabs.com/reference/image/status",
         base_url="https://api.topazlabs.com/image/v1",
-        max_batch=wire.PAGE,  # one page of statuses answers for a batch
+        max_batch=contract.PAGE,  # one page of statuses answers for a batch
         kinds=("process_ids",),
-        filters=wire.FILTERS,
+        filters=contract.FILTERS,
         options=frozenset({"kind"}),
-        statuses=wire.STATUSES,
+        statuses=contract.STATUSES,
         # The guide names no interval and advises to go by the `eta` of each process.
-        poll=PollPolicy(initial=5.0, maximum=30.0, bulk=wire.PAGE),
-        form=wire.FORM,
+        poll=PollPolicy(initial=5.0, maximum=30.0, bulk=contract.PAGE),
+        form=contract.FORM,
         # Guide, errors: 412 means that the account has no valid API subscription.
         errors={412: AuthenticationError},
         cancellable=True,
@@ -105,7 +106,7 @@ class Topaz(Vendor):
 
     def validate(self, *, options: Mapping[str, JSON]) -> Mapping[str, JSON]:
         """``kind``: ``output`` (default) or ``input``."""
-        return wire.complete(options)
+        return parsing.complete(options)
 
     def expand(self, items: Mapping[str, Sequence[str]]) -> Flow[list[Item]]:
         """``process_ids`` as they are.
@@ -115,7 +116,7 @@ class Topaz(Vendor):
         yield from ()
         ids = strings(items.get("process_ids", []), "items.process_ids")
         for index, process_id in enumerate(ids):
-            if not wire.UUID.fullmatch(process_id):
+            if not contract.UUID.fullmatch(process_id):
                 raise InvalidRequestError(
                     f"items.process_ids[{index}]: {process_id!r} is not a process id, which is a UUID "
                     "such as 0b5d6c1e-2f43-4a8b-9c11-3f2f1d9e7a10"
@@ -134,22 +135,24 @@ class Topaz(Vendor):
         :raises InvalidRequestError: if the window starts before what the vendor lists, unless
             ``allow_truncated`` is set.
         """
-        by = str(query.get("by") or wire.TIMES[0])
-        if by not in wire.TIMES:
-            raise InvalidRequestError(f"select.by: {by!r} is neither {' nor '.join(wire.TIMES)}")
+        by = str(query.get("by") or contract.TIMES[0])
+        if by not in contract.TIMES:
+            raise InvalidRequestError(
+                f"select.by: {by!r} is neither {' nor '.join(contract.TIMES)}"
+            )
         if window and not query.get("allow_truncated"):
-            wire.refuse_early(window, self.clock())
-        wanted, glob = wire.matcher(query), str(query.get("filename") or "*")
-        wanted_status = wire.wanted_status(query)
+            parsing.refuse_early(window, self.clock())
+        wanted, glob = parsing.matcher(query), str(query.get("filename") or "*")
+        wanted_status = parsing.wanted_status(query)
         found: dict[str, float] = {}
         pending: set[str] = set()
 
         def take(page: list[dict[str, JSON]]) -> bool:
             for status in page:
-                if not wire.matches(status, wanted, glob, by, window):
+                if not parsing.matches(status, wanted, glob, by, window):
                     continue
                 process_id = text(status, "process_id")
-                if wire.word_of(status, "status") in wanted_status:
+                if parsing.word_of(status, "status") in wanted_status:
                     found[process_id] = number(status, by)
                 elif self.state_of(status.get("status")) is JobState.RUNNING:
                     pending.add(process_id)
@@ -165,7 +168,7 @@ class Topaz(Vendor):
     def submit(self, request: ArchiveRequest) -> Flow[ArchiveJob]:
         """Nothing is sent, as the processes run already; the same request has the same job id."""
         yield from ()
-        kind = wire.complete(request.options)["kind"]
+        kind = parsing.complete(request.options)["kind"]
         ids = request.items["process_ids"]
         return ArchiveJob(
             "topaz",
@@ -182,7 +185,7 @@ class Topaz(Vendor):
         Failed, cancelled, expired and unknown ones are named in ``facts["failed"]``; a job succeeds
         if at least one image can be downloaded.
         """
-        wanted = [i for job in jobs if not job.state.is_terminal for i in wire.open_of(job)]
+        wanted = [i for job in jobs if not job.state.is_terminal for i in parsing.open_of(job)]
         try:
             listed = yield from self._listed(wanted)
         except PermanentError as error:
@@ -193,14 +196,14 @@ class Topaz(Vendor):
         def ask(job: ArchiveJob) -> Flow[ArchiveJob]:
             if job.state.is_terminal:
                 return job
-            statuses = yield from self._completed(listed, wire.open_of(job))
-            return wire.judge(job, statuses, self.clock())
+            statuses = yield from self._completed(listed, parsing.open_of(job))
+            return parsing.judge(job, statuses, self.clock())
 
         return (yield from each(jobs, ask))
 
-    def _listed(self, ids: Sequence[str]) -> Flow[dict[str, wire.Status]]:
+    def _listed(self, ids: Sequence[str]) -> Flow[dict[str, parsing.Status]]:
         """Id -> status, for those of *ids* that the first pages of the list hold."""
-        seen: dict[str, wire.Status] = {}
+        seen: dict[str, parsing.Status] = {}
         missing = set(ids)
         pages = count(1)
 
@@ -216,8 +219,8 @@ class Topaz(Vendor):
         return seen
 
     def _completed(
-        self, listed: Mapping[str, wire.Status], ids: Sequence[str]
-    ) -> Flow[dict[str, wire.Status]]:
+        self, listed: Mapping[str, parsing.Status], ids: Sequence[str]
+    ) -> Flow[dict[str, parsing.Status]]:
         """Id -> status of *ids*: as *listed*, else asked for one by one; unknown ones are absent."""
         seen = {i: listed[i] for i in ids if i in listed}
         for process_id in sorted(set(ids) - seen.keys()):
@@ -227,7 +230,7 @@ class Topaz(Vendor):
         return seen
 
     def _page(
-        self, cursor: str, *, limit: int = wire.PAGE
+        self, cursor: str, *, limit: int = contract.PAGE
     ) -> Flow[tuple[list[dict[str, JSON]], str]]:
         """Statuses, and the cursor of the next page, "" on the last."""
         params = [("paginated", "true"), ("limit", str(limit))]
@@ -240,7 +243,7 @@ class Topaz(Vendor):
         following = text(pagination, "next_cursor") if pagination.get("has_next_page") else ""
         return objects(data, "data"), following
 
-    def _status(self, process_id: str) -> Flow[wire.Status | None]:
+    def _status(self, process_id: str) -> Flow[parsing.Status | None]:
         path = f"/status/{quote(process_id, safe='')}"
         request = self._request(path, accept=[HTTPStatus.NOT_FOUND])
         reply = yield from self.send(request)
@@ -252,8 +255,8 @@ class Topaz(Vendor):
         An input is there before its process ends, so none is cancelled for its input.
         """
         agreed = False
-        if wire.kind_of(job) == wire.OUTPUT and not job.state.is_terminal:
-            for process_id in wire.open_of(job):
+        if parsing.kind_of(job) == contract.OUTPUT and not job.state.is_terminal:
+            for process_id in parsing.open_of(job):
                 path = f"/cancel/{quote(process_id, safe='')}"
                 request = self._request(
                     path, method="DELETE", accept=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
@@ -271,11 +274,11 @@ class Topaz(Vendor):
             raise InvalidRequestError(
                 "target_format: Topaz fixes the format when an image is submitted; leave it out"
             )
-        failed = wire.failed_of(reference.job)
-        ids = [i for i in wire.ids_of(reference.job) if i not in failed]
+        failed = parsing.failed_of(reference.job)
+        ids = [i for i in parsing.ids_of(reference.job) if i not in failed]
         statuses = yield from self._completed((yield from self._listed(ids)), ids)
-        kind = wire.kind_of(reference.job)
-        return [ArchiveFile(i, wire.file_name(i, statuses.get(i), kind)) for i in ids]
+        kind = parsing.kind_of(reference.job)
+        return [ArchiveFile(i, parsing.file_name(i, statuses.get(i), kind)) for i in ids]
 
     def link(
         self, reference: ArchiveReference, file: ArchiveFile, *, target_format: str | None = None
@@ -286,13 +289,13 @@ class Topaz(Vendor):
         :raises VendorUnavailableError: if the output is not ready yet.
         :raises JobFailedError: or JobCancelledError, if there will never be an output.
         """
-        path = wire.DOWNLOADS[wire.kind_of(reference.job)] + quote(file.key, safe="")
+        path = contract.DOWNLOADS[parsing.kind_of(reference.job)] + quote(file.key, safe="")
         request = self._request(path, accept=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
-        for wait in wire.NOT_READY_PAUSES:
+        for wait in contract.NOT_READY_PAUSES:
             yield from pause(wait)
             reply = yield from self.send(request)
             if reply.status not in request.accept:
-                return wire.link(reply.json_object())
+                return parsing.link(reply.json_object())
             yield from self._explain(file.key, gone=reply.status == HTTPStatus.NOT_FOUND)
         raise VendorUnavailableError(
             f"Topaz process {file.key} is completed but its output is not ready yet; retry later",
@@ -313,7 +316,7 @@ class Topaz(Vendor):
             raise VendorUnavailableError(
                 f"Topaz process {process_id} is still {status.get('status')}; retry later",
                 vendor=self.spec.name,
-                retry_after=wire.seconds_left(status, self.clock()),
+                retry_after=parsing.seconds_left(status, self.clock()),
             )
         if state is not JobState.SUCCEEDED:
             error = JobCancelledError if state is JobState.CANCELLED else JobFailedError

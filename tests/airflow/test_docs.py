@@ -17,7 +17,7 @@ from airflow_runs import connect, register
 
 from airflow_provider_assets.vendors import BUILT_IN, vendor_class
 from airflow_provider_assets.vendors.connection import COMMON_FIELDS, Connection
-from airflow_provider_assets.vendors.huawei_roma_wire import LISTINGS
+from airflow_provider_assets.vendors.huawei_roma_contract import LISTINGS
 
 pytestmark = pytest.mark.airflow
 ROOT = Path(__file__).parent.parent.parent

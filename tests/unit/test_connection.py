@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
 from airflow_provider_assets.sansio.messages import seconds_to_wait
-from airflow_provider_assets.vendors import BUILT_IN, replies, vendor_class
-from airflow_provider_assets.vendors.base import check_names, strings
+from airflow_provider_assets.vendors import BUILT_IN, parsing, vendor_class
 from airflow_provider_assets.vendors.connection import Connection, check_url
+from airflow_provider_assets.vendors.parsing import check_names, strings
 
 NOW = 1768032100.0  # 2026-01-10T08:01:40Z
 CONNECTION = Connection("c")
@@ -154,9 +154,9 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
 
 @pytest.mark.parametrize("value", [None, "", 1, [], {}, True])
 def test_a_reply_that_lacks_what_was_promised_is_a_protocol_error(value) -> None:
-    for read in (replies.objects, replies.text, replies.number):
-        if (read is replies.number and value == 1 and value is not True) or (
-            read is replies.objects and value == []
+    for read in (parsing.objects, parsing.text, parsing.number):
+        if (read is parsing.number and value == 1 and value is not True) or (
+            read is parsing.objects and value == []
         ):
             continue
         with pytest.raises(ProtocolError, match="lacks"):

@@ -23,9 +23,9 @@ from airflow_provider_assets.sansio.jobs import (
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse, json_body
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
-from airflow_provider_assets.vendors.base import Vendor, VendorSpec, strings
+from airflow_provider_assets.vendors.base import Vendor, VendorSpec
 from airflow_provider_assets.vendors.connection import Connection, ConnectionForm
-from airflow_provider_assets.vendors.replies import objects, text
+from airflow_provider_assets.vendors.parsing import objects, strings, text
 
 
 class Acme(Vendor):

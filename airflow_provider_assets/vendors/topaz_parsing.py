@@ -1,15 +1,11 @@
-"""Topaz's tables and wire shapes: what the vendor documents, and nothing that acts on it.
-
-Sources: the Image API's OpenAPI document 1.2.0 (sections "Download", "Status", "Cancel") and the
-developer guide's pages on errors and rate limits.
-"""
+"""Builds Topaz's requests, and reads and judges its replies."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from typing import cast
 
@@ -17,49 +13,21 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState, Link
 from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.window import Window
-from airflow_provider_assets.vendors.base import strings
-from airflow_provider_assets.vendors.connection import ConnectionForm
-from airflow_provider_assets.vendors.replies import number, text
+from airflow_provider_assets.vendors.parsing import number, strings, text
+from airflow_provider_assets.vendors.topaz_contract import (
+    EXPIRED,
+    FIELDS,
+    INPUT,
+    OUTPUT,
+    RETENTION,
+    STATUSES,
+    UNKNOWN,
+)
 
 Status = Mapping[str, JSON]
-
-# "Status", "Download", "Cancel": process_id is a UUID.
-UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-# "Status", list: limit 1..100.
-PAGE = 100
-# "Download": outputs are stored for 7 days after processing, inputs for 7 days after the upload.
-# "Status", list: statuses of the last 7 days.
-RETENTION = timedelta(days=7)
-# "Status": the closed list of Status.status; the spelling with one l is tolerated.
-STATUSES: Mapping[str, JobState] = {
-    "pending": JobState.RUNNING,
-    "processing": JobState.RUNNING,
-    "completed": JobState.SUCCEEDED,
-    "failed": JobState.FAILED,
-    "cancelled": JobState.CANCELLED,
-    "canceled": JobState.CANCELLED,
-}
-# Our own words for an image past its 7 days and for an id that Topaz answers with 404.
-EXPIRED, UNKNOWN = "Expired", "Unknown"
-# Seconds before each try of a link, while a process is both completed and not ready.
-NOT_READY_PAUSES = (0.0, 1.0, 2.0, 4.0)
-# What is collected of a process; `kind` among the options.
-OUTPUT, INPUT = "output", "input"
-# "Download Output" and "Download Input".
-DOWNLOADS = {OUTPUT: "/download/", INPUT: "/download/input/"}
-TIMES = ("modification_time", "creation_time")
-FIELDS = ("model", "category", "output_format")
-FILTERS = frozenset({*FIELDS, "status", "filename", "by", "allow_truncated"})
 # A stem is cut to this many bytes: with id and extension the name stays below a file system's 255.
 MAX_STEM = 150
 SHOWN = 5
-
-FORM = ConnectionForm(
-    hidden=("schema", "port", "login", "extra"),
-    relabeling={"password": "API key", "host": "Base URL"},
-    placeholders={"host": "https://api.topazlabs.com/image/v1"},
-    fields={},
-)
 
 
 def complete(options: Mapping[str, JSON]) -> Mapping[str, JSON]:

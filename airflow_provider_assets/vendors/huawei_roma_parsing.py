@@ -1,9 +1,4 @@
-"""ROMA Connect's tables and wire shapes: what the vendor documents, and nothing that acts on it.
-
-Sources: the ROMA Connect API reference ("Exporting Assets in Batches", "Obtaining Job Progress",
-"Downloading an Asset Package", "Instance list" and the queries of apps and data integration tasks),
-its edition of 2022 for ae-ad-1 ("2022" below), and the vendor's Python SDK 3.1.219 ("SDK").
-"""
+"""Builds ROMA Connect's requests, and reads and judges its replies."""
 
 from __future__ import annotations
 
@@ -21,58 +16,9 @@ from airflow_provider_assets.sansio.errors import (
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, JobState
 from airflow_provider_assets.sansio.messages import JSON, without_queries
 from airflow_provider_assets.sansio.window import Window, parse_moment
-from airflow_provider_assets.vendors.base import check_names
-from airflow_provider_assets.vendors.connection import ConnectionForm
+from airflow_provider_assets.vendors.huawei_roma_contract import CHANGED, LISTINGS
+from airflow_provider_assets.vendors.parsing import check_names
 
-# "Exporting Assets in Batches": at most 100 applications and tasks; we take it as their sum.
-MAX_BATCH = 100
-# "Downloading an Asset Package": instance_id, project_id and archive_id have 0 to 64 characters.
-MAX_ID = 64
-# "Instance list": limit up to 100. Tasks take 999; apps state no bound.
-PAGE = 100
-# SDK, RomaRegion. Other regions exist: they need an explicit base_url.
-REGIONS = (
-    "ap-southeast-1",
-    "ap-southeast-3",
-    "cn-east-2",
-    "cn-east-3",
-    "cn-north-1",
-    "cn-north-4",
-    "cn-south-1",
-    "ru-northwest-2",
-)
-# SDK, table of IAM endpoints: this region of ROMA has none of its own.
-GLOBAL_IAM = frozenset({"", "ru-northwest-2"})
-
-# "Obtaining Job Progress", all editions, in lower case. 2022: "Finished" means that the package was
-# downloaded within its validity period; its archive_id is no longer returned.
-STATUSES: Mapping[str, JobState] = {
-    "created": JobState.RUNNING,
-    "pending": JobState.RUNNING,
-    "waiting": JobState.RUNNING,
-    "processing": JobState.RUNNING,
-    "running": JobState.RUNNING,
-    "succeeded": JobState.SUCCEEDED,
-    "success": JobState.SUCCEEDED,
-    "failed": JobState.FAILED,
-    "failure": JobState.FAILED,
-    "error": JobState.FAILED,
-    "finished": JobState.EXPIRED,
-}
-# Our own word for a job that the vendor answers with 404.
-UNKNOWN_JOB = "unknown to the vendor"
-
-# SDK: query parameters of the two listings, without paging and sorting.
-LISTINGS: Mapping[str, frozenset[str]] = {
-    "apps": frozenset({"name", "owner", "favorite", "auth_role", "user_name"}),
-    "tasks": frozenset({"task_id", "name", "status", "task_type", "execute_status", "task_tag"})
-    | {"source_datasource_id", "target_datasource_id", "source_app_id", "target_app_id"},
-}
-# SDK: listing -> the part of its path before /instances, and the key of its entries.
-PLACES = {"apps": ("", "apps"), "tasks": ("/fdi", "entities")}
-# How often a listing that changes while it is read is read.
-LISTING_TRIES = 5
-CHANGED = ("update_time", "last_modified_time", "create_time", "created_date")
 # A number of at least this many is in milliseconds; seconds reach it in the year 5138.
 MILLISECONDS = 1e11
 MAX_REASONS = 5
@@ -87,8 +33,6 @@ _BUSY = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _DENIED = re.compile(r"permission|authori[sz]|denied|forbidden|policy", re.IGNORECASE)
-# "Downloading an Asset Package" documents 403 for whatever is refused; 404 and 410 are taken likewise.
-UNCLEAR = frozenset({403, 404, 410})
 _GONE = re.compile(
     r"\balready\b.{0,40}\b(downloaded|consumed|deleted|removed|expired)\b"
     r"|\b(archive|package|file|asset)\b.{0,80}\b("
@@ -97,58 +41,6 @@ _GONE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _CREDENTIAL = re.compile(r"\btoken|signature|credential|access key|authenticat", re.IGNORECASE)
-
-FORM = ConnectionForm(
-    hidden=("schema", "port", "extra"),
-    relabeling={
-        "login": "Access key (AK) or IAM user",
-        "password": "Secret key (SK) or password",
-        "host": "Base URL",
-    },
-    placeholders={"host": "https://roma.ap-southeast-1.myhuaweicloud.com"},
-    fields={
-        "auth_type": {
-            "label": "Authentication",
-            "description": "aksk: requests are signed. token: an IAM user's password grant.",
-            "schema": {"type": "string", "enum": ["aksk", "token"], "default": "aksk"},
-        },
-        "security_token": {
-            "label": "Security token",
-            "description": "Of a temporary access key; for aksk only.",
-            "schema": {"type": ["string", "null"], "format": "password"},
-        },
-        "region": {
-            "label": "Region",
-            "description": "Finds the base URL, the IAM URL and the project id.",
-            "schema": {"type": ["string", "null"]},
-        },
-        "instance_id": {
-            "label": "Instance id",
-            "description": "The ROMA Connect instance whose assets are exported.",
-            "schema": {"type": "string"},
-        },
-        "project_id": {
-            "label": "Project id",
-            "description": "Empty: looked up through IAM by the region's name.",
-            "schema": {"type": ["string", "null"]},
-        },
-        "account": {
-            "label": "Account name",
-            "description": "The IAM user's account (domain); for token authentication only.",
-            "schema": {"type": ["string", "null"]},
-        },
-        "iam_url": {
-            "label": "IAM URL",
-            "description": "Empty: https://iam.<region>.myhuaweicloud.com.",
-            "schema": {"type": ["string", "null"]},
-        },
-        "old_export_body": {
-            "label": "Old export dialect",
-            "description": "For instances of 2022: one application, by name, and task_id.",
-            "schema": {"type": "boolean", "default": False},
-        },
-    },
-)
 
 
 def is_busy(status: int, data: JSON) -> bool:

@@ -1,9 +1,4 @@
-"""Scenario's tables and wire shapes: what the vendor documents, and nothing that acts on it.
-
-Sources: the Scenario API reference ("List assets", "Request batch", "Get status", "Request", "Jobs"),
-the guide "Downloading an Archive of Assets", and the vendor's Python SDK 2.4.0 ("SDK" below),
-generated from the vendor's OpenAPI document.
-"""
+"""Builds Scenario's requests, and reads and judges its replies."""
 
 from __future__ import annotations
 
@@ -16,79 +11,16 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolE
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, JobState
 from airflow_provider_assets.sansio.messages import JSON, without_queries
 from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
-from airflow_provider_assets.vendors.base import strings
-from airflow_provider_assets.vendors.connection import Connection, ConnectionForm
-from airflow_provider_assets.vendors.replies import text
-
-# API reference, "Request batch": "batch limited to 1000 assets".
-MAX_BATCH = 1000
-# API reference, "List assets" and "List jobs": pageSize 1..100.
-PAGE = 100
-# SDK, assets.get_bulk: at most 200 ids.
-MAX_BULK = 200
-# SDK: an archive job is of this type.
-JOB_TYPE = "assets-download"
-# SDK: file names inside the archive have at most 128 characters; we allow the archive as many.
-MAX_NAME = 128
-ID_TOKEN = "<id>"  # noqa: S105  # a token of a template
-# SDK: the answer to a dry run, which is no submission.
-DRY_RUN = 269
-# SDK, Asset.status: one of these two, or "pending".
-FINISHED, BROKEN = "success", "error"
-# Our own word for a job that the vendor answers with 404.
-UNKNOWN_JOB = "unknown to the vendor"
-# A finished job without a link is asked again this often, this many seconds apart.
-LINK_TRIES, LINK_PAUSE = 5, 2.0
-# Clocks differ; a job updated a little before we submitted it is still ours.
-CLOCK_SKEW = 300.0
-
-# API reference, "List assets"; the last row is from the SDK. Values that the vendor keeps adding to
-# (types) are not checked. Public access is left out, and so is `privacy=public`: it lists the public assets
-# of all organisations, and none of them is the account's to export.
-FILTERS = frozenset(
-    {"modelId", "inferenceId", "authorId", "collectionId", "parentAssetId", "rootAssetId"}
-    | {"privacy", "tags", "type", "types", "originalAssets", "deleted", "by"}
-)
-PRIVACY = ("private", "unlisted")
-# SDK, options.fileNameTemplate. The guide's example has <assetId>, which is not among them.
-TOKENS = frozenset({"seed", "num", "prompt", "generator", "id", "description"})
-OPTIONS = frozenset({"file_name_template", "flat", "archive_name", "prefer_original"})
-
-# SDK, Job.status. The spellings after the first eight are those that the vendor's own plugin accepts.
-STATUSES: Mapping[str, JobState] = {
-    "pending": JobState.RUNNING,
-    "queued": JobState.RUNNING,
-    "warming-up": JobState.RUNNING,
-    "in-progress": JobState.RUNNING,
-    "finalizing": JobState.RUNNING,
-    "success": JobState.SUCCEEDED,
-    "failure": JobState.FAILED,
-    "canceled": JobState.CANCELLED,
-    "processing": JobState.RUNNING,
-    "succeeded": JobState.SUCCEEDED,
-    "completed": JobState.SUCCEEDED,
-    "failed": JobState.FAILED,
-    "error": JobState.FAILED,
-    "cancelled": JobState.CANCELLED,
-    UNKNOWN_JOB: JobState.EXPIRED,
-}
-
-FORM = ConnectionForm(
-    hidden=("schema", "port", "extra"),
-    relabeling={"login": "API key", "password": "API secret or JWT", "host": "Base URL"},
-    placeholders={"host": "https://api.cloud.scenario.com/v1"},
-    fields={
-        "auth_type": {
-            "label": "Authentication",
-            "description": "basic: API key and secret. bearer: a JWT in place of the secret.",
-            "schema": {"type": "string", "enum": ["basic", "bearer"], "default": "basic"},
-        },
-        "project_id": {
-            "label": "Project id",
-            "description": "Restricts every call to one project; empty means the key's own scope.",
-            "schema": {"type": ["string", "null"]},
-        },
-    },
+from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.parsing import strings, text
+from airflow_provider_assets.vendors.scenario_contract import (
+    CLOCK_SKEW,
+    ID_TOKEN,
+    JOB_TYPE,
+    MAX_NAME,
+    PAGE,
+    PRIVACY,
+    TOKENS,
 )
 
 

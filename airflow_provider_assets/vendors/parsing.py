@@ -1,0 +1,64 @@
+"""Checked reading of what comes in: users' inputs and vendors' replies.
+
+A wrong input is an :class:`InvalidRequestError` that names the field; a reply that lacks a field is a
+:class:`ProtocolError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
+from airflow_provider_assets.sansio.messages import JSON
+
+
+def objects(data: Mapping[str, JSON], key: str) -> list[dict[str, JSON]]:
+    """The list of objects at *key*."""
+    found = data.get(key)
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise ProtocolError(f"the vendor's reply lacks a list of objects {key!r}")
+    return cast("list[dict[str, JSON]]", found)
+
+
+def text(data: Mapping[str, JSON], key: str) -> str:
+    """The text at *key*, not empty."""
+    value = data.get(key)
+    if not isinstance(value, str) or not value:
+        raise ProtocolError(f"the vendor's reply lacks {key!r}")
+    return value
+
+
+def number(data: Mapping[str, JSON], key: str) -> float:
+    """The number at *key*."""
+    value = data.get(key)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ProtocolError(f"the vendor's reply lacks the number {key!r}")
+    return float(value)
+
+
+def strings(value: object, name: str) -> list[str]:
+    """*value* as a list of non-empty strings, repeats dropped.
+
+    :raises InvalidRequestError: naming the field.
+    """
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise InvalidRequestError(f"{name}: expected a list of ids, got {type(value).__name__}")
+    for index, entry in enumerate(value):
+        if not isinstance(entry, str) or not entry.strip():
+            raise InvalidRequestError(f"{name}[{index}]: {entry!r} is not an id")
+    return list(dict.fromkeys(entry.strip() for entry in value))
+
+
+def check_names(
+    given: Mapping[str, object], known: Sequence[str] | frozenset[str], name: str
+) -> None:
+    """Refuse names that the vendor does not know, as a typo would silently widen an export.
+
+    :raises InvalidRequestError: naming the unknown and the known.
+    """
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise InvalidRequestError(
+            f"{name}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+        )
