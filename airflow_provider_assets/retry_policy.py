@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 
-from airflow_provider_assets._airflow import HOPELESS, Hopeless
-from airflow_provider_assets.sansio.errors import AssetsError, QuotaExceededError
+from airflow_provider_assets.sansio.errors import (
+    HOPELESS,
+    AssetsError,
+    Hopeless,
+    QuotaExceededError,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

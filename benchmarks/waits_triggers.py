@@ -16,7 +16,7 @@ import requests
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from airflow_provider_assets._airflow import aconnection
+from airflow_provider_assets.hooks.connections import read_connection
 from airflow_provider_assets.triggers.archive import AssetArchiveTrigger
 from airflow_provider_assets.triggers.poller import _POLLERS, connection_for
 from airflow_provider_assets.vendors.connection import Connection
@@ -100,7 +100,7 @@ class Nothing(Usual):
     """Asks nobody: what so many triggers cost Airflow itself, each looking up its connection."""
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        await aconnection(CONN_ID)
+        await read_connection(CONN_ID)
         STARTED.add(self.job_id)
         await asyncio.Event().wait()
         yield TriggerEvent({})

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from importlib import import_module
-from math import inf
 from typing import Any, TypeVar
 
 from airflow.sdk import BaseHook
 
-from airflow_provider_assets._airflow import amask_secret, connection_of, mask_link, mask_secret
+from airflow_provider_assets.airflow_compat import mask_secret
+from airflow_provider_assets.hooks.client import mask_link, poll_policy, rate_limit, vendor_for
+from airflow_provider_assets.hooks.connections import to_connection
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
@@ -27,11 +28,11 @@ from airflow_provider_assets.sansio.jobs import (
     ArchiveRequest,
     Link,
 )
-from airflow_provider_assets.sansio.waiter import PollPolicy, Waitlist, submit_when_free, wait_for
-from airflow_provider_assets.transport import AsyncTransport, RateLimit, Transport
+from airflow_provider_assets.sansio.waiter import Waitlist, submit_when_free, wait_for
+from airflow_provider_assets.transport import Transport
 from airflow_provider_assets.vendors import vendor_class
 from airflow_provider_assets.vendors.base import Vendor
-from airflow_provider_assets.vendors.connection import COMMON_FIELDS, Connection
+from airflow_provider_assets.vendors.connection import COMMON_FIELDS
 
 T = TypeVar("T")
 
@@ -73,14 +74,14 @@ class AssetArchiveHook(BaseHook):
     @cached_property
     def vendor(self) -> Vendor:
         """The vendor through this connection."""
-        vendor = vendor_for(connection_of(self.get_connection(self.conn_id)))
+        vendor = vendor_for(to_connection(self.get_connection(self.conn_id)))
         vendor.on_secret = mask_secret
         return vendor
 
     @cached_property
     def transport(self) -> Transport:
         """Performs requests in this thread."""
-        return Transport(self.vendor.error_for, rate=rate_of(self.vendor.connection))
+        return Transport(self.vendor.error_for, rate=rate_limit(self.vendor.connection))
 
     def get_conn(self) -> Vendor:
         """The vendor; Airflow's usual name for what a hook connects to."""
@@ -207,84 +208,7 @@ class AssetArchiveHook(BaseHook):
         return {name: StringField(lazy_gettext(str(f["label"]))) for name, f in fields.items()}
 
 
-class AsyncClient:
-    """A vendor on the running event loop, from a connection that has been read already."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.vendor = vendor_for(connection)
-        self._secrets: list[str] = []
-        self.vendor.on_secret = self._secrets.append
-        self.transport = AsyncTransport(self.vendor.error_for, rate=rate_of(connection))
-
-    async def run(self, flow: Flow[T]) -> T:
-        """Perform *flow* without blocking the loop."""
-        try:
-            return await self.transport.run(flow)
-        finally:
-            while self._secrets:
-                await amask_secret(self._secrets.pop())
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self.transport.close()
-
-
-def cancel_and_tell(vendor: Vendor, job: ArchiveJob, *, asked: bool | None) -> Flow[str]:
-    """Ask *vendor* to cancel *job*; one line on what came of it, for the log.
-
-    :param asked: ``cancel_on_kill`` of the operator; None cancels what its task submitted.
-    """
-    spec = vendor.spec
-    here = f"{spec.title} job {job.job_id}"
-    if not (spec.submits if asked is None else asked):
-        return f"{here} was left running; set cancel_on_kill=True to cancel it"
-    if not spec.cancellable:
-        return f"{here} was left running: {spec.title} cannot cancel archive jobs"
-    agreed = yield from vendor.cancel(job)
-    return f"{here} is cancelled" if agreed else f"{here} could not be cancelled any more"
-
-
 def _known(answer: Answer) -> ArchiveJob:
     if isinstance(answer, AssetsError):
         raise answer
     return answer
-
-
-def vendor_for(connection: Connection) -> Vendor:
-    """The vendor of a connection.
-
-    :raises InvalidRequestError: if the connection's type belongs to none, or lacks something.
-    """
-    return vendor_class(connection.conn_type)(connection, clock=time.time)
-
-
-def rate_of(connection: Connection) -> RateLimit:
-    """The connection's own limit, extra ``requests_per_second``."""
-    return RateLimit(positive(connection, "requests_per_second"))
-
-
-def positive(connection: Connection, name: str) -> float | None:
-    """Extra *name* as a number; None if it is not set.
-
-    :raises InvalidRequestError: if it is not a positive number.
-    """
-    text = connection.text(name)
-    if not text:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < inf:  # NaN is neither
-        raise InvalidRequestError(
-            f"connection {connection.conn_id!r}: {name} {text!r} is not a positive number"
-        )
-    return value
-
-
-def poll_policy(vendor: Vendor, interval: float | None) -> PollPolicy:
-    """The vendor's way of polling, or a fixed *interval* in seconds."""
-    policy = vendor.spec.poll
-    if interval is None:
-        return policy
-    return PollPolicy(initial=interval, maximum=interval, bulk=policy.bulk)

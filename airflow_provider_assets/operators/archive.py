@@ -11,14 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_assets._airflow import (
+from airflow_provider_assets.airflow_compat import (
     DEFERRABLE,
     AirflowSkipException,
     TaskDeferralTimeout,
-    default_retry_policy,
-    raise_for_airflow,
-    run_date,
-    window_of,
 )
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.operators.batches import (
@@ -40,6 +36,8 @@ from airflow_provider_assets.operators.selection import (
 )
 from airflow_provider_assets.operators.watermark import KEY as WATERMARK
 from airflow_provider_assets.operators.watermark import Watermark
+from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
+from airflow_provider_assets.run_timing import resolve_window, run_date
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
@@ -313,7 +311,7 @@ class AssetArchiveOperator(BaseOperator):
             return None
         if self.window == "since_last":
             return self._watermark(context).window(context)
-        return window_of(self.window, context)
+        return resolve_window(self.window, context)
 
     def _watermark(self, context: Context) -> Watermark:
         select = mapping(self.select or {}, "select")

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from airflow_provider_assets.hooks.base import AssetArchiveHook, cancel_and_tell
+from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.hooks.client import cancel_job
 from airflow_provider_assets.operators.ledger import Entry, Ledger, Plan
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -117,7 +118,7 @@ def cancel(
     """
     for job in [entry.job for entry in entries if entry.job]:
         try:
-            log.info("%s", hook.run(cancel_and_tell(hook.vendor, job, asked=asked)))
+            log.info("%s", hook.run(cancel_job(hook.vendor, job, asked=asked)))
         except AssetsError as error:
             log.warning("Cancelling %s job %s failed: %s", job.vendor, job.job_id, error)
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from airflow_provider_assets._airflow import AIRFLOW_V_3_3_PLUS
+from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, Data, JobState
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_assets._airflow import window_of
+from airflow_provider_assets.run_timing import resolve_window
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
 
@@ -41,11 +41,11 @@ class Watermark:
     def window(self, context: Context) -> Window:
         """The run's span: from where it began before or, if it is new, from where the last one ended."""
         if self._is_backfill:
-            return window_of("auto", context)
+            return resolve_window("auto", context)
         begun = self._task.get(self.key) if self._task else None
         value = self._store.get(self.key) if begun is None else begun
         start = None if value is None else parse_moment(value, KEY)
-        window = window_of("since_last", context, start)
+        window = resolve_window("since_last", context, start)
         if self._task:
             self._task.set(self.key, iso_ms(window.start))
         return window

@@ -155,6 +155,11 @@ class IntegrityError(AssetsError):
     retryable = True
 
 
+Hopeless = tuple[type[AssetsError], ...]
+# What a retry cannot change: a person cancelled the job, or its archive lacks items for good.
+HOPELESS: Hopeless = (PermanentError, PartialArchiveError, JobCancelledError)
+
+
 def is_about_the_connection(error: AssetsError) -> bool:
     """Whether every other request of the connection would meet *error* too.
 

@@ -60,7 +60,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class RunFacts:
+class RunTiming:
     """What a run says about its time.
 
     :param run_date: logical date, or the moment it was due to start if it has none.
@@ -83,7 +83,7 @@ class RunFacts:
     now: datetime | None = None
 
 
-def resolve(spec: WindowSpec, facts: RunFacts) -> Window:
+def resolve(spec: WindowSpec, facts: RunTiming) -> Window:
     """The span that a run exports.
 
     :param spec: ``"auto"``, ``"since_last"``, a timedelta that ends at the run's date, or a pair of
@@ -108,7 +108,7 @@ def is_unbounded(spec: WindowSpec) -> bool:
     return spec is None or spec == "all"
 
 
-def _span(length: timedelta, facts: RunFacts) -> Window:
+def _span(length: timedelta, facts: RunTiming) -> Window:
     if length <= timedelta(0):
         raise InvalidRequestError(f"window={length!r} must be positive")
     if facts.run_date is None:
@@ -125,7 +125,7 @@ def _pair(pair: tuple[object, ...] | list[object]) -> Window:
     return Window(parse_moment(pair[0], "window start"), parse_moment(pair[1], "window end"))
 
 
-def _auto(facts: RunFacts) -> Window:
+def _auto(facts: RunTiming) -> Window:
     if facts.partition_key is not None:
         return _partition(facts)
     if facts.event_window is not None:
@@ -139,7 +139,7 @@ def _auto(facts: RunFacts) -> Window:
     )
 
 
-def _since(watermark: datetime, facts: RunFacts) -> Window:
+def _since(watermark: datetime, facts: RunTiming) -> Window:
     """Up to the end of the run's own span, or to its date where it has none (an asset started it)."""
     try:
         end = _auto(facts).end
@@ -156,7 +156,7 @@ def _since(watermark: datetime, facts: RunFacts) -> Window:
     return Window(watermark, end)
 
 
-def _partition(facts: RunFacts) -> Window:
+def _partition(facts: RunTiming) -> Window:
     """A time partition is named by its start; see :func:`_end` for its length."""
     key = facts.partition_key or ""
     match = _KEY.fullmatch(key)
@@ -175,7 +175,7 @@ def _partition(facts: RunFacts) -> Window:
     )
 
 
-def _ended(window: Window, facts: RunFacts) -> Window:
+def _ended(window: Window, facts: RunTiming) -> Window:
     """*window*, if it lies in the past: a run that starts with its period would export next to nothing."""
     if facts.now is not None and window.end > facts.now:
         raise InvalidRequestError(
@@ -186,7 +186,7 @@ def _ended(window: Window, facts: RunFacts) -> Window:
     return window
 
 
-def _end(start: datetime, parts: list[int | None], facts: RunFacts) -> datetime:
+def _end(start: datetime, parts: list[int | None], facts: RunTiming) -> datetime:
     """The end of what the finest part names, or of the schedule's period if one starts there.
 
     A schedule writes its keys as it is told to, by default to the second, however long its period.

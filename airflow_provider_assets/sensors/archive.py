@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
-from airflow_provider_assets._airflow import (
+from airflow_provider_assets.airflow_compat import (
     DEFERRABLE,
     AirflowSensorTimeout,
     AirflowSkipException,
-    default_retry_policy,
-    raise_for_airflow,
 )
 from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError, JobTimeoutError
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, Data, describe
 from airflow_provider_assets.sansio.verdict import check_on_partial, ensure_complete

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from airflow.sdk import Asset, AssetAlias, BaseOperator
 
-from airflow_provider_assets._airflow import default_retry_policy, raise_for_airflow
-from airflow_provider_assets.hooks.base import AssetArchiveHook, positive
+from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.hooks.client import positive_number
+from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
@@ -203,7 +204,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         """The engine's budgets, within the connection's ``max_concurrent_downloads``."""
         from airflow_provider_assets.landing import LandingOptions
 
-        limit = positive(hook.vendor.connection, "max_concurrent_downloads")
+        limit = positive_number(hook.vendor.connection, "max_concurrent_downloads")
         concurrency = self.concurrency
         if limit is not None:
             concurrency = min(int(limit), concurrency or int(limit))

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_assets.hooks.base import cancel_and_tell
+from airflow_provider_assets.hooks.client import cancel_job
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     ErrorDict,
@@ -128,7 +128,7 @@ class AssetArchiveTrigger(BaseTrigger):
         async with shared(await connection_for(self.conn_id)) as poller:
             client = poller.client
             for job in map(ArchiveJob.from_dict, self.jobs):
-                asking = cancel_and_tell(client.vendor, job, asked=self.cancel_on_kill)
+                asking = cancel_job(client.vendor, job, asked=self.cancel_on_kill)
                 try:
                     self.log.info("%s", await client.run(asking))
                 except AssetsError as error:

@@ -9,8 +9,8 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airflow_provider_assets._airflow import aconnection
-from airflow_provider_assets.hooks.base import AsyncClient
+from airflow_provider_assets.hooks.client import AsyncClient
+from airflow_provider_assets.hooks.connections import read_connection
 from airflow_provider_assets.sansio.errors import TransientError
 from airflow_provider_assets.sansio.jobs import state_key
 from airflow_provider_assets.sansio.messages import JSON
@@ -62,7 +62,7 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """List the vendor's items for ever; a failure that may pass is retried at the next interval."""
-        client = AsyncClient(await aconnection(self.conn_id))
+        client = AsyncClient(await read_connection(self.conn_id))
         try:
             start = await self._recall() or self._settled()
             while True:

@@ -14,8 +14,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextvars import copy_context
 
-from airflow_provider_assets._airflow import aconnection
-from airflow_provider_assets.hooks.base import AsyncClient
+from airflow_provider_assets.hooks.client import AsyncClient
+from airflow_provider_assets.hooks.connections import read_connection
 from airflow_provider_assets.sansio import flow as flows
 from airflow_provider_assets.sansio.errors import AssetsError
 from airflow_provider_assets.sansio.jobs import Answer, ArchiveJob, Data, fingerprint
@@ -161,7 +161,7 @@ async def connection_for(conn_id: str) -> Connection:
     reading = _READING[key] = key[0].create_future()
     found = None  # if it fails or is cancelled, the next one reads
     try:
-        found = await aconnection(conn_id)
+        found = await read_connection(conn_id)
     finally:
         del _READING[key]
         reading.set_result(found)

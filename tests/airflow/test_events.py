@@ -10,8 +10,8 @@ import pytest
 from airflow.sdk import Asset
 from exported import CONN
 
-from airflow_provider_assets import _airflow
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
+from airflow_provider_assets.run_timing import resolve_window
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.triggers import events
 from airflow_provider_assets.triggers.archive import AssetArchiveEventTrigger
@@ -192,7 +192,7 @@ def test_the_run_that_an_event_starts_exports_its_span():
         "dag_run": SimpleNamespace(logical_date=None, run_after=None, partition_key=None),
         "triggering_asset_events": {Asset("new"): [late, early]},
     }
-    window = _airflow.window_of("auto", context)
+    window = resolve_window("auto", context)
     assert window.iso() == ("2026-01-05T00:00:00.000Z", "2026-01-05T09:00:00.000Z")
 
 

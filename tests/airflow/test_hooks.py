@@ -9,8 +9,9 @@ from airflow.providers.common.compat.sdk import redact
 from airflow_runs import connect
 from test_provider_info import needs_installation
 
-from airflow_provider_assets._airflow import connection_of, mask_link
-from airflow_provider_assets.hooks.base import AssetArchiveHook, AsyncClient
+from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.hooks.client import AsyncClient, mask_link
+from airflow_provider_assets.hooks.connections import to_connection
 from airflow_provider_assets.hooks.roma import RomaConnectHook
 from airflow_provider_assets.hooks.scenario import ScenarioHook
 from airflow_provider_assets.hooks.topaz import TopazHook
@@ -110,7 +111,7 @@ def test_a_token_is_masked_as_soon_as_it_is_obtained(by_token):
 
 def test_a_token_that_a_trigger_obtains_is_masked_too(by_token):
     async def main():
-        client = AsyncClient(connection_of(AssetArchiveHook.get_connection("asked")))
+        client = AsyncClient(to_connection(AssetArchiveHook.get_connection("asked")))
         try:
             await client.run(client.vendor.check())
             return token_of(client)

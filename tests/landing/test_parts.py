@@ -20,14 +20,14 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError, TransferI
 
 
 def settle(
-    tuner: Tuner, rate_of, *, load: float | Iterator[float] = 0.1, busy=lambda now: 0
+    tuner: Tuner, rate_limit, *, load: float | Iterator[float] = 0.1, busy=lambda now: 0
 ) -> int:
-    """The number of connections that *tuner* ends with where *rate_of* them is the rate."""
+    """The number of connections that *tuner* ends with where *rate_limit* them is the rate."""
     now, received, cpu = 0.0, 0.0, 0.0
     for _ in range(200):
         workers = tuner.decide(now, received=int(received), cpu=cpu, busy=busy(now))
         now += 0.05
-        received += 0.05 * rate_of(workers)
+        received += 0.05 * rate_limit(workers)
         cpu += 0.05 * (load if isinstance(load, float) else next(load, 0.0))
     return workers
 

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import aiohttp
 
-from airflow_provider_assets.hooks.base import AsyncClient
+from airflow_provider_assets.hooks.client import AsyncClient
 from airflow_provider_assets.sandbox.client import Sandbox
 from airflow_provider_assets.sansio.jobs import Answer, ArchiveJob, ArchiveRequest
 from airflow_provider_assets.triggers import poller as module

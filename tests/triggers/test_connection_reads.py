@@ -19,14 +19,14 @@ def reads(topaz: Account, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every look-up that reached Airflow."""
     monkeypatch.setenv(f"AIRFLOW_CONN_{CONN.upper()}", json.dumps(topaz.part["connection"]))
     seen: list[str] = []
-    ask = module.aconnection
+    ask = module.read_connection
 
     async def counted(conn_id: str):
         seen.append(conn_id)
         await asyncio.sleep(0.05)
         return await ask(conn_id)
 
-    monkeypatch.setattr(module, "aconnection", counted)
+    monkeypatch.setattr(module, "read_connection", counted)
     return seen
 
 

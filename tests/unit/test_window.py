@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.window import RunFacts, Window, iso_ms, parse_moment, resolve
+from airflow_provider_assets.sansio.window import RunTiming, Window, iso_ms, parse_moment, resolve
 
 UTC = timezone.utc
 DAY = timedelta(days=1)
@@ -37,12 +37,12 @@ def daily(moment: datetime) -> tuple[datetime, datetime]:
     ("facts", "expected"),
     [
         pytest.param(
-            RunFacts(data_interval=(at("2026-01-09"), at("2026-01-10"))),
+            RunTiming(data_interval=(at("2026-01-09"), at("2026-01-10"))),
             days("2026-01-09", "2026-01-10"),
             id="data-interval timetable",
         ),
         pytest.param(
-            RunFacts(
+            RunTiming(
                 run_date=at("2026-01-10"),
                 data_interval=(at("2026-01-10"), at("2026-01-10")),
                 periods=daily,
@@ -51,17 +51,17 @@ def daily(moment: datetime) -> tuple[datetime, datetime]:
             id="@daily of Airflow 3: zero width",
         ),
         pytest.param(
-            RunFacts(run_date=at("2026-01-10T15:30:00"), periods=daily),
+            RunTiming(run_date=at("2026-01-10T15:30:00"), periods=daily),
             days("2026-01-09", "2026-01-10"),
             id="manual run of a cron DAG",
         ),
         pytest.param(
-            RunFacts(partition_key="2026-01-09"),
+            RunTiming(partition_key="2026-01-09"),
             days("2026-01-09", "2026-01-10"),
             id="partitioned run: no logical date, no interval",
         ),
         pytest.param(
-            RunFacts(
+            RunTiming(
                 run_date=at("2026-03-01"),
                 data_interval=(at("2026-02-28"), at("2026-03-01")),
                 partition_key="2026-01-09",
@@ -72,17 +72,17 @@ def daily(moment: datetime) -> tuple[datetime, datetime]:
         ),
     ],
 )
-def test_auto_gives_every_kind_of_run_its_span(facts: RunFacts, expected: Window) -> None:
+def test_auto_gives_every_kind_of_run_its_span(facts: RunTiming, expected: Window) -> None:
     assert resolve("auto", facts) == expected
 
 
 @pytest.mark.parametrize(
     "facts",
     [
-        RunFacts(),
-        RunFacts(run_date=at("2026-01-10")),
-        RunFacts(run_date=at("2026-01-10"), data_interval=(at("2026-01-10"), at("2026-01-10"))),
-        RunFacts(data_interval=(at("2026-01-10"), at("2026-01-10")), periods=daily),
+        RunTiming(),
+        RunTiming(run_date=at("2026-01-10")),
+        RunTiming(run_date=at("2026-01-10"), data_interval=(at("2026-01-10"), at("2026-01-10"))),
+        RunTiming(data_interval=(at("2026-01-10"), at("2026-01-10")), periods=daily),
     ],
     ids=["nothing known", "asset-triggered", "zero width without cron", "zero width without date"],
 )
@@ -92,58 +92,58 @@ def test_a_run_without_a_span_is_an_error_with_a_remedy_never_an_empty_span(fact
 
 
 def test_a_timedelta_ends_at_the_runs_date() -> None:
-    facts = RunFacts(run_date=at("2026-01-10"), data_interval=(at("2020-01-01"), at("2020-01-02")))
+    facts = RunTiming(run_date=at("2026-01-10"), data_interval=(at("2020-01-01"), at("2020-01-02")))
     assert resolve(2 * DAY, facts) == days("2026-01-08", "2026-01-10")
 
 
 @pytest.mark.parametrize("length", [timedelta(0), -DAY])
 def test_a_timedelta_must_be_positive(length: timedelta) -> None:
     with pytest.raises(InvalidRequestError, match="must be positive"):
-        resolve(length, RunFacts(run_date=at("2026-01-10")))
+        resolve(length, RunTiming(run_date=at("2026-01-10")))
 
 
 def test_a_timedelta_before_the_beginning_of_time_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match="window"):
-        resolve(timedelta.max, RunFacts(run_date=at("2026-01-10")))
+        resolve(timedelta.max, RunTiming(run_date=at("2026-01-10")))
 
 
 def test_a_timedelta_needs_a_run_with_a_date() -> None:
     with pytest.raises(InvalidRequestError, match="this run has no date"):
-        resolve(DAY, RunFacts(partition_key="2026-01-09"))
+        resolve(DAY, RunTiming(partition_key="2026-01-09"))
 
 
 @given(start=MOMENTS, first=st.timedeltas(DAY / 24, 90 * DAY), second=st.timedeltas(DAY / 24, DAY))
 def test_since_last_spans_meet_without_gap_or_overlap(start, first, second) -> None:
     bounds = (start, start + first, start + first + second)
     facts = [
-        RunFacts(data_interval=(bounds[1] - timedelta(hours=1), bounds[1]), watermark=bounds[0]),
-        RunFacts(data_interval=(bounds[2] - timedelta(minutes=1), bounds[2]), watermark=bounds[1]),
+        RunTiming(data_interval=(bounds[1] - timedelta(hours=1), bounds[1]), watermark=bounds[0]),
+        RunTiming(data_interval=(bounds[2] - timedelta(minutes=1), bounds[2]), watermark=bounds[1]),
     ]
     one, two = (resolve("since_last", fact) for fact in facts)
     assert (one.start, one.end, two.start, two.end) == (*bounds[:2], *bounds[1:])
 
 
 def test_the_first_run_of_since_last_is_its_own_span() -> None:
-    facts = RunFacts(data_interval=(at("2026-01-09"), at("2026-01-10")))
+    facts = RunTiming(data_interval=(at("2026-01-09"), at("2026-01-10")))
     assert resolve("since_last", facts) == days("2026-01-09", "2026-01-10")
 
 
 def test_since_last_of_a_run_without_a_span_ends_at_its_date() -> None:
-    facts = RunFacts(run_date=at("2026-01-10T07:30:00"), watermark=at("2026-01-09"))
+    facts = RunTiming(run_date=at("2026-01-10T07:30:00"), watermark=at("2026-01-09"))
     assert resolve("since_last", facts) == days("2026-01-09", "2026-01-10T07:30:00")
     with pytest.raises(InvalidRequestError, match="no partition key"):
-        resolve("since_last", RunFacts(watermark=at("2026-01-09")))
+        resolve("since_last", RunTiming(watermark=at("2026-01-09")))
 
 
 @pytest.mark.parametrize("end", ["2026-01-09", "2026-01-08"])
 def test_what_has_been_exported_is_not_exported_again_unless_it_is_named(end) -> None:
-    facts = RunFacts(data_interval=(at("2026-01-01"), at(end)), watermark=at("2026-01-09"))
+    facts = RunTiming(data_interval=(at("2026-01-01"), at(end)), watermark=at("2026-01-09"))
     with pytest.raises(InvalidRequestError, match=r"has been exported; .*\(start, end\)"):
         resolve("since_last", facts)
 
 
 def test_an_event_tells_the_span_of_the_run_that_it_starts() -> None:
-    facts = RunFacts(
+    facts = RunTiming(
         run_date=at("2026-02-01"),
         event_window=("2026-01-09T00:00:00.000Z", "2026-01-10T00:00:00.000Z"),
         periods=daily,
@@ -164,7 +164,7 @@ def test_an_event_tells_the_span_of_the_run_that_it_starts() -> None:
     ],
 )
 def test_a_pair_may_be_datetimes_or_iso_strings(pair) -> None:
-    assert resolve(pair, RunFacts()) == days("2026-01-09", "2026-01-10")
+    assert resolve(pair, RunTiming()) == days("2026-01-09", "2026-01-10")
 
 
 @pytest.mark.parametrize(
@@ -185,19 +185,19 @@ def test_a_pair_may_be_datetimes_or_iso_strings(pair) -> None:
 )
 def test_a_wrong_window_is_refused_with_the_field_and_the_remedy(spec, says) -> None:
     with pytest.raises(InvalidRequestError, match=says):
-        resolve(spec, RunFacts())
+        resolve(spec, RunTiming())
 
 
 def test_naive_bounds_are_refused_wherever_they_come_from() -> None:
     naive = datetime(2026, 1, 9)
     for facts in (
-        RunFacts(data_interval=(naive, naive + DAY)),
-        RunFacts(run_date=naive, periods=daily),
+        RunTiming(data_interval=(naive, naive + DAY)),
+        RunTiming(run_date=naive, periods=daily),
     ):
         with pytest.raises(InvalidRequestError, match="has no time zone"):
             resolve("auto", facts)
     with pytest.raises(InvalidRequestError, match="has no time zone"):
-        resolve("since_last", RunFacts(partition_key="2026-01-09", watermark=naive))
+        resolve("since_last", RunTiming(partition_key="2026-01-09", watermark=naive))
 
 
 @given(MOMENTS, st.timedeltas(timedelta(microseconds=1), 900 * DAY), MOMENTS)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.window import RunFacts, Window, resolve
+from airflow_provider_assets.sansio.window import RunTiming, Window, resolve
 
 UTC = timezone.utc
 PARIS = ZoneInfo("Europe/Paris")
@@ -49,7 +49,7 @@ def next_midnight(moment: datetime) -> datetime:
     ],
 )
 def test_a_partition_is_named_by_its_start_and_as_long_as_its_finest_part(key, start, end) -> None:
-    assert resolve("auto", RunFacts(partition_key=key)) == days(start, end)
+    assert resolve("auto", RunTiming(partition_key=key)) == days(start, end)
 
 
 @pytest.mark.parametrize("key", ["2026-01-09T00:00:00", "2026-01-09 00:00", "2026-01-09"])
@@ -57,7 +57,7 @@ def test_the_key_of_a_scheduled_partition_spans_its_period_however_finely_it_is_
     key,
 ) -> None:
     # CronPartitionTimetable writes %Y-%m-%dT%H:%M:%S by default, a daily one too.
-    facts = RunFacts(partition_key=key, zone=PARIS, next_tick=next_midnight)
+    facts = RunTiming(partition_key=key, zone=PARIS, next_tick=next_midnight)
     midnight = datetime(2026, 1, 9, tzinfo=PARIS)
     assert resolve("auto", facts) == Window(midnight, midnight + DAY)
 
@@ -67,7 +67,7 @@ def test_a_weekly_partition_is_a_week_though_its_key_is_a_date() -> None:
         days_ahead = (4 - next_midnight(moment).weekday()) % 7
         return next_midnight(moment) + days_ahead * DAY
 
-    facts = RunFacts(partition_key="2026-01-09", zone=PARIS, next_tick=next_friday)
+    facts = RunTiming(partition_key="2026-01-09", zone=PARIS, next_tick=next_friday)
     assert resolve("auto", facts).end == datetime(2026, 1, 16, tzinfo=PARIS)
 
 
@@ -80,12 +80,12 @@ def test_a_schedule_of_quarter_hours_has_quarter_hour_partitions(key, minutes) -
         floor = moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0)
         return floor + timedelta(minutes=15)
 
-    window = resolve("auto", RunFacts(partition_key=key, next_tick=next_quarter))
+    window = resolve("auto", RunTiming(partition_key=key, next_tick=next_quarter))
     assert window.end - window.start == timedelta(minutes=minutes)
 
 
 def test_a_key_beside_the_schedules_ticks_is_as_long_as_its_finest_part() -> None:
-    facts = RunFacts(partition_key="2026-01-09T08", next_tick=next_midnight)
+    facts = RunTiming(partition_key="2026-01-09T08", next_tick=next_midnight)
     assert resolve("auto", facts) == days("2026-01-09T08:00:00", "2026-01-09T09:00:00")
 
 
@@ -93,17 +93,17 @@ def test_a_key_beside_the_schedules_ticks_is_as_long_as_its_finest_part() -> Non
     ("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25), ("2026-01-09", 24)]
 )
 def test_a_day_partition_has_the_hours_that_the_zone_gives_it(day, hours) -> None:
-    window = resolve("auto", RunFacts(partition_key=day, zone=PARIS))
+    window = resolve("auto", RunTiming(partition_key=day, zone=PARIS))
     assert window.end.astimezone(UTC) - window.start.astimezone(UTC) == timedelta(hours=hours)
 
 
 def test_an_hour_that_the_clocks_skip_is_an_error_and_not_an_empty_span() -> None:
     with pytest.raises(InvalidRequestError, match="is empty"):
-        resolve("auto", RunFacts(partition_key="2026-03-29T02", zone=PARIS))
+        resolve("auto", RunTiming(partition_key="2026-03-29T02", zone=PARIS))
 
 
 def test_the_hour_that_comes_twice_is_one_partition_of_two_hours() -> None:
-    window = resolve("auto", RunFacts(partition_key="2026-10-25T02", zone=PARIS))
+    window = resolve("auto", RunTiming(partition_key="2026-10-25T02", zone=PARIS))
     assert window.iso() == ("2026-10-25T00:00:00.000Z", "2026-10-25T02:00:00.000Z")
 
 
@@ -121,7 +121,7 @@ def test_bounds_on_both_sides_of_the_clocks_going_back_are_compared_as_instants(
 @given(st.dates(date(1980, 1, 1), date(2090, 1, 1)), st.sampled_from(["UTC", "Europe/Paris"]))
 def test_day_partitions_tile_the_calendar(day, zone) -> None:
     one, two = (
-        resolve("auto", RunFacts(partition_key=d.isoformat(), zone=ZoneInfo(zone)))
+        resolve("auto", RunTiming(partition_key=d.isoformat(), zone=ZoneInfo(zone)))
         for d in (day, day + DAY)
     )
     assert one.end.astimezone(UTC) == two.start.astimezone(UTC)
@@ -136,13 +136,13 @@ def test_day_partitions_tile_the_calendar(day, zone) -> None:
 )
 def test_a_key_that_is_no_date_is_refused_with_a_remedy(key) -> None:
     with pytest.raises(InvalidRequestError, match=r"partition key .* \(start, end\) pair"):
-        resolve("auto", RunFacts(partition_key=key))
+        resolve("auto", RunTiming(partition_key=key))
 
 
 @given(st.from_regex(r"\d{4}(-\d{2}(-\d{2}(T\d{2}(:\d{2})?)?)?)?(Z|[+-]\d{4})?", fullmatch=True))
 def test_any_key_gives_a_span_or_is_refused(key) -> None:
     try:
-        window = resolve("auto", RunFacts(partition_key=key))
+        window = resolve("auto", RunTiming(partition_key=key))
     except InvalidRequestError:
         return
     assert window.start.astimezone(UTC) < window.end.astimezone(UTC)
@@ -150,7 +150,7 @@ def test_any_key_gives_a_span_or_is_refused(key) -> None:
 
 def test_a_partition_that_has_not_ended_yet_is_refused_with_a_remedy() -> None:
     now = datetime(2026, 1, 9, 0, 0, 5, tzinfo=timezone.utc)
-    yesterday = resolve("auto", RunFacts(partition_key="2026-01-08", now=now))
+    yesterday = resolve("auto", RunTiming(partition_key="2026-01-08", now=now))
     assert yesterday.end == datetime(2026, 1, 9, tzinfo=timezone.utc)
     with pytest.raises(InvalidRequestError, match="run_offset=-1"):
-        resolve("auto", RunFacts(partition_key="2026-01-09", now=now))
+        resolve("auto", RunTiming(partition_key="2026-01-09", now=now))

@@ -8,7 +8,7 @@ import pytest
 from vendor_contract import HTML, always
 from vendor_script import NOW
 
-from airflow_provider_assets.hooks.base import cancel_and_tell
+from airflow_provider_assets.hooks.client import cancel_job
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     AuthenticationError,
@@ -104,17 +104,17 @@ def test_an_error_about_one_job_is_that_jobs_answer_and_hides_no_other(contract)
 def test_cancelling_never_raises_for_a_refusal(contract):
     job = contract.submitted()[0]
     assert contract.run(contract.vendor.cancel(job)) is contract.vendor.spec.cancellable
-    said = contract.run(cancel_and_tell(contract.vendor, job, asked=True))
+    said = contract.run(cancel_job(contract.vendor, job, asked=True))
     assert ("is cancelled" in said) is contract.vendor.spec.cancellable
     for status in (404, 409):
         contract.fault = always(status)
         assert contract.run(contract.vendor.cancel(job)) is False
-        said = contract.run(cancel_and_tell(contract.vendor, job, asked=True))
+        said = contract.run(cancel_job(contract.vendor, job, asked=True))
         assert "cannot cancel" in said or "not be cancelled" in said
 
 
 def test_only_what_is_ours_is_cancelled_unasked(contract):
-    said = contract.run(cancel_and_tell(contract.vendor, contract.submitted()[0], asked=None))
+    said = contract.run(cancel_job(contract.vendor, contract.submitted()[0], asked=None))
     assert ("set cancel_on_kill" in said) is not contract.vendor.spec.submits
 
 

@@ -1,0 +1,46 @@
+"""Airflow's version differences, its configuration and its log masking, in one place."""
+
+from __future__ import annotations
+
+from airflow import __version__ as airflow_version
+from airflow.sdk.log import mask_secret
+
+# Not from common.compat, which has them only in releases that no older Airflow's constraints allow.
+try:
+    from airflow.sdk import conf
+    from airflow.sdk.exceptions import (
+        AirflowFailException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+        TaskDeferralTimeout,
+    )
+except ImportError:  # below 3.2, their older homes
+    from airflow.configuration import conf  # type: ignore[assignment]  # of the same use
+    from airflow.exceptions import (  # type: ignore[no-redef]  # the same ones
+        AirflowFailException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+        TaskDeferralTimeout,
+    )
+
+try:
+    from airflow.sdk.log import amask_secret
+except ImportError:  # below 3.3, which has no form of it for an event loop
+    from asgiref.sync import sync_to_async
+
+    amask_secret = sync_to_async(mask_secret)
+
+__all__ = [
+    "AirflowFailException",
+    "AirflowSensorTimeout",
+    "AirflowSkipException",
+    "TaskDeferralTimeout",
+    "amask_secret",
+    "mask_secret",
+]  # for the other modules
+
+VERSION = tuple(int(part) for part in airflow_version.split(".")[:2])
+AIRFLOW_V_3_3_PLUS = VERSION >= (3, 3)
+
+# The default of every operator's ``deferrable``.
+DEFERRABLE: bool = conf.getboolean("operators", "default_deferrable", fallback=False)

@@ -1,0 +1,108 @@
+"""The pieces that make a vendor usable: from a connection to a vendor, its limits and its pace."""
+
+from __future__ import annotations
+
+import time
+from math import inf
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from airflow_provider_assets.airflow_compat import amask_secret, mask_secret
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.flow import Flow
+from airflow_provider_assets.sansio.jobs import ArchiveJob, Link
+from airflow_provider_assets.sansio.waiter import PollPolicy
+from airflow_provider_assets.transport import AsyncTransport, RateLimit
+from airflow_provider_assets.vendors import vendor_class
+from airflow_provider_assets.vendors.base import Vendor
+from airflow_provider_assets.vendors.connection import Connection
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """A vendor on the running event loop, from a connection that has been read already."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.vendor = vendor_for(connection)
+        self._secrets: list[str] = []
+        self.vendor.on_secret = self._secrets.append
+        self.transport = AsyncTransport(self.vendor.error_for, rate=rate_limit(connection))
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Perform *flow* without blocking the loop."""
+        try:
+            return await self.transport.run(flow)
+        finally:
+            while self._secrets:
+                await amask_secret(self._secrets.pop())
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.transport.close()
+
+
+def mask_link(link: Link) -> Link:
+    """*link*, with its signature and credentials masked in whatever this process logs from now on."""
+    for url in filter(None, (link.url, link.head_url)):
+        if query := urlsplit(url).query:
+            mask_secret(query)
+    for name, value in link.headers:
+        if link.secret_headers is None or name.lower() in link.secret_headers:
+            mask_secret(value)
+    return link
+
+
+def cancel_job(vendor: Vendor, job: ArchiveJob, *, asked: bool | None) -> Flow[str]:
+    """Ask *vendor* to cancel *job*; one line on what came of it, for the log.
+
+    :param asked: ``cancel_on_kill`` of the operator; None cancels what its task submitted.
+    """
+    spec = vendor.spec
+    here = f"{spec.title} job {job.job_id}"
+    if not (spec.submits if asked is None else asked):
+        return f"{here} was left running; set cancel_on_kill=True to cancel it"
+    if not spec.cancellable:
+        return f"{here} was left running: {spec.title} cannot cancel archive jobs"
+    agreed = yield from vendor.cancel(job)
+    return f"{here} is cancelled" if agreed else f"{here} could not be cancelled any more"
+
+
+def vendor_for(connection: Connection) -> Vendor:
+    """The vendor of a connection.
+
+    :raises InvalidRequestError: if the connection's type belongs to none, or lacks something.
+    """
+    return vendor_class(connection.conn_type)(connection, clock=time.time)
+
+
+def rate_limit(connection: Connection) -> RateLimit:
+    """The connection's own limit, extra ``requests_per_second``."""
+    return RateLimit(positive_number(connection, "requests_per_second"))
+
+
+def positive_number(connection: Connection, name: str) -> float | None:
+    """Extra *name* as a number; None if it is not set.
+
+    :raises InvalidRequestError: if it is not a positive number.
+    """
+    text = connection.text(name)
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < inf:  # NaN is neither
+        raise InvalidRequestError(
+            f"connection {connection.conn_id!r}: {name} {text!r} is not a positive number"
+        )
+    return value
+
+
+def poll_policy(vendor: Vendor, interval: float | None) -> PollPolicy:
+    """The vendor's way of polling, or a fixed *interval* in seconds."""
+    policy = vendor.spec.poll
+    if interval is None:
+        return policy
+    return PollPolicy(initial=interval, maximum=interval, bulk=policy.bulk)

@@ -1,0 +1,48 @@
+"""Reads Airflow connections, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from airflow.sdk import BaseHook
+
+from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.vendors.connection import Connection
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection as AirflowConnection
+
+
+def to_connection(conn: AirflowConnection, extra: Mapping[str, JSON] | None = None) -> Connection:
+    """The plain form of an Airflow connection; what it holds of secrets is masked in logs.
+
+    :param extra: the connection's extra where it has been read already (on an event loop).
+    """
+    host = conn.host or ""
+    if host and "://" not in host:
+        scheme = conn.schema if conn.schema in {"http", "https"} else "https"
+        host = f"{scheme}://{host}"
+    if host and conn.port:
+        host = f"{host.rstrip('/')}:{conn.port}"
+    return Connection(
+        conn_id=conn.conn_id,
+        conn_type=conn.conn_type or "",
+        host=host,
+        login=conn.login or "",
+        password=conn.password or "",
+        extra=conn.extra_dejson if extra is None else extra,
+    )
+
+
+async def read_connection(conn_id: str) -> Connection:
+    """The plain form of connection *conn_id*, read without blocking or deadlocking a triggerer's loop."""
+    from airflow.providers.common.compat import connection as compat
+
+    if hasattr(compat, "get_async_extra_dejson"):
+        conn = await compat.get_async_connection(conn_id)
+        return to_connection(conn, await compat.get_async_extra_dejson(conn))
+    # Older ones, the newest for Python 3.10 among them, mask secrets by a synchronous call on the loop.
+    from asgiref.sync import sync_to_async
+
+    return await sync_to_async(lambda: to_connection(BaseHook.get_connection(conn_id)))()

@@ -1,0 +1,35 @@
+"""What Airflow makes of our errors: which attempt is the last one, and under which retry policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS, AirflowFailException
+from airflow_provider_assets.sansio.errors import HOPELESS, AssetsError, Hopeless
+
+
+def raise_for_airflow(error: AssetsError, hopeless: Hopeless = HOPELESS) -> NoReturn:
+    """Raise *error* so that Airflow does the right thing with it.
+
+    From 3.3 on the operators' retry policy reads the error itself. Below, only Airflow's own exception
+    keeps a task from retrying what cannot succeed.
+
+    :param hopeless: the classes of errors that a retry of this task cannot change.
+    """
+    if isinstance(error, hopeless) and not AIRFLOW_V_3_3_PLUS:
+        raise AirflowFailException(f"{type(error).__name__}: {error.message}") from error
+    raise error
+
+
+def default_retry_policy(
+    kwargs: Mapping[str, Any], hopeless: Hopeless = HOPELESS
+) -> dict[str, Any]:
+    """An operator's *kwargs* with our retry policy, where Airflow has them and none is given."""
+    # A mapped operator is built with every argument it was not given as None.
+    given = kwargs.get("retry_policy") or (kwargs.get("default_args") or {}).get("retry_policy")
+    if AIRFLOW_V_3_3_PLUS and given is None:
+        from airflow_provider_assets.retry_policy import ArchiveRetryPolicy  # 3.3+
+
+        return {**kwargs, "retry_policy": ArchiveRetryPolicy(hopeless)}
+    return dict(kwargs)

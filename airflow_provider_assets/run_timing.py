@@ -1,0 +1,114 @@
+"""The time of a run: from its context and timetable to the window that it exports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timezone, tzinfo
+from typing import TYPE_CHECKING
+
+from airflow_provider_assets.sansio.window import RunTiming, Window, WindowSpec, iso_ms, resolve
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+def resolve_window(spec: WindowSpec, context: Context, watermark: datetime | None = None) -> Window:
+    """The span that this run exports.
+
+    :raises InvalidRequestError: if none can be known; the message says what to pass.
+    """
+    return resolve(spec, run_timing(context, watermark))
+
+
+def run_date(context: Context) -> str:
+    """The run's date (ISO, UTC), which a retry and a clear keep; "" where it has none."""
+    date = _date(context)
+    return iso_ms(date) if date else ""
+
+
+def _date(context: Context) -> datetime | None:
+    run = context["dag_run"]
+    return getattr(run, "logical_date", None) or getattr(run, "run_after", None)
+
+
+def run_timing(context: Context, watermark: datetime | None = None) -> RunTiming:
+    """What the run says about its time. Runs without a logical date have the date they were due."""
+    run = context["dag_run"]
+    start, end = context.get("data_interval_start"), context.get("data_interval_end")
+    timetable = getattr(context.get("dag"), "timetable", None)
+    zone = _zone(timetable)
+    return RunTiming(
+        run_date=_date(context),
+        data_interval=(start, end) if start and end else None,
+        partition_key=getattr(run, "partition_key", None),
+        event_window=_event_window(context),
+        zone=zone,
+        periods=_periods(timetable, zone),
+        next_tick=_next_tick(timetable, zone),
+        watermark=watermark,
+        now=datetime.now(timezone.utc),
+    )
+
+
+def _event_window(context: Context) -> tuple[str, str] | None:
+    """The span of the events of ``AssetArchiveEventTrigger`` that started the run."""
+    windows = [
+        payload["window"]
+        for events in (context.get("triggering_asset_events") or {}).values()
+        for event in events
+        if isinstance(payload := (event.extra or {}).get("payload"), dict) and "window" in payload
+    ]
+    if not windows:
+        return None
+    return min(str(start) for start, _ in windows), max(str(end) for _, end in windows)
+
+
+def _zone(timetable: object) -> tzinfo:
+    zone = getattr(timetable, "timezone", None) or getattr(timetable, "_timezone", None)
+    if isinstance(zone, str):
+        from zoneinfo import ZoneInfo
+
+        return ZoneInfo(zone)
+    return zone or timezone.utc
+
+
+def _periods(
+    timetable: object, zone: tzinfo
+) -> Callable[[datetime], tuple[datetime, datetime]] | None:
+    """From a moment to the bounds of the schedule's period that ended at or before it."""
+    cron = _cron(timetable)
+    delta = getattr(timetable, "delta", None) or getattr(timetable, "_delta", None)
+    if cron:
+        return lambda moment: _cron_period(cron, moment.astimezone(zone))
+    if delta is not None:
+        return lambda moment: (moment - delta, moment)
+    return None
+
+
+def _cron(timetable: object) -> str | None:
+    cron = getattr(timetable, "expression", None) or getattr(timetable, "_expression", None)
+    return cron if isinstance(cron, str) and cron else None
+
+
+def _next_tick(timetable: object, zone: tzinfo) -> Callable[[datetime], datetime] | None:
+    """From a moment to the cron schedule's first one after it."""
+    cron = _cron(timetable)
+    if cron is None:
+        return None
+
+    def next_tick(moment: datetime) -> datetime:
+        from croniter import croniter  # Airflow's own cron library, only here
+
+        tick: datetime = croniter(cron, moment.astimezone(zone)).get_next(datetime)
+        return tick
+
+    return next_tick
+
+
+def _cron_period(cron: str, moment: datetime) -> tuple[datetime, datetime]:
+    from croniter import croniter  # Airflow's own cron library, only here
+
+    before: datetime = croniter(cron, moment).get_prev(datetime)
+    at_or_before: datetime = croniter(cron, before).get_next(datetime)
+    end = at_or_before if at_or_before <= moment else before
+    return croniter(cron, end).get_prev(datetime), end
