@@ -116,7 +116,9 @@ class AssetArchiveHook(BaseHook):
         """
         return [_known(answer) for answer in self.run(self.vendor.poll(jobs))]
 
-    def look(self, jobs: Sequence[ArchiveJob], *, then_wait: bool = True) -> list[ArchiveJob]:
+    def poll_or_last_known(
+        self, jobs: Sequence[ArchiveJob], *, then_wait: bool = True
+    ) -> list[ArchiveJob]:
         """*jobs* as they are now, or as they were where the vendor cannot say just now.
 
         An outage of the vendor must not fail an attempt before the wait, which tolerates it, has begun.

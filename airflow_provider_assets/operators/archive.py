@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -17,23 +16,16 @@ from airflow_provider_assets.airflow_compat import (
     TaskDeferralTimeout,
 )
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.operators.batches import (
-    Batches,
-    cancel,
-    check_one_wave,
-    deadline_of,
-    entries_for,
-    reference,
+from airflow_provider_assets.operators.batch_run import BatchRun, check_one_wave
+from airflow_provider_assets.operators.inputs import (
+    ExportInputs,
+    require_choice,
+    require_mapping,
+    to_plain,
+    to_seconds,
+    to_timedelta,
 )
-from airflow_provider_assets.operators.ledger import Entry, Ledger, Plan
-from airflow_provider_assets.operators.selection import (
-    Selection,
-    choice,
-    duration,
-    mapping,
-    plain,
-    seconds,
-)
+from airflow_provider_assets.operators.ledger import BatchLedger, Plan
 from airflow_provider_assets.operators.watermark import KEY as WATERMARK
 from airflow_provider_assets.operators.watermark import Watermark
 from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
@@ -41,8 +33,6 @@ from airflow_provider_assets.run_timing import resolve_window, run_date
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
-    JobCancelledError,
-    JobTimeoutError,
     ProtocolError,
 )
 from airflow_provider_assets.sansio.jobs import (
@@ -59,8 +49,7 @@ from airflow_provider_assets.sansio.settle import (
     Settling,
     ensure_settled,
 )
-from airflow_provider_assets.sansio.verdict import check_on_partial, ensure_complete, shown
-from airflow_provider_assets.sansio.waiter import ensure_succeeded
+from airflow_provider_assets.sansio.verdict import check_on_partial, shown
 from airflow_provider_assets.sansio.window import is_unbounded
 from airflow_provider_assets.triggers.archive import BACKSTOP, AssetArchiveTrigger, read_ends
 
@@ -70,6 +59,8 @@ if TYPE_CHECKING:
     from airflow_provider_assets.sansio.window import Window, WindowSpec
 
 MAPPINGS = ("items", "select", "options")
+# A job without any deadline would poll for ever; a day is longer than any vendor keeps a job alive.
+DEFAULT_TIMEOUT = timedelta(hours=24)
 
 
 class AssetArchiveOperator(BaseOperator):
@@ -145,8 +136,8 @@ class AssetArchiveOperator(BaseOperator):
         self.cancel_on_kill = cancel_on_kill
         self.settle = settle
         self.pending_timeout = pending_timeout
-        self._running: list[Entry] = []
-        self._killed = False
+        self._batch_run: BatchRun | None = None
+        self._is_killed = False
 
     @cached_property
     def hook(self) -> AssetArchiveHook:
@@ -167,10 +158,9 @@ class AssetArchiveOperator(BaseOperator):
         try:
             ends = read_ends(event)
             ledger = self._ledger(context)
-            plan = self._deferred(ledger, event.get("carry"))
-            wave = entries_for(plan, [str(job_id) for job_id in event["job_ids"]])
-            ended = self._verdict(ledger, wave, ends)
-            return self._advance(context, ledger, plan.updated(ended))
+            run = self._begin(ledger, self._deferred(ledger, event.get("carry")))
+            run.judge(run.wave_of([str(job_id) for job_id in event["job_ids"]]), ends)
+            return self._advance(context, run)
         except AssetsError as error:
             raise_for_airflow(error)
 
@@ -185,32 +175,30 @@ class AssetArchiveOperator(BaseOperator):
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except TaskDeferralTimeout:
-            plan = self._ledger(context).resume()
-            self._cancel(plan.entries if plan else [])
+            ledger = self._ledger(context)
+            if plan := ledger.resume():
+                self._begin(ledger, plan).cancel(plan.entries)
             raise
 
     def on_kill(self) -> None:
-        """Cancel what this attempt waits for, and submit nothing more: its process lives on for seconds."""
-        self._killed = True
-        self._cancel(self._running)
+        """Cancel what this attempt waits for, and submit nothing more."""
+        self._is_killed = True
+        if self._batch_run:  # else a kill before there is a hook would ask Airflow for a connection
+            self._batch_run.kill()
 
-    def _cancel(self, entries: Sequence[Entry]) -> None:
-        if entries:  # else a kill before there is a hook would ask Airflow for a connection
-            cancel(self.hook, entries, self.cancel_on_kill, self.log)
-
-    # --- the life of the batches -------------------------------------------------------------
+    # --- from the inputs to the references ------------------------------------------------------
 
     def _execute(self, context: Context) -> list[Data]:
-        selection = self._selection()
+        inputs = self._inputs()
         ledger = self._ledger(context)
         if not ledger.durable:
             self.log.info("Airflow keeps no task state before 3.3: a retry submits again")
         plan = ledger.recall()
         if plan:
             self.log.info("Resuming %d batches of an earlier attempt", len(plan.entries))
-            return self._advance(context, ledger, plan)
+            return self._advance(context, self._begin(ledger, plan))
         window = self._window(context) if self.items is None else None
-        requests = self._listed(context, selection, window)
+        requests = self._listed(context, inputs, window)
         watermark = self._watermark(context).key if self.window == "since_last" else None
         if not requests:
             self._exported(context, watermark, window.iso() if window else None)
@@ -218,9 +206,9 @@ class AssetArchiveOperator(BaseOperator):
         if not self.wait_for_completion:
             check_one_wave(self.hook.vendor.spec, len(requests))
         plan = ledger.plan(requests, conn_id=self.conn_id, watermark=watermark)
-        return self._advance(context, ledger, plan)
+        return self._advance(context, self._begin(ledger, plan))
 
-    def _deferred(self, ledger: Ledger, carry: Any) -> Plan:
+    def _deferred(self, ledger: BatchLedger, carry: Any) -> Plan:
         """The plan of the attempt that was deferred; what it says stands against an edited DAG file.
 
         :raises ProtocolError: if there is none.
@@ -235,15 +223,16 @@ class AssetArchiveOperator(BaseOperator):
         return plan
 
     def _listed(
-        self, context: Context, selection: Selection, window: Window | None
+        self, context: Context, inputs: ExportInputs, window: Window | None
     ) -> list[ArchiveRequest]:
         """The batches of a listing that has settled; leaves by a deferral where it has not."""
         settling = Settling(
-            duration(self.settle, "settle"), duration(self.pending_timeout, "pending_timeout")
+            to_timedelta(self.settle, "settle"),
+            to_timedelta(self.pending_timeout, "pending_timeout"),
         )
         self._pause(settling.before_listing(window, _now()), "for its listing to settle")
         while True:
-            requests, pending = selection.requests(self.hook, window, run_date(context))
+            requests, pending = inputs.requests(self.hook, window, run_date(context))
             wait = settling.before_next(window, _now(), pending)
             if not wait:
                 break
@@ -265,46 +254,47 @@ class AssetArchiveOperator(BaseOperator):
         moment = _now() + timedelta(seconds=wait)
         self.defer(trigger=DateTimeTrigger(moment=moment), method_name="execute_listing")
 
-    def _selection(self) -> Selection:
+    def _inputs(self) -> ExportInputs:
         """The inputs, checked before anything is asked of the vendor."""
-        choice(self.on_empty, "on_empty", ("skip", "succeed", "fail"))
+        require_choice(self.on_empty, "on_empty", ("skip", "succeed", "fail"))
         check_on_partial(self.on_partial)
         for name in ("timeout", "poll_interval"):
-            seconds(getattr(self, name), name)
-        vendor, options = self.hook.vendor, self.options or {}
-        selection = Selection(vendor, self.items, self.select, options, self.max_items)
-        for note in selection.notes:
+            to_seconds(getattr(self, name), name)
+        inputs = ExportInputs(
+            self.hook.vendor, self.items, self.select, self.options or {}, self.max_items
+        )
+        for note in inputs.notes:
             self.log.info("%s", note)
-        return selection
+        return inputs
 
-    def _ledger(self, context: Context) -> Ledger:
+    def _ledger(self, context: Context) -> BatchLedger:
         inputs = [self.conn_id, self.items, self.select, self.window, self.options]
-        return Ledger(context, plain(inputs))
+        return BatchLedger(context, to_plain(inputs))
 
-    def _advance(self, context: Context, ledger: Ledger, plan: Plan) -> list[Data]:
+    def _begin(self, ledger: BatchLedger, plan: Plan) -> BatchRun:
+        run = BatchRun(
+            self.hook,
+            ledger,
+            plan,
+            self.log,
+            cancel_on_kill=self.cancel_on_kill,
+            on_partial=self.on_partial,
+        )
+        self._batch_run = run
+        if self._is_killed:  # before there was a run that on_kill could have stopped
+            run.kill()
+        return run
+
+    def _advance(self, context: Context, run: BatchRun) -> list[Data]:
         """Start and wait for wave after wave: some vendors take one job at a time."""
-        size = self.hook.vendor.spec.parallel_jobs or len(plan.entries)
-        batches = Batches(self.hook, ledger, self.log)
-        while wave := [e for e in plan.entries if not e.has_succeeded][:size]:
-            started = [self._start(batches, entry) for entry in wave]
-            plan = plan.updated(started)
+        while wave := run.next_wave():
+            run.start(wave)
             if not self.wait_for_completion:
                 break
-            plan = plan.updated(self._wait(context, ledger, plan, started))
-        # Of all batches, also of those that ended in an earlier attempt.
-        for incomplete in ensure_complete((e.job for e in plan.entries if e.job), self.on_partial):
-            self.log.warning("%s", incomplete)
-        self._exported(context, plan.watermark, plan.entries[0].request.window)
-        return [reference(plan.conn_id, entry) for entry in plan.entries]
-
-    def _start(self, batches: Batches, entry: Entry) -> Entry:
-        if self._killed:
-            raise JobCancelledError("the task was killed; it starts no more jobs")
-        started = batches.start(entry)
-        self._running.append(started)
-        if self._killed:  # while it was being submitted, when it could not be cancelled yet
-            self._cancel([started])
-        return started
+            run.judge(wave, self._wait(context, run, run.jobs(wave)))
+        references = run.references()
+        self._exported(context, run.plan.watermark, run.plan.entries[0].request.window)
+        return references
 
     def _window(self, context: Context) -> Window | None:
         if is_unbounded(self.window):
@@ -314,7 +304,7 @@ class AssetArchiveOperator(BaseOperator):
         return resolve_window(self.window, context)
 
     def _watermark(self, context: Context) -> Watermark:
-        select = mapping(self.select or {}, "select")
+        select = require_mapping(self.select or {}, "select")
         return Watermark(context, state_key(WATERMARK, self.conn_id, select))
 
     def _exported(
@@ -324,50 +314,43 @@ class AssetArchiveOperator(BaseOperator):
         if watermark and window:
             Watermark(context, watermark).advance(window[1])
 
-    def _wait(self, context: Context, ledger: Ledger, plan: Plan, wave: list[Entry]) -> list[Entry]:
-        """*wave* when it has ended well; leaves by a deferral where it has not ended yet."""
-        jobs = [entry.job for entry in wave if entry.job]
-        interval = seconds(self.poll_interval, "poll_interval")
-        deadline = deadline_of(self, seconds(self.timeout, "timeout"), context, jobs)
+    def _wait(
+        self, context: Context, run: BatchRun, jobs: Sequence[ArchiveJob]
+    ) -> Sequence[Answer]:
+        """The ends of *jobs*; leaves by a deferral where one has not ended yet."""
+        interval = to_seconds(self.poll_interval, "poll_interval")
+        deadline = self._deadline(context, jobs)
         if not self.deferrable:
-            ends = self.hook.wait(
+            return self.hook.wait(
                 jobs,
                 deadline=deadline,
                 poll_interval=interval,
                 on_change=lambda job: self.log.info("%s", describe(job)),
             )
-            return self._verdict(ledger, wave, ends)
-        jobs = self.hook.look(jobs)
+        jobs = self.hook.poll_or_last_known(jobs)
         if all(job.state.is_terminal for job in jobs):
-            return self._verdict(ledger, wave, jobs)
-        carry = None if ledger.is_complete else plan.to_dict()
+            return jobs
         self.defer(
             trigger=AssetArchiveTrigger(
                 conn_id=self.conn_id,
                 jobs=[job.to_dict() for job in jobs],
                 deadline=deadline,
                 poll_interval=interval,
-                carry=carry,
+                carry=None if run.ledger.is_complete else run.plan.to_dict(),
                 cancel_on_kill=self.cancel_on_kill,
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=max(deadline - time.time(), 0.0)) + BACKSTOP,
         )
 
-    def _verdict(self, ledger: Ledger, wave: list[Entry], ends: Sequence[Answer]) -> list[Entry]:
-        """Record every end before the first that is an error is raised."""
-        ended = [
-            replace(entry, job=end) if isinstance(end, ArchiveJob) else entry
-            for entry, end in zip(wave, ends, strict=True)
-        ]
-        for entry in ended:
-            ledger.try_to_record(entry, self.log)
-        late = [e for e, end in zip(wave, ends, strict=True) if isinstance(end, JobTimeoutError)]
-        self._cancel(late)  # what is given up at the deadline must not run on
-        self._running = []
-        for end in ends:
-            ensure_succeeded(end)
-        return ended
+    def _deadline(self, context: Context, jobs: Sequence[ArchiveJob]) -> float:
+        """Epoch seconds: the earlier of *timeout* from the submit and execution_timeout from the start."""
+        timeout = to_seconds(self.timeout, "timeout") or DEFAULT_TIMEOUT.total_seconds()
+        deadline = min(job.submitted_at or time.time() for job in jobs) + timeout
+        started = context["ti"].start_date
+        if self.execution_timeout is not None and started is not None:
+            deadline = min(deadline, (started + self.execution_timeout).timestamp())
+        return deadline
 
     def _empty(self) -> list[Data]:
         why = "no item matches select and window" if self.items is None else "items names nothing"

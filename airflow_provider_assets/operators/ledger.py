@@ -30,7 +30,7 @@ KEY = "asset_archive"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class BatchEntry:
     """A batch and what became of it.
 
     :param since: epoch seconds at which a submit was intended; None before.
@@ -55,7 +55,7 @@ class Entry:
         return {"since": self.since, "job": self.job.to_dict() if self.job else None}
 
     @classmethod
-    def from_dict(cls, data: Data) -> Entry:
+    def from_dict(cls, data: Data) -> BatchEntry:
         """The entry that :meth:`to_dict` described."""
         job = data["job"]
         return cls(
@@ -76,7 +76,7 @@ class Plan:
 
     conn_id: str
     watermark: str | None
-    entries: list[Entry]
+    entries: list[BatchEntry]
 
     def to_dict(self) -> Data:
         """JSON form, for a trigger to carry where Airflow keeps no state."""
@@ -89,22 +89,22 @@ class Plan:
     @classmethod
     def from_dict(cls, data: Data) -> Plan:
         """The plan that :meth:`to_dict` described."""
-        entries = [Entry.from_dict(one) for one in cast("list[Data]", data["entries"])]
+        entries = [BatchEntry.from_dict(one) for one in cast("list[Data]", data["entries"])]
         return cls.of(data, entries)
 
     @classmethod
-    def of(cls, head: Data, entries: list[Entry]) -> Plan:
+    def of(cls, head: Data, entries: list[BatchEntry]) -> Plan:
         """The plan that :meth:`head` described, with its batches."""
         watermark = head["watermark"]
         return cls(str(head["conn_id"]), None if watermark is None else str(watermark), entries)
 
-    def updated(self, newer: Sequence[Entry]) -> Plan:
+    def updated(self, newer: Sequence[BatchEntry]) -> Plan:
         """The plan with *newer* in the places of their batches."""
         by_index = {entry.request.index: entry for entry in newer}
         return replace(self, entries=[by_index.get(one.request.index, one) for one in self.entries])
 
 
-class Ledger:
+class BatchLedger:
     """The record of one task instance.
 
     :param inputs: the operator's rendered inputs; a retry with other inputs starts from scratch.
@@ -148,18 +148,18 @@ class Ledger:
         self, requests: Sequence[ArchiveRequest], *, conn_id: str, watermark: str | None
     ) -> Plan:
         """Record *requests* before the first of them is submitted."""
-        plan = Plan(conn_id, watermark, [Entry(self.tagged(request)) for request in requests])
+        plan = Plan(conn_id, watermark, [BatchEntry(self.tagged(request)) for request in requests])
         for entry in plan.entries:
             self._set(f"{KEY}.{entry.request.index}.request", entry.request.to_dict())
             self.record(entry)
         self._set(KEY, {"fingerprint": self._fingerprint, **plan.head()})
         return plan
 
-    def record(self, entry: Entry) -> None:
+    def record(self, entry: BatchEntry) -> None:
         """Record what is known of one batch."""
         self._set(f"{KEY}.{entry.request.index}", entry.progress())
 
-    def try_to_record(self, entry: Entry, log: Logger) -> None:
+    def try_to_record(self, entry: BatchEntry, log: Logger) -> None:
         """Record what has happened already, which a state store that fails must not undo.
 
         From then on the record is not complete: a deferral has to carry the plan itself.
@@ -182,7 +182,7 @@ class Ledger:
             progress = self._get(f"{KEY}.{index}")
             if request is None or progress is None:
                 return None
-            entries.append(Entry.from_dict({"request": request, **progress}))
+            entries.append(BatchEntry.from_dict({"request": request, **progress}))
         return Plan.of(head, entries)
 
     def _get(self, key: str) -> Data | None:

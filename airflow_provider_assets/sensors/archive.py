@@ -90,7 +90,7 @@ class AssetArchiveSensor(BaseSensorOperator):
                 return []
             if not self.deferrable:
                 return super().execute(context)
-            jobs = self.hook.look([reference.job for reference in self.references])
+            jobs = self.hook.poll_or_last_known([reference.job for reference in self.references])
             if all(job.state.is_terminal for job in jobs):
                 return self._result(jobs)
         except AssetsError as error:
@@ -115,7 +115,7 @@ class AssetArchiveSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Ask once; a vendor that is away for a moment is asked again at the next poke."""
-        jobs = self.hook.look([r.job for r in self.references], then_wait=False)
+        jobs = self.hook.poll_or_last_known([r.job for r in self.references], then_wait=False)
         for job in jobs:
             self.log.info("%s", describe(job))
         if not all(job.state.is_terminal for job in jobs):

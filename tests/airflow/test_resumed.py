@@ -15,7 +15,7 @@ from exported import CONN, archive, exportable
 
 from airflow_provider_assets.operators import ledger as ledgers
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
-from airflow_provider_assets.operators.ledger import KEY, Ledger
+from airflow_provider_assets.operators.ledger import KEY, BatchLedger
 from airflow_provider_assets.sansio import errors
 from airflow_provider_assets.sansio.jobs import ArchiveRequest
 from airflow_provider_assets.sensors.archive import AssetArchiveSensor
@@ -157,7 +157,7 @@ def ledger(store, *, max_tries, retries, clears=0, inputs="same"):
         "dag_run": SimpleNamespace(clear_number=clears),
         "task_state_store": store,
     }
-    return Ledger(context, inputs)
+    return BatchLedger(context, inputs)
 
 
 def planned(**lineage):

@@ -1,4 +1,4 @@
-"""The operator's inputs, checked, and turned into batches."""
+"""Checks the inputs of the operator, and turns them into batches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_provider_assets.vendors.base import Vendor
 from airflow_provider_assets.vendors.parsing import check_names
 
 
-def seconds(value: float | timedelta | None, name: str) -> float | None:
+def to_seconds(value: float | timedelta | None, name: str) -> float | None:
     """*value* in seconds.
 
     :raises InvalidRequestError: unless it is positive.
@@ -32,7 +32,7 @@ def seconds(value: float | timedelta | None, name: str) -> float | None:
     return float(number)
 
 
-def duration(value: float | timedelta, name: str) -> timedelta:
+def to_timedelta(value: float | timedelta, name: str) -> timedelta:
     """*value*, seconds or a timedelta, as a timedelta.
 
     :raises InvalidRequestError: if it is neither, or negative.
@@ -44,7 +44,7 @@ def duration(value: float | timedelta, name: str) -> timedelta:
     return value
 
 
-def whole(value: object, name: str) -> int:
+def positive_int(value: object, name: str) -> int:
     """*value*, or the text that a template made of it, as a whole number.
 
     :raises InvalidRequestError: unless it is one and positive.
@@ -55,7 +55,7 @@ def whole(value: object, name: str) -> int:
     return int(text)
 
 
-def choice(value: str, name: str, allowed: tuple[str, ...]) -> None:
+def require_choice(value: str, name: str, allowed: tuple[str, ...]) -> None:
     """Refuse what is none of *allowed*.
 
     :raises InvalidRequestError: naming them.
@@ -64,22 +64,24 @@ def choice(value: str, name: str, allowed: tuple[str, ...]) -> None:
         raise InvalidRequestError(f"{name}={value!r} is none of {', '.join(allowed)}")
 
 
-def plain(value: object) -> object:
+def to_plain(value: object) -> object:
     """*value* with lists in the places of other sequences, such as what a mapped task returned."""
     if isinstance(value, Mapping):
-        return {name: plain(one) for name, one in value.items()}
+        return {name: to_plain(one) for name, one in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [plain(one) for one in value[:]]  # one request for a slice, not one for each result
+        return [
+            to_plain(one) for one in value[:]
+        ]  # one request for a slice, not one for each result
     return value
 
 
-def mapping(value: object, name: str) -> dict[str, JSON]:
+def require_mapping(value: object, name: str) -> dict[str, JSON]:
     """*value* as a mapping of JSON.
 
     :raises InvalidRequestError: naming the field, and the usual cause where it is text.
     """
     if isinstance(value, Mapping):
-        return cast("dict[str, JSON]", plain(value))
+        return cast("dict[str, JSON]", to_plain(value))
     hint = (
         "; a template renders to text unless the DAG has render_template_as_native_obj=True"
         if isinstance(value, str)
@@ -89,7 +91,7 @@ def mapping(value: object, name: str) -> dict[str, JSON]:
 
 
 @dataclass(slots=True)
-class Selection:
+class ExportInputs:
     """What is to be exported.
 
     :param items: named items, or None to select from the vendor's listing. The name of an option may
@@ -107,18 +109,18 @@ class Selection:
     def __post_init__(self) -> None:
         """Check everything that can be checked without asking the vendor."""
         spec = self.vendor.spec
-        options = mapping(self.options, "options")
+        options = require_mapping(self.options, "options")
         if self.max_items is not None:
-            self.max_items = whole(self.max_items, "max_items")
+            self.max_items = positive_int(self.max_items, "max_items")
         if self.items is not None:
             if self.select is not None:
                 raise InvalidRequestError("items and select exclude each other; give one of them")
-            items = mapping(self.items, "items")
+            items = require_mapping(self.items, "items")
             options |= {name: items.pop(name) for name in spec.options & set(items)}
             check_names(items, spec.kinds, "items")
             self.items = items
         else:
-            self.select = mapping(self.select or {}, "select")
+            self.select = require_mapping(self.select or {}, "select")
             check_names(self.select, spec.filters, "select")
         check_names(options, spec.options, "options")
         self.archive_options = dict(self.vendor.validate(options=options))
