@@ -136,12 +136,12 @@ class ExportInputs:
         return [*changes, *self.vendor.remarks(self.archive_options)]
 
     def requests(
-        self, hook: AssetArchiveHook, window: Window | None, run: str
+        self, hook: AssetArchiveHook, window: Window | None, run_date: str
     ) -> tuple[list[ArchiveRequest], list[str]]:
         """The batches, and the ids of items that the vendor has not finished; asks its listing.
 
         :param window: the span to select from; None where items are named, or for all there are.
-        :param run: the date of the run (ISO), which tells one night's batches from another's.
+        :param run_date: the date of the run (ISO), which tells one night's batches from another's.
         """
         asked = self.select if self.items is None else self.items
         if self.items is not None:
@@ -161,7 +161,7 @@ class ExportInputs:
             max_batch=self.vendor.spec.max_batch,
             options=self.archive_options,
             window=window.iso() if window else None,
-            query=fingerprint([hook.conn_id, dict(asked or {}), self.archive_options]),
-            run=run,
+            query_id=fingerprint([hook.conn_id, dict(asked or {}), self.archive_options]),
+            run_date=run_date,
         )
         return batches, selected.pending

@@ -19,8 +19,8 @@ def split_into_batches(
     max_batch: int,
     options: Mapping[str, JSON],
     window: tuple[str, str] | None = None,
-    query: str = "",
-    run: str = "",
+    query_id: str = "",
+    run_date: str = "",
 ) -> list[ArchiveRequest]:
     """Split *items* into requests of at most *max_batch* items, keeping order and dropping repeats.
 
@@ -42,8 +42,8 @@ def split_into_batches(
             items={kind: tuple(ids) for kind, ids in batch.items()},
             options=options,
             window=window,
-            query=query,
-            run=run,
+            query_id=query_id,
+            run_date=run_date,
             index=index,
             of=len(batches),
         )

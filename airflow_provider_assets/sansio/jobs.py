@@ -18,6 +18,8 @@ from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestErr
 from airflow_provider_assets.sansio.messages import JSON
 
 VERSION = 1
+# Names in what an earlier release stored -> ours; everything else in it is as it was.
+_FORMER_NAMES = {"query": "query_id", "run": "run_date", "facts": "details"}
 MAP_OVER = "; map over it with .expand(archive=...), and flatten first what a mapped task returned"
 Data = dict[str, JSON]
 Judge = Callable[[int, Mapping[str, str], bytes], "AssetsError | None"]
@@ -78,22 +80,22 @@ class ArchiveRequest:
     :param items: kind of item (``asset_ids``, ``process_ids``, ``apps``) -> ids.
     :param options: the vendor's archive options, as the user gave them.
     :param window: ISO bounds of the half-open span that was exported, if there was one.
-    :param run: the date of the run (ISO, UTC). Where there is no window, objects are named after it, so
-        that a nightly export of the same items lands every night.
-    :param query: identity of connection and selection, so that equal windows of two exports differ.
+    :param run_date: the date of the run (ISO, UTC). Where there is no window, objects are named after it,
+        so that a nightly export of the same items lands every night.
+    :param query_id: identity of connection and selection, so that equal windows of two exports differ.
     :param index: position of this batch, from 0; ``of`` is the number of batches of the run.
-    :param tag: our mark on the vendor's job, stable over retries; "" where it carries none.
+    :param tag: identifies our job at the vendor, and is the same in every retry; "" for no tag.
     """
 
     vendor: str
     items: Mapping[str, tuple[str, ...]]
     options: Mapping[str, JSON] = field(default_factory=dict)
     window: tuple[str, str] | None = None
-    query: str = ""
+    query_id: str = ""
     index: int = 0
     of: int = 1
     tag: str = ""
-    run: str = ""
+    run_date: str = ""
 
     @property
     def count(self) -> int:
@@ -117,9 +119,9 @@ class ArchiveRequest:
         parts = [self.vendor]
         if self.window:
             parts.append(_span(*self.window))
-        elif self.run:
-            parts.append(_compact(_moment(self.run)))
-        parts.append((self.query or self.fingerprint)[:8])
+        elif self.run_date:
+            parts.append(_compact(_moment(self.run_date)))
+        parts.append((self.query_id or self.fingerprint)[:8])
         if self.of > 1:
             parts.append(f"{self.index + 1:03d}")
         return "-".join(parts)
@@ -132,11 +134,11 @@ class ArchiveRequest:
             "items": {kind: list(ids) for kind, ids in self.items.items()},
             "options": dict(self.options),
             "window": list(self.window) if self.window else None,
-            "query": self.query,
+            "query_id": self.query_id,
             "index": self.index,
             "of": self.of,
             "tag": self.tag,
-            "run": self.run,
+            "run_date": self.run_date,
         }
 
     @classmethod
@@ -145,7 +147,7 @@ class ArchiveRequest:
 
         :raises InvalidRequestError: if it is not one, or of a newer version.
         """
-        _check(data, "archive request")
+        data = _checked(data, "archive request")
         try:
             window = cast("list[str] | None", data["window"])
             items = _typed(data, "items", dict)
@@ -154,11 +156,11 @@ class ArchiveRequest:
                 items={kind: tuple(_typed(items, kind, list)) for kind in items},
                 options=_typed(data, "options", dict),
                 window=(window[0], window[1]) if window else None,
-                query=_typed(data, "query", str),
+                query_id=_typed(data, "query_id", str),
                 index=_typed(data, "index", int),
                 of=_typed(data, "of", int),
                 tag=_typed(data, "tag", str),
-                run=str(data.get("run", "")),  # absent in what an older release stored
+                run_date=str(data.get("run_date", "")),
             )
         except (KeyError, TypeError, IndexError) as error:
             raise InvalidRequestError(f"not an archive request: {error!r}") from error
@@ -175,7 +177,7 @@ class ArchiveJob:
     :param reason: why it failed and the vendor's hint, for people.
     :param eta: epoch seconds at which the vendor expects to end, if it tells.
     :param submitted_at: epoch seconds of the submit; deadlines count from here.
-    :param facts: small vendor facts needed later (``archive_id``, failed ids).
+    :param details: what else the vendor said and is needed later (``archive_id``, failed ids).
     """
 
     vendor: str
@@ -189,7 +191,7 @@ class ArchiveJob:
     code: str | None = None
     eta: float | None = None
     submitted_at: float | None = None
-    facts: Mapping[str, JSON] = field(default_factory=dict)
+    details: Mapping[str, JSON] = field(default_factory=dict)
 
     def to_dict(self) -> Data:
         """JSON form."""
@@ -206,7 +208,7 @@ class ArchiveJob:
             "code": self.code,
             "eta": self.eta,
             "submitted_at": self.submitted_at,
-            "facts": dict(self.facts),
+            "details": dict(self.details),
         }
 
     @classmethod
@@ -215,11 +217,11 @@ class ArchiveJob:
 
         :raises InvalidRequestError: if it is not one, or of a newer version.
         """
-        _check(data, "archive job")
+        data = _checked(data, "archive job")
         try:
-            known = {key: value for key, value in data.items() if key != "version"}
-            job = cls(**known)  # type: ignore[arg-type]  # what matters is checked right below
-            _typed(data, "vendor", str), _typed(data, "job_id", str), _typed(data, "facts", dict)
+            for name, kind in (("vendor", str), ("job_id", str), ("details", dict)):
+                _typed(data, name, kind)
+            job = cls(**data)  # type: ignore[arg-type]  # what matters has been checked
             return replace(job, state=JobState(job.state))
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidRequestError(f"not an archive job: {error}") from error
@@ -260,7 +262,7 @@ class ArchiveReference:
 
         :raises InvalidRequestError: if it is not one, or of a newer version.
         """
-        _check(data, "archive reference")
+        data = _checked(data, "archive reference")
         try:
             return cls(
                 conn_id=_typed(data, "conn_id", str),
@@ -331,7 +333,8 @@ def _typed(data: Mapping[str, JSON], key: str, kind: type[T]) -> T:
     return value
 
 
-def _check(data: Mapping[str, JSON], what: str) -> None:
+def _checked(data: Mapping[str, JSON], what: str) -> Data:
+    """*data* with the present names and without its version, which is one that we can read."""
     if not isinstance(data, Mapping):
         hint = MAP_OVER if isinstance(data, list) else ""
         raise InvalidRequestError(f"{what}: expected a mapping, got {type(data).__name__}{hint}")
@@ -340,3 +343,4 @@ def _check(data: Mapping[str, JSON], what: str) -> None:
         raise InvalidRequestError(
             f"{what}: version {version!r} is not {VERSION}; run both tasks on one release"
         )
+    return {_FORMER_NAMES.get(key, key): value for key, value in data.items() if key != "version"}

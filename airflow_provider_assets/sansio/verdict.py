@@ -31,13 +31,13 @@ def shown(names: Iterable[str]) -> str:
 def ensure_complete(jobs: Iterable[ArchiveJob], on_partial: str) -> list[str]:
     """A sentence for each of *jobs* that archived only some of its items, naming what is missing.
 
-    The vendor tells of missing items in ``facts["failed"]``, id -> the vendor's status.
+    The vendor tells of missing items in ``details["failed"]``, id -> the vendor's status.
 
     :raises PartialArchiveError: if there is such a job, unless *on_partial* is ``"land"``.
     """
     incomplete = []
     for job in jobs:
-        failed = job.facts.get("failed")
+        failed = job.details.get("failed")
         if isinstance(failed, dict) and failed:
             names = shown(f"{item} ({status})" for item, status in failed.items())
             incomplete.append(

@@ -83,7 +83,7 @@ class RunTiming:
     now: datetime | None = None
 
 
-def resolve(spec: WindowSpec, facts: RunTiming) -> Window:
+def resolve(spec: WindowSpec, timing: RunTiming) -> Window:
     """The span that a run exports.
 
     :param spec: ``"auto"``, ``"since_last"``, a timedelta that ends at the run's date, or a pair of
@@ -91,13 +91,13 @@ def resolve(spec: WindowSpec, facts: RunTiming) -> Window:
     :raises InvalidRequestError: if no span can be known, or the given one is empty or naive.
     """
     if isinstance(spec, timedelta):
-        return _span(spec, facts)
+        return _span(spec, timing)
     if isinstance(spec, (tuple, list)):
         return _pair(spec)
     if spec == "auto":
-        return _auto(facts)
+        return _auto(timing)
     if spec == "since_last":
-        return _since(facts.watermark, facts) if facts.watermark else _auto(facts)
+        return _since(timing.watermark, timing) if timing.watermark else _auto(timing)
     raise InvalidRequestError(
         f"window={spec!r} is none of 'auto', 'since_last', 'all', a timedelta, or a pair of datetimes"
     )
@@ -108,13 +108,13 @@ def is_unbounded(spec: WindowSpec) -> bool:
     return spec is None or spec == "all"
 
 
-def _span(length: timedelta, facts: RunTiming) -> Window:
+def _span(length: timedelta, timing: RunTiming) -> Window:
     if length <= timedelta(0):
         raise InvalidRequestError(f"window={length!r} must be positive")
-    if facts.run_date is None:
+    if timing.run_date is None:
         raise InvalidRequestError(f"window={length!r}: this run has no date; {REMEDY}")
     try:
-        return Window(facts.run_date - length, facts.run_date)
+        return Window(timing.run_date - length, timing.run_date)
     except OverflowError:
         raise InvalidRequestError(f"window={length!r} begins before the year 1") from None
 
@@ -125,28 +125,28 @@ def _pair(pair: tuple[object, ...] | list[object]) -> Window:
     return Window(parse_moment(pair[0], "window start"), parse_moment(pair[1], "window end"))
 
 
-def _auto(facts: RunTiming) -> Window:
-    if facts.partition_key is not None:
-        return _partition(facts)
-    if facts.event_window is not None:
-        return _pair(facts.event_window)
-    if facts.data_interval and facts.data_interval[0] < facts.data_interval[1]:
-        return Window(*facts.data_interval)
-    if facts.run_date is not None and facts.periods is not None:
-        return Window(*facts.periods(facts.run_date))
+def _auto(timing: RunTiming) -> Window:
+    if timing.partition_key is not None:
+        return _partition(timing)
+    if timing.event_window is not None:
+        return _pair(timing.event_window)
+    if timing.data_interval and timing.data_interval[0] < timing.data_interval[1]:
+        return Window(*timing.data_interval)
+    if timing.run_date is not None and timing.periods is not None:
+        return Window(*timing.periods(timing.run_date))
     raise InvalidRequestError(
         f"window='auto': this run has no partition key and no data interval of its own; {REMEDY}"
     )
 
 
-def _since(watermark: datetime, facts: RunTiming) -> Window:
+def _since(watermark: datetime, timing: RunTiming) -> Window:
     """Up to the end of the run's own span, or to its date where it has none (an asset started it)."""
     try:
-        end = _auto(facts).end
+        end = _auto(timing).end
     except InvalidRequestError:
-        if facts.run_date is None:
+        if timing.run_date is None:
             raise
-        end = facts.run_date
+        end = timing.run_date
     end, watermark = parse_moment(end, "run date"), parse_moment(watermark, "watermark")
     if end <= watermark:
         raise InvalidRequestError(
@@ -156,17 +156,17 @@ def _since(watermark: datetime, facts: RunTiming) -> Window:
     return Window(watermark, end)
 
 
-def _partition(facts: RunTiming) -> Window:
+def _partition(timing: RunTiming) -> Window:
     """A time partition is named by its start; see :func:`_end` for its length."""
-    key = facts.partition_key or ""
+    key = timing.partition_key or ""
     match = _KEY.fullmatch(key)
     try:
         if match is not None:
             parts = [int(part) if part else None for part in match.groups()[:5]]
             year, month, day, hour, minute = parts
-            zone = _offset(match.group(6)) or facts.zone
+            zone = _offset(match.group(6)) or timing.zone
             start = datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, tzinfo=zone)
-            return _ended(Window(start, _end(start, parts, facts)), facts)
+            return _ended(Window(start, _end(start, parts, timing)), timing)
     except (ValueError, OverflowError):
         pass  # 2026-13, 0000, 9999: it only looks like a date
     raise InvalidRequestError(
@@ -175,18 +175,18 @@ def _partition(facts: RunTiming) -> Window:
     )
 
 
-def _ended(window: Window, facts: RunTiming) -> Window:
+def _ended(window: Window, timing: RunTiming) -> Window:
     """*window*, if it lies in the past: a run that starts with its period would export next to nothing."""
-    if facts.now is not None and window.end > facts.now:
+    if timing.now is not None and window.end > timing.now:
         raise InvalidRequestError(
-            f"window='auto': partition {facts.partition_key!r} ends at {window.end.isoformat()}, which "
+            f"window='auto': partition {timing.partition_key!r} ends at {window.end.isoformat()}, which "
             "is still to come; schedule with CronPartitionTimetable(..., run_offset=-1), so that a run "
             "gets the period that has ended"
         )
     return window
 
 
-def _end(start: datetime, parts: list[int | None], facts: RunTiming) -> datetime:
+def _end(start: datetime, parts: list[int | None], timing: RunTiming) -> datetime:
     """The end of what the finest part names, or of the schedule's period if one starts there.
 
     A schedule writes its keys as it is told to, by default to the second, however long its period.
@@ -200,8 +200,8 @@ def _end(start: datetime, parts: list[int | None], facts: RunTiming) -> datetime
         end = start + timedelta(days=1)
     else:
         end = start + (timedelta(minutes=1) if minute else timedelta(hours=1))
-    if facts.next_tick and facts.next_tick(start - timedelta(seconds=1)) == start:
-        tick = facts.next_tick(start)
+    if timing.next_tick and timing.next_tick(start - timedelta(seconds=1)) == start:
+        tick = timing.next_tick(start)
         return tick if minute is not None else max(tick, end)
     return end
 

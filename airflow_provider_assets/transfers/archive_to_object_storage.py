@@ -287,10 +287,10 @@ class ArchiveToObjectStorageOperator(BaseOperator):
 def facts(reference: ArchiveReference, target_format: str | None) -> dict[str, JSON]:
     """What the manifest remembers; the fingerprint decides whether a landing is the same one."""
     request = reference.request
-    failed = reference.job.facts.get("failed")
+    failed = reference.job.details.get("failed")
     contents: list[JSON] = [request.fingerprint, target_format]
-    if request.run and not request.window:
-        contents.append(request.run)
+    if request.run_date and not request.window:
+        contents.append(request.run_date)
     return {
         "vendor": request.vendor,
         "conn_id": reference.conn_id,

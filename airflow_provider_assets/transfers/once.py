@@ -173,8 +173,8 @@ def sealed() -> Link:
 
 
 def _archive(reference: ArchiveReference) -> str:
-    facts = cast("Data", reference.job.facts)
-    return str(facts.get("archive_id") or reference.job.job_id)
+    details = cast("Data", reference.job.details)
+    return str(details.get("archive_id") or reference.job.job_id)
 
 
 def _before_opening(error: AssetsError) -> bool:

@@ -30,7 +30,7 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
 
     :param conn_id: the vendor's connection.
     :param select: the vendor's listing filters.
-    :param interval: seconds between two listings.
+    :param poll_interval: seconds between two listings.
     :param settle: seconds after which a span is listed, since vendors list items late.
     """
 
@@ -38,13 +38,13 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
         self,
         conn_id: str,
         select: Mapping[str, JSON] | None = None,
-        interval: float = 300.0,
+        poll_interval: float = 300.0,
         settle: float = LISTING_LAG.total_seconds(),
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's own
         self.conn_id = conn_id
         self.select = dict(select or {})
-        self.interval = interval
+        self.poll_interval = poll_interval
         self.settle = settle
         self._key = state_key(KEY, conn_id, self.select)
 
@@ -55,7 +55,7 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
             {
                 "conn_id": self.conn_id,
                 "select": self.select,
-                "interval": self.interval,
+                "poll_interval": self.poll_interval,
                 "settle": self.settle,
             },
         )
@@ -73,7 +73,7 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
                         yield self._event(start, end, found)
                     start = max(start, end)
                     await self._remember(start)
-                await asyncio.sleep(self.interval)
+                await asyncio.sleep(self.poll_interval)
         finally:
             await client.close()
 

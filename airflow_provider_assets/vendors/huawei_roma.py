@@ -278,7 +278,7 @@ class HuaweiRoma(Vendor):
         return ArchiveJob(self.spec.name, text(data, "job_id"), submitted_at=self.clock())
 
     def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[Answer]]:
-        """Call "Obtaining Job Progress" for each; success has ``facts["archive_id"]``."""
+        """Call "Obtaining Job Progress" for each; success has ``details["archive_id"]``."""
 
         def ask(job: ArchiveJob) -> Flow[ArchiveJob]:
             return job if job.state.is_terminal else (yield from self._ask(job))
@@ -303,7 +303,7 @@ class HuaweiRoma(Vendor):
         yield from ()
         if target_format is not None:
             raise InvalidRequestError("target_format: ROMA Connect converts nothing; leave it out")
-        return [ArchiveFile(text(reference.job.facts, "archive_id"), reference.request.stem)]
+        return [ArchiveFile(text(reference.job.details, "archive_id"), reference.request.stem)]
 
     def link(
         self, reference: ArchiveReference, file: ArchiveFile, *, target_format: str | None = None

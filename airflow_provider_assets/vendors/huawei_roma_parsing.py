@@ -152,7 +152,7 @@ def job(known: ArchiveJob, data: Mapping[str, JSON], state: JobState) -> Archive
         reason=without_queries(text),
         code=str(reasons[0]["error_code"]) if reasons and reasons[0].get("error_code") else None,
         submitted_at=known.submitted_at,
-        facts={"archive_id": str(archive)} if archive else {},
+        details={"archive_id": str(archive)} if archive else {},
     )
 
 

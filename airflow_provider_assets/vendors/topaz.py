@@ -176,13 +176,13 @@ class Topaz(Vendor):
             done=0,
             total=len(ids),
             submitted_at=self.clock(),
-            facts={"kind": kind, "process_ids": [*ids]},
+            details={"kind": kind, "process_ids": [*ids]},
         )
 
     def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[Answer]]:
         """All open processes of all *jobs* together.
 
-        Failed, cancelled, expired and unknown ones are named in ``facts["failed"]``; a job succeeds
+        Failed, cancelled, expired and unknown ones are named in ``details["failed"]``; a job succeeds
         if at least one image can be downloaded.
         """
         wanted = [i for job in jobs if not job.state.is_terminal for i in parsing.open_of(job)]

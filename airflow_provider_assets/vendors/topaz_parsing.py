@@ -85,22 +85,22 @@ def refuse_early(window: Window, now: float) -> None:
 
 def ids_of(job: ArchiveJob) -> list[str]:
     """The processes of a job; a job that was made elsewhere is itself the id of one process."""
-    return cast("list[str]", job.facts.get("process_ids", [job.job_id]))
+    return cast("list[str]", job.details.get("process_ids", [job.job_id]))
 
 
 def open_of(job: ArchiveJob) -> list[str]:
     """The processes that had not ended when last asked."""
-    return cast("list[str]", job.facts.get("open", ids_of(job)))
+    return cast("list[str]", job.details.get("open", ids_of(job)))
 
 
 def failed_of(job: ArchiveJob) -> dict[str, str]:
     """Process id -> the word for why it yields nothing."""
-    return dict(cast("dict[str, str]", job.facts.get("failed", {})))
+    return dict(cast("dict[str, str]", job.details.get("failed", {})))
 
 
 def kind_of(job: ArchiveJob) -> str:
     """What a job collects."""
-    return str(job.facts.get("kind", OUTPUT))
+    return str(job.details.get("kind", OUTPUT))
 
 
 def judge(job: ArchiveJob, statuses: Mapping[str, Status], now: float) -> ArchiveJob:
@@ -114,11 +114,11 @@ def judge(job: ArchiveJob, statuses: Mapping[str, Status], now: float) -> Archiv
             running[process_id] = status
         elif state is not JobState.SUCCEEDED:
             failed[process_id] = word
-    facts: dict[str, JSON] = {"kind": kind, "process_ids": [*ids]}
+    details: dict[str, JSON] = {"kind": kind, "process_ids": [*ids]}
     if failed:
-        facts["failed"] = {**failed}
+        details["failed"] = {**failed}
     if running:
-        facts["open"] = [*running]
+        details["open"] = [*running]
     etas = [eta for s in running.values() if isinstance(eta := s.get("eta"), (int, float))]
     words = {str(s.get("status")) for s in running.values()} or set(failed.values())
     ended = len(ids) - len(running)
@@ -131,7 +131,7 @@ def judge(job: ArchiveJob, statuses: Mapping[str, Status], now: float) -> Archiv
         total=len(ids),
         eta=float(max(etas)) if etas else None,
         reason=_story(ids, failed),
-        facts=facts,
+        details=details,
     )
 
 

@@ -82,8 +82,8 @@ def test_the_verdict_is_on_all_jobs_and_names_at_most_ten_items():
     lost = {f"item-{n}": "Failed" for n in range(12)}
     jobs = [
         ArchiveJob("topaz", "whole", JobState.SUCCEEDED),
-        ArchiveJob("topaz", "short", JobState.SUCCEEDED, facts={"failed": lost}),
-        ArchiveJob("topaz", "shorter", JobState.SUCCEEDED, facts={"failed": {"x": "Cancelled"}}),
+        ArchiveJob("topaz", "short", JobState.SUCCEEDED, details={"failed": lost}),
+        ArchiveJob("topaz", "shorter", JobState.SUCCEEDED, details={"failed": {"x": "Cancelled"}}),
     ]
     with pytest.raises(errors.PartialArchiveError) as caught:
         ensure_complete(jobs, "fail")

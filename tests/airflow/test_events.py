@@ -137,7 +137,7 @@ def test_new_assets_make_an_event_that_names_their_span(sandbox):
     start = (today - timedelta(days=2)).isoformat()
     day = (today - timedelta(days=1)).date().isoformat()
     new = sandbox.add_items("scenario", day, 3)
-    event = event_after(AssetArchiveEventTrigger(conn_id=CONN, interval=0.2), State(start))
+    event = event_after(AssetArchiveEventTrigger(conn_id=CONN, poll_interval=0.2), State(start))
     assert event["items"] == len(new) == 3
     assert event["conn_id"] == CONN
     assert event["window"][0][:19] == start[:19]
@@ -148,7 +148,7 @@ def test_a_vendor_that_is_away_is_asked_again(sandbox):
     sandbox.add_items("scenario", (today - timedelta(days=1)).date().isoformat(), 1)
     sandbox.fault("list:503empty:5")
     state = State((today - timedelta(days=2)).isoformat())
-    trigger = AssetArchiveEventTrigger(conn_id=CONN, interval=0.1)
+    trigger = AssetArchiveEventTrigger(conn_id=CONN, poll_interval=0.1)
     assert event_after(trigger, state)["items"] >= 1
 
 
@@ -157,7 +157,7 @@ def test_triggers_that_watch_one_asset_each_remember_how_far_they_have_seen(sand
     sandbox.add_items("scenario", (today - timedelta(days=1)).date().isoformat(), 1)
     state = State((today - timedelta(days=2)).isoformat())
     for select in ({}, {"originalAssets": False}):
-        trigger = AssetArchiveEventTrigger(conn_id=CONN, select=select, interval=0.1)
+        trigger = AssetArchiveEventTrigger(conn_id=CONN, select=select, poll_interval=0.1)
         assert event_after(trigger, state)["window"][0][:10] == state.start[:10]
     assert len(state.asked) == 2
 
@@ -175,7 +175,7 @@ def test_the_bounds_of_an_event_are_those_that_were_listed(sandbox, monkeypatch)
 
     monkeypatch.setattr(events, "AsyncClient", Scenario)
     state = State((today - timedelta(days=2)).isoformat())
-    event = event_after(AssetArchiveEventTrigger(conn_id=CONN, interval=0.1), state)
+    event = event_after(AssetArchiveEventTrigger(conn_id=CONN, poll_interval=0.1), state)
     (window,) = listed
     assert window.end.microsecond % 1000 == 0
     assert window.iso()[1] == event["window"][1]
@@ -198,7 +198,7 @@ def test_the_run_that_an_event_starts_exports_its_span():
 
 def test_an_event_trigger_can_be_made_again_from_what_is_stored():
     trigger = AssetArchiveEventTrigger(
-        conn_id=CONN, select={"types": ["uploaded"]}, interval=7, settle=90
+        conn_id=CONN, select={"types": ["uploaded"]}, poll_interval=7, settle=90
     )
     path, arguments = trigger.serialize()
     assert path.endswith("AssetArchiveEventTrigger")

@@ -31,7 +31,7 @@ def test_the_same_items_give_the_same_batches(items, limit) -> None:
 
     def again(given: list[Item]):
         return split_into_batches(
-            "v", given, max_batch=limit, options=options, window=window, query="q"
+            "v", given, max_batch=limit, options=options, window=window, query_id="q"
         )
 
     assert again(items) == again(items) == again([*items, *items])
@@ -39,7 +39,7 @@ def test_the_same_items_give_the_same_batches(items, limit) -> None:
 
 @given(ITEMS, st.integers(1, 20))
 def test_batches_know_their_place_and_have_names_of_their_own(items, limit) -> None:
-    batches = split_into_batches("v", items, max_batch=limit, options={}, query="0123456789")
+    batches = split_into_batches("v", items, max_batch=limit, options={}, query_id="0123456789")
     assert [batch.index for batch in batches] == list(range(len(batches)))
     assert {batch.of for batch in batches} <= {len(batches)}
     assert len({batch.stem for batch in batches}) == len(batches)

@@ -68,11 +68,11 @@ REQUESTS = st.builds(
     items=st.dictionaries(TEXT, st.lists(TEXT, max_size=4).map(tuple), max_size=3),
     options=DATA,
     window=st.none() | st.just(("2026-01-09T00:00:00.000Z", "2026-01-10T00:00:00.000Z")),
-    query=TEXT,
+    query_id=TEXT,
     index=st.integers(0, 9),
     of=st.integers(1, 10),
     tag=TEXT,
-    run=st.sampled_from(["", "2026-01-09T00:00:00.000Z"]),
+    run_date=st.sampled_from(["", "2026-01-09T00:00:00.000Z"]),
 )
 JOBS = st.builds(
     ArchiveJob,
@@ -87,12 +87,12 @@ JOBS = st.builds(
     code=st.none() | TEXT,
     eta=st.none() | NUMBER,
     submitted_at=st.none() | NUMBER,
-    facts=DATA,
+    details=DATA,
 )
 REFERENCES = st.builds(ArchiveReference, conn_id=TEXT, request=REQUESTS, job=JOBS)
 
 
-REQUIRED = {"vendor", "job_id", "state", "items", "options", "facts", "conn_id", "request", "job"}
+REQUIRED = {"vendor", "job_id", "state", "items", "options", "details", "conn_id", "request", "job"}
 
 
 def over_the_wire(data: object):
@@ -124,6 +124,15 @@ def test_a_request_keeps_its_identity_over_the_wire(request) -> None:
         request.stem,
         request.count,
     )
+
+
+@given(REFERENCES)
+def test_what_an_earlier_release_stored_under_other_names_is_read(reference) -> None:
+    data = reference.to_dict()
+    data["request"]["query"] = data["request"].pop("query_id")
+    data["request"]["run"] = data["request"].pop("run_date")
+    data["job"]["facts"] = data["job"].pop("details")
+    assert ArchiveReference.from_dict(data) == reference
 
 
 @pytest.mark.parametrize("thing", ["request", "job", "reference"])
@@ -205,7 +214,7 @@ def test_a_file_name_never_depends_on_the_tag_of_a_run(request, tag) -> None:
     ],
 )
 def test_a_file_name_tells_vendor_window_and_query(window, stem) -> None:
-    assert ArchiveRequest("v", {}, window=window, query="0123abcd9999").stem == stem
+    assert ArchiveRequest("v", {}, window=window, query_id="0123abcd9999").stem == stem
 
 
 @pytest.mark.parametrize(
@@ -216,13 +225,13 @@ def test_a_file_name_tells_vendor_window_and_query(window, stem) -> None:
     ],
 )
 def test_the_file_name_of_named_items_tells_the_date_of_the_run(run, stem) -> None:
-    assert ArchiveRequest("v", {}, run=run, query="0123abcd9999").stem == stem
+    assert ArchiveRequest("v", {}, run_date=run, query_id="0123abcd9999").stem == stem
 
 
 def test_a_request_that_an_older_release_stored_has_no_run() -> None:
     request = ArchiveRequest("v", {"a": ("1",)})
     data = request.to_dict()
-    del data["run"]
+    del data["run_date"]
     assert ArchiveRequest.from_dict(data) == request
 
 
@@ -231,7 +240,7 @@ def test_two_windows_never_share_a_file_name(one, two) -> None:
     def stem(ms: int) -> str:
         start = f"2026-01-09T{ms // 3600000:02d}:{ms // 60000 % 60:02d}:{ms // 1000 % 60:02d}"
         bounds = (f"{start}.{ms % 1000:03d}Z", "2026-01-10T00:00:00.000Z")
-        return ArchiveRequest("v", {}, window=bounds, query="q").stem
+        return ArchiveRequest("v", {}, window=bounds, query_id="q").stem
 
     assert (stem(one) == stem(two)) == (one == two)
 

@@ -34,7 +34,7 @@ def daily(moment: datetime) -> tuple[datetime, datetime]:
 
 
 @pytest.mark.parametrize(
-    ("facts", "expected"),
+    ("timing", "expected"),
     [
         pytest.param(
             RunTiming(data_interval=(at("2026-01-09"), at("2026-01-10"))),
@@ -72,12 +72,12 @@ def daily(moment: datetime) -> tuple[datetime, datetime]:
         ),
     ],
 )
-def test_auto_gives_every_kind_of_run_its_span(facts: RunTiming, expected: Window) -> None:
-    assert resolve("auto", facts) == expected
+def test_auto_gives_every_kind_of_run_its_span(timing: RunTiming, expected: Window) -> None:
+    assert resolve("auto", timing) == expected
 
 
 @pytest.mark.parametrize(
-    "facts",
+    "timing",
     [
         RunTiming(),
         RunTiming(run_date=at("2026-01-10")),
@@ -86,14 +86,16 @@ def test_auto_gives_every_kind_of_run_its_span(facts: RunTiming, expected: Windo
     ],
     ids=["nothing known", "asset-triggered", "zero width without cron", "zero width without date"],
 )
-def test_a_run_without_a_span_is_an_error_with_a_remedy_never_an_empty_span(facts) -> None:
+def test_a_run_without_a_span_is_an_error_with_a_remedy_never_an_empty_span(timing) -> None:
     with pytest.raises(InvalidRequestError, match=r"timedelta\(days=1\)"):
-        resolve("auto", facts)
+        resolve("auto", timing)
 
 
 def test_a_timedelta_ends_at_the_runs_date() -> None:
-    facts = RunTiming(run_date=at("2026-01-10"), data_interval=(at("2020-01-01"), at("2020-01-02")))
-    assert resolve(2 * DAY, facts) == days("2026-01-08", "2026-01-10")
+    timing = RunTiming(
+        run_date=at("2026-01-10"), data_interval=(at("2020-01-01"), at("2020-01-02"))
+    )
+    assert resolve(2 * DAY, timing) == days("2026-01-08", "2026-01-10")
 
 
 @pytest.mark.parametrize("length", [timedelta(0), -DAY])
@@ -115,40 +117,40 @@ def test_a_timedelta_needs_a_run_with_a_date() -> None:
 @given(start=MOMENTS, first=st.timedeltas(DAY / 24, 90 * DAY), second=st.timedeltas(DAY / 24, DAY))
 def test_since_last_spans_meet_without_gap_or_overlap(start, first, second) -> None:
     bounds = (start, start + first, start + first + second)
-    facts = [
+    timing = [
         RunTiming(data_interval=(bounds[1] - timedelta(hours=1), bounds[1]), watermark=bounds[0]),
         RunTiming(data_interval=(bounds[2] - timedelta(minutes=1), bounds[2]), watermark=bounds[1]),
     ]
-    one, two = (resolve("since_last", fact) for fact in facts)
+    one, two = (resolve("since_last", each) for each in timing)
     assert (one.start, one.end, two.start, two.end) == (*bounds[:2], *bounds[1:])
 
 
 def test_the_first_run_of_since_last_is_its_own_span() -> None:
-    facts = RunTiming(data_interval=(at("2026-01-09"), at("2026-01-10")))
-    assert resolve("since_last", facts) == days("2026-01-09", "2026-01-10")
+    timing = RunTiming(data_interval=(at("2026-01-09"), at("2026-01-10")))
+    assert resolve("since_last", timing) == days("2026-01-09", "2026-01-10")
 
 
 def test_since_last_of_a_run_without_a_span_ends_at_its_date() -> None:
-    facts = RunTiming(run_date=at("2026-01-10T07:30:00"), watermark=at("2026-01-09"))
-    assert resolve("since_last", facts) == days("2026-01-09", "2026-01-10T07:30:00")
+    timing = RunTiming(run_date=at("2026-01-10T07:30:00"), watermark=at("2026-01-09"))
+    assert resolve("since_last", timing) == days("2026-01-09", "2026-01-10T07:30:00")
     with pytest.raises(InvalidRequestError, match="no partition key"):
         resolve("since_last", RunTiming(watermark=at("2026-01-09")))
 
 
 @pytest.mark.parametrize("end", ["2026-01-09", "2026-01-08"])
 def test_what_has_been_exported_is_not_exported_again_unless_it_is_named(end) -> None:
-    facts = RunTiming(data_interval=(at("2026-01-01"), at(end)), watermark=at("2026-01-09"))
+    timing = RunTiming(data_interval=(at("2026-01-01"), at(end)), watermark=at("2026-01-09"))
     with pytest.raises(InvalidRequestError, match=r"has been exported; .*\(start, end\)"):
-        resolve("since_last", facts)
+        resolve("since_last", timing)
 
 
 def test_an_event_tells_the_span_of_the_run_that_it_starts() -> None:
-    facts = RunTiming(
+    timing = RunTiming(
         run_date=at("2026-02-01"),
         event_window=("2026-01-09T00:00:00.000Z", "2026-01-10T00:00:00.000Z"),
         periods=daily,
     )
-    assert resolve("auto", facts) == days("2026-01-09", "2026-01-10")
+    assert resolve("auto", timing) == days("2026-01-09", "2026-01-10")
 
 
 # --- explicit pairs --------------------------------------------------------------------------
@@ -190,12 +192,12 @@ def test_a_wrong_window_is_refused_with_the_field_and_the_remedy(spec, says) -> 
 
 def test_naive_bounds_are_refused_wherever_they_come_from() -> None:
     naive = datetime(2026, 1, 9)
-    for facts in (
+    for timing in (
         RunTiming(data_interval=(naive, naive + DAY)),
         RunTiming(run_date=naive, periods=daily),
     ):
         with pytest.raises(InvalidRequestError, match="has no time zone"):
-            resolve("auto", facts)
+            resolve("auto", timing)
     with pytest.raises(InvalidRequestError, match="has no time zone"):
         resolve("since_last", RunTiming(partition_key="2026-01-09", watermark=naive))
 

@@ -57,9 +57,9 @@ def test_the_key_of_a_scheduled_partition_spans_its_period_however_finely_it_is_
     key,
 ) -> None:
     # CronPartitionTimetable writes %Y-%m-%dT%H:%M:%S by default, a daily one too.
-    facts = RunTiming(partition_key=key, zone=PARIS, next_tick=next_midnight)
+    timing = RunTiming(partition_key=key, zone=PARIS, next_tick=next_midnight)
     midnight = datetime(2026, 1, 9, tzinfo=PARIS)
-    assert resolve("auto", facts) == Window(midnight, midnight + DAY)
+    assert resolve("auto", timing) == Window(midnight, midnight + DAY)
 
 
 def test_a_weekly_partition_is_a_week_though_its_key_is_a_date() -> None:
@@ -67,8 +67,8 @@ def test_a_weekly_partition_is_a_week_though_its_key_is_a_date() -> None:
         days_ahead = (4 - next_midnight(moment).weekday()) % 7
         return next_midnight(moment) + days_ahead * DAY
 
-    facts = RunTiming(partition_key="2026-01-09", zone=PARIS, next_tick=next_friday)
-    assert resolve("auto", facts).end == datetime(2026, 1, 16, tzinfo=PARIS)
+    timing = RunTiming(partition_key="2026-01-09", zone=PARIS, next_tick=next_friday)
+    assert resolve("auto", timing).end == datetime(2026, 1, 16, tzinfo=PARIS)
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_a_schedule_of_quarter_hours_has_quarter_hour_partitions(key, minutes) -
 
 
 def test_a_key_beside_the_schedules_ticks_is_as_long_as_its_finest_part() -> None:
-    facts = RunTiming(partition_key="2026-01-09T08", next_tick=next_midnight)
-    assert resolve("auto", facts) == days("2026-01-09T08:00:00", "2026-01-09T09:00:00")
+    timing = RunTiming(partition_key="2026-01-09T08", next_tick=next_midnight)
+    assert resolve("auto", timing) == days("2026-01-09T08:00:00", "2026-01-09T09:00:00")
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def test_a_running_job_tells_its_progress(script, word):
 )
 def test_success_of_any_edition_names_the_package(script, data):
     found = polled(script, data)
-    assert (found.state, found.facts) == (JobState.SUCCEEDED, {"archive_id": "arch-77aa"})
+    assert (found.state, found.details) == (JobState.SUCCEEDED, {"archive_id": "arch-77aa"})
     assert ArchiveJob.from_dict(found.to_dict()) == found
 
 
@@ -193,7 +193,7 @@ def test_nothing_can_be_cancelled_or_found_again(script):
 
 
 def test_the_package_is_one_file_whose_container_is_not_known(script):
-    done = reference(job(state=JobState.SUCCEEDED, facts={"archive_id": "arch-77aa"}))
+    done = reference(job(state=JobState.SUCCEEDED, details={"archive_id": "arch-77aa"}))
     (file,) = script.run(script.vendor.files(done))
     assert file.key == "arch-77aa"
     assert "." not in file.name
@@ -202,7 +202,7 @@ def test_the_package_is_one_file_whose_container_is_not_known(script):
 
 
 def test_a_link_is_the_apis_own_address_with_credentials_for_one_get(script):
-    done = reference(job(state=JobState.SUCCEEDED, facts={"archive_id": "arch/77"}))
+    done = reference(job(state=JobState.SUCCEEDED, details={"archive_id": "arch/77"}))
     link = script.run(script.vendor.link(done, ArchiveFile("arch/77")), (STATUS, reply(SUCCESS)))
     assert link.url == f"{BASE}/v2/p0/instances/i1/assets/archives/arch%2F77"
     assert (link.head_url, link.expires_at) == (None, None)
@@ -211,7 +211,7 @@ def test_a_link_is_the_apis_own_address_with_credentials_for_one_get(script):
 
 
 def test_a_package_that_is_gone_is_never_asked_for(script):
-    done = reference(job(state=JobState.SUCCEEDED, facts={"archive_id": "arch-77aa"}))
+    done = reference(job(state=JobState.SUCCEEDED, details={"archive_id": "arch-77aa"}))
     with pytest.raises(ArchiveExpiredError, match="downloaded once"):
         script.run(
             script.vendor.link(done, ArchiveFile("arch-77aa")),

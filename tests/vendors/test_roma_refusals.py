@@ -26,7 +26,7 @@ REQUEST_ID = "5f1b2c3d4e5f60718293a4b5c6d7e8f9"
 def refused():
     """The verdict on a refusal with these words."""
     script = Script(roma())
-    done = reference(job(state=JobState.SUCCEEDED, facts={"archive_id": "arch-77aa"}))
+    done = reference(job(state=JobState.SUCCEEDED, details={"archive_id": "arch-77aa"}))
     link = script.run(script.vendor.link(done, ArchiveFile("arch-77aa")), (STATUS, reply(SUCCESS)))
 
     def judge(status, message="", details="", code="ROMA.00000101"):

@@ -35,7 +35,7 @@ def script():
 
 
 @pytest.mark.parametrize(
-    ("kind", "facts", "name"),
+    ("kind", "shown", "name"),
     [
         ("output", status(), f"kite-{A}.jpeg"),
         ("input", status(), f"kite-{A}.png"),
@@ -45,9 +45,9 @@ def script():
         ("output", status(filename="é" * 300 + ".png"), f"{'é' * 75}-{A}.jpeg"),
     ],
 )
-def test_files_are_named_by_stem_process_and_format(script, kind, facts, name):
+def test_files_are_named_by_stem_process_and_format(script, kind, shown, name):
     job = job_of(script, A, kind=kind)
-    files = script.run(script.vendor.files(reference(job)), (f"GET /status/{A}", reply(facts)))
+    files = script.run(script.vendor.files(reference(job)), (f"GET /status/{A}", reply(shown)))
     assert files == [ArchiveFile(A, name)]
 
 

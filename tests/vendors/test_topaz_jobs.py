@@ -29,7 +29,7 @@ def test_one_process_is_asked_for_alone(script):
     (job,) = script.run(script.vendor.poll([job]), (f"GET /status/{A}", reply(status())))
     assert job.state is JobState.SUCCEEDED
     assert (job.vendor_status, job.progress, job.done, job.total) == ("Completed", 1.0, 1, 1)
-    assert job.facts == {"kind": "output", "process_ids": [A]}
+    assert job.details == {"kind": "output", "process_ids": [A]}
 
 
 def test_a_batch_runs_until_its_last_process_has_ended(script):
@@ -79,7 +79,7 @@ def test_an_id_that_the_pages_lack_is_asked_for_alone(script):
         (f"GET /status/{B}", UNKNOWN),
     )
     assert job.state is JobState.SUCCEEDED
-    assert job.facts["failed"] == {B: "Unknown"}
+    assert job.details["failed"] == {B: "Unknown"}
     assert "1 of 2 not available" in job.reason
     assert "7 days" in job.reason
 
@@ -122,7 +122,7 @@ def test_paging_ends_where_single_questions_are_cheaper(script):
 def test_one_image_is_enough_to_succeed_and_the_rest_is_named(script, words, state, failed):
     listed = page(status(A, words[0]), status(B, words[1]))
     (job,) = script.run(script.vendor.poll([job_of(script, A, B)]), (PAGE, listed))
-    assert (job.state, job.facts["failed"]) == (state, failed)
+    assert (job.state, job.details["failed"]) == (state, failed)
     assert B in job.reason
 
 
@@ -132,10 +132,10 @@ def test_what_failed_early_is_remembered_and_a_long_list_is_cut(script):
         script.vendor.poll([job_of(script, *ids, A)]),
         (PAGE, page(*(status(i, "Failed") for i in ids), status(A, "Pending"))),
     )
-    assert job.facts["open"] == [A]
+    assert job.details["open"] == [A]
     (job,) = script.run(script.vendor.poll([job]), (f"GET /status/{A}", reply(status(A))))
-    assert list(job.facts["failed"]) == ids
-    assert "open" not in job.facts
+    assert list(job.details["failed"]) == ids
+    assert "open" not in job.details
     assert "and 3 more" in job.reason
 
 
@@ -148,7 +148,7 @@ def test_an_image_past_its_7_days_is_expired(script, kind, old):
         script.vendor.poll([job_of(script, A, kind=kind)]), (f"GET /status/{A}", reply(stale))
     )
     assert job.state is JobState.EXPIRED
-    assert job.facts["failed"] == {A: "Expired"}
+    assert job.details["failed"] == {A: "Expired"}
 
 
 def test_an_input_is_there_whatever_became_of_its_process(script):

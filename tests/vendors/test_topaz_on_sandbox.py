@@ -98,7 +98,7 @@ def test_topaz_names_what_failed_and_what_is_gone(sandbox, topaz):
     items = topaz.run(topaz.vendor.expand({"process_ids": [good["id"], bad["id"], gone["id"]]}))
     (reference,) = topaz.export(items)
     assert reference.job.state is JobState.SUCCEEDED
-    assert reference.job.facts["failed"] == {bad["id"]: "Failed", gone["id"]: "Unknown"}
+    assert reference.job.details["failed"] == {bad["id"]: "Failed", gone["id"]: "Unknown"}
     (lost,) = topaz.export(items[2:])
     with pytest.raises(JobFailedError, match="7 days"):
         ensure_succeeded(lost.job)
