@@ -32,7 +32,7 @@ from airflow_provider_assets.sansio.waiter import Waitlist, submit_when_free, wa
 from airflow_provider_assets.transport import Transport
 from airflow_provider_assets.vendors import vendor_class
 from airflow_provider_assets.vendors.base import Vendor
-from airflow_provider_assets.vendors.connection import COMMON_FIELDS
+from airflow_provider_assets.vendors.connection import COMMON_FIELDS, Connection
 
 T = TypeVar("T")
 
@@ -61,27 +61,33 @@ class AssetArchiveHook(BaseHook):
 
         :raises InvalidRequestError: if the type belongs to no vendor; the message lists those there are.
         """
-        conn = cls.get_connection(conn_id)
-        path = vendor_class(conn.conn_type or "").spec.hook
+        connection = to_connection(cls.get_connection(conn_id))
+        path = vendor_class(connection.conn_type).spec.hook
         module, _, name = path.rpartition(".")
         hook = getattr(import_module(module), name)(conn_id=conn_id)
         if not isinstance(hook, AssetArchiveHook):
             raise InvalidRequestError(f"{path} is not an AssetArchiveHook")
+        hook.connection = connection  # reading it again would ask Airflow's API server again
         return hook
 
     # --- the pieces --------------------------------------------------------------------------
 
     @cached_property
+    def connection(self) -> Connection:
+        """The connection, as plain data; read once."""
+        return to_connection(self.get_connection(self.conn_id))
+
+    @cached_property
     def vendor(self) -> Vendor:
         """The vendor through this connection."""
-        vendor = vendor_for(to_connection(self.get_connection(self.conn_id)))
+        vendor = vendor_for(self.connection)
         vendor.on_secret = mask_secret
         return vendor
 
     @cached_property
     def transport(self) -> Transport:
         """Performs requests in this thread."""
-        return Transport(self.vendor.error_for, rate=rate_limit(self.vendor.connection))
+        return Transport(self.vendor.error_for, rate=rate_limit(self.connection))
 
     def get_conn(self) -> Vendor:
         """The vendor; Airflow's usual name for what a hook connects to."""

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from airflow.providers.common.compat.sdk import redact
+from airflow.sdk import BaseHook
 from airflow_runs import connect
 from test_provider_info import needs_installation
 
@@ -55,6 +56,19 @@ def test_airflow_gives_the_hook_of_a_connection(part, database):
     hook = AssetArchiveHook.get_connection("asked").get_hook()
     assert type(hook) is HOOKS[part[0]]
     assert hook.test_connection()[0]
+
+
+def test_a_hook_reads_its_connection_once(part, monkeypatch):
+    reads = []
+
+    def get_connection(conn_id):
+        reads.append(conn_id)
+        return BaseHook.get_connection(conn_id)
+
+    monkeypatch.setattr(AssetArchiveHook, "get_connection", get_connection)
+    hook = AssetArchiveHook.for_conn("asked")
+    assert hook.test_connection()[0]
+    assert reads == ["asked"]
 
 
 def test_scenario_tells_the_records_of_assets(vendors, monkeypatch):
