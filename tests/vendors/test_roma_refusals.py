@@ -138,7 +138,7 @@ def test_the_landing_tells_what_roma_connect_says(sandbox, tmp_path, words, kind
     part = live(sandbox.roma, asynchronous=False)
     (done,) = part.export(part.run(part.vendor.expand({"apps": sandbox.roma["apps"][:1]})))
     (file,) = part.run(part.vendor.files(done))
-    source = Source(file, lambda: part.run(part.vendor.link(done, file)))
+    source = Source(file, lambda: part.run(part.vendor.link(done, file)), single_use=True)
     sandbox.fault(f"roma.download:403:1{words}")
     with pytest.raises(kind) as raised:
         land([source], open_store(tmp_path.as_uri()), options=LandingOptions())
