@@ -27,6 +27,11 @@ def without_queries(text: str) -> str:
     return re.sub(r"(https?://[^\s?#\"'<>]+)[?#][^\s\"'<>]*", r"\1", text)
 
 
+def url_path(template: str, *values: str) -> str:
+    """*template* with each ``{}`` replaced by a value, percent-encoded as one segment of the path."""
+    return template.format(*(quote(value, safe="") for value in values))
+
+
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
     """One request to a vendor's API host.

@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import ClassVar
-from urllib.parse import quote
 
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -32,7 +31,13 @@ from airflow_provider_assets.sansio.jobs import (
     Link,
     Selected,
 )
-from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse, json_body
+from airflow_provider_assets.sansio.messages import (
+    JSON,
+    HttpRequest,
+    HttpResponse,
+    json_body,
+    url_path,
+)
 from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import huawei_roma_contract as contract
@@ -75,7 +80,7 @@ class HuaweiRoma(Vendor):
     def __init__(self, connection: Connection, *, clock: Callable[[], float]) -> None:
         super().__init__(connection, clock=clock)
         self.old = connection.flag("old_export_body")
-        self._instance = quote(self._id("instance_id"), safe="")
+        self._instance = self._id("instance_id")
         self._auth = self._authentication()
 
     def _base_url(self) -> str:
@@ -168,7 +173,7 @@ class HuaweiRoma(Vendor):
         accept: Sequence[int] = (),
     ) -> Flow[HttpRequest]:
         """GET, or with a *body* a POST that is sent once; *path* is below the instance's."""
-        project = quote((yield from self._auth.project_id()), safe="")
+        project = url_path("{}", (yield from self._auth.project_id()))
         return HttpRequest(
             "GET" if body is None else "POST",
             f"{self.base_url}/v2/{project}{service}/instances{path}",
@@ -252,7 +257,7 @@ class HuaweiRoma(Vendor):
         first_total: float | None = None
         while True:
             page = (("offset", str(len(found))), ("limit", str(contract.PAGE)))
-            path = f"/{self._instance}/{kind}"
+            path = url_path("/{}/{}", self._instance, kind)
             request = yield from self._request(path, *page, *params, service=service)
             data = (yield from self.send(request)).json_object()
             entries, total = objects(data, key), number(data, "total")
@@ -273,7 +278,7 @@ class HuaweiRoma(Vendor):
         :raises BusyError: if another export of this user is running.
         """
         body = parsing.submission(request, old=self.old)
-        post = yield from self._request(f"/{self._instance}/assets/export", body=body)
+        post = yield from self._request(url_path("/{}/assets/export", self._instance), body=body)
         data = (yield from self.send(post)).json_object()
         return ArchiveJob(self.spec.name, text(data, "job_id"), submitted_at=self.clock())
 
@@ -286,7 +291,7 @@ class HuaweiRoma(Vendor):
         return (yield from each(jobs, ask))
 
     def _ask(self, job: ArchiveJob) -> Flow[ArchiveJob]:
-        path = f"/{self._instance}/assets/jobs/{quote(job.job_id, safe='')}"
+        path = url_path("/{}/assets/jobs/{}", self._instance, job.job_id)
         request = yield from self._request(path, accept=[HTTPStatus.NOT_FOUND])
         reply = yield from self.send(request)
         if reply.status in request.accept:
@@ -315,7 +320,7 @@ class HuaweiRoma(Vendor):
         :raises ArchiveExpiredError: if it has been downloaded or its validity period is over.
         """
         ensure_succeeded((yield from self._ask(reference.job)))
-        path = f"/{self._instance}/assets/archives/{quote(file.key, safe='')}"
+        path = url_path("/{}/assets/archives/{}", self._instance, file.key)
         request = yield from self.authorized((yield from self._request(path)))
         return Link(
             request.full_url,

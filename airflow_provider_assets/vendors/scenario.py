@@ -10,7 +10,6 @@ from dataclasses import replace
 from http import HTTPStatus
 from itertools import count
 from typing import ClassVar
-from urllib.parse import quote
 
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -32,7 +31,7 @@ from airflow_provider_assets.sansio.jobs import (
     Link,
     Selected,
 )
-from airflow_provider_assets.sansio.messages import JSON, HttpRequest, json_body
+from airflow_provider_assets.sansio.messages import JSON, HttpRequest, json_body, url_path
 from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import scenario_contract as contract
@@ -235,14 +234,15 @@ class Scenario(Vendor):
         return (yield from each(jobs, ask))
 
     def _one(self, job: ArchiveJob) -> Flow[dict[str, JSON]]:
-        path = quote(job.job_id, safe="")
-        reply = yield from self.send(self._get(f"/jobs/{path}", missing=True))
+        reply = yield from self.send(self._get(url_path("/jobs/{}", job.job_id), missing=True))
         if reply.status != HTTPStatus.NOT_FOUND:
             data = reply.json_object().get("job")
             if not isinstance(data, dict):
                 raise ProtocolError(f"Scenario job {job.job_id}: the reply lacks a job")
             return data
-        reply = yield from self.send(self._get(f"/assets/download/{path}", missing=True))
+        reply = yield from self.send(
+            self._get(url_path("/assets/download/{}", job.job_id), missing=True)
+        )
         if reply.status == HTTPStatus.NOT_FOUND:
             return {"jobId": job.job_id, "status": contract.UNKNOWN_JOB}
         data = reply.json_object()
@@ -253,7 +253,7 @@ class Scenario(Vendor):
 
     def cancel(self, job: ArchiveJob) -> Flow[bool]:
         """Best effort: the vendor cancels inference jobs only, and refuses an archive with a 400."""
-        path = f"/jobs/{quote(job.job_id, safe='')}/action"
+        path = url_path("/jobs/{}/action", job.job_id)
         refusals = (400, 403, 404, 409)
         # Not repeated: whoever cancels has seconds to live.
         request = self._post(path, {"action": "cancel"}, idempotent=False, accept=refusals)
@@ -281,7 +281,7 @@ class Scenario(Vendor):
     ) -> Flow[Link]:
         """The signed URL. It may be asked for again; the vendor states no lifetime for archives."""
         if target_format is not None:
-            path = f"/assets/{quote(file.key, safe='')}/download"
+            path = url_path("/assets/{}/download", file.key)
             reply = yield from self.send(self._post(path, {"targetFormat": target_format}))
             return Link(text(reply.json_object(), "url"))
         job = reference.job
@@ -297,8 +297,9 @@ class Scenario(Vendor):
 
     def _archive_url(self, job: ArchiveJob) -> Flow[str | None]:
         """``downloadUrl``, else the places that the guide and other revisions name."""
-        path = quote(job.job_id, safe="")
-        reply = yield from self.send(self._get(f"/assets/download/{path}", missing=True))
+        reply = yield from self.send(
+            self._get(url_path("/assets/download/{}", job.job_id), missing=True)
+        )
         if reply.status != HTTPStatus.NOT_FOUND:
             data = reply.json_object()
             status = {"jobId": job.job_id, "status": data.get("jobStatus", "")}

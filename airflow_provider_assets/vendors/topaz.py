@@ -11,7 +11,6 @@ from dataclasses import replace
 from http import HTTPStatus
 from itertools import count
 from typing import ClassVar
-from urllib.parse import quote
 
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
@@ -36,7 +35,7 @@ from airflow_provider_assets.sansio.jobs import (
     Link,
     Selected,
 )
-from airflow_provider_assets.sansio.messages import JSON, HttpRequest
+from airflow_provider_assets.sansio.messages import JSON, HttpRequest, url_path
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import topaz_contract as contract
@@ -244,7 +243,7 @@ class Topaz(Vendor):
         return objects(data, "data"), following
 
     def _status(self, process_id: str) -> Flow[parsing.Status | None]:
-        path = f"/status/{quote(process_id, safe='')}"
+        path = url_path("/status/{}", process_id)
         request = self._request(path, accept=[HTTPStatus.NOT_FOUND])
         reply = yield from self.send(request)
         return None if reply.status in request.accept else reply.json_object()
@@ -257,7 +256,7 @@ class Topaz(Vendor):
         agreed = False
         if parsing.kind_of(job) == contract.OUTPUT and not job.state.is_terminal:
             for process_id in parsing.open_of(job):
-                path = f"/cancel/{quote(process_id, safe='')}"
+                path = url_path("/cancel/{}", process_id)
                 request = self._request(
                     path, method="DELETE", accept=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
                 )
@@ -289,7 +288,7 @@ class Topaz(Vendor):
         :raises VendorUnavailableError: if the output is not ready yet.
         :raises JobFailedError: or JobCancelledError, if there will never be an output.
         """
-        path = contract.DOWNLOADS[parsing.kind_of(reference.job)] + quote(file.key, safe="")
+        path = url_path(contract.DOWNLOADS[parsing.kind_of(reference.job)], file.key)
         request = self._request(path, accept=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
         for wait in contract.NOT_READY_PAUSES:
             yield from pause(wait)

@@ -41,7 +41,7 @@ NOT_READY_PAUSES = (0.0, 1.0, 2.0, 4.0)
 # What is collected of a process; `kind` among the options.
 OUTPUT, INPUT = "output", "input"
 # "Download Output" and "Download Input".
-DOWNLOADS = {OUTPUT: "/download/", INPUT: "/download/input/"}
+DOWNLOADS = {OUTPUT: "/download/{}", INPUT: "/download/input/{}"}
 TIMES = ("modification_time", "creation_time")
 FIELDS = ("model", "category", "output_format")
 FILTERS = frozenset({*FIELDS, "status", "filename", "by", "allow_truncated"})
