@@ -8,7 +8,7 @@ import time
 import pytest
 from poller_kit import PACE, Account, left, states, until, wait
 
-from airflow_provider_assets.hooks import base as hooks
+from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.sansio.errors import AuthenticationError, RateLimitedError
 
 
@@ -85,9 +85,8 @@ def test_an_error_about_one_job_ends_that_job_only_for_those_that_block(account:
     account.sandbox.fault(f"poll:403,match={jobs[1].job_id}")
     account.sandbox.fault("bulk_poll:403:1")
     account.finish()
-    vendor = hooks.vendor_for(account.connection())
-    hook = hooks.AssetArchiveHook()
-    hook.vendor = vendor  # as read from a connection
+    hook = AssetArchiveHook()
+    hook.connection = account.connection()  # as read from Airflow
     ends = hook.wait(jobs, deadline=time.time() + 60, poll_interval=PACE)
     assert states(ends) == ["succeeded", "AuthenticationError", "succeeded"]
 
