@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from .admin import Admin
-from .gate import Gate
-from .roma.routes import RomaApi
-from .scenario.routes import ScenarioApi
-from .topaz.routes import TopazApi
+from .middleware import Gate
+from .roma.api import RomaApi
+from .scenario.api import ScenarioApi
+from .topaz.api import TopazApi
 from .world import Route, World
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_assets.sandbox.scenario.catalog import Asset
+from airflow_provider_assets.sandbox.scenario.assets import Asset
 from airflow_provider_assets.sandbox.scenario.naming import entry_name, slug
 
 KITE = Asset(

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from airflow_provider_assets.sandbox.world import Json
 
-    from .exports import Export
-    from .inventory import Inventory
+    from .items import Inventory
+    from .state import Export
 
 LIMIT = 100
 STAGES = ("accepted", "collecting", "packing", "done")

@@ -15,8 +15,8 @@ from aiohttp import web
 
 from airflow_provider_assets.sandbox.world import Json, Route, Token
 
+from .access import Gatekeeper, Refused
 from .accounts import ACCOUNT, USERS, projects
-from .gatekeeper import Gatekeeper, Refused
 
 if TYPE_CHECKING:
     from airflow_provider_assets.sandbox.world import World

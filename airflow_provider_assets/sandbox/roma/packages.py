@@ -21,7 +21,7 @@ from airflow_provider_assets.sandbox.zips import Archive, Entry, Member, build_z
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .inventory import Item
+    from .items import Item
 
 SUFFIXES = {"zip": ".zip", "tar": ".tar", "gzip": ".gz", "targz": ".tar.gz", "opaque": ".bin"}
 

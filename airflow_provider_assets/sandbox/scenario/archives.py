@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from airflow_provider_assets.sandbox.gate import bent
+from airflow_provider_assets.sandbox.middleware import bent
 
 from . import joblist
+from .access import body_of, page_json, strings
 from .errors import Invalid, refuse
-from .jobs import ARCHIVE, Jobs, ScenarioJob
 from .paging import paginate
+from .state import ARCHIVE, Jobs, ScenarioJob
 from .views import job_json
-from .wire import body_of, page_json, strings
 
 if TYPE_CHECKING:
     from airflow_provider_assets.sandbox.world import Handler, Json, World
 
-    from .catalog import Asset, Catalog
+    from .assets import Asset, Catalog
 
 BATCH_LIMIT = 1000
 _DRY_RUN = 269

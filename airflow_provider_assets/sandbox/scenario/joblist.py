@@ -14,7 +14,7 @@ from airflow_provider_assets.sandbox.clock import parse_iso
 from .errors import Invalid
 
 if TYPE_CHECKING:
-    from .jobs import ScenarioJob
+    from .state import ScenarioJob
 
 _BY_UPDATE = ("status", "type", "types", "workflowId")
 _MONTH = 30 * 86_400

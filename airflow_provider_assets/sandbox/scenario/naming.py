@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .catalog import Asset
+    from .assets import Asset
 
 _TOKEN = re.compile(r"<(seed|num|prompt|generator|id|description)>")
 _FUNCTION_WORDS = frozenset(

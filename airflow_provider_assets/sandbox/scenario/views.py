@@ -9,8 +9,8 @@ from airflow_provider_assets.sandbox.clock import iso_ms
 if TYPE_CHECKING:
     from airflow_provider_assets.sandbox.world import Json
 
-    from .catalog import Asset
-    from .jobs import ScenarioJob
+    from .assets import Asset
+    from .state import ScenarioJob
 
 # `source` and `metadata.type` name the same thing differently for these.
 _SOURCES = {

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from airflow_provider_assets.sandbox.images import Blob, FileBlob
 
-from .processes import FORMATS, MODELS, Process, Processes, stand_in
+from .state import FORMATS, MODELS, Process, Processes, stand_in
 
 Form = Mapping[str, str | bytearray | bytes | web.FileField]
 _SOURCES = ("image", "source_id", "source_url")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from .catalog import PROJECT
+from .assets import PROJECT
 from .errors import Invalid, refuse
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from airflow_provider_assets.sandbox.gate import bent
+from airflow_provider_assets.sandbox.middleware import bent
 from airflow_provider_assets.sandbox.storage import Stored
 
-from .processes import RETENTION, STAGES, Process, Processes
+from .state import RETENTION, STAGES, Process, Processes
 from .uploads import BadForm, process_of
 
 if TYPE_CHECKING:

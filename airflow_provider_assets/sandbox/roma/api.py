@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from airflow_provider_assets.sandbox.clock import iso_ms
 from airflow_provider_assets.sandbox.world import Json, Route
 
+from .access import Gatekeeper, refuse
 from .accounts import ACCOUNT, INSTANCE, PROJECT, REGION, USERS
-from .calls import RomaCalls
 from .dialects import DIALECTS, state_of
-from .exports import Exports
-from .gatekeeper import Gatekeeper, refuse
+from .handlers import RomaCalls
 from .iam import Iam
-from .inventory import Inventory
+from .items import Inventory
+from .state import Exports
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from airflow_provider_assets.sandbox.clock import iso_ms
-from airflow_provider_assets.sandbox.gate import bent
+from airflow_provider_assets.sandbox.middleware import bent
 from airflow_provider_assets.sandbox.storage import Stored
 
-from .catalog import COLLECTIONS, PROJECT
+from .access import body_of, page_json, strings
+from .assets import COLLECTIONS, PROJECT
 from .errors import Invalid, refuse
-from .listing import select
 from .paging import fingerprint, paginate
+from .queries import select
 from .views import asset_json, asset_path, hit_json
-from .wire import body_of, page_json, strings
 
 if TYPE_CHECKING:
     from airflow_provider_assets.sandbox.world import Handler, Json, World
 
-    from .catalog import Asset, Catalog
+    from .assets import Asset, Catalog
 
 _BULK_LIMIT = 200
 _RECENT = 16

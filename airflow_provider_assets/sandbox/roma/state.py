@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_assets.sandbox.world import World
     from airflow_provider_assets.sandbox.zips import Archive
 
-    from .inventory import Inventory, Item
+    from .items import Inventory, Item
 
 _MISSING = "ROMA.00000303"
 _BROKEN = "ROMA.00000101"

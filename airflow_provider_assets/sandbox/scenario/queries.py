@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_assets.sandbox.clock import parse_iso
 
-from .catalog import PROJECT
+from .assets import PROJECT
 from .errors import Invalid
 
 if TYPE_CHECKING:
-    from .catalog import Asset, Catalog
+    from .assets import Asset, Catalog
 
 Test = Callable[["Asset"], bool]
 

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from airflow_provider_assets.sandbox.gate import bent
+from airflow_provider_assets.sandbox.middleware import bent
 from airflow_provider_assets.sandbox.storage import Stored
 
+from .access import Gatekeeper, Refused, refuse
 from .accounts import INSTANCE, PROJECT
 from .delivery import deliver
 from .dialects import DIALECTS, BadBody, Dialect, job_json, wanted_ids
-from .gatekeeper import Gatekeeper, Refused, refuse
-from .inventory import APP_FILTERS, TASK_FILTERS, Inventory, Item, listed
+from .items import APP_FILTERS, TASK_FILTERS, Inventory, Item, listed
 
 if TYPE_CHECKING:
     from airflow_provider_assets.sandbox.faults import Fault
     from airflow_provider_assets.sandbox.world import Handler, Json, World
 
-    from .exports import Exports
+    from .state import Exports
 
 Admitted = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
 

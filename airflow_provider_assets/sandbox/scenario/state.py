@@ -17,14 +17,14 @@ from airflow_provider_assets.sandbox.lifecycle import Lifecycle
 from airflow_provider_assets.sandbox.storage import Stored
 from airflow_provider_assets.sandbox.zips import Archive, Member, build_zip
 
-from .catalog import PROJECT
+from .assets import PROJECT
 from .naming import entry_name
 
 if TYPE_CHECKING:
     from airflow_provider_assets.sandbox.faults import Fault
     from airflow_provider_assets.sandbox.world import Json, World
 
-    from .catalog import Asset
+    from .assets import Asset
 
 ARCHIVE = "assets-download"
 STAGES = ("queued", "warming-up", "in-progress", "finalizing", "success")

@@ -14,8 +14,8 @@ from airflow_provider_assets.sandbox.clock import iso_ms
 from airflow_provider_assets.sandbox.images import sha256_of
 from airflow_provider_assets.sandbox.world import Json, Route
 
-from .calls import TopazCalls, refuse
-from .processes import CANCELLED, FAILED, STAGES, Processes
+from .handlers import TopazCalls, refuse
+from .state import CANCELLED, FAILED, STAGES, Processes
 
 if TYPE_CHECKING:
     from airflow_provider_assets.sandbox.world import Handler, Late, World

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from airflow_provider_assets.sandbox.clock import iso_ms
 from airflow_provider_assets.sandbox.world import Json, Route
 
+from .access import KEY, SECRET, checked
 from .archives import ArchiveCalls
-from .catalog import PROJECT, Catalog, asset_at, day_of_assets
+from .assets import PROJECT, Catalog, asset_at, day_of_assets
 from .errors import refuse
-from .jobs import ARCHIVE, Jobs
-from .library import LibraryCalls
-from .wire import KEY, SECRET, checked
+from .handlers import LibraryCalls
+from .state import ARCHIVE, Jobs
 
 if TYPE_CHECKING:
     from aiohttp import web
