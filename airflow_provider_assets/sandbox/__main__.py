@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from .options import parse_options
-from .server import serve
+from airflow_provider_assets.sandbox.options import parse_options
+from airflow_provider_assets.sandbox.server import serve
 
 if __name__ == "__main__":
     asyncio.run(serve(parse_options()))

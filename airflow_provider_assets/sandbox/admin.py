@@ -1,20 +1,20 @@
-"""The sandbox's own routes under ``/_sandbox``, and the page at ``/``.
+"""The admin routes for tests, under ``/_sandbox``, and the page at ``/``.
 
 ============================ =====================================================================
-``GET, DELETE stats``        all counters, see `stats`; DELETE starts from nothing
+``GET, DELETE stats``        all counters, see ``stats``; DELETE sets them to zero
 ``GET, POST, DELETE faults`` armed faults; POST ``{"spec": "submit:429:1"}`` arms one
-``POST, DELETE options``     change behaviour, see `options.CHANGEABLE`; DELETE goes back
+``POST, DELETE options``     POST changes some, see ``options.CHANGEABLE``; DELETE restores them
 ``GET, POST clock``          POST ``{"advance": seconds}`` moves the vendors' time forward,
                              ``{"set": "2026-01-10T00:00:00Z"}`` makes it that moment
-``DELETE tokens``            every issued token becomes invalid
+``DELETE tokens``            makes every issued token invalid
 ``GET jobs``                 every job of every vendor
-``GET jobs/ID``              what the job's archive holds: name, bytes, sha256, entries
+``GET jobs/ID``              the record of the job's archive: name, bytes, sha256, entries
 ``POST jobs/ID``             ``{"action": "finish" | "fail" | "stick" | "cancel" | "expire"}``
 ``GET items/VENDOR``         every item, or those with ``start <= created < end``
-``POST items/VENDOR``        ``{"day": "2026-01-09", "count": 3}``: more items come to exist;
+``POST items/VENDOR``        ``{"day": "2026-01-09", "count": 3}`` creates more items;
                              ``{"at": "2026-01-09T23:59:00Z", "finish_after": 180,
-                             "list_after": 30, "touched": true}``: one that is late, see `Late`
-``DELETE items/VENDOR/ID``   an item is deleted at the vendor
+                             "list_after": 30, "touched": true}`` creates a ``vendor.Late`` one
+``DELETE items/VENDOR/ID``   deletes an item at the vendor
 ============================ =====================================================================
 """
 
@@ -25,18 +25,19 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from .clock import parse_iso
-from .faults import parse_fault
-from .options import changed
-from .page import render
-from .world import Json, Late, Vendor, World
+from airflow_provider_assets.sandbox.clock import parse_iso
+from airflow_provider_assets.sandbox.faults import parse_fault
+from airflow_provider_assets.sandbox.options import changed
+from airflow_provider_assets.sandbox.page import render
+from airflow_provider_assets.sandbox.vendor import Json, Late, Vendor
+from airflow_provider_assets.sandbox.world import World
 
 _ACTIONS = ("finish", "fail", "stick", "cancel", "expire")
 
 
 @dataclass(frozen=True, slots=True)
 class Admin:
-    """Counters, faults, time, jobs and items from outside."""
+    """Access to counters, faults, time, jobs and items for tests."""
 
     world: World
     vendors: list[Vendor]
@@ -128,7 +129,9 @@ class Admin:
         body = await request.json()
         action, detail = str(body.get("action", "")), str(body.get("error", ""))
         if action not in _ACTIONS:
-            return web.json_response({"error": f"action is one of {_ACTIONS}"}, status=400)
+            return web.json_response(
+                {"error": f"unknown action; use one of {_ACTIONS}"}, status=400
+            )
         for vendor in self.vendors:
             if await vendor.act(request.match_info["job"], action, detail):
                 return web.Response(status=204)
@@ -165,7 +168,7 @@ class Admin:
         for vendor in self.vendors:
             if vendor.name == request.match_info["vendor"]:
                 return vendor
-        raise web.HTTPNotFound(text="this vendor is not served")
+        raise web.HTTPNotFound(text="this vendor is not served; see --vendor")
 
     def _all_jobs(self) -> list[Json]:
         return [{"vendor": one.name, **job} for one in self.vendors for job in one.jobs()]

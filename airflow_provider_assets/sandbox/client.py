@@ -1,4 +1,4 @@
-"""Start a sandbox from a test and talk to its admin route."""
+"""Starts a sandbox from a test and calls its admin routes; needs the standard library only."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import json
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from .world import Json
+Json = dict[str, object]
 
 _STOP_SECONDS = 10.0
 _MODULE = __package__
@@ -21,7 +19,7 @@ _MODULE = __package__
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A running sandbox: the ready line, and everything its admin route offers."""
+    """A running sandbox: its ready line, and a method for everything that the admin routes offer."""
 
     ready: Json
     process: subprocess.Popen[str]
@@ -42,15 +40,18 @@ class Sandbox:
         return self._part("roma")
 
     def stats(self) -> Json:
-        """All counters, see `stats`."""
+        """All counters; the module ``stats`` describes them."""
         return cast("Json", self.ask("GET", "stats"))
 
     def reset_stats(self) -> None:
-        """Start counting from nothing."""
+        """Start counting again from zero."""
         self.ask("DELETE", "stats")
 
     def fault(self, spec: str) -> None:
-        """Arm a fault, see `faults`; raises urllib.error.HTTPError for one without sense."""
+        """Arm a fault; the module ``faults`` describes the grammar.
+
+        :raises urllib.error.HTTPError: for one that cannot be read.
+        """
         self.ask("POST", "faults", {"spec": spec})
 
     def clear_faults(self) -> None:
@@ -58,20 +59,20 @@ class Sandbox:
         self.ask("DELETE", "faults")
 
     def configure(self, **changes: str | float) -> None:
-        """Change options while it runs, see `options.CHANGEABLE`."""
+        """Change options while it runs: those of ``options.CHANGEABLE``."""
         self.ask("POST", "options", changes)
 
     def reset(self) -> None:
-        """Disarm all faults, count from nothing, go back to the options it was started with."""
-        for what in ("faults", "stats", "options"):
-            self.ask("DELETE", what)
+        """Disarm all faults, set the counters to zero and restore the options of the start."""
+        for path in ("faults", "stats", "options"):
+            self.ask("DELETE", path)
 
     def advance(self, seconds: float) -> None:
         """Move the sandbox's clock forward."""
         self.ask("POST", "clock", {"advance": seconds})
 
     def set_clock(self, moment: str) -> None:
-        """Let it be this moment (ISO, with a zone) for the vendors; their clock runs on from there."""
+        """Make it this moment (ISO, with a zone) for the vendors; their clock continues from there."""
         self.ask("POST", "clock", {"set": moment})
 
     def forget_tokens(self) -> None:
@@ -83,7 +84,7 @@ class Sandbox:
         return cast("list[Json]", self.ask("GET", "jobs"))
 
     def archive(self, job_id: str) -> Json:
-        """The truth about a job's archive: name, bytes, sha256, entries."""
+        """The record of a job's archive: name, bytes, sha256, entries."""
         return cast("Json", self.ask("GET", f"jobs/{job_id}"))
 
     def job(self, job_id: str, action: str, *, error: str = "") -> None:
@@ -95,7 +96,7 @@ class Sandbox:
         return cast("list[Json]", self.ask("GET", f"items/{vendor}?start={start}&end={end}"))
 
     def add_items(self, vendor: str, day: str, count: int) -> list[str]:
-        """Let `count` more items come to exist within a UTC day; returns their ids."""
+        """Create more items within a UTC day; returns their ids."""
         made = self.ask("POST", f"items/{vendor}", {"day": day, "count": count})
         return cast("list[str]", made)
 
@@ -108,10 +109,10 @@ class Sandbox:
         list_after: float = 0.0,
         touched: bool = True,
     ) -> str:
-        """Let one item come to exist at a moment (ISO), finished or listed only later; returns its id.
+        """Create one item at a moment (ISO) that is finished or listed only later; returns its id.
 
-        Durations are seconds from `at` on the sandbox's clock; `touched` is whether finishing moves the
-        time of its last change.
+        :param finish_after: seconds from ``at``, on the sandbox's clock; likewise ``list_after``.
+        :param touched: whether finishing it moves the time of its last change.
         """
         late = {"finish_after": finish_after, "list_after": list_after, "touched": touched}
         return cast("str", self.ask("POST", f"items/{vendor}", {"at": at, **late}))
@@ -121,7 +122,7 @@ class Sandbox:
         self.ask("DELETE", f"items/{vendor}/{item_id}")
 
     def ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> object:
-        """One call of the admin route, decoded."""
+        """The decoded answer of one admin route."""
         data = None if body is None else json.dumps(body).encode()
         url = f"{self.ready['admin_url']}/{path}"
         request = urllib.request.Request(url, data=data, method=method)
@@ -139,8 +140,9 @@ class Sandbox:
 def running(*arguments: str) -> Iterator[Sandbox]:
     """Run ``python -m …sandbox`` with these arguments and yield it when it is ready.
 
-    It stops when the block ends, or when this process does, however that comes about.
-    Raises RuntimeError when it does not get ready.
+    It stops when the block ends, or when this process ends in any way.
+
+    :raises RuntimeError: if it ends before it is ready; its standard error says why.
     """
     command = [sys.executable, "-m", _MODULE, "--follow-stdin", *arguments]
     with subprocess.Popen(
@@ -149,7 +151,7 @@ def running(*arguments: str) -> Iterator[Sandbox]:
         try:
             line = process.stdout.readline() if process.stdout else ""
             if not line:
-                raise RuntimeError(f"the sandbox did not start: {' '.join(command)}")
+                raise RuntimeError(f"the sandbox did not start; run {' '.join(command)} to see why")
             yield Sandbox(json.loads(line), process)
         finally:
             if process.stdin:

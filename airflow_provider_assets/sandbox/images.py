@@ -1,6 +1,6 @@
-"""Real little PNG images from a number, and blobs that can be read from any offset.
+"""Small but valid PNG images, generated from a seed.
 
-Pixels are stored, not compressed, so that a size is known without making the image and the
+Pixels are stored, not compressed, so that the size is known without making the image and the
 same seed gives the same bytes with every build of zlib.
 """
 
@@ -11,38 +11,18 @@ import hashlib
 import random
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _DEFLATE_BLOCK = 65_535  # RFC 1951 section 3.2.4: the longest stored block
 _PADDING_PIECE = 1 << 20
 _CHUNK_FRAME = 12  # length, type and CRC around the data of a PNG chunk
-_READ = 1 << 20
-
-
-class Blob(Protocol):
-    """Something that is served: `size` bytes that can be read from anywhere."""
-
-    @property
-    def size(self) -> int:
-        """Length in bytes."""
-
-    @property
-    def etag(self) -> str:
-        """An opaque validator, without quotes."""
-
-    def read(self, start: int, stop: int) -> Iterator[bytes]:
-        """The bytes [start, stop) in pieces of at most about 1 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
 class PngBlob:
-    """A PNG of `width` x `height` RGB pixels, padded to about `target` bytes with noise."""
+    """A PNG of RGB pixels, padded with noise to about ``target`` bytes."""
 
     seed: int
     width: int
@@ -60,7 +40,7 @@ class PngBlob:
 
     @property
     def etag(self) -> str:
-        """A validator made from what decides the bytes."""
+        """A validator computed from the parameters that determine the bytes."""
         text = f"{self.seed}/{self.width}/{self.height}/{self.target}"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -109,56 +89,6 @@ class PngBlob:
         return _stored(b"".join(rows))
 
 
-@dataclass(frozen=True, slots=True)
-class BytesBlob:
-    """A few bytes in memory."""
-
-    data: bytes
-
-    @property
-    def size(self) -> int:
-        """Length in bytes."""
-        return len(self.data)
-
-    @property
-    def etag(self) -> str:
-        """The hash of the bytes."""
-        return hashlib.sha256(self.data).hexdigest()
-
-    def read(self, start: int, stop: int) -> Iterator[bytes]:
-        """The bytes [start, stop)."""
-        yield self.data[start:stop]
-
-
-@dataclass(frozen=True, slots=True)
-class FileBlob:
-    """A file on disk whose hash is known."""
-
-    path: Path
-    size: int
-    etag: str
-
-    @classmethod
-    def of(cls, path: Path) -> FileBlob:
-        """The blob of a finished file; its `etag` is the sha256."""
-        digest = hashlib.sha256()
-        with path.open("rb") as stream:
-            while piece := stream.read(_READ):
-                digest.update(piece)
-        return cls(path, path.stat().st_size, digest.hexdigest())
-
-    def read(self, start: int, stop: int) -> Iterator[bytes]:
-        """The bytes [start, stop)."""
-        with self.path.open("rb") as stream:
-            stream.seek(start)
-            while start < stop:
-                piece = stream.read(min(_READ, stop - start))
-                if not piece:
-                    return
-                yield piece
-                start += len(piece)
-
-
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
@@ -175,11 +105,3 @@ def _stored(raw: bytes) -> bytes:
 @functools.cache
 def _noise() -> bytes:
     return random.Random(20).randbytes(3 * _PADDING_PIECE)
-
-
-def sha256_of(blob: Blob) -> str:
-    """The hash of everything a blob serves."""
-    digest = hashlib.sha256()
-    for piece in blob.read(0, blob.size):
-        digest.update(piece)
-    return digest.hexdigest()

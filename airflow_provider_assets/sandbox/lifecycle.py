@@ -1,4 +1,4 @@
-"""How a job gets from accepted to done: by time, or by being asked."""
+"""The states of a job from accepted to done, moved by time or by polls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ class Lifecycle:
     :param stages: states in order; the last is success.
     :param begun: epoch seconds of acceptance.
     :param seconds: from acceptance to success, when time moves the job.
-    :param by_poll: each look moves the job one state on, and time does not.
+    :param by_poll: each poll moves the job to its next state, and time does not.
+    :param held: the job never reaches success by itself.
     """
 
     stages: tuple[str, ...]
@@ -43,7 +44,7 @@ class Lifecycle:
 
     @property
     def progress(self) -> float:
-        """From 0 to 1."""
+        """The share of the states that is behind, from 0 to 1."""
         if self._over:
             return 1.0
         return round(self._index / (len(self.stages) - 1), 2)
@@ -53,7 +54,7 @@ class Lifecycle:
         return self.stages.index(self.status) if self.status in self.stages else 0
 
     def look(self, now: float, *, polled: bool, ready: bool = True) -> None:
-        """Bring the state up to date; it does not reach success before `ready`."""
+        """Bring the state up to date; it does not reach success before ``ready``."""
         last = len(self.stages) - 1
         while not self._over and self._index < last:
             following = self._index + 1

@@ -1,94 +1,94 @@
-"""Every request passes here: counted, hit by a fault if one is armed, then handled."""
+"""The middleware of every route: counts the request, applies a fault if one is armed, handles it."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from .storage import archive_key, hang_up
-
-if TYPE_CHECKING:
-    from .faults import Fault
-    from .world import Handler, Json, Route, Vendor, World
+from airflow_provider_assets.sandbox.bodies import archive_key, hang_up
+from airflow_provider_assets.sandbox.faults import Fault
+from airflow_provider_assets.sandbox.vendor import Handler, Json, Refused, Route, Vendor
+from airflow_provider_assets.sandbox.world import World
 
 _HTML = "<html><body><h1>{status} Bad Gateway</h1><hr>nginx</body></html>"
 _FOREVER = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
-    """The guard of one vendor's routes."""
+class Middleware:
+    """Wraps the handlers of one vendor.
+
+    It notes on the request: ``route`` (its name), ``fault`` (or None), and ``cut`` if the
+    connection was closed before the answer was complete.
+    """
 
     world: World
     vendor: Vendor
 
-    def guard(self, route: Route) -> Handler:
-        """Wrap the route's handler."""
+    def wrap(self, route: Route) -> Handler:
+        """The route's handler with everything that happens before and after it."""
 
-        async def guarded(request: web.Request) -> web.StreamResponse:
-            names = (route.name, route.group)
+        async def wrapped(request: web.Request) -> web.StreamResponse:
             stats = self.world.stats
             self.world.catch_up()
             stats.asked(self.vendor.name, route.name, route.group)
             request["route"] = route.name
             if route.group == "download":
                 stats.archive(archive_key(request), "gets")
-            fault = self.world.faults.take(*names, path=request.path)
+            fault = self.world.faults.take(route.name, route.group, path=request.path)
             request["fault"] = fault
-            response = await self._perform(request, route, fault)
+            response = await self._answer(request, route, fault)
             status = None if request.get("cut") else response.status
             stats.answered(self.vendor.name, route.name, status)
             return response
 
-        return guarded
+        return wrapped
 
-    async def _perform(
+    async def _answer(
         self, request: web.Request, route: Route, fault: Fault | None
     ) -> web.StreamResponse:
         if fault is None:
-            return await route.handler(request)
+            return await _handle(request, route)
         if fault.afterwards:
-            answer = await route.handler(request)
-            spoilt = await self._answer(request, fault.afterwards, route)
-            return spoilt or answer
-        return await self._answer(request, fault, route) or await route.handler(request)
+            response = await _handle(request, route)
+            return await self._fail(request, fault.afterwards, route) or response
+        return await self._fail(request, fault, route) or await _handle(request, route)
 
-    async def _answer(
+    async def _fail(
         self, request: web.Request, fault: Fault, route: Route
     ) -> web.StreamResponse | None:
-        """What the fault answers in the vendor's place; None when it only bends the answer."""
+        """The fault's answer in place of the vendor's; None if it only changes the vendor's."""
         # On a download "reset" happens within the body, where the handler sends it.
         if fault.kind == "drop" or (fault.kind == "reset" and route.group != "download"):
-            hang_up(request, rudely=True)
+            hang_up(request, reset=True)
             return web.Response()
         if fault.kind == "hang":
             await asyncio.sleep(_FOREVER)
         if fault.kind == "delay":
             await asyncio.sleep(float(fault.value or 1))
         if fault.kind == "plan-limit":
-            return self.vendor.refuse(429, extra=_plan_limit(fault))
+            return self.vendor.error(429, extra=_plan_limit(fault))
         if fault.kind == "redirect":
             return web.Response(status=302, headers={"Location": fault.param("to", "/elsewhere")})
         if fault.kind == "empty":
             return web.Response(status=200)
         if fault.status is None:
             return None
-        return self._refuse(fault, fault.status, route)
+        return self._error(fault, fault.status, route)
 
-    def _refuse(self, fault: Fault, status: int, route: Route) -> web.Response:
+    def _error(self, fault: Fault, status: int, route: Route) -> web.Response:
         if fault.body == "html":
             text = _HTML.format(status=status)
             response = web.Response(status=status, text=text, content_type="text/html")
         elif fault.body == "empty":
             response = web.Response(status=status)
         elif fault.words:
-            response = self.vendor.refuse(status, extra=fault.words)
+            response = self.vendor.error(status, extra=fault.words)
         else:
-            response = (route.refuse or self.vendor.refuse)(status)
+            response = (route.error or self.vendor.error)(status)
         if wait := fault.param("retry_after"):
             response.headers["Retry-After"] = wait
         if wait := fault.param("retry_at"):
@@ -99,15 +99,16 @@ class Gate:
         return response
 
 
+async def _handle(request: web.Request, route: Route) -> web.StreamResponse:
+    try:
+        return await route.handler(request)
+    except Refused as refused:
+        return refused.response
+
+
 def _plan_limit(fault: Fault) -> Json:
     return {
         "reason": "Limit reached",
         "details": {"actionName": "download-assets", "actionLimit": 10},
         "remainingSeconds": int(fault.param("remaining", "17")),
     }
-
-
-def bent(request: web.Request, kind: str) -> str:
-    """The value (or just the name) of the fault of this kind that hit the request, else ''."""
-    fault: Fault | None = request.get("fault")
-    return (fault.value or kind) if fault and fault.kind == kind else ""

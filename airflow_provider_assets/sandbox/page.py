@@ -1,4 +1,4 @@
-"""A small page that shows what the sandbox has been asked and what it is doing."""
+"""A small HTML page with the counters, the jobs and the armed faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starts the two listeners, says where they are, and stops when told to."""
+"""Starts the two listeners, prints the ready line, and stops on a signal."""
 
 from __future__ import annotations
 
@@ -11,23 +11,19 @@ import signal
 import socket
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from .admin import Admin
-from .middleware import Gate
-from .roma.api import RomaApi
-from .scenario.api import ScenarioApi
-from .topaz.api import TopazApi
-from .world import Route, World
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .options import Options
-    from .world import Json, Vendor
+from airflow_provider_assets.sandbox.admin import Admin
+from airflow_provider_assets.sandbox.middleware import Middleware
+from airflow_provider_assets.sandbox.options import Options
+from airflow_provider_assets.sandbox.roma.api import RomaApi
+from airflow_provider_assets.sandbox.scenario.api import ScenarioApi
+from airflow_provider_assets.sandbox.topaz.api import TopazApi
+from airflow_provider_assets.sandbox.vendor import Json, Route, Vendor
+from airflow_provider_assets.sandbox.world import World
 
 _MAX_BODY = 600 * 1024 * 1024  # Topaz takes uploads of up to 500 MB
 
@@ -39,7 +35,7 @@ _VENDORS: dict[str, Callable[[World], Vendor]] = {
 
 
 async def serve(options: Options) -> None:
-    """Serve until SIGTERM, SIGINT or (``follow_stdin``) the end of standard input."""
+    """Serve until SIGTERM, SIGINT or, with ``follow_stdin``, the end of standard input."""
     with contextlib.ExitStack() as stack:
         folder = options.state_dir or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,9 +64,9 @@ def _ready(vendors: list[Vendor], origin: str) -> Json:
 def _api(world: World, vendors: list[Vendor]) -> web.Application:
     app = web.Application(client_max_size=_MAX_BODY)
     for vendor in vendors:
-        gate = Gate(world, vendor)
+        middleware = Middleware(world, vendor)
         for route in vendor.routes():
-            app.router.add_route(route.method, route.path, gate.guard(route))
+            app.router.add_route(route.method, route.path, middleware.wrap(route))
     Admin(world, vendors).mount(app)
     return app
 
@@ -78,27 +74,27 @@ def _api(world: World, vendors: list[Vendor]) -> web.Application:
 def _store(world: World, vendors: list[Vendor]) -> web.Application:
     app = web.Application()
     for vendor in vendors:
-        gate = Gate(world, vendor)
+        middleware = Middleware(world, vendor)
         path = f"/{vendor.name}/{{key:.+}}"
         for method, group in (("GET", "download"), ("HEAD", "head")):
             route = Route(method, path, f"{vendor.name}.{group}", group, world.storage.serve)
-            app.router.add_route(method, path, gate.guard(route))
+            app.router.add_route(method, path, middleware.wrap(route))
     return app
 
 
 async def _listen(app: web.Application, port: int, runners: list[web.AppRunner]) -> str:
-    """Listen on IPv4 and, where there is one, on the IPv6 loopback; return the origin."""
+    """Listen on the IPv4 loopback and, where there is one, on IPv6; return the origin."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     runners.append(runner)
     endpoint = socket.create_server(("127.0.0.1", port), backlog=1024)
     await web.SockSite(runner, endpoint).start()
-    taken = endpoint.getsockname()[1]
+    number = endpoint.getsockname()[1]
     # "localhost" may mean ::1 first; a client must not depend on falling back.
     with contextlib.suppress(OSError):
-        twin = socket.create_server(("::1", taken), family=socket.AF_INET6, backlog=1024)
+        twin = socket.create_server(("::1", number), family=socket.AF_INET6, backlog=1024)
         await web.SockSite(runner, twin).start()
-    return f"http://127.0.0.1:{taken}"
+    return f"http://127.0.0.1:{number}"
 
 
 def _stopper(options: Options) -> asyncio.Event:

@@ -1,8 +1,8 @@
-"""Counters of what was asked and what was served.
+"""Counters of requests, jobs and bytes.
 
-`Stats.report` gives ``{"totals": TALLY, "vendors": {vendor: TALLY}, "routes": {route:
+``Stats.report`` gives ``{"totals": TALLY, "vendors": {vendor: TALLY}, "routes": {route:
 {"requests", "bytes", "statuses": {code: n}}}, "jobs": {job id: TALLY}, "archives": {archive id:
-{"gets", "bytes"}}}``. A TALLY has every key of `TALLY_KEYS`, always.
+{"gets", "bytes"}}}``. A TALLY always has every key of ``TALLY_KEYS``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-# Groups of routes, in the words of the counters; "accepted" counts jobs that came to exist.
+# Groups of routes and the names of their counters; "accepted" counts created jobs.
 TALLY_KEYS = {
     "submit": "submits",
     "poll": "polls",
@@ -38,33 +38,33 @@ class Stats:
     statuses: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     def asked(self, vendor: str, route: str, group: str) -> None:
-        """A request arrived."""
+        """Count a request that arrived."""
         self.routes[route]["requests"] += 1
         for tally in (self.totals, self.vendors[vendor]):
             tally["requests"] += 1
             tally[TALLY_KEYS[group]] += 1
 
     def answered(self, vendor: str, route: str, status: int | None) -> None:
-        """A request was answered with this status, or cut off without one (None)."""
+        """Count an answer with this status, or one that was cut off (None)."""
         self.statuses[route][str(status) if status else "reset"] += 1
         if status is None or status >= 400:
             self.totals["errors"] += 1
             self.vendors[vendor]["errors"] += 1
 
     def sent(self, vendor: str, route: str, count: int) -> None:
-        """This many bytes of a file were written."""
+        """Count bytes of a file that were written."""
         self.routes[route]["bytes"] += count
         self.totals["bytes"] += count
         self.vendors[vendor]["bytes"] += count
 
     def accepted(self, vendor: str, job_id: str) -> None:
-        """A job came to exist."""
+        """Count a job that was created."""
         self.totals["accepted"] += 1
         self.vendors[vendor]["accepted"] += 1
         self.jobs[job_id]["accepted"] += 1
 
     def job(self, job_id: str, group: str, count: int = 1) -> None:
-        """A request concerned this job (`group` as in `TALLY_KEYS`, or "bytes")."""
+        """Count a request for this job (``group`` is a key of ``TALLY_KEYS`` or ``bytes``)."""
         self.jobs[job_id][TALLY_KEYS.get(group, group)] += count
 
     def archive(self, archive_id: str, key: str, count: int = 1) -> None:
@@ -72,7 +72,7 @@ class Stats:
         self.archives[archive_id][key] += count
 
     def reset(self) -> None:
-        """Start counting from nothing."""
+        """Start again from zero."""
         for counters in (self.vendors, self.jobs, self.archives, self.routes, self.statuses):
             counters.clear()
         self.totals.clear()

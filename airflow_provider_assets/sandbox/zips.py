@@ -1,4 +1,4 @@
-"""Archives made on disk, one entry at a time, the same bytes for the same members."""
+"""Zip files written to disk one entry at a time; equal members give equal bytes."""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ import hashlib
 import io
 import warnings
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from pathlib import Path
+from typing import BinaryIO
 
-from .images import Blob, FileBlob
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+from airflow_provider_assets.sandbox.blobs import Blob, FileBlob
 
 _ZIP64_FROM = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One file to be archived; `modified` is in epoch seconds."""
+    """One file to be archived; ``modified`` is in epoch seconds."""
 
     name: str
     item_id: str
@@ -42,7 +40,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """An archive on disk and the truth about its content."""
+    """An archive on disk and the record of its content."""
 
     name: str
     blob: FileBlob
@@ -54,7 +52,7 @@ class Archive:
         return self.blob.etag
 
     def report(self) -> dict[str, object]:
-        """Name, bytes, sha256 and entries, as the admin route tells them."""
+        """Name, bytes, sha256 and entries, as the admin route shows them."""
         return {
             "name": self.name,
             "bytes": self.blob.size,
@@ -64,7 +62,7 @@ class Archive:
 
 
 class _Unseekable(io.RawIOBase):
-    """Makes zipfile write data descriptors, as servers that pack in flight do."""
+    """Makes ``zipfile`` write data descriptors, as servers that pack in flight do."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -80,7 +78,7 @@ class _Unseekable(io.RawIOBase):
 
 
 def build_zip(path: Path, *, name: str, members: Iterable[Member], style: str) -> Archive:
-    """Write a zip file to `path` and say what is in it.
+    """Write a zip file and return the record of its content.
 
     :param style: ``stored``, ``deflated`` or ``streamed`` (deflated, with data descriptors).
     """

@@ -1,4 +1,4 @@
-"""Who may call: IAM users, their access keys, and the project of each region."""
+"""IAM users, their access keys, and the projects of the regions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ ACCOUNT = "sandbox-account"
 REGION = "sandbox-1"
 PROJECT = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
 INSTANCE = "5a1d8e1c-0000-4000-8000-0000000000aa"
-# A name that two projects have, which a look-up by name must not guess about.
+# Two projects have this name, so that a look-up by name must not guess.
 AMBIGUOUS_REGION = "sandbox-twice"
 
 
@@ -36,6 +36,6 @@ def by_access_key(access_key: str) -> User | None:
 
 
 def projects(name: str | None) -> list[tuple[str, str]]:
-    """(id, name) of the projects with a name, of all of them when there is none given."""
+    """(id, name) of the projects with this name, of all of them if it is None."""
     known = [(PROJECT, REGION), ("1" * 32, AMBIGUOUS_REGION), ("2" * 32, AMBIGUOUS_REGION)]
     return [one for one in known if name is None or one[1] == name]

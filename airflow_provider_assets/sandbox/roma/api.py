@@ -1,26 +1,22 @@
-"""The emulated ROMA Connect, with its IAM, as the server and the admin route see it."""
+"""The emulated ROMA Connect, with its IAM, as the server and the admin routes see it."""
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from typing import TYPE_CHECKING
+
+from aiohttp import web
 
 from airflow_provider_assets.sandbox.clock import iso_ms
-from airflow_provider_assets.sandbox.world import Json, Route
-
-from .access import Gatekeeper, refuse
-from .accounts import ACCOUNT, INSTANCE, PROJECT, REGION, USERS
-from .dialects import DIALECTS, state_of
-from .handlers import RomaCalls
-from .iam import Iam
-from .items import Inventory
-from .state import Exports
-
-if TYPE_CHECKING:
-    from aiohttp import web
-
-    from airflow_provider_assets.sandbox.world import Late, World
+from airflow_provider_assets.sandbox.roma.access import Access
+from airflow_provider_assets.sandbox.roma.accounts import ACCOUNT, INSTANCE, PROJECT, REGION, USERS
+from airflow_provider_assets.sandbox.roma.dialects import DIALECTS, state_of
+from airflow_provider_assets.sandbox.roma.handlers import Handlers
+from airflow_provider_assets.sandbox.roma.iam import Iam, iam_error
+from airflow_provider_assets.sandbox.roma.state import Exports, Inventory
+from airflow_provider_assets.sandbox.roma.views import error
+from airflow_provider_assets.sandbox.vendor import Json, Late, Route
+from airflow_provider_assets.sandbox.world import World
 
 
 class RomaApi:
@@ -30,21 +26,37 @@ class RomaApi:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._keeper = Gatekeeper(world)
         self._inventory = Inventory(world.options)
         self._exports = Exports(world, self._inventory)
 
     def routes(self) -> list[Route]:
-        """Every call; the names are those of the counters and of ``--fault``."""
-        calls = RomaCalls(self._world, self._keeper, self._inventory, self._exports)
-        roma = [
-            Route(method, path, f"roma.{name}", group, handler)
-            for method, path, name, group, handler in calls.table()
+        """Every endpoint; the names are those of the counters and of ``--fault``."""
+        access = Access(self._world)
+        call = Handlers(self._world, self._inventory, self._exports)
+        iam = Iam(self._world, access)
+        base = "/v2/{project}/instances/{instance}"
+        fdi = "/v2/{project}/fdi/instances/{instance}"
+        archive = f"{base}/assets/archives/{{archive}}"
+        table = [
+            ("POST", f"{base}/assets/export", "submit", "submit", call.submit),
+            ("GET", f"{base}/assets/jobs/{{job}}", "poll", "poll", call.poll),
+            ("GET", archive, "download", "download", call.download),
+            ("HEAD", archive, "head", "download", call.download),
+            ("GET", f"{base}/apps", "apps", "list", call.apps),
+            ("GET", f"{fdi}/tasks", "tasks", "list", call.tasks),
+            ("GET", "/v2/{project}/instances", "instances", "metadata", call.instances),
         ]
-        return [*Iam(self._world, self._keeper).routes(), *roma]
+        return [
+            Route("POST", "/v3/auth/tokens", "iam.token", "auth", iam.token, iam_error),
+            Route("GET", "/v3/projects", "iam.projects", "auth", iam.projects, iam_error),
+            *(
+                Route(method, path, f"roma.{name}", group, access.checked(handler))
+                for method, path, name, group, handler in table
+            ),
+        ]
 
     def describe(self, origin: str) -> Json:
-        """URLs, an AK/SK connection, a token connection, and what can be exported."""
+        """URLs, an AK/SK connection, a token connection, and the items that can be exported."""
         user = USERS[0]
         extra = {
             "auth_type": "aksk", "base_url": origin, "iam_url": origin, "region": REGION,
@@ -67,9 +79,9 @@ class RomaApi:
             "tasks": list(self._inventory.tasks),
         }  # fmt: skip
 
-    def refuse(self, status: int, *, extra: Json | None = None) -> web.Response:
-        """An error in ROMA Connect's shape."""
-        return refuse(status, extra=extra)
+    def error(self, status: int, *, extra: Json | None = None) -> web.Response:
+        """An error response in ROMA Connect's shape."""
+        return error(status, extra=extra)
 
     def jobs(self) -> list[Json]:
         """Every export."""
@@ -89,7 +101,7 @@ class RomaApi:
         return None
 
     async def act(self, job_id: str, action: str, detail: str) -> bool:
-        """``finish``, ``fail``, ``stick``, or ``expire`` (the validity period is over)."""
+        """``finish``, ``fail``, ``stick``, or ``expire`` (the end of the validity period)."""
         export = self._exports.by_id.get(job_id)
         if export is None:
             return False
@@ -111,15 +123,15 @@ class RomaApi:
         ]
 
     def add_items(self, day: dt.date, count: int) -> list[str]:
-        """Let more items be changed within a day, apps and tasks in turn; returns their ids."""
+        """Create more items that were changed within a day, apps and tasks in turn."""
         return self._inventory.add_day(day, count)
 
     def add_late(self, late: Late) -> str:
-        """An application that was changed at a moment and is listed later; none is ever unfinished."""
+        """Create an application that was changed at a moment and is hidden until it is listed."""
         if late.finish_after:
-            raise ValueError("applications and tasks are never unfinished")
+            raise ValueError("applications and tasks are never unfinished; use list_after alone")
         item = self._inventory.app_at(late.at, late.number)
-        self._world.later(late.at + late.list_after, lambda: self._inventory.show(item))
+        self._world.later(late.at + late.list_after, lambda: self._inventory.add(item))
         return item.id
 
     def remove_item(self, item_id: str) -> bool:

@@ -1,48 +1,45 @@
-"""The one delivery of a package, in any framing a client may have to survive.
+"""The download of a package, in any framing that a client may have to survive.
 
-None of Content-Type, Content-Length, Range or checksums is documented for this download. Range is
-ignored here, and a HEAD consumes the package like a GET: the worst a service may do.
+None of Content-Type, Content-Length, Range or checksums is documented for this download. Here Range
+is ignored, and a HEAD consumes the package like a GET: the worst that a service may do.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from airflow_provider_assets.sandbox.storage import Stored, pump
-
-if TYPE_CHECKING:
-    from airflow_provider_assets.sandbox.world import World
+from airflow_provider_assets.sandbox.bodies import Body, write_body
+from airflow_provider_assets.sandbox.stats import Stats
 
 _TYPE = "application/octet-stream"
 _BUFFER = 1 << 20
 
 
 async def deliver(
-    request: web.Request, stored: Stored, world: World, *, framing: str
+    request: web.Request, body: Body, *, framing: str, stats: Stats
 ) -> web.StreamResponse:
     """Send a package with Content-Length, chunked, or until the connection closes."""
-    pieces, size = stored.blob.read(0, stored.blob.size), stored.blob.size
+    pieces, size = body.blob.read(0, body.blob.size), body.blob.size
     transport = request.transport
     if framing == "close" and isinstance(transport, asyncio.WriteTransport):
         raw = _UntilClose(transport)
         raw.begin()
-        await pump(request, raw, pieces, world=world, stored=stored, size=size)
+        await write_body(request, raw, pieces, body=body, size=size, stats=stats)
         return web.Response()
     response = web.StreamResponse(headers={"Content-Type": _TYPE})
     if framing == "length":
         response.content_length = size
     await response.prepare(request)
-    await pump(request, response, pieces, world=world, stored=stored, size=size)
+    await write_body(request, response, pieces, body=body, size=size, stats=stats)
     return response
 
 
 @dataclass(frozen=True, slots=True)
 class _UntilClose:
-    """What aiohttp does not do for HTTP/1.1: a body that ends with its connection."""
+    """A body that ends with its connection, which aiohttp does not offer for HTTP/1.1."""
 
     transport: asyncio.WriteTransport
 

@@ -1,4 +1,4 @@
-"""The generations of ROMA Connect's export: which body it takes, how a job's state is spelled.
+"""The generations of ROMA Connect's export API: the request's body and the job's JSON in each.
 
 Sources: ``sdk``: the models of the Python SDK and the 2023 documents; ``docs2025``: the documents
 of October 2025 (both lists mandatory, ``reason``, mixed case); ``old2022``: the documents of the
@@ -8,32 +8,27 @@ as ``old2022`` but with ``entities.archive_id``, as the page of the download its
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from airflow_provider_assets.sandbox.world import Json
+from airflow_provider_assets.sandbox.roma.state import DONE, FAILED, Export, Inventory
+from airflow_provider_assets.sandbox.roma.views import error, iso_seconds
+from airflow_provider_assets.sandbox.vendor import Json, Refused
 
-    from .items import Inventory
-    from .state import Export
-
-LIMIT = 100
-STAGES = ("accepted", "collecting", "packing", "done")
-FAILED = "failed"
-
-
-class BadBody(Exception):
-    """The body is not what this generation takes."""
+_LIMIT = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     """One generation.
 
-    :param consumed: the state after the package was downloaded; empty: it stays successful.
-    :param forgets: whether ``archive_id`` is no longer told after the download.
+    :param running: the word for that state; likewise ``success``, ``failed`` and ``consumed`` (after
+        the download; empty if the state remains ``success``).
+    :param forgets: ``archive_id`` is absent after the download.
+    :param reasons: the name of the field with the reasons of a failure.
+    :param numbers: times are epoch milliseconds, not text.
+    :param nested: ``archive_id`` is in ``entities``.
+    :param old_body: the request has one application by its name, and tasks by ``task_id``.
+    :param tasks_mandatory: the request must have ``tasks``.
     """
 
     running: str
@@ -67,53 +62,56 @@ DIALECTS = {
 
 def job_json(export: Export, dialect: Dialect) -> Json:
     """One job as ``GET .../assets/jobs/{job_id}`` shows it in this generation."""
-    life, time = export.life, _time_of(dialect)
+    life = export.life
     answer: Json = {
         "id": export.id,
         "type": "exportAsset",
         "status": state_of(export, dialect),
         "progress_percent": life.progress,
-        "begin_time": time(life.begun),
+        "begin_time": _time(life.begun, dialect),
     }
     if life.over:
-        answer["end_time"] = time(life.updated)
+        answer["end_time"] = _time(life.updated, dialect)
     if export.reasons:
         answer[dialect.reasons] = export.reasons
-    told = export.archive_id if life.status == STAGES[-1] else ""
-    if told and not (export.consumed and dialect.forgets):
-        answer.update(
-            {"entities": {"archive_id": told}} if dialect.nested else {"archive_id": told}
-        )
+    if life.status == DONE and not (export.consumed and dialect.forgets):
+        archive: Json = {"archive_id": export.archive_id}
+        answer.update({"entities": archive} if dialect.nested else archive)
     return answer
 
 
 def state_of(export: Export, dialect: Dialect) -> str:
-    """The word for the job's state."""
+    """The word for the state of an export."""
     if export.life.status == FAILED:
         return dialect.failed
-    if export.life.status != STAGES[-1]:
+    if export.life.status != DONE:
         return dialect.running
     return (export.consumed and dialect.consumed) or dialect.success
 
 
 def wanted_ids(body: object, dialect: Dialect, inventory: Inventory) -> list[str]:
-    """The ids of the items a body asks for; raises BadBody."""
+    """The ids of the items that a body asks for.
+
+    :raises Refused: for a body that this generation does not accept.
+    """
     if not isinstance(body, dict):
-        raise BadBody("the body is not an object")
+        raise Refused(error(400, details="the body is not an object"))
     apps = _old_apps(body, inventory) if dialect.old_body else _ids(body, "apps", "id")
     key = "task_id" if dialect.old_body else "id"
     if "tasks" not in body and dialect.tasks_mandatory:
-        raise BadBody("tasks is mandatory")
+        raise Refused(error(400, details="tasks is mandatory"))
     tasks = _ids(body, "tasks", key) if "tasks" in body else []
-    if not 1 <= len(apps) + len(tasks) <= LIMIT:
-        raise BadBody(f"1 to {LIMIT} applications and tasks can be exported at once")
+    if not 1 <= len(apps) + len(tasks) <= _LIMIT:
+        raise Refused(
+            error(400, details=f"1 to {_LIMIT} applications and tasks can be exported at once")
+        )
     return [*apps, *tasks]
 
 
 def _old_apps(body: Json, inventory: Inventory) -> list[str]:
     name = body.get("apps")
     if not isinstance(name, str):
-        raise BadBody("apps must be the name of an application")
+        raise Refused(error(400, details="apps must be the name of an application"))
     item = inventory.by_name(name)
     return [item.id if item else name]
 
@@ -121,17 +119,13 @@ def _old_apps(body: Json, inventory: Inventory) -> list[str]:
 def _ids(body: Json, name: str, key: str) -> list[str]:
     given = body.get(name)
     if not isinstance(given, list):
-        raise BadBody(f"{name} must be an array")
+        raise Refused(error(400, details=f"{name} must be an array"))
     found = [one.get(key) for one in given if isinstance(one, dict)]
     texts = [one for one in found if isinstance(one, str)]
     if len(texts) != len(given):
-        raise BadBody(f"each of {name} must have {key}")
+        raise Refused(error(400, details=f"each of {name} must have {key}"))
     return texts
 
 
-def _time_of(dialect: Dialect) -> Callable[[float], object]:
-    if dialect.numbers:
-        return lambda epoch: int(epoch * 1000)
-    return lambda epoch: dt.datetime.fromtimestamp(epoch, tz=dt.timezone.utc).strftime(
-        "%Y-%m-%dT%H:%M:%SZ"
-    )
+def _time(epoch: float, dialect: Dialect) -> object:
+    return int(epoch * 1000) if dialect.numbers else iso_seconds(epoch)

@@ -1,7 +1,7 @@
-"""IAM: tokens for a password, and projects by name.
+"""IAM, with its own error shape: tokens for a password, and projects by name.
 
 Source: Huawei Cloud IAM's API reference. A token is in the ``X-Subject-Token`` header and lives
-24 hours. The password grant needs no signature; one that is sent is not looked at.
+24 hours. The password grant needs no signature; one that is sent is ignored.
 """
 
 from __future__ import annotations
@@ -9,25 +9,20 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from airflow_provider_assets.sandbox.world import Json, Route, Token
-
-from .access import Gatekeeper, Refused
-from .accounts import ACCOUNT, USERS, projects
-
-if TYPE_CHECKING:
-    from airflow_provider_assets.sandbox.world import World
+from airflow_provider_assets.sandbox.roma.access import Access
+from airflow_provider_assets.sandbox.roma.accounts import ACCOUNT, USERS, projects
+from airflow_provider_assets.sandbox.vendor import Json, Refused
+from airflow_provider_assets.sandbox.world import Token, World
 
 _DAY = 86_400
 _TITLES = {401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 429: "Too Many Requests"}
-_WRONG = "Wrong user name or password"
 
 
-def refuse(status: int, message: str = "") -> web.Response:
-    """IAM's error shape: one object under ``error``."""
+def iam_error(status: int, message: str = "") -> web.Response:
+    """An error response: one object under ``error``."""
     title = _TITLES.get(status, "Error")
     error = {"code": status, "message": message or title, "title": title}
     return web.json_response({"error": error}, status=status)
@@ -35,32 +30,44 @@ def refuse(status: int, message: str = "") -> web.Response:
 
 @dataclass(frozen=True, slots=True)
 class Iam:
-    """The two calls an exporter makes."""
+    """The handlers of the two endpoints that an exporter needs."""
 
     world: World
-    keeper: Gatekeeper
+    access: Access
 
-    def routes(self) -> list[Route]:
-        """Both calls; their errors have IAM's shape."""
-        return [
-            Route("POST", "/v3/auth/tokens", "iam.token", "auth", self._token, refuse),
-            Route("GET", "/v3/projects", "iam.projects", "auth", self._projects, refuse),
-        ]
-
-    async def _token(self, request: web.Request) -> web.Response:
+    async def token(self, request: web.Request) -> web.Response:
+        """``POST /v3/auth/tokens``."""
         try:
             auth = (await request.json())["auth"]
             user = auth["identity"]["password"]["user"]
             credentials = (user["name"], user["password"], user["domain"]["name"])
             methods, scope = auth["identity"]["methods"], auth.get("scope", {}).get("project")
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return refuse(400, "The request body is invalid")
+        except (ValueError, KeyError, TypeError, AttributeError) as problem:
+            raise Refused(iam_error(400, "The request body is invalid")) from problem
         if methods != ["password"] or credentials not in _ACCEPTED:
-            return refuse(401, _WRONG)
+            raise Refused(iam_error(401, "Wrong user name or password"))
         project = _scoped(scope)
         if scope and project is None:
-            return refuse(401, "The project does not exist")
+            raise Refused(iam_error(401, "The project does not exist"))
         return self._issue(user["name"], project)
+
+    async def projects(self, request: web.Request) -> web.Response:
+        """``GET /v3/projects``."""
+        try:
+            await self.access.caller(request)
+        except Refused as refused:
+            text = "The request you have made requires authentication."
+            raise Refused(iam_error(401, text)) from refused
+        self_link = f"http://{request.host}/v3/projects"
+        shown = [
+            {
+                "id": one, "name": name, "domain_id": "d1", "parent_id": "d1", "is_domain": False,
+                "enabled": True, "description": "", "links": {"self": f"{self_link}/{one}"},
+            }
+            for one, name in projects(request.query.get("name"))
+        ]  # fmt: skip
+        links = {"self": self_link, "next": None, "previous": None}
+        return web.json_response({"projects": shown, "links": links})
 
     def _issue(self, name: str, project: tuple[str, str] | None) -> web.Response:
         text = "MII" + secrets.token_urlsafe(1200)
@@ -79,22 +86,6 @@ class Iam:
             body["project"] = {"id": project[0], "name": project[1], "domain": domain}
         headers = {"X-Subject-Token": text}
         return web.json_response({"token": body}, status=201, headers=headers)
-
-    async def _projects(self, request: web.Request) -> web.Response:
-        try:
-            await self.keeper.caller(request)
-        except Refused:
-            return refuse(401, "The request you have made requires authentication.")
-        self_link = f"http://{request.host}/v3/projects"
-        shown = [
-            {
-                "id": one, "name": name, "domain_id": "d1", "parent_id": "d1", "is_domain": False,
-                "enabled": True, "description": "", "links": {"self": f"{self_link}/{one}"},
-            }
-            for one, name in projects(request.query.get("name"))
-        ]  # fmt: skip
-        links = {"self": self_link, "next": None, "previous": None}
-        return web.json_response({"projects": shown, "links": links})
 
 
 _ACCEPTED = {(one.name, one.password, ACCOUNT) for one in USERS}

@@ -1,8 +1,7 @@
-"""What an export package holds, in any of the containers a client may have to sniff.
+"""The packages of exports: their files, and the container that these are packed in.
 
-Neither the container nor the files in it are documented. Here a package has one file for all items,
-or one or two files for each; and it is a zip, a tar, a gzipped tar, a gzip of all files in a row, or
-bytes that tell nothing about themselves.
+Neither is documented. Here a package has one file for all items, or one or two per item; and it is
+a zip, a tar, a gzipped tar, a gzip of all files one after the other, or bytes of no known format.
 """
 
 from __future__ import annotations
@@ -13,31 +12,29 @@ import hashlib
 import io
 import json
 import tarfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from airflow_provider_assets.sandbox.images import Blob, BytesBlob, FileBlob, PngBlob
+from airflow_provider_assets.sandbox.blobs import Blob, BytesBlob, FileBlob
+from airflow_provider_assets.sandbox.images import PngBlob
+from airflow_provider_assets.sandbox.roma.items import Item
+from airflow_provider_assets.sandbox.roma.views import item_json
 from airflow_provider_assets.sandbox.zips import Archive, Entry, Member, build_zip
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from .items import Item
-
-SUFFIXES = {"zip": ".zip", "tar": ".tar", "gzip": ".gz", "targz": ".tar.gz", "opaque": ".bin"}
+_SUFFIXES = {"zip": ".zip", "tar": ".tar", "gzip": ".gz", "targz": ".tar.gz", "opaque": ".bin"}
 
 
 def members_of(items: list[Item], *, package: str, item_bytes: int) -> list[Member]:
     """The files of a package.
 
-    :param package: ``one`` file that defines all items, one definition ``per-item``, or
-        ``two-per-item``: its definition and its icon.
+    :param package: ``one`` for a single file that defines all items, ``per-item`` for one
+        definition each, ``two-per-item`` for a definition and an icon each.
     """
     if package == "one":
         return [_everything(items)]
     members = []
     for item in items:
         folder = "applications" if item.kind == "app" else "tasks"
-        files: list[tuple[str, Blob]] = [("definition.json", _json(item.json()))]
+        files: list[tuple[str, Blob]] = [("definition.json", _json(item_json(item)))]
         if package == "two-per-item":
             sides = 16 + item.seed % 32, 16 + item.seed % 24
             files.append(("icon.png", PngBlob(item.seed, *sides, item_bytes)))
@@ -49,7 +46,7 @@ def members_of(items: list[Item], *, package: str, item_bytes: int) -> list[Memb
 
 def _everything(items: list[Item]) -> Member:
     changed = max((item.updated for item in items), default=0.0)
-    blob = _json([item.json() for item in items])
+    blob = _json([item_json(item) for item in items])
     return Member(name="assets.json", item_id="", blob=blob, modified=changed)
 
 
@@ -58,8 +55,8 @@ def _json(data: object) -> BytesBlob:
 
 
 def build(path: Path, members: list[Member], *, container: str, style: str) -> Archive:
-    """Write a package to `path` and say what is in it."""
-    name = f"asset{SUFFIXES[container]}"
+    """Write a package to a file and return the record of its content."""
+    name = f"asset{_SUFFIXES[container]}"
     if container == "zip":
         return build_zip(path, name=name, members=members, style=style)
     entries: list[Entry] = []

@@ -1,7 +1,7 @@
-"""Checks an ``SDK-HMAC-SHA256`` signature.
+"""The check of an ``SDK-HMAC-SHA256`` signature.
 
 Source: Huawei Cloud's "API Request Signing Guide" and the signer of its Python SDK. The path is
-signed with a trailing slash that is not sent; the secret key is used as it is. The window for
+signed with a trailing slash that is not sent; the secret key is used as it is. The tolerance for
 the caller's clock is not documented; 15 minutes are usual.
 """
 
@@ -12,13 +12,11 @@ import hashlib
 import hmac
 import re
 import time
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote
 
-from .accounts import User, by_access_key
+from aiohttp import web
 
-if TYPE_CHECKING:
-    from aiohttp import web
+from airflow_provider_assets.sandbox.roma.accounts import User, by_access_key
 
 _ALGORITHM = "SDK-HMAC-SHA256"
 _AUTHORIZATION = re.compile(
@@ -31,11 +29,14 @@ _REQUIRED = frozenset({"host", "x-sdk-date"})
 
 
 class BadSignatureError(Exception):
-    """The signature does not hold; the message says what is wrong with it."""
+    """The signature is not valid; the message says why."""
 
 
 async def signer_of(request: web.Request) -> User:
-    """The user who signed a request; raises BadSignatureError."""
+    """The user who signed a request.
+
+    :raises BadSignatureError: if there is no signature, or it is not valid.
+    """
     found = _AUTHORIZATION.fullmatch(request.headers.get("Authorization", ""))
     if found is None:
         raise BadSignatureError("no signature")
@@ -60,7 +61,7 @@ def _check_date(text: str) -> None:
         stamp = dt.datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=dt.timezone.utc)
     except ValueError as error:
         raise BadSignatureError("X-Sdk-Date is not a date") from error
-    # Not the sandbox's clock: a test that lets a day pass does not move the caller's.
+    # The machine's clock, not the sandbox's: a test that moves that one does not move the caller's.
     if abs(stamp.timestamp() - time.time()) > _SKEW_SECONDS:
         raise BadSignatureError("timestamp out of range")
 

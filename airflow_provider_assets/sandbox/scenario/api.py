@@ -1,26 +1,21 @@
-"""The emulated Scenario API as the server and the admin route see it."""
+"""The emulated Scenario API as the server and the admin routes see it."""
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
 from dataclasses import replace
-from typing import TYPE_CHECKING
+
+from aiohttp import web
 
 from airflow_provider_assets.sandbox.clock import iso_ms
-from airflow_provider_assets.sandbox.world import Json, Route
-
-from .access import KEY, SECRET, checked
-from .archives import ArchiveCalls
-from .assets import PROJECT, Catalog, asset_at, day_of_assets
-from .errors import refuse
-from .handlers import LibraryCalls
-from .state import ARCHIVE, Jobs
-
-if TYPE_CHECKING:
-    from aiohttp import web
-
-    from airflow_provider_assets.sandbox.world import Late, World
+from airflow_provider_assets.sandbox.scenario.access import KEY, SECRET, checked
+from airflow_provider_assets.sandbox.scenario.assets import PROJECT, asset_at, day_of_assets
+from airflow_provider_assets.sandbox.scenario.handlers import Handlers
+from airflow_provider_assets.sandbox.scenario.state import ARCHIVE, Catalog, Jobs
+from airflow_provider_assets.sandbox.scenario.views import error
+from airflow_provider_assets.sandbox.vendor import Json, Late, Route
+from airflow_provider_assets.sandbox.world import World
 
 
 class ScenarioApi:
@@ -34,16 +29,30 @@ class ScenarioApi:
         self._jobs = Jobs(world)
 
     def routes(self) -> list[Route]:
-        """Every call; the names are those of the counters and of ``--fault``."""
-        archives = ArchiveCalls(self._world, self._catalog, self._jobs)
-        library = LibraryCalls(self._world, self._catalog)
+        """Every endpoint; the names are those of the counters and of ``--fault``."""
+        call = Handlers(self._world, self._catalog, self._jobs)
+        table = [
+            ("POST", "/assets/download", "submit", "submit", call.submit),
+            ("POST", "/assets/archive", "submit_archive", "submit", call.submit_archive),
+            ("GET", "/assets/download/{job}", "poll_download", "poll", call.poll_download),
+            ("GET", "/jobs/{job}", "poll_job", "poll", call.poll_job),
+            ("GET", "/jobs", "jobs", "bulk_poll", call.jobs_page),
+            ("POST", "/jobs/{job}/action", "cancel", "cancel", call.act_on_job),
+            ("GET", "/assets", "assets", "list", call.assets_page),
+            ("POST", "/assets/get-bulk", "get_bulk", "metadata", call.assets_in_bulk),
+            ("GET", "/assets/{asset}", "asset", "metadata", call.asset),
+            ("POST", "/assets/{asset}/download", "link", "link", call.asset_link),
+            ("POST", "/search/assets", "search", "list", call.search),
+            ("GET", "/collections", "collections", "list", call.collections_page),
+            ("GET", "/teams/{team}/limits", "limits", "metadata", call.limits),
+        ]
         return [
             Route(method, f"/v1{path}", f"scenario.{name}", group, checked(handler))
-            for method, path, name, group, handler in [*archives.table(), *library.table()]
+            for method, path, name, group, handler in table
         ]
 
     def describe(self, origin: str) -> Json:
-        """Base URL and an Airflow connection that works."""
+        """The base URL and an Airflow connection that works."""
         base = f"{origin}/v1"
         extra = {"project_id": PROJECT, "base_url": base}
         return {
@@ -53,9 +62,9 @@ class ScenarioApi:
             },
         }  # fmt: skip
 
-    def refuse(self, status: int, *, extra: Json | None = None) -> web.Response:
-        """An error in Scenario's shape."""
-        return refuse(status, extra=extra)
+    def error(self, status: int, *, extra: Json | None = None) -> web.Response:
+        """An error response in Scenario's shape."""
+        return error(status, extra=extra)
 
     def jobs(self) -> list[Json]:
         """Every archive job."""
@@ -75,7 +84,7 @@ class ScenarioApi:
         return None if job.archive is None else job.archive.report()
 
     async def act(self, job_id: str, action: str, detail: str) -> bool:
-        """``finish``, ``fail``, ``stick``, ``cancel`` or ``expire`` (the archive vanishes)."""
+        """``finish``, ``fail``, ``stick``, ``cancel`` or ``expire`` (the archive is deleted)."""
         job = self._jobs.by_id.get(job_id)
         if job is None:
             return False
@@ -101,14 +110,14 @@ class ScenarioApi:
         ]  # fmt: skip
 
     def add_items(self, day: dt.date, count: int) -> list[str]:
-        """Let more assets come to exist within a day; returns their ids."""
+        """Create more assets within a day; returns their ids."""
         salt = str(len(self._catalog.assets))
         assets = day_of_assets(self._world.options, day, count, salt=salt)
         self._catalog.add(assets)
         return [one.id for one in assets]
 
     def add_late(self, late: Late) -> str:
-        """An asset that is ``pending`` until it is finished, and in no answer before it is listed."""
+        """Create an asset that is ``pending`` until it is finished and hidden until it is listed."""
         asset = asset_at(self._world.options, late.at, salt=f"late {late.number}")
         if late.finish_after:
             asset = replace(asset, status="pending")

@@ -1,4 +1,4 @@
-"""The assets of one Scenario account, the same for the same options."""
+"""One asset, and assets generated from the options; equal options give equal assets."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ import datetime as dt
 import random
 import string
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from airflow_provider_assets.sandbox.images import PngBlob
-
-if TYPE_CHECKING:
-    from airflow_provider_assets.sandbox.options import Options
+from airflow_provider_assets.sandbox.options import Options
 
 PROJECT = "proj_sandbox"
-FOREIGN_PROJECT = "proj_elsewhere"
-AUTHORS = ("user_ada", "user_ben", "user_chi")
+_FOREIGN_PROJECT = "proj_elsewhere"
+_AUTHORS = ("user_ada", "user_ben", "user_chi")
 COLLECTIONS = ("col_icons", "col_levels", "col_drafts")
-TAGS = ("hero", "batch-7", "final", "wip")
-MODELS = {
+_TAGS = ("hero", "batch-7", "final", "wip")
+_MODELS = {
     "model_flux-dev": "Flux Dev",
     "model_pixel-art": "Pixel Art",
     "model_watercolour": "Watercolour",
@@ -61,8 +58,13 @@ class Asset:
 
     @property
     def generator(self) -> str:
-        """The display name of the model, or what the asset was made by."""
-        return MODELS.get(self.model, self.type)
+        """The display name of the model, or else the asset's type."""
+        return _MODELS.get(self.model, self.type)
+
+    @property
+    def path(self) -> str:
+        """The path of the asset's file on the download host."""
+        return f"/scenario/assets/{self.id}.png"
 
     @property
     def exportable(self) -> bool:
@@ -70,80 +72,8 @@ class Asset:
         return self.owner == PROJECT and not self.deleted and self.status == "success"
 
 
-@dataclass(slots=True)
-class Catalog:
-    """Assets by id and in order of creation."""
-
-    assets: dict[str, Asset] = field(default_factory=dict)
-    by_creation: list[Asset] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, options: Options) -> Catalog:
-        """Make the assets: a spread over years, and the pinned days on top, exactly."""
-        catalog = cls()
-        catalog.add(_spread(options))
-        for day, count in options.days:
-            catalog.add(day_of_assets(options, day, count))
-        return catalog
-
-    def add(self, assets: list[Asset]) -> None:
-        """Let more assets exist."""
-        self.assets.update((asset.id, asset) for asset in assets)
-        self._reorder()
-
-    def finish(self, asset_id: str, updated: int | None) -> None:
-        """Let a pending asset succeed; `updated` is its new time of change, if that moves."""
-        asset = self.assets.get(asset_id)
-        if asset is not None:  # else it has been removed meanwhile
-            changed = updated or asset.updated
-            self.assets[asset_id] = replace(asset, status="success", updated=changed)
-            self._reorder()
-
-    def delete(self, asset_id: str, now: float) -> bool:
-        """Move an asset to the trash; False when there is none."""
-        if asset_id not in self.assets:
-            return False
-        self.assets[asset_id] = replace(self.assets[asset_id], deleted=int(now * 1000))
-        self._reorder()
-        return True
-
-    def _reorder(self) -> None:
-        self.by_creation = sorted(self.assets.values(), key=lambda one: (one.created, one.id))
-
-    def of_inferences(self, inferences: set[str]) -> list[Asset]:
-        """Every asset that came out of one of these inferences."""
-        return [one for one in self.by_creation if one.inference in inferences]
-
-    def of_models(self, models: set[str]) -> list[Asset]:
-        """Every asset that was made with one of these models."""
-        return [one for one in self.by_creation if one.model in models]
-
-
-def day_of_assets(options: Options, day: dt.date, count: int, *, salt: str = "") -> list[Asset]:
-    """Exactly `count` healthy private assets created within a UTC day.
-
-    The first is created at the day's first millisecond and the last at its last one, so that a
-    window whose bounds are taken the wrong way loses something.
-    """
-    rng = random.Random(f"{options.seed}/{day}/{salt}")
-    midnight = _epoch_ms(day)
-    times = sorted(midnight + rng.randrange(_DAY_MS) for _ in range(count))
-    if times:
-        times[-1] = midnight + _DAY_MS - 1
-        times[0] = midnight
-    return _make(rng, times, options, plain=True)
-
-
-def asset_at(options: Options, epoch: float, *, salt: str) -> Asset:
-    """One healthy private asset created, and last changed, at a moment."""
-    created = round(epoch * 1000)
-    (asset,) = _make(
-        random.Random(f"{options.seed}/{created}/{salt}"), [created], options, plain=True
-    )
-    return replace(asset, updated=created)
-
-
-def _spread(options: Options) -> list[Asset]:
+def spread_of_assets(options: Options) -> list[Asset]:
+    """The assets of ``--items``, spread over the years but never on a day of ``--day``."""
     rng = random.Random(f"{options.seed}/spread")
     end, pinned = _epoch_ms(options.until), {_epoch_ms(day) for day, _ in options.days}
     days = max(options.years * 365, 1)
@@ -157,6 +87,30 @@ def _spread(options: Options) -> list[Asset]:
     return _make(rng, sorted(times), options, plain=False)
 
 
+def day_of_assets(options: Options, day: dt.date, count: int, *, salt: str = "") -> list[Asset]:
+    """Exactly ``count`` healthy private assets created within a UTC day.
+
+    The first is created at the day's first millisecond and the last at its last one, so that a
+    window with the wrong kind of bounds loses something.
+    """
+    rng = random.Random(f"{options.seed}/{day}/{salt}")
+    midnight = _epoch_ms(day)
+    times = sorted(midnight + rng.randrange(_DAY_MS) for _ in range(count))
+    if times:
+        times[-1] = midnight + _DAY_MS - 1
+        times[0] = midnight
+    return _make(rng, times, options, plain=True)
+
+
+def asset_at(options: Options, epoch: float, *, salt: str) -> Asset:
+    """One healthy private asset that was created and last changed at a moment."""
+    created = round(epoch * 1000)
+    (asset,) = _make(
+        random.Random(f"{options.seed}/{created}/{salt}"), [created], options, plain=True
+    )
+    return replace(asset, updated=created)
+
+
 def _make(rng: random.Random, times: list[int], options: Options, *, plain: bool) -> list[Asset]:
     assets: list[Asset] = []
     while len(assets) < len(times):
@@ -167,25 +121,25 @@ def _make(rng: random.Random, times: list[int], options: Options, *, plain: bool
             one = _one(rng, times[len(assets)], replace(group, index=index), options)
             if assets and rng.random() < 0.2:
                 one = _derive(rng, one, rng.choice(assets))
-            assets.append(one if plain else _season(rng, one))
+            assets.append(one if plain else _varied(rng, one))
     return assets
 
 
 def _inference(rng: random.Random) -> Asset:
-    """What the assets of one inference have in common."""
+    """The fields that all assets of one inference have in common."""
     prompt = ", ".join((f"{rng.choice(_WHO)} {rng.choice(_DOES)}", rng.choice(_LOOK)))
     uploaded = rng.random() < 0.1
     return Asset(
         id="",
         created=0,
         updated=0,
-        author=rng.choice(AUTHORS),
+        author=rng.choice(_AUTHORS),
         type="uploaded" if uploaded else rng.choice(_MADE),
         inference="" if uploaded else _identifier(rng, "inf_"),
-        model="" if uploaded else rng.choice(tuple(MODELS)),
+        model="" if uploaded else rng.choice(tuple(_MODELS)),
         prompt="" if uploaded else prompt,
         description=f"The picture shows {rng.choice(_WHO)}" if rng.random() < 0.5 else "",
-        tags=tuple(rng.sample(TAGS, rng.randint(0, 2))),
+        tags=tuple(rng.sample(_TAGS, rng.randint(0, 2))),
         collections=tuple(rng.sample(COLLECTIONS, rng.randint(0, 1))),
     )
 
@@ -211,11 +165,11 @@ def _derive(rng: random.Random, one: Asset, parent: Asset) -> Asset:
     return replace(one, type=kind, parent=parent.id, root=root, inference="", model="", prompt="")
 
 
-def _season(rng: random.Random, one: Asset) -> Asset:
-    """The odd ones out, which an export must leave out or ask for."""
+def _varied(rng: random.Random, one: Asset) -> Asset:
+    """The asset, at times with a field that makes an export leave it out."""
     luck = rng.random()
     if luck < 0.02:
-        return replace(one, owner=FOREIGN_PROJECT, privacy="public")
+        return replace(one, owner=_FOREIGN_PROJECT, privacy="public")
     if luck < 0.04:
         return replace(one, privacy="public")
     if luck < 0.05:

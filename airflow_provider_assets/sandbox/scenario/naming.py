@@ -1,4 +1,4 @@
-"""How the archive names its entries: `fileNameTemplate`, `flat` and the vendor's caps.
+"""The names of an archive's entries: ``fileNameTemplate``, ``flat`` and the length limits.
 
 Source: the description of ``POST /assets/download`` in Scenario's API reference. The directory
 that ``flat: false`` groups by is undocumented; here it is the generator.
@@ -7,10 +7,8 @@ that ``flat: false`` groups by is undocumented; here it is the generator.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .assets import Asset
+from airflow_provider_assets.sandbox.scenario.assets import Asset
 
 _TOKEN = re.compile(r"<(seed|num|prompt|generator|id|description)>")
 _FUNCTION_WORDS = frozenset(

@@ -1,4 +1,4 @@
-"""Opaque page tokens, and the empty page with a token that clients forget about.
+"""Opaque page tokens, and empty pages with a token, which clients tend to stop at.
 
 Source: Scenario's API reference of ``GET /jobs``: a page may be short or empty while a token is
 present; continue until the token is absent.
@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from .errors import Invalid
+from airflow_provider_assets.sandbox.scenario.views import error
+from airflow_provider_assets.sandbox.vendor import Refused
 
 T = TypeVar("T")
 _PREFIX = "tok/"  # makes every token need percent-encoding
@@ -29,14 +30,6 @@ class Page(Generic[T]):
     token: str | None
 
 
-def page_size(query: Mapping[str, str], *, default: int = 50) -> int:
-    """The asked size, 1..100."""
-    text = query.get("pageSize", str(default))
-    if not text.isdecimal() or not 1 <= int(text) <= _MAX_PAGE:
-        raise Invalid("pageSize must be between 1 and 100")
-    return int(text)
-
-
 def paginate(
     items: Sequence[T],
     query: Mapping[str, str],
@@ -45,8 +38,8 @@ def paginate(
     empty_now: bool = False,
     default: int = 50,
 ) -> Page[T]:
-    """Cut the page a query asks for; every `empty_every`th page has a token only."""
-    size = page_size(query, default=default)
+    """The page that a query asks for; every ``empty_every``-th page has a token only."""
+    size = _page_size(query, default=default)
     print_ = fingerprint(query)
     offset, number = _opened(query.get("paginationToken", ""), print_)
     blank = empty_now or (empty_every > 0 and number % empty_every == empty_every - 1)
@@ -58,11 +51,18 @@ def paginate(
 
 
 def fingerprint(query: Mapping[str, str]) -> str:
-    """What a query asks for, apart from the page."""
+    """A digest of a query without its page."""
     kept = sorted(
         (key, value) for key, value in query.items() if key not in ("paginationToken", "pageSize")
     )
     return hashlib.sha256(json.dumps(kept).encode()).hexdigest()[:12]
+
+
+def _page_size(query: Mapping[str, str], *, default: int = 50) -> int:
+    text = query.get("pageSize", str(default))
+    if not text.isdecimal() or not 1 <= int(text) <= _MAX_PAGE:
+        raise Refused(error(400, "pageSize must be between 1 and 100"))
+    return int(text)
 
 
 def _token(offset: int, number: int, print_: str) -> str:
@@ -76,7 +76,7 @@ def _opened(token: str, print_: str) -> tuple[int, int]:
         text = base64.b64decode(token.removeprefix(_PREFIX).removesuffix("+="))
         offset, number, made_for = text.decode().split("/")
         if made_for != print_:
-            raise Invalid("paginationToken belongs to another query")
+            raise Refused(error(400, "paginationToken belongs to another query"))
         return int(offset), int(number)
-    except (ValueError, binascii.Error) as error:
-        raise Invalid("paginationToken is not valid") from error
+    except (ValueError, binascii.Error) as problem:
+        raise Refused(error(400, "paginationToken is not valid")) from problem

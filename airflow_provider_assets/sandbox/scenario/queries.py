@@ -1,30 +1,31 @@
-"""``GET /assets`` with the meaning of each of its filters.
+"""The query parameters of ``GET /assets`` and ``GET /jobs``.
 
-Source: Scenario's API reference. Bounds are exclusive and have milliseconds; a bound needs the
-matching ``sortBy``; ``privacy=public`` looks at every organisation; ``deleted=true`` is a view of
-its own. The order without ``sortBy`` is undocumented; here it is the newest first.
+Source: Scenario's API reference. Assets: bounds are exclusive and have milliseconds; a bound needs
+the matching ``sortBy``; ``privacy=public`` covers every organisation; ``deleted=true`` is a view of
+its own. The order without ``sortBy`` is undocumented; here it is the newest first. Jobs: with
+``status``, ``type``, ``types`` or ``workflowId`` they are sorted by update and bounded by
+``updatedAfter``; without, by creation and ``createdAfter``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
 
 from airflow_provider_assets.sandbox.clock import parse_iso
+from airflow_provider_assets.sandbox.scenario.assets import PROJECT, Asset
+from airflow_provider_assets.sandbox.scenario.state import Catalog, ScenarioJob
+from airflow_provider_assets.sandbox.scenario.views import error
+from airflow_provider_assets.sandbox.vendor import Refused
 
-from .assets import PROJECT
-from .errors import Invalid
-
-if TYPE_CHECKING:
-    from .assets import Asset, Catalog
-
-Test = Callable[["Asset"], bool]
+Test = Callable[[Asset], bool]
 
 _BOUNDS = ("createdAfter", "createdBefore", "updatedAfter", "updatedBefore")
 _WITH_DELETED = {
     "deleted", "projectId", "teamId", "pageSize", "paginationToken", "originalAssets",
 }  # fmt: skip
 _TRASH_MS = 30 * 86_400_000
+_JOBS_BY_UPDATE = ("status", "type", "types", "workflowId")
+_MONTH = 30 * 86_400
 _EXACT: dict[str, Callable[[Asset, str], bool]] = {
     "modelId": lambda one, value: one.model == value,
     "inferenceId": lambda one, value: one.inference == value,
@@ -35,10 +36,13 @@ _EXACT: dict[str, Callable[[Asset, str], bool]] = {
 }
 
 
-def select(catalog: Catalog, query: Mapping[str, str], *, now: float, public: bool) -> list[Asset]:
-    """All assets a query asks for, in its order; raises Invalid where the vendor says 400.
+def select_assets(
+    catalog: Catalog, query: Mapping[str, str], *, now: float, public: bool
+) -> list[Asset]:
+    """All assets that a query selects, in its order.
 
     :param public: the caller has no credentials and sees public assets only.
+    :raises Refused: for parameters that are invalid or cannot be combined.
     """
     if query.get("deleted") == "true":
         return _trash(catalog, query, now)
@@ -52,6 +56,35 @@ def select(catalog: Catalog, query: Mapping[str, str], *, now: float, public: bo
     return _ordered(found, query)
 
 
+def select_jobs(
+    jobs: Iterable[ScenarioJob], query: Mapping[str, str], *, now: float
+) -> list[ScenarioJob]:
+    """The jobs that a query selects, the latest first.
+
+    :raises Refused: for parameters that are invalid or cannot be combined.
+    """
+    by_update = any(name in query for name in _JOBS_BY_UPDATE)
+    wrong, right = ("createdAfter", "updatedAfter")[:: 1 if by_update else -1]
+    if wrong in query:
+        raise Refused(error(400, f"{wrong} cannot be used here, use {right}"))
+    floor = _floor(query, right, now)
+    types = set(filter(None, query.get("types", query.get("type", "")).split(",")))
+
+    def moment(job: ScenarioJob) -> float:
+        return job.life.updated if by_update else job.life.begun
+
+    found = [
+        job
+        for job in jobs
+        if moment(job) > floor
+        and (not types or job.type in types)
+        and query.get("status", job.life.status) == job.life.status
+        and query.get("authorId", job.author) == job.author
+        and "workflowId" not in query
+    ]
+    return sorted(found, key=moment, reverse=True)
+
+
 def _bind(test: Callable[[Asset, str], bool], value: str) -> Test:
     return lambda one: test(one, value)
 
@@ -59,11 +92,11 @@ def _bind(test: Callable[[Asset, str], bool], value: str) -> Test:
 def _visible(query: Mapping[str, str], *, public: bool) -> Test:
     privacy = query.get("privacy", "public" if public else "")
     if privacy not in ("", "private", "public", "unlisted"):
-        raise Invalid("privacy must be private, public or unlisted")
+        raise Refused(error(400, "privacy must be private, public or unlisted"))
     if privacy == "public":
         return lambda one: one.privacy == "public" and not one.deleted
     if public:
-        raise Invalid("only public assets can be listed without credentials")
+        raise Refused(error(400, "only public assets can be listed without credentials"))
     return lambda one: one.owner == PROJECT and not one.deleted and privacy in ("", one.privacy)
 
 
@@ -74,7 +107,7 @@ def _bounds(query: Mapping[str, str]) -> list[Test]:
             continue
         key = "createdAt" if name.startswith("created") else "updatedAt"
         if query.get("sortBy") != key:
-            raise Invalid(f'{name} requires sortBy to be "{key}"')
+            raise Refused(error(400, f'{name} requires sortBy to be "{key}"'))
         tests.append(_bound(name, _milliseconds(name, text)))
     return tests
 
@@ -89,13 +122,13 @@ def _bound(name: str, limit: int) -> Test:
 def _milliseconds(name: str, text: str) -> int:
     try:
         return int(round(parse_iso(text) * 1000, 3))
-    except ValueError as error:
-        raise Invalid(f"{name} must be an ISO 8601 date") from error
+    except ValueError as problem:
+        raise Refused(error(400, f"{name} must be an ISO 8601 date")) from problem
 
 
 def _kinds(query: Mapping[str, str]) -> list[Test]:
     if "type" in query and "types" in query:
-        raise Invalid('"type" and "types" cannot be used together')
+        raise Refused(error(400, '"type" and "types" cannot be used together'))
     kinds = {query["type"]} if "type" in query else _listed(query, "types")
     return [lambda one: one.type in kinds] if kinds else []
 
@@ -107,9 +140,9 @@ def _listed(query: Mapping[str, str], name: str) -> frozenset[str]:
 def _ordered(found: list[Asset], query: Mapping[str, str]) -> list[Asset]:
     by, direction = query.get("sortBy", "createdAt"), query.get("sortDirection", "desc")
     if by not in ("createdAt", "updatedAt"):
-        raise Invalid("sortBy must be createdAt or updatedAt")
+        raise Refused(error(400, "sortBy must be createdAt or updatedAt"))
     if direction not in ("asc", "desc"):
-        raise Invalid("sortDirection must be asc or desc")
+        raise Refused(error(400, "sortDirection must be asc or desc"))
     if by == "updatedAt":
         found.sort(key=lambda one: (one.updated, one.id))
     if direction == "desc":
@@ -119,7 +152,17 @@ def _ordered(found: list[Asset], query: Mapping[str, str]) -> list[Asset]:
 
 def _trash(catalog: Catalog, query: Mapping[str, str], now: float) -> list[Asset]:
     if foreign := sorted(set(query) - _WITH_DELETED):
-        raise Invalid(f'"deleted" cannot be combined with {", ".join(foreign)}')
+        raise Refused(error(400, f'"deleted" cannot be combined with {", ".join(foreign)}'))
     oldest = now * 1000 - _TRASH_MS
     found = [one for one in catalog.by_creation if one.deleted > oldest and one.owner == PROJECT]
     return sorted(found, key=lambda one: one.deleted, reverse=True)
+
+
+def _floor(query: Mapping[str, str], bound: str, now: float) -> float:
+    if bound in query:
+        try:
+            return parse_iso(query[bound])
+        except ValueError as problem:
+            raise Refused(error(400, f"{bound} must be an ISO 8601 date")) from problem
+    month = "authorId" in query or query.get("hideResults") == "false"
+    return now - _MONTH if month else float("-inf")

@@ -1,6 +1,7 @@
-"""Archive jobs: accepted, built in a thread, finished by time or by polls.
+"""The assets and the jobs of one Scenario account, and how they change.
 
-Job states are the closed list of Scenario's API reference; the guide's path through them is used.
+Archive jobs are accepted, built in a thread, and finished by time or by polls. Their states are
+those of Scenario's API reference, in the order that the archive guide shows.
 """
 
 from __future__ import annotations
@@ -10,30 +11,84 @@ import hashlib
 import random
 import string
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
+from airflow_provider_assets.sandbox.bodies import Body
 from airflow_provider_assets.sandbox.clock import iso_ms
+from airflow_provider_assets.sandbox.faults import Fault
 from airflow_provider_assets.sandbox.lifecycle import Lifecycle
-from airflow_provider_assets.sandbox.storage import Stored
+from airflow_provider_assets.sandbox.options import Options
+from airflow_provider_assets.sandbox.scenario.assets import (
+    PROJECT,
+    Asset,
+    day_of_assets,
+    spread_of_assets,
+)
+from airflow_provider_assets.sandbox.scenario.naming import entry_name
+from airflow_provider_assets.sandbox.vendor import Json
+from airflow_provider_assets.sandbox.world import World
 from airflow_provider_assets.sandbox.zips import Archive, Member, build_zip
 
-from .assets import PROJECT
-from .naming import entry_name
-
-if TYPE_CHECKING:
-    from airflow_provider_assets.sandbox.faults import Fault
-    from airflow_provider_assets.sandbox.world import Json, World
-
-    from .assets import Asset
-
 ARCHIVE = "assets-download"
-STAGES = ("queued", "warming-up", "in-progress", "finalizing", "success")
+_STAGES = ("queued", "warming-up", "in-progress", "finalizing", "success")
 _LETTERS = string.ascii_letters + string.digits
+
+
+@dataclass(slots=True)
+class Catalog:
+    """Assets by id and in order of creation."""
+
+    assets: dict[str, Asset] = field(default_factory=dict)
+    by_creation: list[Asset] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, options: Options) -> Catalog:
+        """The assets that the options ask for."""
+        catalog = cls()
+        catalog.add(spread_of_assets(options))
+        for day, count in options.days:
+            catalog.add(day_of_assets(options, day, count))
+        return catalog
+
+    def add(self, assets: list[Asset]) -> None:
+        """Add assets."""
+        self.assets.update((asset.id, asset) for asset in assets)
+        self._reorder()
+
+    def finish(self, asset_id: str, updated: int | None) -> None:
+        """Let a pending asset succeed; ``updated`` is the time of its last change, if that moves."""
+        asset = self.assets.get(asset_id)
+        if asset is not None:  # it may have been removed in the meantime
+            changed = updated or asset.updated
+            self.assets[asset_id] = replace(asset, status="success", updated=changed)
+            self._reorder()
+
+    def delete(self, asset_id: str, now: float) -> bool:
+        """Move an asset to the trash; False when there is none."""
+        if asset_id not in self.assets:
+            return False
+        self.assets[asset_id] = replace(self.assets[asset_id], deleted=int(now * 1000))
+        self._reorder()
+        return True
+
+    def of_inferences(self, inferences: set[str]) -> list[Asset]:
+        """Every asset that came out of one of these inferences."""
+        return [one for one in self.by_creation if one.inference in inferences]
+
+    def of_models(self, models: set[str]) -> list[Asset]:
+        """Every asset that was made with one of these models."""
+        return [one for one in self.by_creation if one.model in models]
+
+    def _reorder(self) -> None:
+        self.by_creation = sorted(self.assets.values(), key=lambda one: (one.created, one.id))
 
 
 @dataclass(slots=True, kw_only=True)
 class ScenarioJob:
-    """One job. `echo` is what ``metadata.input`` repeats of the submission, None for nothing."""
+    """One job.
+
+    :param echo: the submission as ``metadata.input`` repeats it; None if that is absent.
+    :param missing: the ids that the archive cannot have.
+    """
 
     id: str
     life: Lifecycle
@@ -50,7 +105,7 @@ class ScenarioJob:
 
     @property
     def path(self) -> str:
-        """Where the archive is on the download host."""
+        """The path of the archive on the download host."""
         return f"/scenario/archives/{self.id}/{self.archive_name}.zip"
 
 
@@ -60,7 +115,7 @@ class Jobs:
 
     world: World
     by_id: dict[str, ScenarioJob] = field(default_factory=dict)
-    packed: dict[str, asyncio.Task[Archive]] = field(default_factory=dict)
+    _packed: dict[str, asyncio.Task[Archive]] = field(default_factory=dict)
     _rng: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,7 +124,7 @@ class Jobs:
             self._add_inference(number)
 
     def submit(self, assets: list[Asset], missing: list[str], body: Json) -> ScenarioJob:
-        """Accept an archive of these assets; `body` is the validated request."""
+        """Accept an archive of these assets; ``body`` is the validated request."""
         options = body.get("options")
         options = options if isinstance(options, dict) else {}
         fault = self.world.faults.take("scenario.job", "job", path="/")
@@ -78,7 +133,7 @@ class Jobs:
         job = ScenarioJob(
             id=self._identifier(),
             life=Lifecycle(
-                stages=STAGES,
+                stages=_STAGES,
                 begun=now,
                 seconds=float(fault.value or 10) if fault and kind == "slow" else given.job_seconds,
                 by_poll=given.advance == "poll",
@@ -94,24 +149,18 @@ class Jobs:
         self.world.stats.accepted("scenario", job.id)
         job.building = self.world.spawn(self._build(job, assets, options))
         if fault:
-            self._doom(job, fault)
+            self._apply(fault, job)
         if missing and given.missing == "fail":
             self.fail(job, f"Asset {missing[0]} not found")
         return job
 
     async def look(self, job: ScenarioJob, *, polled: bool) -> None:
         """Bring a job up to date before it is shown."""
-        last_step = job.life.by_poll and job.life.status == STAGES[-2]
+        last_step = job.life.by_poll and job.life.status == _STAGES[-2]
         if job.building is not None and not job.building.done() and polled and last_step:
             await asyncio.wait({job.building})
         ready = job.type == ARCHIVE and job.archive is not None
         job.life.look(self.world.clock.now(), polled=polled, ready=ready)
-
-    def url(self, job: ScenarioJob) -> str | None:
-        """A fresh link to the archive, None until there is one."""
-        if job.life.status != "success" or job.archive is None:
-            return None
-        return self.world.storage.link(job.path)
 
     def fail(self, job: ScenarioJob, error: str, *, status: str = "failure") -> None:
         """End a job without an archive."""
@@ -124,7 +173,7 @@ class Jobs:
             await asyncio.wait({job.building})
         job.life.end("success", self.world.clock.now())
 
-    def _doom(self, job: ScenarioJob, fault: Fault) -> None:
+    def _apply(self, fault: Fault, job: ScenarioJob) -> None:
         if fault.kind == "failed":
             self.fail(job, fault.param("error", "Asset could not be read"))
         elif fault.kind == "canceled":
@@ -142,28 +191,28 @@ class Jobs:
             )
             for asset in assets
         ]
-        archive = await self._packed(members)
+        archive = await self._archive_of(members)
         job.archive = replace(archive, name=f"{job.archive_name}.zip")
         blob = job.archive.blob
-        stored = Stored(blob=blob, content_type="application/zip", vendor="scenario", job_id=job.id)
-        self.world.storage.put(job.path, stored)
+        body = Body(blob=blob, content_type="application/zip", vendor="scenario", job_id=job.id)
+        self.world.storage.put(job.path, body)
 
-    async def _packed(self, members: list[Member]) -> Archive:
-        """The archive of these members; equal ones are made once, as they may be in use."""
+    async def _archive_of(self, members: list[Member]) -> Archive:
+        """The archive of these members; equal ones share a file, which may be in use."""
         style = self.world.options.zip_style
         key = hashlib.sha256(repr((members, style)).encode()).hexdigest()[:40]
-        if key not in self.packed:
+        if key not in self._packed:
             folder = self.world.folder / "scenario"
             folder.mkdir(exist_ok=True)
             path = folder / f"{key}.zip"
             work = asyncio.to_thread(build_zip, path, name="", members=members, style=style)
-            self.packed[key] = asyncio.ensure_future(work)
-        return await self.packed[key]
+            self._packed[key] = asyncio.ensure_future(work)
+        return await self._packed[key]
 
     def _add_inference(self, number: int) -> None:
-        """Jobs of another type, which a bulk poll must tell apart and which can be cancelled."""
+        """Add a job of another type, which listings must filter out and which can be cancelled."""
         begun = self.world.clock.now() - 86_400 * number
-        life = Lifecycle(stages=STAGES, begun=begun, seconds=0, held=number == 0)
+        life = Lifecycle(stages=_STAGES, begun=begun, seconds=0, held=number == 0)
         life.look(begun, polled=False)
         job = ScenarioJob(id=self._identifier(), life=life, type="inference")
         self.by_id[job.id] = job

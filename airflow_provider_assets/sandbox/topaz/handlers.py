@@ -1,4 +1,4 @@
-"""The handlers of the Topaz Image API.
+"""The endpoints of the Topaz Image API, a method each.
 
 Source: the Image API's OpenAPI document 1.2.0.
 """
@@ -8,142 +8,133 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from airflow_provider_assets.sandbox.middleware import bent
-from airflow_provider_assets.sandbox.storage import Stored
+from airflow_provider_assets.sandbox.blobs import Blob
+from airflow_provider_assets.sandbox.bodies import Body
+from airflow_provider_assets.sandbox.faults import reply_fault
+from airflow_provider_assets.sandbox.topaz.state import CANCELLED, COMPLETED, Process, Processes
+from airflow_provider_assets.sandbox.topaz.uploads import process_of
+from airflow_provider_assets.sandbox.topaz.views import (
+    BALANCE,
+    error,
+    page_json,
+    status_json,
+    submitted_json,
+)
+from airflow_provider_assets.sandbox.vendor import Json, Refused
+from airflow_provider_assets.sandbox.world import World
 
-from .state import RETENTION, STAGES, Process, Processes
-from .uploads import BadForm, process_of
-
-if TYPE_CHECKING:
-    from airflow_provider_assets.sandbox.images import Blob
-    from airflow_provider_assets.sandbox.world import Handler, Json, World
-
-_MESSAGES = {
-    400: "Bad request",
-    401: "Unauthorized",
-    402: "Not enough credits",
-    404: "No image with this process ID",
-    409: "The image is not ready",
-    412: "No valid API subscription",
-    413: "The image is too large",
-    425: "Credit order in progress",
-    429: "Too Many Requests",
-    500: "Internal server error",
-}
-_OPERATIONS = (
-    "enhance", "enhance-gen", "sharpen", "sharpen-gen", "denoise", "restore-gen", "lighting",
-    "matting", "tool",
-)  # fmt: skip
 _MAX_PAGE = 100
 
 
-def refuse(status: int, message: str = "", *, extra: Json | None = None) -> web.Response:
-    """The one error shape: ``message``, and ``code`` that repeats the status."""
-    text = message or _MESSAGES.get(status, "Error")
-    return web.json_response({"code": status, "message": text} | (extra or {}), status=status)
-
-
 @dataclass(frozen=True, slots=True)
-class TopazCalls:
+class Handlers:
     """The handlers; a process is brought up to date whenever it is shown."""
 
     world: World
-    book: Processes
+    processes: Processes
 
-    def table(self) -> list[tuple[str, str, str, str, Handler]]:
-        """Method, path below ``/image/v1``, name, group and handler of each call."""
-        operations = "|".join(_OPERATIONS)
-        return [
-            ("POST", f"/{{operation:{operations}}}/async", "submit", "submit", self._submit),
-            ("GET", "/status/{process}", "poll", "poll", self._status),
-            ("GET", "/status", "statuses", "bulk_poll", self._statuses),
-            ("GET", "/download/{process}", "link", "link", self._link),
-            ("GET", "/download/input/{process}", "link_input", "link", self._link_input),
-            ("DELETE", "/cancel/{process}", "cancel", "cancel", self._cancel),
-            ("DELETE", "/status/{process}", "delete", "cancel", self._delete),
-            ("DELETE", "/status", "delete_all", "cancel", self._delete_all),
-        ]
-
-    async def _submit(self, request: web.Request) -> web.Response:
+    async def submit(self, request: web.Request) -> web.Response:
+        """``POST /enhance/async`` and its siblings."""
         folder = self.world.folder / "topaz"
         folder.mkdir(exist_ok=True)
-        try:
-            process = process_of(await request.post(), self.book, folder)
-        except BadForm as error:
-            return refuse(error.status, str(error))
-        self.book.accept(process)
+        process = process_of(await request.post(), self.processes, folder)
+        self.processes.accept(process)
         self.world.stats.job(process.id, "submit")
-        eta = _eta(process)
-        answer = {"process_id": process.id, "source_id": process.source_id, "eta": eta}
-        headers = {
-            "X-Process-ID": process.id, "X-Source-ID": process.source_id, "X-ETA": str(eta),
-        }  # fmt: skip
-        if bent(request, "no-id"):
+        if reply_fault(request, "no-id"):
             return web.json_response({})
-        return web.json_response(answer, headers=headers)
+        headers = {
+            "X-Process-ID": process.id, "X-Source-ID": process.source_id,
+            "X-ETA": str(process.eta),
+        }  # fmt: skip
+        return web.json_response(submitted_json(process), headers=headers)
 
-    async def _status(self, request: web.Request) -> web.Response:
-        process = self.book.find(request.match_info["process"], polled=True)
-        if process is None:
-            return refuse(404)
+    async def status(self, request: web.Request) -> web.Response:
+        """``GET /status/{process_id}``."""
+        process = self._asked(request, polled=True)
         self.world.stats.job(process.id, "poll")
-        answer = status_json(process)
-        answer["status"] = bent(request, "status") or answer["status"]
-        return web.json_response(answer)
+        return web.json_response(_with_fault(request, status_json(process)))
 
-    async def _statuses(self, request: web.Request) -> web.Response:
-        kept = list(self.book.kept())
+    async def statuses(self, request: web.Request) -> web.Response:
+        """``GET /status``: all processes, or a page of them."""
+        kept = list(self.processes.kept())
         if request.query.get("paginated", "false") != "true":
             return web.json_response([self._listed(one, request) for one in kept])
         size = request.query.get("limit", "50")
         if not (size.isdecimal() and 1 <= int(size) <= _MAX_PAGE):
-            return refuse(400, "limit must be between 1 and 100")
-        after = _opened(request.query.get("cursor", ""))
-        if after is None:
-            return refuse(400, "cursor is not valid")
+            raise Refused(error(400, "limit must be between 1 and 100"))
+        after = _after(request.query.get("cursor", ""))
         left = [one for one in kept if one.id > after]
-        page = [] if bent(request, "empty-page") else left[: int(size)]
-        more = len(page) < len(left)
-        pagination: Json = {"has_next_page": more}
-        if more:
-            pagination["next_cursor"] = _cursor(page[-1].id if page else after)
-        data = [self._listed(one, request) for one in page]
-        return web.json_response({"data": data, "pagination": pagination})
+        page = [] if reply_fault(request, "empty-page") else left[: int(size)]
+        last = page[-1].id if page else after
+        following = _cursor(last) if len(page) < len(left) else None
+        shown = [self._listed(one, request) for one in page]
+        return web.json_response(page_json(shown, following=following))
+
+    async def output_link(self, request: web.Request) -> web.Response:
+        """``GET /download/{process_id}``."""
+        process = self._asked(request)
+        if process.life.status != COMPLETED:
+            raise Refused(error(409))
+        return self._links(process, "output", process.output, process.output_format)
+
+    async def input_link(self, request: web.Request) -> web.Response:
+        """``GET /download/input/{process_id}``."""
+        process = self._asked(request)
+        if not self.processes.keeps_input(process):
+            raise Refused(error(404))
+        return self._links(process, "input", process.source, process.input_format)
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """``DELETE /cancel/{process_id}``."""
+        process = self._asked(request)
+        self.world.stats.job(process.id, "cancel")
+        if process.life.over:
+            raise Refused(error(409, "Job is not cancellable"))
+        process.life.end(CANCELLED, self.world.clock.now())
+        return web.Response(status=204)
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """``DELETE /status/{process_id}``."""
+        process = self._asked(request)
+        if not process.life.over:
+            raise Refused(error(409, "Job is running"))
+        del self.processes.by_id[process.id]
+        return web.Response(status=204)
+
+    async def delete_all(self, _request: web.Request) -> web.Response:
+        """``DELETE /status``: all processes that have ended."""
+        over = [one.id for one in self.processes.kept() if one.life.over]
+        for process_id in over:
+            del self.processes.by_id[process_id]
+        return web.json_response({"deleted_count": len(over)})
+
+    async def balance(self, _request: web.Request) -> web.Response:
+        """``GET /account/v1/credits/balance``."""
+        return web.json_response(BALANCE)
+
+    def _asked(self, request: web.Request, *, polled: bool = False) -> Process:
+        process = self.processes.find(request.match_info["process"], polled=polled)
+        if process is None:
+            raise Refused(error(404))
+        return process
 
     def _listed(self, process: Process, request: web.Request) -> Json:
         self.world.stats.job(process.id, "bulk_poll")
         process.life.look(self.world.clock.now(), polled=True)
-        answer = status_json(process)
-        answer["status"] = bent(request, "status") or answer["status"]
-        return answer
-
-    async def _link(self, request: web.Request) -> web.Response:
-        process = self.book.find(request.match_info["process"])
-        if process is None:
-            return refuse(404)
-        if process.life.status != STAGES[-1]:
-            return refuse(409)
-        return self._links(process, "output", process.output, process.output_format)
-
-    async def _link_input(self, request: web.Request) -> web.Response:
-        process = self.book.find(request.match_info["process"])
-        if process is None or process.life.begun <= self.world.clock.now() - RETENTION:
-            return refuse(404)
-        return self._links(process, "input", process.source, process.input_format)
+        return _with_fault(request, status_json(process))
 
     def _links(self, process: Process, kind: str, blob: Blob, form: str) -> web.Response:
-        """One link for GET and another for HEAD, both good for the same hour."""
+        """One link for GET and another for HEAD, which expire together."""
         self.world.stats.job(process.id, "link")
         now = self.world.clock.now()
         expiry = int(now + self.world.options.url_seconds)
         path = f"/topaz/{kind}/{process.id}.{form}"
-        stored = Stored(blob=blob, content_type=f"image/{form}", vendor="topaz", job_id=process.id)
+        body = Body(blob=blob, content_type=f"image/{form}", vendor="topaz", job_id=process.id)
         storage = self.world.storage
-        storage.put(path, stored)
+        storage.put(path, body)
         answer = {
             "download_url": storage.link(path, seconds=expiry - now),
             "head_url": storage.link(path, method="HEAD", seconds=expiry - now),
@@ -151,74 +142,23 @@ class TopazCalls:
         }
         return web.json_response(answer)
 
-    async def _cancel(self, request: web.Request) -> web.Response:
-        process = self.book.find(request.match_info["process"])
-        if process is None:
-            return refuse(404)
-        self.world.stats.job(process.id, "cancel")
-        if process.life.over:
-            return refuse(409, "Job is not cancellable")
-        process.life.end("Cancelled", self.world.clock.now())
-        return web.Response(status=204)
 
-    async def _delete(self, request: web.Request) -> web.Response:
-        process = self.book.find(request.match_info["process"])
-        if process is None:
-            return refuse(404)
-        if not process.life.over:
-            return refuse(409, "Job is running")
-        del self.book.by_id[process.id]
-        return web.Response(status=204)
-
-    async def _delete_all(self, _request: web.Request) -> web.Response:
-        over = [one.id for one in self.book.kept() if one.life.over]
-        for process_id in over:
-            del self.book.by_id[process_id]
-        return web.json_response({"deleted_count": len(over)})
-
-
-def status_json(process: Process) -> Json:
-    """One process as ``GET /status`` shows it: no error text and no link are in it."""
-    category, model_type, model = process.model
-    life = process.life
-    answer: Json = {
-        "process_id": process.id,
-        "source_id": process.source_id,
-        "filename": process.filename,
-        "input_format": process.input_format,
-        "input_width": process.size[0],
-        "input_height": process.size[1],
-        "output_format": process.output_format,
-        "output_width": process.wanted[0],
-        "output_height": process.wanted[1],
-        "category": category,
-        "model_type": model_type,
-        "model": model,
-        "crop_to_fill": process.crop,
-        "status": life.status,
-        "progress": round(100 * life.progress),
-        "eta": _eta(process),
-        "creation_time": int(life.begun),
-        "modification_time": int(life.updated),
-        "credits": process.credits,
-    }
-    return answer
-
-
-def _eta(process: Process) -> int:
-    return int(process.life.begun + process.life.seconds)
+def _with_fault(request: web.Request, status: Json) -> Json:
+    return status | {"status": reply_fault(request, "status") or status["status"]}
 
 
 def _cursor(after: str) -> str:
     return base64.b64encode(f"after/{after}".encode()).decode()
 
 
-def _opened(cursor: str) -> str | None:
-    """The id a page begins after; None for a cursor that is none of ours."""
+def _after(cursor: str) -> str:
+    """The id after which a page begins, "" for the first page."""
     if not cursor:
         return ""
     try:
         head, _, after = base64.b64decode(cursor, validate=True).decode().partition("/")
     except (binascii.Error, UnicodeDecodeError):
-        return None
-    return after if head == "after" else None
+        head, after = "", ""
+    if head != "after":
+        raise Refused(error(400, "cursor is not valid"))
+    return after

@@ -1,7 +1,7 @@
-"""Processes of one Topaz account: some exist from the start, more can be submitted.
+"""The processes of one Topaz account, and how they change.
 
 Source: the Image API's OpenAPI document 1.2.0. Outputs are kept 7 days after processing, inputs
-7 days after upload. The format says what a file is called; its bytes are always a PNG.
+7 days after upload. A format determines the name of a file only; the content is always a PNG.
 """
 
 from __future__ import annotations
@@ -9,22 +9,20 @@ from __future__ import annotations
 import datetime as dt
 import random
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from airflow_provider_assets.sandbox.images import Blob, PngBlob
+from airflow_provider_assets.sandbox.blobs import Blob
+from airflow_provider_assets.sandbox.images import PngBlob
 from airflow_provider_assets.sandbox.lifecycle import Lifecycle
+from airflow_provider_assets.sandbox.vendor import Late
+from airflow_provider_assets.sandbox.world import World
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_provider_assets.sandbox.world import Late, World
-
-STAGES = ("Pending", "Processing", "Completed")
-FAILED, CANCELLED = "Failed", "Cancelled"
-RETENTION = 7 * 86_400
+COMPLETED, FAILED, CANCELLED = "Completed", "Failed", "Cancelled"
+_STAGES = ("Pending", "Processing", COMPLETED)
+_RETENTION = 7 * 86_400
 FORMATS = {"jpeg": "jpeg", "jpg": "jpeg", "png": "png", "tiff": "tiff", "tif": "tiff"}
-# Category, kind of model and model, as the status of a process tells them.
+# Category, kind of model and model, as in the status of a process.
 MODELS = (
     ("Enhance", "GAN", "Standard V2"),
     ("Enhance", "GAN", "High Fidelity V2"),
@@ -39,7 +37,7 @@ _LARGEST_SIDE = 256
 
 @dataclass(slots=True, kw_only=True)
 class Process:
-    """One process; `size` is (width, height) of the input, `wanted` of the output."""
+    """One process; ``size`` is (width, height) of the input, ``wanted`` of the output."""
 
     id: str
     source_id: str
@@ -53,12 +51,16 @@ class Process:
     source: Blob
     output: Blob
     crop: bool = False
-    settings: dict[str, str] = field(default_factory=dict)
 
     @property
     def credits(self) -> int:
-        """What it cost; failures are refunded."""
+        """The price; failures are refunded."""
         return 0 if self.life.status in (FAILED, CANCELLED) else 1
+
+    @property
+    def eta(self) -> int:
+        """Epoch seconds of its expected end."""
+        return int(self.life.begun + self.life.seconds)
 
 
 @dataclass(slots=True)
@@ -72,22 +74,22 @@ class Processes:
         options, now = self.world.options, self.world.clock.now()
         rng = random.Random(f"{options.seed}/topaz")
         for _ in range(options.items):
-            # One in ten is beyond retention: known to nobody any more.
-            span = RETENTION if rng.random() < 0.9 else _OLDEST
-            oldest = 60.0 if span == RETENTION else RETENTION + 60.0
+            # One in ten is beyond retention, so that the vendor does not know it any more.
+            span = _RETENTION if rng.random() < 0.9 else _OLDEST
+            oldest = 60.0 if span == _RETENTION else _RETENTION + 60.0
             self._preload(rng, now - rng.uniform(oldest, span - 60))
         for day, count in options.days:
             self.add_day(day, count)
 
     def add_day(self, day: dt.date, count: int) -> list[str]:
-        """Exactly `count` completed processes created within a UTC day; returns their ids."""
+        """Create exactly ``count`` completed processes within a UTC day; returns their ids."""
         rng = random.Random(f"{self.world.options.seed}/{day}/{len(self.by_id)}")
         midnight = dt.datetime.combine(day, dt.time(), dt.timezone.utc).timestamp()
         end = min(midnight + 86_400, max(self.world.clock.now(), midnight + 1))
         return [self._preload(rng, rng.uniform(midnight, end), plain=True).id for _ in range(count)]
 
     def add_late(self, late: Late) -> str:
-        """One process that begins, ends and is shown when told to; returns its id."""
+        """Create a process that is finished and listed late; returns its id."""
         rng = random.Random(f"{self.world.options.seed}/{late.at}/late {late.number}")
         process = self._make(rng, late.at, late.finish_after)
 
@@ -98,7 +100,7 @@ class Processes:
         return process.id
 
     def accept(self, process: Process) -> None:
-        """Let a submitted process exist, doomed if a fault says so."""
+        """Accept a submitted process, with the fault for it if one is armed."""
         fault = self.world.faults.take("topaz.job", "job", path="/")
         self.by_id[process.id] = process
         self.world.stats.accepted("topaz", process.id)
@@ -120,7 +122,7 @@ class Processes:
         return process if self._kept(process) else None
 
     def kept(self) -> Iterator[Process]:
-        """Everything within retention, ordered by id: the vendor promises no order."""
+        """Everything within retention, ordered by id as the vendor promises no order."""
         for process_id in sorted(self.by_id):
             process = self.find(process_id)
             if process is not None:
@@ -130,14 +132,18 @@ class Processes:
         """The life of a process that begins now."""
         options = self.world.options
         return Lifecycle(
-            stages=STAGES,
+            stages=_STAGES,
             begun=self.world.clock.now(),
             seconds=options.job_seconds,
             by_poll=options.advance == "poll",
         )
 
+    def keeps_input(self, process: Process) -> bool:
+        """Whether the input is within retention."""
+        return process.life.begun > self.world.clock.now() - _RETENTION
+
     def _kept(self, process: Process) -> bool:
-        return process.life.updated > self.world.clock.now() - RETENTION
+        return process.life.updated > self.world.clock.now() - _RETENTION
 
     def _preload(self, rng: random.Random, begun: float, *, plain: bool = False) -> Process:
         process = self._make(rng, begun)
@@ -149,7 +155,7 @@ class Processes:
         return process
 
     def _make(self, rng: random.Random, begun: float, seconds: float | None = None) -> Process:
-        """A process that takes so many seconds, or else 20 s to 10 minutes."""
+        """A process that takes ``seconds``, or else 20 s to 10 minutes."""
         made, wanted = (rng.choice(tuple(FORMATS)) for _ in range(2))
         width, height = rng.randint(16, 64), rng.randint(16, 64)
         target = int(self.world.options.item_bytes * rng.uniform(0.5, 1.5))
@@ -164,14 +170,14 @@ class Processes:
             size=(width, height),
             wanted=(2 * width, 2 * height),
             model=rng.choice(MODELS),
-            life=Lifecycle(stages=STAGES, begun=begun, seconds=taken),
+            life=Lifecycle(stages=_STAGES, begun=begun, seconds=taken),
             source=PngBlob(seed, width, height),
             output=PngBlob(seed + 1, 2 * width, 2 * height, target),
         )
 
 
 def stand_in(seed: int, size: tuple[int, int], target: int) -> PngBlob:
-    """A picture in the proportions asked for, but never a large one."""
+    """A picture in the proportions of ``size``, but never a large one."""
     width, height = size
     scale = min(1.0, _LARGEST_SIDE / max(size))
     return PngBlob(seed, max(int(width * scale), 1), max(int(height * scale), 1), target)

@@ -1,4 +1,4 @@
-"""The form of a submission: exactly one source, sane dimensions, a known format.
+"""The form of a submission: exactly one source, dimensions within limits, a known format.
 
 Source: ``POST /enhance/async`` and its siblings in the Image API's OpenAPI document 1.2.0.
 """
@@ -14,23 +14,21 @@ from pathlib import Path, PurePosixPath
 
 from aiohttp import web
 
-from airflow_provider_assets.sandbox.images import Blob, FileBlob
-
-from .state import FORMATS, MODELS, Process, Processes, stand_in
+from airflow_provider_assets.sandbox.blobs import Blob, FileBlob
+from airflow_provider_assets.sandbox.topaz.state import (
+    FORMATS,
+    MODELS,
+    Process,
+    Processes,
+    stand_in,
+)
+from airflow_provider_assets.sandbox.topaz.views import error
+from airflow_provider_assets.sandbox.vendor import Refused
 
 Form = Mapping[str, str | bytearray | bytes | web.FileField]
 _SOURCES = ("image", "source_id", "source_url")
-_KNOWN = {*_SOURCES, "model", "output_width", "output_height", "crop_to_fill", "output_format"}
 _LARGEST = 32_000
 _DEFAULT_SIZE = (512, 512)
-
-
-class BadForm(Exception):
-    """A form that is refused with this status."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +40,15 @@ class _Source:
     blob: Blob
 
 
-def process_of(form: Form, book: Processes, folder: Path) -> Process:
-    """The process a form asks for; raises BadForm with 400, 404, 415 or 422."""
-    source = _source(form, book, folder)
+def process_of(form: Form, processes: Processes, folder: Path) -> Process:
+    """The process that a form asks for.
+
+    :raises Refused: with 400, 404, 415 or 422.
+    """
+    source = _source(form, processes, folder)
     wanted_format = FORMATS.get(_text(form, "output_format", "jpeg"))
     if wanted_format is None:
-        raise BadForm(400, "output_format is not supported")
+        raise Refused(error(400, "output_format is not supported"))
     model = _text(form, "model", MODELS[0][2])
     wanted = _wanted(form, source.size)
     process_id = str(uuid.uuid4())
@@ -61,18 +62,17 @@ def process_of(form: Form, book: Processes, folder: Path) -> Process:
         size=source.size,
         wanted=wanted,
         model=next((one for one in MODELS if one[2] == model), ("Enhance", "GAN", model)),
-        life=book.fresh_life(),
+        life=processes.fresh_life(),
         source=source.blob,
-        output=stand_in(seed, wanted, book.world.options.item_bytes),
+        output=stand_in(seed, wanted, processes.world.options.item_bytes),
         crop=_text(form, "crop_to_fill", "false") == "true",
-        settings={name: str(value) for name, value in form.items() if name not in _KNOWN},
     )
 
 
-def _source(form: Form, book: Processes, folder: Path) -> _Source:
+def _source(form: Form, processes: Processes, folder: Path) -> _Source:
     given = [name for name in _SOURCES if name in form]
     if len(given) != 1:
-        raise BadForm(400, "exactly one of image, source_id and source_url is needed")
+        raise Refused(error(400, "exactly one of image, source_id and source_url is needed"))
     upload = form[given[0]]
     if isinstance(upload, web.FileField):
         return _uploaded(upload, folder)
@@ -81,10 +81,10 @@ def _source(form: Form, book: Processes, folder: Path) -> _Source:
         blob = stand_in(len(name), _DEFAULT_SIZE, 0)
         return _Source(str(uuid.uuid4()), name, _format(name), _DEFAULT_SIZE, blob)
     wanted = _text(form, "source_id", "")
-    for old in book.by_id.values():
+    for old in processes.by_id.values():
         if old.source_id == wanted:
             return _Source(wanted, old.filename, old.input_format, old.size, old.source)
-    raise BadForm(404, "No source with this ID")
+    raise Refused(error(404, "No source with this ID"))
 
 
 def _uploaded(upload: web.FileField, folder: Path) -> _Source:
@@ -108,12 +108,12 @@ def _uploaded(upload: web.FileField, folder: Path) -> _Source:
 def _format(name: str) -> str:
     kind = FORMATS.get(PurePosixPath(name).suffix.removeprefix(".").lower())
     if kind is None:
-        raise BadForm(415, "The image could not be decoded")
+        raise Refused(error(415, "The image could not be decoded"))
     return kind
 
 
 def _wanted(form: Form, size: tuple[int, int]) -> tuple[int, int]:
-    """The output's dimensions; one alone keeps the proportions."""
+    """The output's dimensions; a single one keeps the proportions."""
     width, height = (_side(form, name) for name in ("output_width", "output_height"))
     if width and height:
         return width, height
@@ -127,7 +127,7 @@ def _wanted(form: Form, size: tuple[int, int]) -> tuple[int, int]:
 def _side(form: Form, name: str) -> int:
     text = _text(form, name, "")
     if text and not (text.isdecimal() and 1 <= int(text) <= _LARGEST):
-        raise BadForm(422, f"{name} must be between 1 and {_LARGEST}")
+        raise Refused(error(422, f"{name} must be between 1 and {_LARGEST}"))
     return int(text or 0)
 
 
