@@ -197,18 +197,20 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def http_origin(certificate: Certificate | None = None) -> Iterator[Origin]:
+def http_origin(
+    certificate: Certificate | None = None, *, host: str = "127.0.0.1"
+) -> Iterator[Origin]:
     """An :class:`Origin` that listens on a free port; with a *certificate*, over TLS."""
     origin = Origin()
     handler = type("Handler", (_Handler,), {"origin": origin})
-    server = _Server(("127.0.0.1", 0), handler)
+    server = _Server((host, 0), handler)
     if certificate:
         # The handshake is left to the thread that serves the connection.
         server.socket = certificate.server_context().wrap_socket(
             server.socket, server_side=True, do_handshake_on_connect=False
         )
     scheme = "https" if certificate else "http"
-    origin.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
+    origin.url = f"{scheme}://{host}:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

@@ -77,24 +77,26 @@ class _PacedSocket:
 
 
 class _Plain(http.client.HTTPConnection):
-    """A connection that is looked at once it is open, before a byte is sent."""
+    """A connection with a socket that *dial* opens; None: as the library does, to a proxy."""
 
-    opened: Callable[[socket.socket], None]
+    dial: Callable[[str, int], socket.socket] | None = None
 
     def connect(self) -> None:
-        super().connect()
-        self.opened(self.sock)
+        if self.dial:
+            self.sock = self.dial(self.host, self.port)
+        else:
+            super().connect()
 
 
 class _Tls(http.client.HTTPSConnection, _Plain):
-    """The same, before the TLS handshake: ``HTTPSConnection.connect`` calls the one above first."""
+    """The same over TLS: ``HTTPSConnection.connect`` calls the one above before its handshake."""
 
 
 @dataclass(slots=True)
 class _Kept:
     """An open connection, and the proxy that it leads to."""
 
-    connection: http.client.HTTPConnection
+    connection: _Plain
     proxy: Proxy | None
 
 
@@ -158,6 +160,10 @@ class Connections:
             sent |= proxy.headers
         self._open[_origin(url)] = kept
         try:
+            if connection.sock is None:
+                connection.connect()
+            if self._interrupted:
+                raise ConnectionAbortedError("the landing was cancelled")  # noqa: TRY301  # as if the server
             connection.request(method, target, headers=sent)
             response = connection.getresponse()
         except BaseException as error:
@@ -175,9 +181,7 @@ class Connections:
         host, port = _authority(parts)
         proxy = proxy_for(parts.geturl())
         connection: _Plain
-        timeout, private_hosts = self.options.stall_seconds, self.options.private_hosts
-        if proxy and (literal := _literal(host)):
-            check_address(host, literal, private_hosts)
+        timeout = self.options.stall_seconds
         at, at_port = (proxy.host, proxy.port) if proxy else (host, port)
         if parts.scheme == "https":
             connection = _Tls(at, at_port, timeout=timeout, context=_context())
@@ -185,16 +189,29 @@ class Connections:
                 connection.set_tunnel(host, port, proxy.headers)
         else:
             connection = _Plain(at, at_port, timeout=timeout)
-
-        def check(sock: socket.socket) -> None:
-            if self._interrupted:
-                raise ConnectionAbortedError("the landing was cancelled")
-            if not proxy:  # which alone knows the address of a name
-                check_address(host, sock.getpeername()[0], private_hosts)
-
-        connection.opened = check
+        if not proxy:
+            connection.dial = self._dial
+        elif literal := _literal(host):  # the address of a name is known to the proxy only
+            check_address(host, literal, self.options.private_hosts)
         connection.response_class = self._response  # type: ignore[assignment]  # a factory will do
         return _Kept(connection, proxy)
+
+    def _dial(self, host: str, port: int) -> socket.socket:
+        """Connect to an address of *host* that was checked, and not to what its name means next time."""
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
+        for address in addresses:
+            check_address(host, address, self.options.private_hosts)
+        for address in addresses:
+            try:
+                sock = socket.create_connection((address, port), self.options.stall_seconds)
+            except OSError:
+                if address == addresses[-1]:
+                    raise
+            else:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return sock
+        raise OSError(f"{host} has no address")
 
     def _response(
         self,

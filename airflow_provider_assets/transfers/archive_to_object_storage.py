@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from urllib.parse import urlsplit
 
 from airflow.sdk import Asset, AssetAlias, BaseOperator
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from airflow_provider_assets.landing import LandingOptions, Manifest, Progress, State
     from airflow_provider_assets.sansio.messages import JSON
     from airflow_provider_assets.transfers.stores import Destination
+    from airflow_provider_assets.vendors.base import Vendor
 
 MIB = 1 << 20
 # Links are never logged; that Airflow masks them as well is a second net, whose cost grows with the square.
@@ -213,6 +215,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             part_size=self.part_size,
             max_memory=self.max_memory,
             sha256=self.sha256,
+            private_hosts=_private_hosts(hook.vendor),
         )
 
     def _stem(self) -> str:
@@ -282,6 +285,13 @@ class ArchiveToObjectStorageOperator(BaseOperator):
                 context["outlet_events"][outlet].extra = dict(extra)
             elif isinstance(outlet, AssetAlias):
                 context["outlet_events"][outlet].add(Asset(str(result["uri"])), extra=dict(extra))
+
+
+def _private_hosts(vendor: Vendor) -> frozenset[str] | None:
+    """The hosts that may have a private address: the API's, which a person has set, or with leave all."""
+    if vendor.connection.flag("allow_private_downloads"):
+        return None
+    return frozenset({urlsplit(vendor.base_url).hostname or ""})
 
 
 def facts(reference: ArchiveReference, target_format: str | None) -> dict[str, JSON]:

@@ -61,6 +61,11 @@ COMMON_FIELDS: Mapping[str, Mapping[str, JSON]] = {
         "description": "Send credentials unencrypted to a base URL that is not https.",
         "schema": {"type": "boolean", "default": False},
     },
+    "allow_private_downloads": {
+        "label": "Allow private downloads",
+        "description": "Download from addresses that are not public, such as a gateway of your network.",
+        "schema": {"type": "boolean", "default": False},
+    },
 }
 
 

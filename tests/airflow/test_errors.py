@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import zipfile
 from datetime import timedelta
+from ipaddress import ip_address
 
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision
 from airflow_runs import connect
 from exported import archive, archives, export, read
+from origin import http_origin
 
 from airflow_provider_assets.landing import LandingOptions
 from airflow_provider_assets.retry_policy import ArchiveRetryPolicy
@@ -148,6 +151,42 @@ def test_a_download_that_recovers_lands_whole(airflow, sandbox, folder, fault):
     (manifest,) = run.results("export.land")
     served = sandbox.archive(manifest["facts"]["job_id"])
     assert hashlib.sha256(data).hexdigest() == served["sha256"]
+
+
+def test_a_download_is_not_redirected_into_the_own_network(airflow, sandbox, folder):
+    sandbox.fault("download:redirect,to=http://169.254.169.254/latest/meta-data/")
+    run = airflow(export(folder.as_uri(), landing_args={"retries": 3}))
+    assert type(run.error) is errors.InvalidRequestError
+    assert "169.254.169.254" in str(run.error)
+    assert "allow_private_downloads" in str(run.error)
+    assert read(folder) == {}
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_private_download_host_needs_the_leave_of_the_connection(
+    airflow, sandbox, folder, monkeypatch, allowed
+):
+    connection = sandbox.scenario["connection"]
+    extra = {**connection["extra"], "allow_private_downloads": allowed}
+    connect(monkeypatch, "scenario_default", {**connection, "extra": extra})
+    with http_origin(host=own_address()) as gateway:
+        sandbox.fault(f"download:redirect,to={gateway.url}/export.zip")
+        run = airflow(export(folder.as_uri()))
+    assert ("allow_private_downloads" in str(run.error)) is not allowed
+    assert bool(gateway.seen) is allowed
+
+
+def own_address() -> str:
+    """An address of this machine that is not loopback, and not public."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            pytest.skip("this machine has no network")
+        address = str(probe.getsockname()[0])
+    if ip_address(address).is_global:
+        pytest.skip("this machine has a public address only")
+    return address
 
 
 def test_an_expired_link_is_asked_for_again(airflow, sandbox, folder):
