@@ -6,72 +6,23 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from airflow_provider_assets.landing import manifest as records
 from airflow_provider_assets.landing.checkpoint import forget_files, load
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import land_one
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.options import LEAST_MEMORY, LandingOptions, Progress, Source
-from airflow_provider_assets.landing.ownership import release
+from airflow_provider_assets.landing.ownership import commit, ensure_free
+from airflow_provider_assets.landing.previous import landed_before
 from airflow_provider_assets.landing.progress import Meter
 from airflow_provider_assets.landing.state import BestEffortState, State
-from airflow_provider_assets.landing.stores.base import Store, best_effort, put_document
-from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
+from airflow_provider_assets.landing.stores.base import Store
+from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.messages import JSON
 
-STAGING = ".staging/"
 _count = threading.Lock()
 _running: list[LandingOptions] = []
-
-
-@dataclass(frozen=True, slots=True)
-class PreviousLanding:
-    """What an earlier landing of the same contents recorded."""
-
-    record: Manifest
-    document: bytes
-
-    def is_due_again(self, job: Job) -> bool:
-        """Whether *job* brings another archive that has to take the place of this one."""
-        known = self.record
-        counted = known.layout == "files" or "zip_structure" in known.verified
-        incomplete = counted and known.entries < job.expected
-        return known.facts != job.facts and (job.overwrite or incomplete)
-
-    def is_whole(self, job: Job) -> bool:
-        """Whether what was recorded is there, in the form that *job* wants."""
-        known, store = self.record, job.store
-        if known.layout != job.layout:
-            return False
-        if known.layout == "files":
-            sizes = store.sizes(job.prefix)
-            wanted = ((job.prefix + e.name, e.bytes) for e in records.entries(self.document))
-            return all(sizes.get(key) == size for key, size in wanted)
-        there = store.head(job.key)
-        if there is None or there.size != known.bytes:
-            return False
-        return there.crc32 is None or not known.crc32 or f"{there.crc32:08x}" == known.crc32
-
-
-def landed_before(job: Job) -> PreviousLanding | None:
-    """What the manifest under our name records, if it is of the same contents.
-
-    :raises InvalidRequestError: if another landing owns the name and ``overwrite`` is false.
-    """
-    document = job.store.get(job.manifest_key)
-    if document is None:
-        return None
-    known = records.parse(document)
-    if records.identity(known.facts) == job.label:
-        return PreviousLanding(known, document)
-    if job.overwrite:
-        return None
-    raise InvalidRequestError(
-        f"{job.store.uri(job.manifest_key)} records another landing; "
-        "choose another name or set overwrite=True"
-    )
 
 
 @contextmanager
@@ -94,10 +45,15 @@ def _shared(options: LandingOptions) -> Iterator[LandingOptions]:
 def _move(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
     if job.layout == "files":
         if len(sources) == 1:
-            return _land_inside(job, sources[0])
+            from airflow_provider_assets.landing.layouts.staged import land_package
+            from airflow_provider_assets.landing.layouts.unzip import land_unpacked
+
+            land_files = land_package if sources[0].single_use else land_unpacked
+            return land_files(job, sources[0])
         from airflow_provider_assets.landing.layouts.files import land_many
 
         return land_many(job, sources)
+    ensure_free(job)
     if load(job.state, job.key, label=job.label) is None:
         job.store.sweep([job.key, job.manifest_key])
     if len(sources) == 1:
@@ -105,32 +61,6 @@ def _move(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
     from airflow_provider_assets.landing.layouts.pack import land_packed
 
     return land_packed(job, sources)
-
-
-def _land_inside(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
-    """The files of one source. A package that comes once is kept whole until they have landed."""
-    from airflow_provider_assets.landing.layouts.unzip import land_staged, land_unpacked
-
-    stage = replace(job, prefix=f"{job.prefix}{STAGING}", layout="archive", overwrite=True)
-    before = landed_before(stage)
-    if before and before.is_whole(stage) and not before.is_due_again(job):
-        kept = before.record
-    else:
-        if not source.single_use:
-            return land_unpacked(job, source)
-        stage.store.sweep([stage.key])
-        kept, inside = land_one(stage, source)
-        _commit(stage, kept, inside)
-    try:
-        return land_staged(job, stage.key, kept.bytes)
-    except IntegrityError:
-        _clear_stage(job)  # the next attempt would find it again
-        raise
-
-
-def _commit(job: Job, record: Manifest, files: list[Entry]) -> None:
-    put_document(job.store, job.manifest_key, record.document(files))
-    release(job)
 
 
 def land(
@@ -202,24 +132,19 @@ def _land(job: Job, sources: Sequence[Source]) -> Manifest:
     if before and before.is_due_again(job):
         job = replace(job, overwrite=True)  # what stands there is our own
     elif before and before.is_whole(job):
-        _clear_stage(job)
+        _clean_up(job)
         return replace(before.record, skipped=True)
     record, files = _move(job, sources)
-    _commit(job, record, files)
-    _clear_stage(job)
-    if job.layout == "files":
-        forget_files(job)
+    commit(job, record, files)
+    _clean_up(job)
     job.meter.finish()
     return record
 
 
-def _clear_stage(job: Job) -> None:
-    stage = replace(job, prefix=f"{job.prefix}{STAGING}")
-
-    def clear() -> None:
-        if job.store.head(stage.manifest_key):
-            job.store.delete(stage.key)
-            job.store.delete(stage.manifest_key)
-
+def _clean_up(job: Job) -> None:
+    """Remove what only an unfinished landing needs."""
     if job.layout == "files":
-        best_effort(clear)
+        from airflow_provider_assets.landing.layouts.staged import clear_stage
+
+        clear_stage(job)
+        forget_files(job)

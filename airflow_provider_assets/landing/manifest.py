@@ -88,8 +88,12 @@ class Manifest:
         :raises InvalidRequestError: if it is not one, or of another version.
         """
         if data.get("version") != VERSION:
-            raise InvalidRequestError(f"manifest: version {data.get('version')!r} is not {VERSION}")
+            raise InvalidRequestError(
+                f"manifest version {data.get('version')!r}, but this release knows version {VERSION} only"
+            )
         known = {key: value for key, value in data.items() if key not in ("version", "files")}
+        if not isinstance(known.get("facts", {}), dict):
+            raise InvalidRequestError("not a manifest: its facts are no JSON object")
         known["verified"] = cast("JSON", tuple(cast("list[str]", known.get("verified") or ())))
         try:
             return cls(**known)  # type: ignore[arg-type]  # unknown names raise right here
@@ -103,8 +107,8 @@ class Manifest:
         return f'{head[:-1]}, "files": [\n{lines}\n]}}\n'.encode()
 
 
-def parse(document: bytes) -> Manifest:
-    """The manifest of a manifest object.
+def parse(document: bytes) -> tuple[Manifest, list[Entry]]:
+    """The manifest of a manifest object, and the files that it lists.
 
     :raises InvalidRequestError: if it is none of ours.
     """
@@ -114,15 +118,14 @@ def parse(document: bytes) -> Manifest:
         raise InvalidRequestError(f"not a manifest: {error}") from error
     if not isinstance(data, dict):
         raise InvalidRequestError("not a manifest: no JSON object")
-    return Manifest.from_dict(data)
+    record = Manifest.from_dict(data)
+    try:
+        return record, [Entry(**item) for item in data["files"]]
+    except (KeyError, TypeError) as error:
+        raise InvalidRequestError(f"not a manifest: its files cannot be read: {error}") from error
 
 
 def identity(facts: Mapping[str, JSON]) -> str:
     """What makes two landings the same: ``facts["fingerprint"]``, else all the facts."""
     given = facts.get("fingerprint")
     return given if isinstance(given, str) else fingerprint(dict(facts))
-
-
-def entries(document: Document) -> list[Entry]:
-    """The files that a manifest object lists."""
-    return [Entry(**item) for item in json.loads(document)["files"]]

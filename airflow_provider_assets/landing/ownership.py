@@ -1,22 +1,35 @@
-"""Whose an object without a manifest is.
+"""Marks an object as ours from before it is published until its manifest is written.
 
-From before an object is published until its manifest is written, a mark with the landing's label
-stands beside it, in every store. A landing that was killed in between is known by it to the next one
-of the same contents, which may replace the object even if the vendor gives other bytes by now. Only
-``layout="archive"`` has it; of many files, the state remembers what landed (``resume.Landed``).
+The mark stands beside the object and holds the landing's label. A landing that was killed in between is
+recognised by it: the next one of the same contents may replace the object, even if the vendor gives
+other bytes by now, and nobody else may. Only ``layout="archive"`` has it; of many files, the state
+remembers which have landed (:class:`~.checkpoint.Landed`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from airflow_provider_assets.landing.job import Job
-from airflow_provider_assets.landing.stores.base import best_effort, put_document
+from airflow_provider_assets.landing.manifest import Entry, Manifest
+from airflow_provider_assets.landing.stores.base import best_effort, put_document, taken
 from airflow_provider_assets.sansio.errors import IntegrityError, PermanentError
 
 SUFFIX = ".landing.json"
+
+
+def ensure_free(job: Job) -> None:
+    """Check that the object may get its name, before anything is fetched for it.
+
+    What is put there meanwhile is found when the object is published. But a package that can be
+    downloaded once must not be spent on a landing that cannot be published.
+
+    :raises InvalidRequestError: if something that is not ours has the name.
+    """
+    if not job.overwrite and job.store.head(job.key) and not _is_marked(job):
+        raise taken(job.store.uri(job.key))
 
 
 @contextmanager
@@ -27,23 +40,35 @@ def claimed(job: Job) -> Iterator[bool]:
         yield may_replace
     except (PermanentError, IntegrityError):
         if is_marked:
-            release(job)
+            _release(job)
         raise
 
 
+def commit(job: Job, record: Manifest, files: Iterable[Entry]) -> None:
+    """Write the manifest, which makes the mark needless."""
+    put_document(job.store, job.manifest_key, record.document(files))
+    _release(job)
+
+
 def _claim(job: Job) -> tuple[bool, bool]:
-    """Whether our mark stands, and whether what has our name may be replaced."""
+    """Whether our mark is there, and whether what has our name may be replaced."""
     if job.overwrite or job.layout != "archive":
         return False, job.overwrite
-    mark = json.dumps({"landing": job.label}).encode()
     if job.store.head(job.key):
-        is_ours = job.store.get(job.key + SUFFIX) == mark
+        is_ours = _is_marked(job)
         return is_ours, is_ours
-    put_document(job.store, job.key + SUFFIX, mark)
+    put_document(job.store, job.key + SUFFIX, _mark(job))
     return True, False
 
 
-def release(job: Job) -> None:
-    """The manifest is written, or nothing was published: the mark is not needed any more."""
+def _is_marked(job: Job) -> bool:
+    return job.store.get(job.key + SUFFIX) == _mark(job)
+
+
+def _mark(job: Job) -> bytes:
+    return json.dumps({"landing": job.label}).encode()
+
+
+def _release(job: Job) -> None:
     if job.layout == "archive":
         best_effort(lambda: job.store.delete(job.key + SUFFIX))

@@ -51,9 +51,12 @@ class AssetsError(Exception):
     :param code: the vendor's own error code, as it was sent.
     :param status: HTTP status, if a response was received.
     :param retry_after: seconds the vendor asked to wait, if it did.
+    :ivar is_of_download: whether a download failed that cannot be continued, and not the place in which
+        it was to be stored; known only in the process that downloads.
     """
 
     retryable: ClassVar[bool] = False
+    is_of_download: bool = False
 
     def __init__(
         self,

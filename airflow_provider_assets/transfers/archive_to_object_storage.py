@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
@@ -24,6 +24,7 @@ from airflow_provider_assets.sansio.jobs import (
     ArchiveReference,
     Data,
     JobState,
+    Link,
     fingerprint,
 )
 from airflow_provider_assets.transfers.state import landing_state
@@ -136,7 +137,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         return result
 
     def _land(self, state: State | None) -> Manifest:
-        from airflow_provider_assets.transfers.once import (
+        from airflow_provider_assets.transfers.single_use import (
             MARKER_SUFFIX,
             SingleUseLanding,
         )
@@ -149,8 +150,8 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         land = partial(self._land_from, hook, target, state)
         if hook.vendor.spec.single_use:
             marker = f"{target.prefix}{self._stem()}{MARKER_SUFFIX}"
-            once = SingleUseLanding(hook, target.store, marker, self.max_reexports)
-            manifest = once.land(self.reference, land)
+            single_use = SingleUseLanding(hook, target.store, marker, self.max_reexports)
+            manifest = single_use.land(self.reference, land)
         else:
             manifest = land(self.reference)
         self._tell(manifest)
@@ -163,28 +164,26 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         target: Destination,
         state: State | None,
         reference: ArchiveReference,
-        is_sealed: bool = False,
+        before_get: Callable[[], None] = lambda: None,
     ) -> Manifest:
-        """Land *reference*; where it is sealed, only what stands there already counts."""
+        """Land *reference*; *before_get* is called when its link is about to be used, and may raise."""
         from airflow_provider_assets.landing import Source, land
-        from airflow_provider_assets.transfers.once import sealed
 
         files = hook.files(reference, target_format=self.target_format)
-        link = partial(
-            hook.link,
-            reference,
-            target_format=self.target_format,
-            mask=len(files) <= MAX_MASKED,
-        )
+
+        def link(file: ArchiveFile) -> Link:
+            made = hook.link(
+                reference,
+                file,
+                target_format=self.target_format,
+                mask=len(files) <= MAX_MASKED,
+            )
+            before_get()
+            return made
+
+        single_use = hook.vendor.spec.single_use
         return land(
-            [
-                Source(
-                    file,
-                    sealed if is_sealed else partial(link, file),
-                    single_use=hook.vendor.spec.single_use,
-                )
-                for file in files
-            ],
+            [Source(file, partial(link, file), single_use=single_use) for file in files],
             target.store,
             prefix=target.prefix,
             name=self._object_name(files),

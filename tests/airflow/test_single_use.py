@@ -13,16 +13,18 @@ from airflow_runs import connect
 from exported import archive
 
 from airflow_provider_assets.exports import asset_export
-from airflow_provider_assets.landing import open_store
+from airflow_provider_assets.landing import LocalStore, open_store
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
+    AuthenticationError,
     InvalidRequestError,
     JobFailedError,
     TransferInterruptedError,
+    VendorUnavailableError,
 )
 from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState
-from airflow_provider_assets.transfers.once import MARKER_SUFFIX, Marker
+from airflow_provider_assets.transfers.single_use import MARKER_SUFFIX, Marker
 from airflow_provider_assets.vendors.huawei_roma import HuaweiRoma
 
 pytestmark = pytest.mark.airflow
@@ -112,6 +114,98 @@ def test_a_package_is_unpacked_only_after_it_stands_whole(airflow, roma, folder,
     landed_files = [path for path in folder.rglob("*") if path.is_file()]
     assert len(landed_files) == len(truth["entries"]) + 1
     assert max(gets(roma)) == 1
+
+
+def broken_store(monkeypatch, ending: str, **facts) -> None:
+    """A destination of which one request fails: the first for a key that ends so."""
+    put, left = LocalStore.put, [1]
+
+    def fail_once(self, key, data, **how):
+        if left and key.endswith(ending):
+            left.pop()
+            raise TransferInterruptedError("the destination is unavailable", **facts)
+        return put(self, key, data, **how)
+
+    monkeypatch.setattr(LocalStore, "put", fail_once)
+
+
+@pytest.mark.parametrize(
+    "facts", [{}, {"status": 503}, {"status": 403}], ids=["none", "503", "403"]
+)
+def test_a_destination_that_fails_while_a_package_is_unpacked_costs_no_export(
+    airflow, roma, folder, monkeypatch, facts
+):
+    broken_store(monkeypatch, ".json", **facts)
+    run = airflow(export(roma, folder, layout="files", landing_args={"retries": 1}))
+    assert run.state == "success", run.tries
+    assert [type(one.error) for one in run.tries] == [TransferInterruptedError]
+    assert roma.stats()["totals"]["accepted"] == 1
+    assert gets(roma) == [1]
+    (manifest,) = run.results("export.land")
+    assert manifest["facts"]["job_id"] == run.result("export.archive")[0]["job"]["job_id"]
+
+
+@pytest.mark.parametrize(
+    "facts", [{}, {"status": 503}, {"status": 403}], ids=["none", "503", "403"]
+)
+def test_a_package_that_the_destination_lost_is_exported_again_by_the_next_attempt(
+    airflow, roma, folder, monkeypatch, facts
+):
+    broken_store(monkeypatch, "package", **facts)
+    accepted = []
+    landing = {"retries": 1, "on_retry_callback": lambda _: accepted.append(totals(roma))}
+    run = airflow(export(roma, folder, landing_args=landing))
+    assert run.state == "success", run.tries
+    assert [one["accepted"] for one in (*accepted, totals(roma))] == [1, 2]
+    assert gets(roma) == [1, 1]
+    assert_right(folder, roma)
+
+
+def totals(sandbox) -> dict[str, int]:
+    return sandbox.stats()["totals"]
+
+
+def test_a_destination_that_fails_before_the_package_is_opened_costs_no_export(
+    airflow, roma, folder, monkeypatch
+):
+    broken_store(monkeypatch, MARKER_SUFFIX, status=503)
+    run = airflow(export(roma, folder, landing_args={"retries": 1}))
+    assert run.state == "success", run.tries
+    assert [type(one.error) for one in run.tries] == [TransferInterruptedError]
+    assert gets(roma) == [1]
+    assert totals(roma)["accepted"] == 1
+
+
+def test_a_name_that_is_taken_is_seen_before_the_package_is_opened(airflow, roma, folder):
+    folder.mkdir()
+    (folder / "package").write_bytes(b"precious")
+    dag = airflow.dag(export(roma, folder))
+    run = airflow.run(dag)
+    assert isinstance(run.error, InvalidRequestError)
+    assert "overwrite" in str(run.error)
+    assert gets(roma) == []
+    assert landed(folder) == {"package": b"precious"}
+
+
+def test_an_outage_while_a_new_export_is_waited_for_makes_no_other(airflow, roma, folder):
+    roma.fault("download:reset@300:1")
+    roma.fault("poll:503,after=3")
+    run = airflow(export(roma, folder, max_reexports=3))
+    assert isinstance(run.error, VendorUnavailableError)
+    assert totals(roma)["accepted"] == 2
+
+
+def test_a_marker_that_cannot_be_deleted_does_not_fail_a_landing(
+    airflow, roma, folder, monkeypatch
+):
+    def refuse(self, key):
+        raise AuthenticationError("this key may not delete")
+
+    monkeypatch.setattr(LocalStore, "delete", refuse)
+    dag = airflow.dag(export(roma, folder))
+    run = airflow.run(dag)
+    assert run.state == "success", run.tries
+    assert airflow.clear(dag, run).state == "success"
 
 
 def test_exports_made_anew_are_bounded(airflow, roma, folder):

@@ -29,7 +29,7 @@ def killed_before_the_manifest(monkeypatch, sources, store, **how):
         raise Killed
 
     with monkeypatch.context() as dying:
-        dying.setattr(engine, "_commit", die)
+        dying.setattr(engine, "commit", die)
         with pytest.raises(Killed):
             land(sources, store, **how)
 
@@ -61,6 +61,33 @@ def test_a_refused_publish_leaves_no_mark(store, origin, quick):
     with pytest.raises(InvalidRequestError, match="overwrite"):
         land([linked(origin, SMALL)], store, options=quick, facts=FACTS)
     assert set(store.sizes("")) == {"export.zip"}
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["one", "packed"])
+def test_a_name_that_is_taken_is_seen_before_anything_is_fetched(store, origin, quick, many):
+    store.put("export.zip", b"precious", crc32=zlib.crc32(b"precious"), overwrite=True)
+    sources = [linked(origin, SMALL), *([linked(origin, SMALL, "second")] if many else [])]
+    with pytest.raises(InvalidRequestError, match="overwrite"):
+        land(sources, store, name="export.zip", options=quick, facts=FACTS)
+    assert not origin.seen
+
+
+@pytest.mark.parametrize(
+    "document",
+    [b"", b"no JSON", b"[]", b'{"version": 2}', b'{"version": 1, "facts": 1}', b'{"version": 1}'],
+    ids=["empty", "text", "list", "newer", "odd facts", "incomplete"],
+)
+def test_a_manifest_that_cannot_be_read_is_named_and_overwrite_replaces_it(
+    local, origin, quick, document
+):
+    key = "export.zip.manifest.json"
+    local.put(key, document, crc32=zlib.crc32(document), overwrite=True)
+    with pytest.raises(InvalidRequestError, match=f"{key} cannot be read.*overwrite=True"):
+        land([linked(origin, SMALL)], local, options=quick, facts=FACTS)
+    assert not origin.seen
+    land([linked(origin, SMALL)], local, options=quick, facts=FACTS, overwrite=True)
+    assert contents(local, "export.zip") == SMALL
+    assert land([linked(origin, SMALL)], local, options=quick, facts=FACTS).skipped
 
 
 def test_a_failed_clean_up_does_not_fail_a_landing_that_is_published(

@@ -6,7 +6,8 @@ import pytest
 from landing_kit import contents, linked, noise
 from test_files import FILES, KINDS, expected, landed
 
-from airflow_provider_assets.landing import LocalStore, engine, land
+from airflow_provider_assets.landing import LocalStore, land
+from airflow_provider_assets.landing.layouts.staged import STAGING
 from airflow_provider_assets.sansio.errors import IntegrityError, TransferInterruptedError
 
 HOW = {"prefix": "out/", "layout": "files", "facts": {"fingerprint": "f"}}
@@ -62,6 +63,6 @@ def test_a_stage_that_could_not_be_cleared_is_cleared_by_the_next_attempt(
     with monkeypatch.context() as away:
         away.setattr(LocalStore, "delete", fail)
         land([source], local, options=quick, **HOW)
-    assert contents(local, f"out/{engine.STAGING}export.zip") is not None
+    assert contents(local, f"out/{STAGING}export.zip") is not None
     assert land([source], local, options=quick, **HOW).skipped
     assert landed(local, "out/") == expected(KINDS["stored"])

@@ -86,7 +86,7 @@ def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
     return land_many(job, [source])
 
 
-def land_staged(job: Job, key: str, total: int) -> tuple[Manifest, list[Entry]]:
+def land_stored(job: Job, key: str, total: int) -> tuple[Manifest, list[Entry]]:
     """Land the files inside the zip that is in the store already, under *key*; any other as it is.
 
     :raises IntegrityError: if it is a damaged zip.

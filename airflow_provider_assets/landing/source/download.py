@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import http.client
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.cancel import CancelToken
@@ -29,10 +30,21 @@ from airflow_provider_assets.landing.source.responses import (
     validator,
 )
 from airflow_provider_assets.sansio.errors import (
+    AssetsError,
     IntegrityError,
     TransferInterruptedError,
 )
 from airflow_provider_assets.sansio.jobs import Link
+
+
+@contextmanager
+def _of_download() -> Iterator[None]:
+    """Mark failures of a download that cannot be repeated: a failing store may raise the very same errors."""
+    try:
+        yield
+    except AssetsError as error:
+        error.is_of_download = True
+        raise
 
 
 class SourceChangedError(Exception):
@@ -116,6 +128,7 @@ class Download:
 
         self._patiently(more, progress=lambda: got)
 
+    @_of_download()
     def read_stream(self, view: memoryview) -> int:
         """Fill *view* with the next bytes of the single stream; fewer only at its end.
 
@@ -157,6 +170,7 @@ class Download:
                 f"the download has more than the {self.total} bytes that were announced"
             )
 
+    @_of_download()
     def _open_once(self, connections: Connections, link: Link) -> None:
         try:
             response = connections.request("GET", link.url, headers=headers_for(link), fresh=True)

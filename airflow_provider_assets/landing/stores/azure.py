@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_assets.landing.crc import Checksum
-from airflow_provider_assets.landing.stores.base import Held, Part, Rules, Stored
-from airflow_provider_assets.landing.stores.local import taken
+from airflow_provider_assets.landing.stores.base import Held, Part, Rules, Stored, taken
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     AuthenticationError,

@@ -174,3 +174,11 @@ def holds(store: Store, key: str, whole: Checksum) -> bool:
         store.read(key, at, view)
         crc = crc32(view, crc)
     return crc == whole.crc32
+
+
+def taken(uri: str) -> InvalidRequestError:
+    """The error for a name that is in use by something else."""
+    return InvalidRequestError(
+        f"{uri} exists and is not what this landing would write; "
+        "choose another name or, for files, a folder of its own in destination, or set overwrite=True"
+    )

@@ -23,8 +23,9 @@ from airflow_provider_assets.landing.stores.base import (
     Stored,
     best_effort,
     holds,
+    taken,
 )
-from airflow_provider_assets.landing.stores.local import stem, taken
+from airflow_provider_assets.landing.stores.local import stem
 from airflow_provider_assets.sansio.errors import (
     AuthenticationError,
     IntegrityError,

@@ -18,8 +18,14 @@ from os.path import commonprefix  # of characters, as keys are
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_assets.landing.crc import CASTAGNOLI, Checksum, combine_all
-from airflow_provider_assets.landing.stores.base import Held, Part, Rules, Stored, best_effort
-from airflow_provider_assets.landing.stores.local import taken
+from airflow_provider_assets.landing.stores.base import (
+    Held,
+    Part,
+    Rules,
+    Stored,
+    best_effort,
+    taken,
+)
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     AuthenticationError,

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_assets.landing.crc import Checksum, crc32
-from airflow_provider_assets.landing.stores.base import MIB, Held, Part, Rules, Stored
+from airflow_provider_assets.landing.stores.base import MIB, Held, Part, Rules, Stored, taken
 from airflow_provider_assets.sansio.errors import (
     AuthenticationError,
     IntegrityError,
@@ -268,14 +268,6 @@ def stem(name: str) -> str:
     """What a hidden file is called after *name*: itself, or its digest where there is no room for more."""
     raw = name.encode()
     return name if len(raw) <= _ROOM else hashlib.sha256(raw).hexdigest()
-
-
-def taken(uri: str) -> InvalidRequestError:
-    """The error for a name that is in use by something else."""
-    return InvalidRequestError(
-        f"{uri} exists and is not what this landing would write; "
-        "choose another name or, for files, a folder of its own in destination, or set overwrite=True"
-    )
 
 
 def _describe(path: Path) -> Checksum:

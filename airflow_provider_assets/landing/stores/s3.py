@@ -26,9 +26,9 @@ from airflow_provider_assets.landing.stores.base import (
     best_effort,
     holds,
     put_document,
+    taken,
 )
 from airflow_provider_assets.landing.stores.errors import call, is_refusal
-from airflow_provider_assets.landing.stores.local import taken
 from airflow_provider_assets.landing.stores.s3_dialect import Dialect, Params, crc_of_whole, encoded
 from airflow_provider_assets.sansio.errors import (
     AssetsError,

@@ -1,10 +1,11 @@
-"""The package that can be downloaded only once: what has to be true before, and what to do after, its GET.
+"""Lands packages that can be downloaded only once.
 
-Before the GET a *marker* with the archive's id is stored beside the target. That proves the destination
-writable, and tells a later attempt that this archive may be gone. The GET itself is sent once, without
-Range, retry or redirect. What breaks after that is exported anew: an export changes nothing at the
-vendor. A second GET is sent only where the first one demonstrably ended before the vendor answered, and
-the vendor still offers the archive.
+Immediately before the GET a *marker* with the archive's id is stored beside the target. That proves the
+destination writable, and tells a later attempt that this archive may be gone. The GET itself is sent
+once, without Range, retry or redirect. If the download breaks after that, the package is exported again:
+an export changes nothing at the vendor. If the destination fails, nothing is exported: the next attempt
+unpacks what has been staged, and exports again only if the bytes are lost. A second GET is sent only
+where the first one demonstrably ended before the vendor answered, and the vendor still offers the archive.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.landing.stores.base import put_document
+from airflow_provider_assets.landing.stores.base import best_effort, put_document
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AssetsError,
@@ -24,7 +25,7 @@ from airflow_provider_assets.sansio.errors import (
     JobError,
     TransientError,
 )
-from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, Data, JobState, Link
+from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, Data, JobState
 from airflow_provider_assets.sansio.waiter import ensure_succeeded
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ GONE = frozenset({403, 404, 410})
 EXPORT_TIMEOUT = 6 * 3600.0
 
 
-Land = Callable[[ArchiveReference, bool], "Manifest"]
+Land = Callable[[ArchiveReference, Callable[[], None]], "Manifest"]
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class Marker:
     """What earlier attempts did.
 
     :param opened: ids of the archives whose GET was or may have been sent.
-    :param job: the job of the latest export made anew, if there was one and it has not failed.
+    :param job: the job of the latest re-export, if there was one and it has not failed.
     """
 
     opened: list[str] = field(default_factory=list)
@@ -72,7 +73,7 @@ class SingleUseLanding:
     """Lands single-use archives.
 
     :param key: of the marker.
-    :param max_reexports: exports made anew in one attempt.
+    :param max_reexports: re-exports in one attempt.
     """
 
     hook: AssetArchiveHook
@@ -81,32 +82,32 @@ class SingleUseLanding:
     max_reexports: int
 
     def land(self, reference: ArchiveReference, land: Land) -> Manifest:
-        """Land *reference*, or what an export made anew gave in its place.
+        """Land *reference*, or what a re-export gave in its place.
 
-        :param land: lands one reference, by one GET at most; moves nothing if it has landed before.
-            Told that it is sealed, it sends no GET at all.
-        :raises AssetsError: the failure that used up the exports.
+        :param land: lands one reference, by one GET at most; moves nothing if it has landed before. It
+            calls its second argument immediately before the GET, and sends none if that raises.
+        :raises AssetsError: a failure of the destination, or the failure that used up the re-exports.
         """
         marker = Marker.from_bytes(self.store.get(self.key))
         left = self.max_reexports
-        if marker.job is not None and _archive(reference) in marker.opened:
+        if marker.job is not None and _archive_id(reference) in marker.opened:
             reference = replace(reference, job=marker.job)
         while True:
             try:
                 reference = self._finished(reference, marker)
                 manifest = self._open(reference, marker, land)
             except (JobError, IntegrityError, TransientError) as error:
-                if left == 0:
+                if left == 0 or not _is_lost(error):
                     raise
                 left -= 1
                 self.hook.log.warning(
-                    "%s: %s. The archive can be downloaded only once, so it is exported anew",
+                    "%s: %s. The archive can be downloaded only once; exporting it again",
                     type(error).__name__,
                     error,
                 )
-                reference = self._export_anew(reference, marker)
+                reference = self._export_again(reference, marker)
             else:
-                self.store.delete(self.key)
+                best_effort(lambda: self.store.delete(self.key))
                 return manifest
 
     def _finished(self, reference: ArchiveReference, marker: Marker) -> ArchiveReference:
@@ -122,60 +123,78 @@ class SingleUseLanding:
             raise
 
     def _open(self, reference: ArchiveReference, marker: Marker, land: Land) -> Manifest:
-        """Land by the one GET; what an earlier attempt opened can only have landed already.
+        """Land by the one GET; what an earlier attempt opened can only have been stored already.
 
-        :raises ArchiveExpiredError: if it was opened and has not landed.
+        :raises ArchiveExpiredError: if it was opened and is not stored.
         """
-        if _archive(reference) in marker.opened:
-            return land(reference, True)
-        marker.opened.append(_archive(reference))
-        self._store(marker)
+        archive = _archive_id(reference)
+        if archive in marker.opened:
+            return land(reference, refuse_to_open)
+
+        def before_get() -> None:
+            if archive not in marker.opened:
+                marker.opened.append(archive)
+                self._store(marker)
+
         try:
-            return self._get(reference, land)
+            return self._get(reference, land, before_get)
         except AssetsError as error:
-            if not _before_opening(error):
+            if not _ended_before_opening(error):
                 raise
             job = self.hook.poll([replace(reference.job, state=JobState.RUNNING)])[0]
             if job.state is not JobState.SUCCEEDED:
                 raise
-            self.hook.log.warning("%s. The archive is still there: one more try", error)
-            return self._get(reference, land)
+            self.hook.log.warning("%s. The archive is still offered; trying once more", error)
+            return self._get(reference, land, before_get)
 
-    def _get(self, reference: ArchiveReference, land: Land) -> Manifest:
+    def _get(
+        self, reference: ArchiveReference, land: Land, before_get: Callable[[], None]
+    ) -> Manifest:
         try:
-            return land(reference, False)
+            return land(reference, before_get)
         except AssetsError as error:
-            if error.status not in GONE:
+            if not error.is_of_download or error.status not in GONE:
                 raise
             raise ArchiveExpiredError(
-                f"archive {_archive(reference)} is not given out any more (HTTP {error.status})",
+                f"archive {_archive_id(reference)} is no longer offered (HTTP {error.status})",
                 vendor=reference.request.vendor,
                 status=error.status,
             ) from error
 
-    def _export_anew(self, reference: ArchiveReference, marker: Marker) -> ArchiveReference:
+    def _export_again(self, reference: ArchiveReference, marker: Marker) -> ArchiveReference:
         job = self.hook.submit(reference.request)
         marker.job = job
         self._store(marker)
-        self.hook.log.info("Exporting anew as %s job %s", job.vendor, job.job_id)
+        self.hook.log.info("Exporting again as %s job %s", job.vendor, job.job_id)
         return replace(reference, job=job)
 
     def _store(self, marker: Marker) -> None:
         put_document(self.store, self.key, marker.to_bytes())
 
 
-def sealed() -> Link:
-    """In place of a link to an archive that may have been opened.
+def refuse_to_open() -> None:
+    """Stand in the way of the GET of an archive that may have been opened.
 
     :raises ArchiveExpiredError: always.
     """
     raise ArchiveExpiredError("an earlier attempt opened the archive and did not finish")
 
 
-def _archive(reference: ArchiveReference) -> str:
+def _archive_id(reference: ArchiveReference) -> str:
     details = cast("Data", reference.job.details)
     return str(details.get("archive_id") or reference.job.job_id)
 
 
-def _before_opening(error: AssetsError) -> bool:
-    return error.code == "before_headers" or error.status in BEFORE_OPENING
+def _is_lost(error: AssetsError) -> bool:
+    """Whether only a re-export can help: the archive is gone, damaged, or broke while it was read.
+
+    A destination that fails, or a vendor that cannot be reached while an export is waited for, may
+    recover by the next attempt.
+    """
+    return isinstance(error, (JobError, IntegrityError)) or error.is_of_download
+
+
+def _ended_before_opening(error: AssetsError) -> bool:
+    return error.is_of_download and (
+        error.code == "before_headers" or error.status in BEFORE_OPENING
+    )

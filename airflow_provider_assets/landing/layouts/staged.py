@@ -1,0 +1,64 @@
+"""``layout="files"`` from a package that can be downloaded once.
+
+It is kept whole in the store until its files have landed: unpacking can then be repeated, the download
+cannot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from airflow_provider_assets.landing.job import Job
+from airflow_provider_assets.landing.layouts.archive import land_one
+from airflow_provider_assets.landing.layouts.unzip import land_stored
+from airflow_provider_assets.landing.manifest import Entry, Manifest
+from airflow_provider_assets.landing.options import Source
+from airflow_provider_assets.landing.ownership import commit
+from airflow_provider_assets.landing.previous import landed_before
+from airflow_provider_assets.landing.stores.base import best_effort
+from airflow_provider_assets.sansio.errors import IntegrityError
+
+STAGING = ".staging/"
+
+
+def land_package(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
+    """Land the files inside the package that *source* brings, or that an earlier attempt has staged.
+
+    :raises AssetsError: a package that has been staged stays for the next attempt, unless it is damaged.
+    """
+    package = _stage(job, source)
+    # The record names the vendor's job whose bytes were unpacked, whichever is asked for now.
+    unpacking = replace(job, facts=package.facts)
+    try:
+        return land_stored(unpacking, _at(job).key, package.bytes)
+    except IntegrityError:
+        clear_stage(job)  # the next attempt would find it again
+        raise
+
+
+def clear_stage(job: Job) -> None:
+    """Remove the package if one is staged; a failure of that is logged."""
+    stage = _at(job)
+
+    def clear() -> None:
+        if job.store.head(stage.manifest_key):
+            job.store.delete(stage.key)
+            job.store.delete(stage.manifest_key)
+
+    best_effort(clear)
+
+
+def _stage(job: Job, source: Source) -> Manifest:
+    stage = _at(job)
+    before = landed_before(stage)
+    if before and before.is_whole(stage) and not before.is_due_again(job):
+        return before.record
+    stage.store.sweep([stage.key])
+    record, entries = land_one(stage, source)
+    commit(stage, record, entries)
+    return record
+
+
+def _at(job: Job) -> Job:
+    """The landing of the package itself, in a folder that is ours."""
+    return replace(job, prefix=f"{job.prefix}{STAGING}", layout="archive", overwrite=True)

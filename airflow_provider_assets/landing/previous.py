@@ -1,0 +1,66 @@
+"""The manifest that an earlier landing left under the same name, and whether it makes this one needless."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airflow_provider_assets.landing import manifest as records
+from airflow_provider_assets.landing.job import Job
+from airflow_provider_assets.landing.manifest import Entry, Manifest
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+
+
+@dataclass(frozen=True, slots=True)
+class PreviousLanding:
+    """The record of an earlier landing of the same contents."""
+
+    record: Manifest
+    files: list[Entry]
+
+    def is_due_again(self, job: Job) -> bool:
+        """Whether *job* brings another archive that has to take the place of this one."""
+        known = self.record
+        counted = known.layout == "files" or "zip_structure" in known.verified
+        incomplete = counted and known.entries < job.expected
+        return known.facts != job.facts and (job.overwrite or incomplete)
+
+    def is_whole(self, job: Job) -> bool:
+        """Whether everything that was recorded is still stored, in the layout that *job* wants."""
+        known, store = self.record, job.store
+        if known.layout != job.layout:
+            return False
+        if known.layout == "files":
+            sizes = store.sizes(job.prefix)
+            return all(sizes.get(job.prefix + one.name) == one.bytes for one in self.files)
+        there = store.head(job.key)
+        if there is None or there.size != known.bytes:
+            return False
+        return there.crc32 is None or not known.crc32 or f"{there.crc32:08x}" == known.crc32
+
+
+def landed_before(job: Job) -> PreviousLanding | None:
+    """The earlier landing of the same contents under the name of *job*, if there is one.
+
+    :raises InvalidRequestError: if another landing owns the name, or its manifest cannot be read, and
+        ``overwrite`` is false.
+    """
+    document = job.store.get(job.manifest_key)
+    if document is None:
+        return None
+    try:
+        known, files = records.parse(document)
+    except InvalidRequestError as error:
+        if job.overwrite:
+            return None
+        raise InvalidRequestError(
+            f"{job.store.uri(job.manifest_key)} cannot be read ({error}); delete it if nobody needs "
+            "it, choose another name, or set overwrite=True to replace it and what it describes"
+        ) from error
+    if records.identity(known.facts) == job.label:
+        return PreviousLanding(known, files)
+    if job.overwrite:
+        return None
+    raise InvalidRequestError(
+        f"{job.store.uri(job.manifest_key)} records another landing; "
+        "choose another name or set overwrite=True"
+    )
