@@ -34,7 +34,7 @@ class AssetExport(TaskGroup):
 
     @property
     def output(self) -> XComArg:
-        """The manifests, one a batch."""
+        """The manifests, one per batch."""
         return cast("MappedOperator", self.children[f"{self.group_id}.land"]).output
 
 
@@ -55,9 +55,9 @@ def asset_export(
     :param archive_args: arguments of the archive task alone (``inlets``, ``pool``, …).
     :param landing_args: arguments of the landing task alone (``outlets``, ``pool``, …).
     :param kwargs: arguments of :class:`AssetArchiveOperator` and of
-        :class:`ArchiveToObjectStorageOperator`, each given to whom it belongs; what every operator has
-        (``retries``, ``pool``, ``execution_timeout``, …) is given to both.
-    :raises TypeError: for a name that neither has, and for ``inlets`` and ``outlets``.
+        :class:`ArchiveToObjectStorageOperator`, each passed to its operator; arguments of every operator
+        (``retries``, ``pool``, ``execution_timeout``, …) are passed to both.
+    :raises TypeError: for a name that neither accepts, and for ``inlets`` and ``outlets``.
     """
     for name in kwargs:
         if name in ("inlets", "outlets"):
@@ -68,7 +68,7 @@ def asset_export(
         if name not in _ARCHIVE | _LANDING:
             raise TypeError(
                 f"asset_export: {name!r} is no argument of AssetArchiveOperator or "
-                "ArchiveToObjectStorageOperator that it could pass on"
+                "ArchiveToObjectStorageOperator; correct the name"
             )
     first = {k: v for k, v in kwargs.items() if k in _ARCHIVE} | dict(archive_args or {})
     second = {k: v for k, v in kwargs.items() if k in _LANDING} | dict(landing_args or {})

@@ -14,7 +14,7 @@ PACKAGE = "airflow-provider-assets"
 
 
 def get_provider_info() -> dict[str, JSON]:
-    """What Airflow shows and loads of this provider."""
+    """The provider's metadata, which says what Airflow shows and loads."""
     specs = [vendor_class(name).spec for name in BUILT_IN]
     module = "airflow_provider_assets"
     return {

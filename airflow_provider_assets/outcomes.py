@@ -1,4 +1,4 @@
-"""What Airflow makes of our errors: which attempt is the last one, and under which retry policy."""
+"""The outcomes of our errors in Airflow: fail for good or retry, and under which policy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Airflow does after an error of this package (Airflow 3.3+).
+"""The decision on a retry after an error of this package (Airflow 3.3+).
 
 The operators and the sensor use :class:`ArchiveRetryPolicy` unless they or the DAG's ``default_args``
 are given another ``retry_policy``. Your own policy can build on it.

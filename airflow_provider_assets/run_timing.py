@@ -32,7 +32,7 @@ def _date(context: Context) -> datetime | None:
 
 
 def run_timing(context: Context, watermark: datetime | None = None) -> RunTiming:
-    """What the run says about its time. Runs without a logical date have the date they were due."""
+    """The times of a run. Runs without a logical date have the date they were due."""
     run = context["dag_run"]
     start, end = context.get("data_interval_start"), context.get("data_interval_end")
     timetable = getattr(context.get("dag"), "timetable", None)

@@ -1,8 +1,8 @@
 """Performs one HTTP request, with the retry budget and the rate limit of a connection.
 
-The budget, written down once: an idempotent request is tried 4 times within 30 s, and what the vendor
-asked to wait (``Retry-After``) is waited to the second, or raised if it exceeds the budget. A submit is
-sent again only after a refusal that proves it was not accepted (429), never after a doubt.
+The budget, written down once: an idempotent request is attempted 4 times within 30 s. The time that the
+vendor asks for (``Retry-After``) is waited exactly, or the error is raised if it exceeds the budget. A
+submit is sent again only after a refusal that proves it was not accepted (429), never when in doubt.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TRIES = 4
 BUDGET_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
-# More than a vendor's own concurrency limit would allow, fewer than an event loop can bear.
+# More than a vendor's own concurrency limit would allow, fewer than would slow an event loop down.
 MAX_CONNECTIONS = 32
 USER_AGENT = f"airflow-provider-assets/{__version__}"
 
@@ -67,7 +67,7 @@ def _retry(request: HttpRequest) -> tenacity.retry_base:
 class RateLimit:
     """Spaces requests evenly.
 
-    :param per_second: requests a second; None for no limit.
+    :param per_second: requests per second; None for no limit.
     """
 
     per_second: float | None = None
@@ -76,7 +76,7 @@ class RateLimit:
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def reserve(self, now: float) -> float:
-        """Seconds to wait before the request whose turn this reserves."""
+        """Reserve the next turn; returns the seconds to wait for it."""
         if not self.per_second:
             return 0.0
         with self._lock:

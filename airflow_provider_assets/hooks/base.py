@@ -1,4 +1,4 @@
-"""What the vendors' hooks share: connection in, driven flows out."""
+"""The base of the vendors' hooks: a connection in, performed flows out."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ T = TypeVar("T")
 class AssetArchiveHook(BaseHook):
     """One connection to one vendor.
 
-    ``hook.run(hook.vendor.poll([job]))`` performs any of the vendor's flows; what exporters need most
-    often has a method of its own.
+    ``hook.run(hook.vendor.poll([job]))`` performs any of the vendor's flows; the most frequent ones
+    have a method of their own.
 
     :param conn_id: Airflow connection whose type is a vendor's name.
     """
@@ -100,7 +100,7 @@ class AssetArchiveHook(BaseHook):
         """
         return self.transport.run(flow)
 
-    # --- what exporters need -----------------------------------------------------------------
+    # --- the calls of an export --------------------------------------------------------------
 
     def submit(self, request: ArchiveRequest) -> ArchiveJob:
         """Start a job, once; waits for another job where the vendor takes one at a time.
@@ -125,9 +125,9 @@ class AssetArchiveHook(BaseHook):
     def poll_or_last_known(
         self, jobs: Sequence[ArchiveJob], *, then_wait: bool = True
     ) -> list[ArchiveJob]:
-        """*jobs* as they are now, or as they were where the vendor cannot say just now.
+        """*jobs* as they are now, or as they were when last seen if the vendor is unavailable.
 
-        An outage of the vendor must not fail an attempt before the wait, which tolerates it, has begun.
+        Called once before a wait: an outage must not fail the attempt, because the wait tolerates it.
 
         :param then_wait: whether a wait follows. It ends a job that has a permanent error of its own,
             and no other; where no wait follows, that error is raised.
@@ -179,16 +179,16 @@ class AssetArchiveHook(BaseHook):
         target_format: str | None = None,
         mask: bool = True,
     ) -> Link:
-        """How to download *file* now. Never log or store it.
+        """A link to download *file* now. Never log or store it.
 
-        :param mask: let Airflow mask its signature in this process's logs. It compiles all masks anew
-            for each one more, so that hundreds cost minutes: leave it out where there are many files.
+        :param mask: let Airflow mask its signature in this process's logs. Airflow compiles all masks
+            again for each new one, so hundreds of them cost minutes: pass False for many files.
         """
         link = self.run(self.vendor.link(reference, file, target_format=target_format))
         return mask_link(link) if mask else link
 
     def test_connection(self) -> tuple[bool, str]:
-        """Prove the credentials with a request that costs nothing."""
+        """Verify the credentials by a free request."""
         try:
             return True, self.run(self.vendor.check())
         except AssetsError as error:

@@ -54,7 +54,7 @@ def mask_link(link: Link) -> Link:
 
 
 def cancel_job(vendor: Vendor, job: ArchiveJob, *, asked: bool | None) -> Flow[str]:
-    """Ask *vendor* to cancel *job*; one line on what came of it, for the log.
+    """Ask *vendor* to cancel *job*; returns one line for the log.
 
     :param asked: ``cancel_on_kill`` of the operator; None cancels what its task submitted.
     """
@@ -101,7 +101,7 @@ def positive_number(connection: Connection, name: str) -> float | None:
 
 
 def poll_policy(vendor: Vendor, interval: float | None) -> PollPolicy:
-    """The vendor's way of polling, or a fixed *interval* in seconds."""
+    """The vendor's own pace of polling, or a fixed *interval* in seconds."""
     policy = vendor.spec.poll
     if interval is None:
         return policy

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def to_connection(conn: AirflowConnection, extra: Mapping[str, JSON] | None = None) -> Connection:
-    """The plain form of an Airflow connection; what it holds of secrets is masked in logs.
+    """An Airflow connection as plain data; Airflow masks its secrets in logs.
 
     :param extra: the connection's extra where it has been read already (on an event loop).
     """
@@ -36,7 +36,7 @@ def to_connection(conn: AirflowConnection, extra: Mapping[str, JSON] | None = No
 
 
 async def read_connection(conn_id: str) -> Connection:
-    """The plain form of connection *conn_id*, read without blocking or deadlocking a triggerer's loop."""
+    """Connection *conn_id* as plain data, read without blocking or deadlocking a triggerer's loop."""
     from airflow.providers.common.compat import connection as compat
 
     if hasattr(compat, "get_async_extra_dejson"):

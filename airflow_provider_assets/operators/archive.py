@@ -66,14 +66,14 @@ DEFAULT_TIMEOUT = timedelta(hours=24)
 class AssetArchiveOperator(BaseOperator):
     """Archive a vendor's assets: select, batch, submit, wait.
 
-    Returns a list of archive references, one a batch, for
+    Returns a list of archive references, one per batch, for
     ``ArchiveToObjectStorageOperator.partial(...).expand(archive=archive.output)``.
 
     :param conn_id: Airflow connection; its type says which vendor.
     :param items: explicitly named items, kind -> ids, e.g. ``{"asset_ids": [...]}``.
     :param select: the vendor's listing filters; ``{}`` selects everything in the window.
-    :param window: span to select from: ``"auto"`` (the run's own), ``"since_last"`` (from where the last
-        run ended, which is kept with the one Asset in the task's inlets; give the DAG
+    :param window: span to select from: ``"auto"`` (the run's own), ``"since_last"`` (from the end of the last
+        run's span, which is kept with the one Asset in the task's inlets; give the DAG
         ``max_active_runs=1``, because concurrent runs would start from the same watermark), a timedelta
         that ends at the run's date, or a pair of zoned datetimes or ISO strings. ``"all"`` (or None)
         selects everything there is, in every run. Not used with *items*.
@@ -83,16 +83,17 @@ class AssetArchiveOperator(BaseOperator):
     :param deferrable: wait in the triggerer instead of on a worker.
     :param poll_interval: seconds or timedelta; default is the vendor's own pace.
     :param timeout: seconds or timedelta from the submit; default one day.
-    :param on_empty: what a selection without items does: ``skip`` the task, ``succeed`` with an empty
+    :param on_empty: what to do if nothing is selected: ``skip`` the task, ``succeed`` with an empty
         list, or ``fail``.
-    :param on_partial: what an export does that lacks items, because a job archived only some of them
-        or the vendor has not finished them yet: ``fail``, or ``land`` the others.
+    :param on_partial: what to do if items are missing, because a job archived only some of them or the
+        vendor has not finished them yet: ``fail``, or ``land`` the others.
     :param settle: seconds or timedelta from the end of the window until it is listed, since vendors list
         items late; default 30 s.
     :param pending_timeout: seconds or timedelta from the end of the window for which a run waits for
         items of the window that the vendor has not finished; default 15 minutes.
     :param cancel_on_kill: whether to cancel at the vendor when the task is killed, cleared or given up;
-        default: the jobs that it started. Topaz processes are others' work, and paid for.
+        default: only jobs that this task started. Topaz processes were started, and paid for, outside
+        of it.
     :raises AssetsError: see ``sansio.errors`` for what each class asks of you.
     """
 
@@ -171,7 +172,7 @@ class AssetArchiveOperator(BaseOperator):
     def resume_execution(
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
     ) -> Any:
-        """Cancel the jobs where Airflow's own time limit ends the wait: nobody else would."""
+        """Cancel the jobs if Airflow's own time limit ends the wait: nothing else would."""
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except TaskDeferralTimeout:
@@ -209,7 +210,7 @@ class AssetArchiveOperator(BaseOperator):
         return self._advance(context, self._begin(ledger, plan))
 
     def _deferred(self, ledger: BatchLedger, carry: Any) -> Plan:
-        """The plan of the attempt that was deferred; what it says stands against an edited DAG file.
+        """The plan of the attempt that was deferred; it overrules a DAG file that has been edited since.
 
         :raises ProtocolError: if there is none.
         """

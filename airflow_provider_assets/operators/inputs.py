@@ -56,7 +56,7 @@ def positive_int(value: object, name: str) -> int:
 
 
 def require_choice(value: str, name: str, allowed: tuple[str, ...]) -> None:
-    """Refuse what is none of *allowed*.
+    """Refuse a *value* that is none of *allowed*.
 
     :raises InvalidRequestError: naming them.
     """
@@ -65,7 +65,7 @@ def require_choice(value: str, name: str, allowed: tuple[str, ...]) -> None:
 
 
 def to_plain(value: object) -> object:
-    """*value* with lists in the places of other sequences, such as what a mapped task returned."""
+    """*value* with plain lists and dicts in it, also where it holds the lazy results of a mapped task."""
     if isinstance(value, Mapping):
         return {name: to_plain(one) for name, one in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -92,10 +92,10 @@ def require_mapping(value: object, name: str) -> dict[str, JSON]:
 
 @dataclass(slots=True)
 class ExportInputs:
-    """What is to be exported.
+    """The checked inputs of one export.
 
-    :param items: named items, or None to select from the vendor's listing. The name of an option may
-        stand among them (``kind`` of Topaz).
+    :param items: named items, or None to select from the vendor's listing. They may include an option
+        (``kind`` of Topaz).
     :raises InvalidRequestError: naming the field and the remedy; nothing has been submitted then.
     """
 
@@ -127,7 +127,7 @@ class ExportInputs:
 
     @property
     def notes(self) -> list[str]:
-        """What became of options that were not taken as they were given, and the vendor's remarks."""
+        """Remarks for the log: options that are sent in another form, and those of the vendor."""
         changes = [
             f"options.{name}: {value!r} is sent as {self.archive_options[name]!r}"
             for name, value in self.options.items()

@@ -31,7 +31,7 @@ KEY = "asset_archive"
 
 @dataclass(frozen=True, slots=True)
 class BatchEntry:
-    """A batch and what became of it.
+    """A batch and the progress of its job.
 
     :param since: epoch seconds at which a submit was intended; None before.
     :param job: the vendor's job; None with ``since`` set means that a submit was cut short.
@@ -43,7 +43,7 @@ class BatchEntry:
 
     @property
     def has_succeeded(self) -> bool:
-        """Whether the vendor has finished it well."""
+        """Whether its job has succeeded."""
         return self.job is not None and self.job.state is JobState.SUCCEEDED
 
     def to_dict(self) -> Data:
@@ -67,10 +67,10 @@ class BatchEntry:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a task set out to do, as it was when its batches were planned.
+    """The batches of a task, with the inputs that later attempts must not read from the DAG file again.
 
     :param conn_id: the vendor's connection.
-    :param watermark: state key that the window's end is kept under when all batches have ended well;
+    :param watermark: state key under which the window's end is stored once all batches have succeeded;
         None unless ``window="since_last"``.
     """
 
@@ -160,7 +160,7 @@ class BatchLedger:
         self._set(f"{KEY}.{entry.request.index}", entry.progress())
 
     def try_to_record(self, entry: BatchEntry, log: Logger) -> None:
-        """Record what has happened already, which a state store that fails must not undo.
+        """Record a step that has been taken already, which a failing state store must not undo.
 
         From then on the record is not complete: a deferral has to carry the plan itself.
         """

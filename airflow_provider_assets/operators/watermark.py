@@ -1,6 +1,6 @@
 """Stores where ``window="since_last"`` resumes: the end of the last exported span, kept with an Asset.
 
-What a run began with is kept with its task, so that a retry or a clear exports the same span again.
+The start of a run's span is kept with its task, so that a retry or a clear exports the same span.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Watermark:
         if store is None:
             raise InvalidRequestError(
                 'window="since_last" needs Airflow 3.3 and one Asset in the inlets of this task, '
-                "with which the end of the last exported span is kept (an outlet does as well, but "
-                "tell consumers before anything has landed)"
+                "with which the end of the last exported span is kept (an outlet works too, but "
+                "notifies consumers before anything has landed)"
             )
         self._store, self._task = store, context.get("task_state_store")
         self.key = key

@@ -22,9 +22,9 @@ def split_into_batches(
     query_id: str = "",
     run_date: str = "",
 ) -> list[ArchiveRequest]:
-    """Split *items* into requests of at most *max_batch* items, keeping order and dropping repeats.
+    """Split *items* into requests of at most *max_batch* items, in their order and without repeats.
 
-    The same items give the same batches, so that a retry meets the batches of the first try.
+    The same items give the same batches, so that a retry finds those of the first attempt.
     """
     batches: list[dict[str, list[str]]] = []
     count = size = 0

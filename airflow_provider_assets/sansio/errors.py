@@ -4,16 +4,16 @@
 
     AssetsError
     ├── TransientError            retry: the same call may work later
-    │   ├── RateLimitedError          429; ``retry_after`` seconds when the vendor said so
+    │   ├── RateLimitedError          429; ``retry_after`` seconds if the vendor said so
     │   ├── BusyError                 the vendor takes one job at a time, and one is under way
     │   ├── ItemsPendingError         items of the window are not finished; ``retry_after`` seconds
-    │   ├── VendorUnavailableError    network failure, 5xx, a page of HTML where JSON was due
-    │   └── TransferInterruptedError  a download broke or stalled part-way
+    │   ├── VendorUnavailableError    network failure, 5xx, a page of HTML instead of JSON
+    │   └── TransferInterruptedError  a download broke or stalled
     ├── PermanentError            fail now: only a person can change the outcome
     │   ├── AuthenticationError       401, 403, a malformed credential
     │   ├── InvalidRequestError       the caller's input, found by us or by the vendor's 4xx
     │   ├── QuotaExceededError        plan ceiling or credits; ``retry_after`` when it resets
-    │   └── ProtocolError             a reply of a shape that the vendor's contract does not know
+    │   └── ProtocolError             a reply that does not fit the vendor's documented contract
     ├── JobError                  the vendor's (or the deadline's) verdict on a job
     │   ├── JobFailedError
     │   ├── JobCancelledError
@@ -92,7 +92,7 @@ class RateLimitedError(TransientError):
 class BusyError(TransientError):
     """Nothing was started: the vendor takes one job at a time and another one is under way.
 
-    It may last as long as that job, minutes rather than seconds: wait for it, do not hammer.
+    That may take as long as the other job, minutes rather than seconds, so poll slowly.
     """
 
 
@@ -105,11 +105,11 @@ class VendorUnavailableError(TransientError):
 
 
 class TransferInterruptedError(TransientError):
-    """A download or an upload broke or stalled part-way."""
+    """A download or an upload broke or stalled."""
 
 
 class PermanentError(AssetsError):
-    """Trying again changes nothing; a person has to."""
+    """A retry cannot change the outcome; a person has to."""
 
 
 class AuthenticationError(PermanentError):
@@ -125,7 +125,7 @@ class QuotaExceededError(PermanentError):
 
 
 class ProtocolError(PermanentError):
-    """The vendor answered in a shape that its contract does not know."""
+    """The vendor's reply does not fit its documented contract."""
 
 
 class JobError(AssetsError):
@@ -166,7 +166,7 @@ HOPELESS: Hopeless = (PermanentError, PartialArchiveError, JobCancelledError)
 def is_about_the_connection(error: AssetsError) -> bool:
     """Whether every other request of the connection would meet *error* too.
 
-    So it is with a rate limit, and with credentials (or a certificate) that are not accepted; a 403 may
+    That is true of a rate limit, and of credentials (or a certificate) that are not accepted; a 403 may
     concern a single job.
     """
     if isinstance(error, AuthenticationError):

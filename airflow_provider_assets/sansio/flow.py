@@ -41,7 +41,7 @@ def call(request: HttpRequest) -> Flow[HttpResponse]:
 
 
 def pause(seconds: float) -> Flow[None]:
-    """Wait for *seconds*; nothing is asked of the driver if that is not positive."""
+    """Wait for *seconds*; the driver is not involved unless that is positive."""
     if seconds > 0:
         yield Sleep(seconds)
 

@@ -1,4 +1,4 @@
-"""What crosses between the parts: requests, jobs, references, files and links.
+"""The values that the parts hand to one another: requests, jobs, references, files and links.
 
 Everything but :class:`Link` is JSON-safe by ``to_dict``/``from_dict``, carries a version, and holds no
 secret. A :class:`Link` may be signed or carry credentials: it lives in memory only.
@@ -20,14 +20,17 @@ from airflow_provider_assets.sansio.messages import JSON
 VERSION = 1
 # Names in what an earlier release stored -> ours; everything else in it is as it was.
 _FORMER_NAMES = {"query": "query_id", "run": "run_date", "facts": "details"}
-MAP_OVER = "; map over it with .expand(archive=...), and flatten first what a mapped task returned"
+MAP_OVER = (
+    "; map over the list with .expand(archive=...). If the archive task is itself mapped, flatten its "
+    "output first"
+)
 Data = dict[str, JSON]
 Judge = Callable[[int, Mapping[str, str], bytes], "AssetsError | None"]
 T = TypeVar("T")
 
 
 class JobState(str, Enum):
-    """Our five words for the vendors' many."""
+    """The five states of a job; every status of every vendor means one of them."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -37,7 +40,7 @@ class JobState(str, Enum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the vendor will not change it any more."""
+        """Whether the state is final."""
         return self is not JobState.RUNNING
 
 
@@ -48,7 +51,7 @@ def fingerprint(data: JSON) -> str:
 
 
 def state_key(name: str, conn_id: str, select: Mapping[str, JSON]) -> str:
-    """What *name* is kept under for one connection and selection, which may share an Asset with others."""
+    """The key of *name* for one connection and selection, which may share an Asset with others."""
     return f"{name}.{fingerprint([conn_id, dict(select)])[:16]}"
 
 
@@ -61,7 +64,7 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """What a vendor's listing gave for one query and window.
+    """The result of a vendor's listing for one query and window.
 
     :param items: what can be exported now.
     :param pending: ids of what matches as well but is not finished at the vendor. What has failed there
@@ -74,11 +77,11 @@ class Selected:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveRequest:
-    """One batch: what one vendor job is asked to archive.
+    """One batch: the items that one vendor job archives, and how.
 
     :param vendor: the vendor's short name.
     :param items: kind of item (``asset_ids``, ``process_ids``, ``apps``) -> ids.
-    :param options: the vendor's archive options, as the user gave them.
+    :param options: the vendor's archive options, checked and completed.
     :param window: ISO bounds of the half-open span that was exported, if there was one.
     :param run_date: the date of the run (ISO, UTC). Where there is no window, objects are named after it,
         so that a nightly export of the same items lands every night.
@@ -104,7 +107,7 @@ class ArchiveRequest:
 
     @property
     def fingerprint(self) -> str:
-        """Identity of the contents: what is archived and how, not where it stands or when."""
+        """Identity of the contents: the items and the options, without position, window or date."""
         return fingerprint(
             {
                 "vendor": self.vendor,
@@ -115,7 +118,10 @@ class ArchiveRequest:
 
     @property
     def stem(self) -> str:
-        """A file name without its ending: of vendor, window or run, query and position, never of a try."""
+        """A file name without its ending, made of vendor, window or run date, query and position.
+
+        It never depends on the attempt, so that a retry finds what an earlier attempt has landed.
+        """
         parts = [self.vendor]
         if self.window:
             parts.append(_span(*self.window))
@@ -168,14 +174,14 @@ class ArchiveRequest:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveJob:
-    """What is known of one vendor job.
+    """One vendor job, as it was when last seen.
 
     :param job_id: the vendor's id. Where a vendor has no batch job (Topaz), an id of our own making.
-    :param vendor_status: the vendor's own word.
-    :param progress: 0.0 to 1.0, if the vendor tells.
-    :param done: finished items of ``total``, if the vendor tells.
+    :param vendor_status: the vendor's own name of the state.
+    :param progress: 0.0 to 1.0, if the vendor reports it.
+    :param done: finished items of ``total``, if the vendor reports it.
     :param reason: why it failed and the vendor's hint, for people.
-    :param eta: epoch seconds at which the vendor expects to end, if it tells.
+    :param eta: epoch seconds at which the vendor expects to end, if it says so.
     :param submitted_at: epoch seconds of the submit; deadlines count from here.
     :param details: what else the vendor said and is needed later (``archive_id``, failed ids).
     """
@@ -241,7 +247,7 @@ def describe(job: ArchiveJob) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveReference:
-    """A finished job and where to ask for it: what the archive operator returns, one a batch."""
+    """A batch, its job and its connection. The archive operator returns one reference per batch."""
 
     conn_id: str
     request: ArchiveRequest
@@ -289,11 +295,11 @@ class ArchiveFile:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """How to download one file, now. Resolved as late as possible and never stored.
+    """An address to download one file from, now. It is resolved as late as possible and never stored.
 
     :param url: goes over the wire byte for byte; it may be signed.
     :param headers: API credentials where the API itself serves the bytes (ROMA), else empty.
-    :param head_url: answers HEAD only, and tells the length (Topaz); None elsewhere.
+    :param head_url: answers HEAD only, and announces the length (Topaz); None elsewhere.
     :param expires_at: epoch seconds at which new requests are refused, if known.
     :param secret_headers: lower-case names of the headers that hold credentials; None: all of them may.
     :param refused: what an answer other than 200 or 206 means, from its status, its headers (lower-case

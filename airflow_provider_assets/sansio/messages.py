@@ -1,4 +1,4 @@
-"""HTTP as data: what a flow asks a driver to perform, and what it gets back."""
+"""HTTP as data: the requests that a flow yields to its driver, and the responses that come back."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def json_body(data: JSON) -> bytes:
 def seconds_to_wait(
     headers: Mapping[str, str], data: Mapping[str, JSON], now: float
 ) -> float | None:
-    """Seconds that a server asks to wait; None if it does not say, or says what cannot be waited.
+    """Seconds that a server asks to wait; None if it does not say, or names no usable time.
 
     :param headers: with lower-case names; ``retry-after-ms`` comes first, then ``retry-after`` (seconds
         or an HTTP date, RFC 9110 section 10.2.3).
@@ -133,7 +133,7 @@ def seconds_to_wait(
 
 
 def _seconds(value: object) -> float | None:
-    """*value* if it can be waited: not NaN, endless, or a truth value."""
+    """*value* as seconds; None for NaN, infinity or a boolean."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return None
     try:

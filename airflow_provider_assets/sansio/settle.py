@@ -1,10 +1,10 @@
-"""When the listing of a window can be trusted.
+"""Waiting until the listing of a window can be trusted.
 
 Two things make an item of a window invisible to a run that lists the window the moment it has ended:
 
-* vendors list an item a little after the moment that it bears. No vendor documents how long that
-  takes; :data:`LISTING_LAG` is the same for the operator and for the watcher of new assets, so that
-  neither looks at a span that may still grow;
+* an item can appear in the listing a little after its own timestamp. No vendor documents how long
+  that takes; :data:`LISTING_LAG` is the same for the operator and for the watcher of new assets, so that
+  neither lists a span that may still grow;
 * an item is listed from its creation on, but can be archived only when the vendor has finished it
   (Scenario, "List assets": ``status`` is ``pending``, ``success`` or ``error``). An item that was
   created at 23:59 and is finished at 00:02 belongs to the day that has ended, so the run of that day
@@ -32,10 +32,10 @@ ABANDONED = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Settling:
-    """How long a run gives the vendor to complete the listing of its window.
+    """The time that a run gives the vendor to complete the listing of its window.
 
     :param lag: from the end of the window until it is listed for the first time.
-    :param pending_timeout: from the end of the window until pending items are waited for no longer.
+    :param pending_timeout: from the end of the window until the run stops waiting for pending items.
     """
 
     lag: timedelta = LISTING_LAG
@@ -44,8 +44,8 @@ class Settling:
     def before_listing(self, window: Window | None, now: datetime) -> float:
         """Seconds to wait before *window* can be listed.
 
-        Nothing is waited for where there is no window, or one that ends in the future: whoever asks for
-        that wants what is there by now.
+        There is no wait without a window, or with one that ends in the future: such a run asks for
+        what exists now.
         """
         if window is None or now < window.end:
             return 0.0

@@ -8,7 +8,7 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError, PartialAr
 from airflow_provider_assets.sansio.jobs import ArchiveJob
 
 ON_PARTIAL = ("fail", "land")
-# Ids that a message names; the manifest and the vendor know the others.
+# The number of ids that a message names; the manifest has all of them.
 SHOWN = 10
 
 
@@ -31,7 +31,7 @@ def shown(names: Iterable[str]) -> str:
 def ensure_complete(jobs: Iterable[ArchiveJob], on_partial: str) -> list[str]:
     """A sentence for each of *jobs* that archived only some of its items, naming what is missing.
 
-    The vendor tells of missing items in ``details["failed"]``, id -> the vendor's status.
+    The vendor reports missing items in ``details["failed"]``, id -> the vendor's status.
 
     :raises PartialArchiveError: if there is such a job, unless *on_partial* is ``"land"``.
     """

@@ -32,13 +32,15 @@ from airflow_provider_assets.sansio.jobs import Answer, ArchiveJob, JobState
 MAX_FAILED_POLLS = 5
 OUTAGE_SECONDS = 300.0
 LONGEST_BACKOFF = 60.0
-# Seconds to wait for another job of an account that may run one, and between two tries.
-BUSY_BUDGET, BUSY_PAUSE = 1800.0, 10.0
+# Seconds that a submit waits for the other job of an account that may run one at a time, and seconds
+# between two attempts.
+BUSY_BUDGET_SECONDS = 1800.0
+BUSY_PAUSE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class PollPolicy:
-    """How often to ask; all times in seconds.
+    """The pace of polling; all times in seconds.
 
     :param initial: first interval.
     :param maximum: the interval grows by ``factor`` up to this.
@@ -53,11 +55,11 @@ class PollPolicy:
 
 @dataclass(slots=True, eq=False)
 class Watch:
-    """The waiting for one job; two watches of one job are two.
+    """The wait for one job; one job may have several watches.
 
     :param deadline: epoch seconds after which the job counts as timed out.
-    :param on_change: told the job whenever status or progress changed.
-    :param on_end: told the end: the job in a terminal state, or an error.
+    :param on_change: called with the job whenever its status or progress has changed.
+    :param on_end: called with the end: the job in a terminal state, or an error.
     :param pace: seconds between polls; None leaves it to the list's policy.
     """
 
@@ -74,11 +76,11 @@ class Watch:
 
     @property
     def next(self) -> float:
-        """When something is to be done about it, epoch seconds."""
+        """The next poll or the deadline, whichever is first, in epoch seconds."""
         return min(self.due, self.deadline)
 
     def finish(self, end: Answer) -> None:
-        """Record the end and tell it."""
+        """Record the end and report it."""
         self.end = end
         self.on_end(end)
 
@@ -101,7 +103,7 @@ class Waitlist:
     not_before: float = 0.0
 
     def add(self, watch: Watch) -> None:
-        """Wait for one more job; a job that has ended already is told at once."""
+        """Wait for one more job; the end of a job that has ended already is reported at once."""
         if watch.job.state.is_terminal:
             watch.finish(watch.job)
             return
@@ -110,7 +112,7 @@ class Waitlist:
         self.watches[watch] = None
 
     def drop(self, watch: Watch) -> None:
-        """Stop waiting for a job; its end is not told."""
+        """Stop waiting for a job; its end is not reported."""
         self.watches.pop(watch, None)
 
     def flow(self) -> Flow[None]:
@@ -136,7 +138,7 @@ class Waitlist:
         return min(due, deadline) - now
 
     def _due(self, watch: Watch, now: float) -> float:
-        """When to ask; at once if that is farther off than was planned: the clock was set back."""
+        """The time of the next poll; now if that is farther away than planned: the clock was set back."""
         longest = max(self._longest(watch), LONGEST_BACKOFF if watch.failures else 0.0)
         return watch.due if watch.due - now <= 2 * longest else now
 
@@ -145,7 +147,7 @@ class Waitlist:
         return watch.pace or self.policy.maximum
 
     def _ready(self, now: float) -> list[Watch]:
-        """Who is asked for now: those due, those at their deadline, and neighbours for a bulk call."""
+        """The watches to poll now: due, at their deadline or, where a bulk call allows it, nearly due."""
         if now < self.not_before:
             return []
         due = [w for w in self.watches if self._due(w, now) <= now or now >= w.deadline]
@@ -165,7 +167,7 @@ class Waitlist:
                     self._end(watch, error)
             answers = [error] * len(ready)
         if len(answers) != len(ready):
-            text = f"{len(ready)} jobs were asked for and {len(answers)} answered"
+            text = f"a poll of {len(ready)} jobs returned {len(answers)} answers"
             answers = [ProtocolError(text, vendor=ready[0].job.vendor)] * len(ready)
         for watch, answer in zip(ready, answers, strict=True):
             if watch in self.watches:  # else it was dropped while the poll was under way
@@ -179,7 +181,7 @@ class Waitlist:
         elif isinstance(answer, AssetsError):
             self._end(watch, answer)
         elif answer.job_id != watch.job.job_id:
-            text = f"asked for {watch.job.vendor} job {watch.job.job_id}, told of {answer.job_id}"
+            text = f"a poll of {watch.job.vendor} job {watch.job.job_id} returned {answer.job_id}"
             self._end(watch, ProtocolError(text, vendor=watch.job.vendor))
         else:
             self._saw(watch, answer, part)
@@ -212,7 +214,7 @@ class Waitlist:
             self._schedule(watch, part)
 
     def _schedule(self, watch: Watch, part: float) -> None:
-        """Ask again at this *part* of the interval's second half; the vendor's own estimate comes first."""
+        """Poll again at this *part* of the interval's second half, or at the vendor's estimate if later."""
         now = self.clock()
         interval = watch.interval
         if watch.failures:
@@ -256,14 +258,14 @@ def submit_when_free(
     """Submit; where the vendor takes one job at a time, wait until the other one has ended.
 
     :param submit: starts the flow of a submission.
-    :raises BusyError: if the other job outlasts :data:`BUSY_BUDGET`.
+    :raises BusyError: if the other job outlasts :data:`BUSY_BUDGET_SECONDS`.
     """
-    until = clock() + BUSY_BUDGET
+    until = clock() + BUSY_BUDGET_SECONDS
     while True:
         try:
             return (yield from submit())
         except BusyError as error:
-            wait = max(BUSY_PAUSE, error.retry_after or 0.0)
+            wait = max(BUSY_PAUSE_SECONDS, error.retry_after or 0.0)
             if clock() + wait > until:
                 raise
             on_busy(error)
@@ -283,9 +285,9 @@ def ensure_succeeded(end: Answer) -> ArchiveJob:
     if end.reason:
         text += f": {end.reason}"
     verdicts: dict[JobState, tuple[type[AssetsError], str]] = {
-        JobState.FAILED: (JobFailedError, "a retry submits it anew"),
-        JobState.CANCELLED: (JobCancelledError, "clear the task to submit it anew"),
-        JobState.EXPIRED: (ArchiveExpiredError, "clear the task to export it anew"),
+        JobState.FAILED: (JobFailedError, "a retry submits it again"),
+        JobState.CANCELLED: (JobCancelledError, "clear the task to submit it again"),
+        JobState.EXPIRED: (ArchiveExpiredError, "clear the task to export it again"),
         JobState.RUNNING: (JobTimeoutError, "it has not ended yet"),
     }
     error, remedy = verdicts[end.state]

@@ -1,7 +1,7 @@
-"""Which half-open span ``[start, end)`` a run exports, from whatever kind of run it is.
+"""The half-open span ``[start, end)`` that a run exports, for every kind of run.
 
-Airflow 3 gives ``@daily`` a data interval of zero width, partitioned runs no logical date, and runs
-started by an asset neither; an empty span must never be read as "nothing to do".
+In Airflow 3 ``@daily`` has a data interval of zero width, partitioned runs have no logical date, and
+runs that an asset started have neither; an empty span must never be read as "nothing to do".
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class RunTiming:
-    """What a run says about its time.
+    """The times that are known of a run.
 
     :param run_date: logical date, or the moment it was due to start if it has none.
-    :param event_window: ISO bounds that the event told, where an event started the run.
+    :param event_window: ISO bounds from the event, where an event started the run.
     :param periods: maps a moment to the bounds of the cron period that ended at or before it; None
         where the schedule is no cron.
     :param next_tick: maps a moment to the schedule's first one after it; None likewise.
@@ -104,7 +104,7 @@ def resolve(spec: WindowSpec, timing: RunTiming) -> Window:
 
 
 def is_unbounded(spec: WindowSpec) -> bool:
-    """Whether a run exports everything that there is, whenever it was made: ``"all"`` or None."""
+    """Whether *spec* is ``"all"`` or None: the run exports everything, whenever it was created."""
     return spec is None or spec == "all"
 
 

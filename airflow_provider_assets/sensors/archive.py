@@ -37,7 +37,7 @@ class AssetArchiveSensor(BaseSensorOperator):
     :param poke_interval: as for every sensor; deferred, the default is the vendor's own pace.
     :param timeout: as for every sensor: seconds from its start. An ``execution_timeout`` that is
         shorter ends the wait earlier.
-    :param on_partial: what a job does that archived only some items: ``fail``, or ``land`` those.
+    :param on_partial: what to do if a job archived only some items: ``fail``, or ``land`` those.
     :param soft_fail: or *never_fail*: skip the task where it would fail.
     :raises AirflowSensorTimeout: when *timeout* is over.
     :raises JobTimeoutError: when, deferred, ``execution_timeout`` is over.
@@ -83,7 +83,7 @@ class AssetArchiveSensor(BaseSensorOperator):
         return AssetArchiveHook.for_conn(self.references[0].conn_id)
 
     def execute(self, context: Context) -> Any:
-        """Poke, or look once and defer."""
+        """Poke, or poll once and defer."""
         try:
             check_on_partial(self.on_partial)
             if not self.references:
@@ -102,19 +102,19 @@ class AssetArchiveSensor(BaseSensorOperator):
                 jobs=[job.to_dict() for job in jobs],
                 deadline=time.time() + wait,
                 poll_interval=self.poke_interval if self.poll_interval else None,
-                cancel_on_kill=False,  # whoever submitted them may cancel them
+                cancel_on_kill=False,  # the task that submitted them may cancel them
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=wait) + BACKSTOP,
         )
 
     def _longest_wait(self) -> float:
-        """Seconds from the start; Airflow itself forgets ``execution_timeout`` while a task is deferred."""
+        """Seconds from the start; Airflow does not apply ``execution_timeout`` to a deferred task."""
         limit = self.execution_timeout
         return self.timeout if limit is None else min(self.timeout, limit.total_seconds())
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Ask once; a vendor that is away for a moment is asked again at the next poke."""
+        """Poll once; an outage of the vendor is left to the next poke."""
         jobs = self.hook.poll_or_last_known([r.job for r in self.references], then_wait=False)
         for job in jobs:
             self.log.info("%s", describe(job))
@@ -130,7 +130,7 @@ class AssetArchiveSensor(BaseSensorOperator):
             self._fail(error)
 
     def _fail(self, error: AssetsError) -> NoReturn:
-        """End as a sensor ends, whichever way it has waited."""
+        """Fail or skip as sensors do, the same way for both ways of waiting."""
         if self.soft_fail or self.never_fail:
             raise AirflowSkipException(f"{type(error).__name__}: {error.message}") from error
         if isinstance(error, JobTimeoutError) and self._longest_wait() == self.timeout:

@@ -36,7 +36,7 @@ ON_KILL_SECONDS = 30.0
 class AssetArchiveTrigger(BaseTrigger):
     """Wait until each of *jobs* has ended, or until *deadline*.
 
-    The event is ``{"job_ids": [...], "ends": [...], "carry": ...}``: one end a job, in order, each
+    The event is ``{"job_ids": [...], "ends": [...], "carry": ...}``: one end per job, in order, each
     ``{"job": {...}}`` or ``{"error": {...}}`` (see :func:`read_ends`). It holds no secret and no URL.
 
     :param conn_id: Airflow connection; it is read when the trigger runs, never stored.
@@ -105,7 +105,7 @@ class AssetArchiveTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """The task was cleared, marked or ended by a person: ask the vendor to cancel its jobs.
 
-        Never called on a restart of the triggerer, where the jobs must go on.
+        Never called on a restart of the triggerer, where the jobs must continue.
 
         :raises asyncio.TimeoutError: if that takes longer than :data:`ON_KILL_SECONDS`.
         """
@@ -117,7 +117,7 @@ class AssetArchiveTrigger(BaseTrigger):
         await self._killed()
 
     async def _killed(self) -> None:
-        # The triggerer cancels once more each second until all has ended, and would cut it short.
+        # The triggerer cancels again each second until everything has ended, which would cut it short.
         while self._killing and not self._killing.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([self._killing])
@@ -137,7 +137,7 @@ class AssetArchiveTrigger(BaseTrigger):
                     )
 
     def _progress(self, job: ArchiveJob) -> None:
-        # A triggerer's log is a pipe to a process that may be busy; once full, it blocks who writes.
+        # A triggerer's log is a pipe to a process that may be busy; once full, it blocks the writer.
         log = partial(copy_context().run, self.log.info, "%s", describe(job))
         asyncio.get_running_loop().run_in_executor(None, log)
 

@@ -24,7 +24,7 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
     """For ``AssetWatcher``: an event whenever the vendor lists new items.
 
     The event is ``{"conn_id": ..., "window": [start, end], "items": n}``. Where Airflow keeps state for
-    assets (3.3.2+), a restarted triggerer resumes where it stopped; below, it begins at its start.
+    assets (3.3.2+), a restarted triggerer resumes where it stopped; below, it starts from now.
     ``items`` counts those that the vendor has not finished, too: the run that the event starts waits
     for them.
 
@@ -61,7 +61,7 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """List the vendor's items for ever; a failure that may pass is retried at the next interval."""
+        """List the vendor's items for ever; a transient failure is retried at the next interval."""
         client = AsyncClient(await read_connection(self.conn_id))
         try:
             start = await self._recall() or self._settled()
@@ -87,7 +87,7 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
             return None
 
     def _settled(self) -> datetime:
-        """The end of the past that will not be listed differently any more.
+        """The end of the span in which the listing will not change any more.
 
         In whole milliseconds, as events and windows are written: else an item of the very millisecond
         would be counted here, left out of the run's window, and not be counted again.

@@ -1,7 +1,7 @@
 """One poller for all deferred waits of a connection in a triggerer.
 
 A thousand waits share one HTTP session, one rate limit and one wait loop, and where the vendor has a
-bulk status call, one request a hundred jobs. The first wait starts the poller, the last one ends it.
+bulk status call, one request for a hundred jobs. The first wait starts the poller, the last one ends it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from airflow_provider_assets.vendors.connection import Connection
 
 log = logging.getLogger(__name__)
 # By loop and by the connection's content: in a triggerer that serves several teams, one connection
-# id may stand for several accounts. What stands here is in use.
+# id may belong to several accounts. Every poller in here is in use.
 _POLLERS: dict[tuple[asyncio.AbstractEventLoop, str], Poller] = {}
 _READING: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Future[Connection | None]] = {}
 
@@ -91,7 +91,7 @@ class Poller:
             await self.client.close()
 
     def _wake(self, due: float) -> None:
-        """See to it that the loop runs, and is awake at *due*."""
+        """Ensure that the loop runs, and wakes up by *due*."""
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
         elif due < self._asleep_until:  # else a thousand newcomers would wake it a thousand times
@@ -127,7 +127,7 @@ def _resolve(future: asyncio.Future[Answer]) -> Callable[[Answer], None]:
 
 @contextlib.asynccontextmanager
 async def shared(connection: Connection) -> AsyncIterator[Poller]:
-    """The poller of *connection* on this loop; it lives while somebody uses it."""
+    """The poller of *connection* on this loop; the last user ends it."""
     content: Data = {
         "type": connection.conn_type,
         "host": connection.host,
@@ -150,9 +150,9 @@ async def shared(connection: Connection) -> AsyncIterator[Poller]:
 
 
 async def connection_for(conn_id: str) -> Connection:
-    """Connection *conn_id*; those who ask while it is being read share what comes.
+    """Connection *conn_id*; callers that ask while it is being read share the result.
 
-    A triggerer that starts has a thousand waits ask at once, and Airflow answers them one by one.
+    In a triggerer that starts, a thousand waits ask at once, and Airflow answers one after the other.
     """
     key = (asyncio.get_running_loop(), conn_id)
     while (reading := _READING.get(key)) is not None:

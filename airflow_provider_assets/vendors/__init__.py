@@ -1,4 +1,4 @@
-"""The registry of vendors: one line for each of ours, entry points for those of others.
+"""The registry of vendors: one line for each built-in vendor, entry points for all others.
 
 An installed package adds a vendor with an entry point in the group
 ``airflow_provider_assets.vendors``: its name is the connection type, its value the vendor class.
@@ -22,7 +22,7 @@ BUILT_IN = {
 
 
 def vendor_class(conn_type: str) -> type[Vendor]:
-    """The vendor that a connection type stands for.
+    """The vendor class of a connection type.
 
     :raises InvalidRequestError: if there is none; the message lists those there are.
     """

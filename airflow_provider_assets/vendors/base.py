@@ -1,4 +1,4 @@
-"""What every vendor is: a table of facts (:class:`VendorSpec`) and a set of flows (:class:`Vendor`)."""
+"""The base of every vendor: a table of properties (:class:`VendorSpec`) and flows (:class:`Vendor`)."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ ERRORS: Mapping[int, type[AssetsError]] = {
 
 @dataclass(frozen=True, slots=True)
 class VendorSpec:
-    """A vendor's facts, each with its source beside it in the vendor's file.
+    """The documented properties of a vendor; the vendor's contract file names the sources.
 
     :param name: short name, also the Airflow connection type.
     :param base_url: with the version path; "" where it depends on the connection.
-    :param max_batch: items one job takes.
+    :param max_batch: the most items that one job takes.
     :param kinds: kinds of item that ``items=`` may name.
     :param filters: names that ``select=`` may use.
     :param options: names that ``options=`` may use.
@@ -98,8 +98,8 @@ class Vendor(ABC):
 
     :param connection: checked here, so that a wrong one fails before any request.
     :param clock: epoch seconds.
-    :ivar on_secret: told every secret that is obtained on the way (a token), so that whoever performs the
-        flows can keep it out of logs.
+    :ivar on_secret: called with every secret that a flow obtains, such as a token, so that the driver can
+        keep it out of logs.
     :raises InvalidRequestError: if the connection lacks something; the message names it.
     """
 
@@ -111,11 +111,11 @@ class Vendor(ABC):
         self.on_secret: Callable[[str], object] = lambda secret: None
         self.base_url = self._base_url()
 
-    # --- what an exporter asks of a vendor ---------------------------------------------------
+    # --- the flows of an export --------------------------------------------------------------
 
     @abstractmethod
     def check(self) -> Flow[str]:
-        """Prove that the credentials work, at no cost; says what was reached."""
+        """Verify the credentials by a free request; returns a sentence on what was reached."""
 
     @abstractmethod
     def validate(self, *, options: Mapping[str, JSON]) -> Mapping[str, JSON]:
@@ -125,19 +125,19 @@ class Vendor(ABC):
         """
 
     def remarks(self, options: Mapping[str, JSON]) -> list[str]:
-        """What the user should know of *options* as :meth:`validate` gave them; for the log."""
+        """Remarks for the log on *options*, as :meth:`validate` returned them."""
         return []
 
     @abstractmethod
     def expand(self, items: Mapping[str, Sequence[str]]) -> Flow[list[Item]]:
-        """Explicitly named items as single items (an inference becomes its assets)."""
+        """The single items that *items* names; an inference, for example, becomes its assets."""
 
     @abstractmethod
     def select(self, query: Mapping[str, JSON], window: Window | None) -> Flow[Selected]:
         """Items of the vendor's own listing that match *query* and, if given, lie in *window*.
 
-        What the vendor lists but has not finished is named in ``pending``, so that a caller can say
-        what this export leaves out; a vendor whose items need no finishing leaves it empty.
+        Items that the vendor lists but has not finished are named in ``pending``, so that a caller can
+        say what this export leaves out. It stays empty where items are always ready.
         """
 
     @abstractmethod
@@ -184,22 +184,22 @@ class Vendor(ABC):
     def link(
         self, reference: ArchiveReference, file: ArchiveFile, *, target_format: str | None = None
     ) -> Flow[Link]:
-        """How to download *file* now; may be asked again when a link has expired.
+        """A link to download *file* now; called again when a link has expired.
 
         Where the vendor's own API serves the bytes, the link's ``refused`` judges a refusal by its words,
-        since a status alone does not tell "gone" from "not allowed". It gives
+        since a status alone does not tell "gone" from "not allowed". It returns
 
-        - :class:`ArchiveExpiredError` only if the words say that the archive is consumed, expired or
-          deleted;
+        - :class:`ArchiveExpiredError` only if the words say that the archive has been downloaded, has
+          expired or has been deleted;
         - :class:`AuthenticationError` if they speak of permission, token or signature;
         - :class:`ProtocolError` if they say neither, or both: nothing is known of the archive then, and
           the job's state has to be asked for before anything is concluded;
-        - a :class:`TransientError` for a host that is busy or away.
+        - a :class:`TransientError` for a host that is busy or unavailable.
 
         :raises ArchiveExpiredError: if the archive is gone for good.
         """
 
-    # --- how a vendor talks ------------------------------------------------------------------
+    # --- credentials and errors --------------------------------------------------------------
 
     def authorize(self, request: HttpRequest) -> Flow[HttpRequest]:
         """*request* with this connection's credentials."""
@@ -215,7 +215,7 @@ class Vendor(ABC):
         if not all(value.isascii() and value.isprintable() for _, value in authorized.headers):
             raise AuthenticationError(
                 f"connection {self.connection.conn_id!r}: a credential holds a line break or another "
-                "character that no header may carry; enter it anew",
+                "character that no header may carry; enter the credential again",
                 vendor=self.spec.name,
             )
         return authorized
@@ -238,7 +238,7 @@ class Vendor(ABC):
         return None, ""
 
     def error_for(self, request: HttpRequest, response: HttpResponse) -> AssetsError:
-        """The error that an unaccepted response stands for."""
+        """The error for a response that the request does not accept."""
         data = response.json_or_none()
         code, text = self.error_detail(data) if isinstance(data, dict) else (None, "")
         status = response.status
@@ -263,7 +263,7 @@ class Vendor(ABC):
         )
 
     def error_class(self, status: int, data: JSON) -> type[AssetsError]:
-        """The class for an error status; a vendor whose body tells more overrides this."""
+        """The class for an error status; override it where the body says more than the status."""
         default = VendorUnavailableError if status >= 500 else InvalidRequestError
         return self.spec.errors.get(status) or ERRORS.get(status) or default
 
@@ -282,7 +282,7 @@ class Vendor(ABC):
         return seconds_to_wait(response.headers, body, self.clock())
 
     def state_of(self, status: object) -> JobState:
-        """Our word for the vendor's status; an unknown one counts as running."""
+        """The state that the vendor's *status* means; an unknown one counts as running."""
         return self.spec.statuses.get(str(status).strip().lower(), JobState.RUNNING)
 
     def _base_url(self) -> str:
@@ -291,7 +291,7 @@ class Vendor(ABC):
 
 
 def _names_of(response: HttpResponse, code: str | None, data: JSON) -> str:
-    """What the vendor's support asks for: its error code and the id that it gave the request.
+    """The data that a vendor's support asks for: its error code and its id of the request.
 
     Sources: ROMA Connect and IAM send ``request_id`` in the body and ``X-Request-Id``, Scenario's plugin
     reads ``trace_id`` or ``traceId``; Topaz documents none.

@@ -34,7 +34,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionForm:
-    """How Airflow's connection form looks for a vendor.
+    """A vendor's fields of Airflow's connection form.
 
     :param fields: extra name -> Airflow ``conn-fields`` entry; :data:`COMMON_FIELDS` follow them.
     """
@@ -78,7 +78,7 @@ def check_url(url: str, name: str, connection: Connection) -> str:
     try:
         parts = urlsplit(url if "://" in url else f"https://{url}")
         known = parts.scheme in {"http", "https"} and parts.port != 0
-    except ValueError:  # a bracket or a port that is none
+    except ValueError:  # an unbalanced bracket, or a port that is no number
         known = False
     if not known or not parts.hostname:
         raise InvalidRequestError(
@@ -101,7 +101,7 @@ def check_url(url: str, name: str, connection: Connection) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether *host* is this machine by its very name."""
+    """Whether *host* is a loopback name or address."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

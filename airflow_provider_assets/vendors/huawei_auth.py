@@ -28,23 +28,23 @@ T = TypeVar("T")
 # Lower-case names of the headers that hold credentials; the others that are signed hold none.
 SECRET_HEADERS = frozenset({"authorization", "x-auth-token", "x-security-token"})
 ALGORITHM = "SDK-HMAC-SHA256"
-# IAM: a token is valid for 24 hours, and no long call is to start with one that is about to end.
+# IAM: a token is valid for 24 hours; no long call should start with one that is about to expire.
 TOKEN_SECONDS = 24 * 3600.0
 RENEW_SECONDS = 30 * 60.0
-# How often a flow looks whether another one has fetched what both need.
+# Seconds between two checks whether another flow has fetched the value.
 WAIT_SECONDS = 0.1
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who asks, and where.
+    """The account that sends the requests, and the address of its IAM.
 
     :param name: access key, or IAM user name.
     :param secret: secret key, or password.
     :param domain: account name of an IAM user; not needed for keys.
     :param region: name of the region, which is also that of its default project.
-    :param project_id: "" has it looked up.
+    :param project_id: "" to look it up.
     :param security_token: of temporary keys; "" for permanent ones.
     """
 
@@ -93,7 +93,7 @@ class Shared(Generic[T]):
 
 
 class Auth(ABC):
-    """How requests get their credentials."""
+    """A way to authenticate requests."""
 
     @abstractmethod
     def project_id(self) -> Flow[str]:
@@ -230,9 +230,9 @@ def sign(
 ) -> HttpRequest:
     """*request* with ``Authorization`` by ``SDK-HMAC-SHA256``.
 
-    :param moment: epoch seconds, for ``X-Sdk-Date``; the vendor refuses other clocks than its own.
+    :param moment: epoch seconds, for ``X-Sdk-Date``; the vendor refuses a date too far from its own.
     :param project_id: sent as ``X-Project-Id`` unless empty.
-    :param security_token: sent as ``X-Security-Token`` unless empty: temporary keys count with it only.
+    :param security_token: sent as ``X-Security-Token`` unless empty: temporary keys are valid only with it.
     """
     date = datetime.fromtimestamp(moment, timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     headers = [*request.headers, ("Host", _host(request.url)), ("X-Sdk-Date", date)]

@@ -126,10 +126,10 @@ class HuaweiRoma(Vendor):
         return KeyAuth(account, clock=self.clock)
 
     def _tell_token(self, token: str) -> None:
-        self.on_secret(token)  # whoever performs our flows sets it when we are made
+        self.on_secret(token)  # read now: the driver sets it after this object is made
 
     def _id(self, name: str, *, optional: bool = False) -> str:
-        """An id from the extra, within the length that the vendor documents for all ids of its paths."""
+        """An id from the extra, no longer than the vendor documents for the ids of its paths."""
         value = self.connection.text(name)
         if len(value) > contract.MAX_ID:
             raise InvalidRequestError(
@@ -161,7 +161,7 @@ class HuaweiRoma(Vendor):
         return reply
 
     def error_class(self, status: int, data: JSON) -> type[AssetsError]:
-        """As everywhere, but "another export is running" is no missing permission."""
+        """The common classes, but "another export is running" is a BusyError, not a missing permission."""
         return BusyError if parsing.is_busy(status, data) else super().error_class(status, data)
 
     def _request(
@@ -332,7 +332,7 @@ class HuaweiRoma(Vendor):
     def _refused(
         self, request: HttpRequest, status: int, headers: Mapping[str, str], body: bytes
     ) -> AssetsError:
-        """What a refused download means: its one documented error, 403, is used for everything."""
+        """The error for a refused download; the one documented status, 403, is used for everything."""
         reply = HttpResponse(status, dict(headers), body)
         error = self.error_for(request, reply)
         if status not in contract.UNCLEAR:

@@ -52,7 +52,7 @@ def is_busy(status: int, data: JSON) -> bool:
 
 
 def refusal(data: JSON) -> tuple[type[AssetsError], str]:
-    """What the words of a refused download mean, and what to add to them."""
+    """The error that the words of a refused download mean, and a hint to add to them."""
     body = data if isinstance(data, dict) else {}
     words = f"{body.get('error_msg')} {body.get('error_details')}"
     is_gone = _GONE.search(words) is not None
@@ -103,12 +103,12 @@ def listings(query: Mapping[str, JSON]) -> dict[str, tuple[tuple[str, str], ...]
 
 
 def key_of(kind: str, *, old: bool) -> str:
-    """What an entry of a listing is exported by."""
+    """The field of a listing's entry by which it is exported."""
     return "task_id" if kind == "tasks" else "name" if old else "id"
 
 
 def changed(entry: Mapping[str, JSON], window: Window | None) -> bool:
-    """Whether it was last changed in *window*; one that tells no time is taken, not lost."""
+    """Whether *entry* was last changed in *window*; one without a time is exported, not lost."""
     moments = [found for key in CHANGED if (found := moment(entry.get(key))) is not None]
     return window is None or not moments or window.holds(moments[0])
 
@@ -133,7 +133,7 @@ def moment(value: JSON) -> datetime | None:
 
 
 def job(known: ArchiveJob, data: Mapping[str, JSON], state: JobState) -> ArchiveJob:
-    """A job as "Obtaining Job Progress" tells it, in any edition."""
+    """A job from the reply of "Obtaining Job Progress", in any edition."""
     nested = data.get("entities")
     archive = data.get("archive_id") or (isinstance(nested, dict) and nested.get("archive_id"))
     reasons = _reasons(data)

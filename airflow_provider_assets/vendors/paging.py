@@ -1,4 +1,4 @@
-"""Reading a listing to its end, page by page, and noticing where it has none."""
+"""Reading a listing to its end, page by page, with protection against listings without an end."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def read_pages(
     *,
     listing: str,
 ) -> Flow[None]:
-    """Hand every page of a listing to *take*, until it returns true: then enough has been seen.
+    """Hand every page of a listing to *take*, until it returns true or the listing ends.
 
     :param fetch: asks for the page that a token names, "" for the first; gives its entries, which may be
         none, and the token of the next page, "" on the last.
     :param listing: vendor and listing, for the error.
-    :raises ProtocolError: if a page is named twice, since such a listing would be read for ever.
+    :raises ProtocolError: if a page token is returned twice: the listing would be read for ever.
     """
     seen = {""}
     token = ""
@@ -32,5 +32,5 @@ def read_pages(
         if take(entries) or not token:
             return
         if token in seen:
-            raise ProtocolError(f"{listing}: a page is named twice as the next one")
+            raise ProtocolError(f"{listing}: pagination loop, a page token was returned twice")
         seen.add(token)

@@ -77,7 +77,7 @@ class Scenario(Vendor):
         return replace(request, headers=(*request.headers, *headers), params=params)
 
     def error_class(self, status: int, data: JSON) -> type[AssetsError]:
-        """As everywhere, but a 429 of a plan's ceiling is a quota, not a rate."""
+        """The common classes, but a 429 for a plan's ceiling is a quota, not a rate limit."""
         if status == HTTPStatus.TOO_MANY_REQUESTS and parsing.is_ceiling(data):
             return QuotaExceededError
         return super().error_class(status, data)
@@ -99,7 +99,7 @@ class Scenario(Vendor):
         key: str,
         take: Callable[[list[dict[str, JSON]]], bool],
     ) -> Flow[None]:
-        """Hand every page of a listing to *take*, until it says that this is enough."""
+        """Hand every page of a listing to *take*, until it returns true."""
 
         def fetch(token: str) -> Flow[tuple[list[dict[str, JSON]], str]]:
             page = [("paginationToken", token)] if token else []
@@ -112,7 +112,7 @@ class Scenario(Vendor):
     # --- what to export ----------------------------------------------------------------------
 
     def check(self) -> Flow[str]:
-        """List one asset: nothing is billed, and key and project are proved."""
+        """List one asset: free of charge, and it verifies key and project."""
         reply = yield from self.send(self._get("/assets", ("pageSize", "1")))
         objects(reply.json_object(), "assets")  # a page of some other site is no proof
         return "Scenario accepts the credentials"
@@ -192,7 +192,7 @@ class Scenario(Vendor):
         return ArchiveJob("scenario", str(job_id), submitted_at=self.clock())
 
     def find(self, request: ArchiveRequest, since: float) -> Flow[ArchiveJob | None]:
-        """A recent job whose metadata carries our tag; adopted only on an exact match."""
+        """A recent job with our tag in its metadata; adopted only on an exact match."""
         name = parsing.archive_name(request)
         found: list[ArchiveJob] = []
 
@@ -265,7 +265,7 @@ class Scenario(Vendor):
     def files(
         self, reference: ArchiveReference, *, target_format: str | None = None
     ) -> Flow[list[ArchiveFile]]:
-        """One zip; with a target format, one converted file an asset instead."""
+        """One zip; with a target format, one converted file per asset instead."""
         yield from ()
         request = reference.request
         if target_format is None:

@@ -104,7 +104,7 @@ def complete(options: Mapping[str, JSON]) -> Mapping[str, JSON]:
 
 
 def remarks(options: Mapping[str, JSON]) -> list[str]:
-    """What of the archive options the vendor may read otherwise than it was meant."""
+    """Remarks on archive options that the vendor may not read as they were meant."""
     tokens = re.findall(r"<([^<>]*)>", str(options.get("file_name_template", "")))
     unknown = sorted({f"<{token}>" for token in tokens} - {f"<{token}>" for token in TOKENS})
     if not unknown:
@@ -140,7 +140,7 @@ def submission(request: ArchiveRequest) -> JSON:
 
 
 def is_inside(asset: Mapping[str, JSON], by: str, window: Window | None) -> bool:
-    """Whether it lies in the window: the trash is listed without bounds."""
+    """Whether *asset* lies in the window; checked here because the trash is listed without bounds."""
     if window is None or by not in asset:
         return True
     try:
@@ -183,7 +183,7 @@ def job(data: Mapping[str, JSON], state: JobState, submitted_at: float | None) -
 
 
 def archive_url(metadata: JSON) -> str | None:
-    """Where the guide and other revisions of it put the URL."""
+    """The URL of the archive, from any of the places that revisions of the guide name."""
     if not isinstance(metadata, dict):
         return None
     named = [metadata.get("archiveUrl"), metadata.get("downloadUrl")]

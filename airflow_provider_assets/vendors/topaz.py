@@ -1,7 +1,7 @@
 """Topaz Labs Image API: collects the outputs, or the inputs, of image processes of the last 7 days.
 
-Topaz knows no archives: a batch is a list of process ids, its job id is of our making, and it has
-ended when every process has. What the vendor documents is in ``topaz_contract``.
+Topaz has no archives: a batch is a list of process ids, we make its job id, and it has ended when
+every process has. What the vendor documents is in ``topaz_contract``.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Topaz(Vendor):
     # --- what to export ----------------------------------------------------------------------
 
     def check(self) -> Flow[str]:
-        """List one status: nothing is billed, and the key is proved."""
+        """List one status: free of charge, and it verifies the key."""
         yield from self._page("", limit=1)
         return "Topaz accepts the API key"
 
@@ -268,7 +268,7 @@ class Topaz(Vendor):
     def files(
         self, reference: ArchiveReference, *, target_format: str | None = None
     ) -> Flow[list[ArchiveFile]]:
-        """One file a process that did not fail, named ``<stem>-<process_id>.<format>``."""
+        """One file per process that did not fail, named ``<stem>-<process_id>.<format>``."""
         if target_format is not None:
             raise InvalidRequestError(
                 "target_format: Topaz fixes the format when an image is submitted; leave it out"
@@ -302,7 +302,7 @@ class Topaz(Vendor):
         )
 
     def _explain(self, process_id: str, *, gone: bool) -> Flow[None]:
-        """Raise what a refused download means; a 409 does not tell "not ready" from "failed"."""
+        """Raise the error that a refused download means; a 409 does not tell "not ready" from "failed"."""
         status = yield from self._status(process_id)
         if status is None or gone:
             raise ArchiveExpiredError(

@@ -99,12 +99,12 @@ def failed_of(job: ArchiveJob) -> dict[str, str]:
 
 
 def kind_of(job: ArchiveJob) -> str:
-    """What a job collects."""
+    """The kind of image that a job collects."""
     return str(job.details.get("kind", OUTPUT))
 
 
 def judge(job: ArchiveJob, statuses: Mapping[str, Status], now: float) -> ArchiveJob:
-    """*job* after a look at its open processes."""
+    """*job* with the present *statuses* of its open processes."""
     ids, failed, kind = ids_of(job), failed_of(job), kind_of(job)
     running: dict[str, Status] = {}
     for process_id in open_of(job):
@@ -136,7 +136,7 @@ def judge(job: ArchiveJob, statuses: Mapping[str, Status], now: float) -> Archiv
 
 
 def verdict(status: Status, kind: str, now: float) -> tuple[str, JobState]:
-    """The vendor's word or ours, and what it means for a download."""
+    """The vendor's status, or ours for an expired image, and what it means for a download."""
     word = str(status.get("status"))
     # "Download Input" knows no 409: an input is there whatever becomes of its process.
     state = JobState.SUCCEEDED if kind == INPUT else STATUSES.get(word.lower(), JobState.RUNNING)
@@ -154,7 +154,7 @@ def is_old(status: Status, kind: str, now: float) -> bool:
 def file_name(process_id: str, status: Status | None, kind: str) -> str:
     """``<stem>-<process_id>.<format>``; the vendor's file names are not unique.
 
-    A process whose status is gone may still have its image: it is named by its id alone.
+    An image may outlive the status of its process; it is then named by the id alone.
     """
     if status is None:
         return process_id

@@ -106,7 +106,7 @@ def test_items_that_come_late_do_not_change_a_plan_that_was_recorded(airflow, sa
     assert accepted(sandbox) == 1
 
 
-def test_only_the_failed_batch_is_submitted_anew(airflow, sandbox):
+def test_only_the_failed_batch_is_submitted_again(airflow, sandbox):
     sandbox.fault("job:failed:1,after=1")
     run = airflow(lambda: archive(deferrable=True, retries=1), run=TWO_BATCHES)
     assert run.state == "success", run.tries
@@ -114,7 +114,7 @@ def test_only_the_failed_batch_is_submitted_anew(airflow, sandbox):
     assert accepted(sandbox) == 3
 
 
-def test_a_new_run_of_the_same_day_starts_anew(airflow, sandbox, folder):
+def test_a_new_run_of_the_same_day_starts_from_scratch(airflow, sandbox, folder):
     dag = airflow.dag(export(folder.as_uri()))
     for _ in range(2):
         assert airflow.run(dag).state == "success"
@@ -129,10 +129,10 @@ def test_an_archive_that_is_gone_before_it_lands_asks_for_a_new_export(airflow, 
     run = airflow(export(folder.as_uri(), archive_args={"on_success_callback": lose}))
     assert type(run.error) is errors.ArchiveExpiredError
     assert "clear the" in str(run.error)
-    assert "export it anew" in str(run.error)
+    assert "export it again" in str(run.error)
 
 
-def test_a_cleared_task_starts_anew_although_its_job_is_remembered(airflow, sandbox):
+def test_a_cleared_task_starts_from_scratch_although_its_job_is_remembered(airflow, sandbox):
     """A clear raises ``max_tries``, the fence of what the task remembers."""
     dag = airflow.dag(lambda: archive(retries=1))
     run = airflow.run(dag)

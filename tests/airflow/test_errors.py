@@ -37,9 +37,9 @@ WAITS = {
     "job:failed,error=quota of the account": (
         {},
         errors.JobFailedError,
-        ["ended as failure", "quota of the account", "a retry submits it anew"],
+        ["ended as failure", "quota of the account", "a retry submits it again"],
     ),
-    "job:canceled": ({}, errors.JobCancelledError, ["clear the task to submit it anew"]),
+    "job:canceled": ({}, errors.JobCancelledError, ["clear the task to submit it again"]),
     "job:stuck": (
         {"timeout": 1.0},
         errors.JobTimeoutError,
@@ -270,7 +270,7 @@ def test_a_retry_policy_of_the_dag_or_of_the_task_is_left_alone():
     assert archive(task_id="t", retry_policy=own).retry_policy is own
 
 
-def test_a_failed_job_is_submitted_anew_by_a_retry(airflow, sandbox):
+def test_a_failed_job_is_submitted_again_by_a_retry(airflow, sandbox):
     sandbox.fault("job:failed:1")
     run = airflow(lambda: archive(deferrable=True, retries=1))
     assert run.state == "success", run.tries

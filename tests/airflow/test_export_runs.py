@@ -244,7 +244,7 @@ def test_a_list_of_archives_is_refused_with_the_way_to_map_over_it(airflow, sand
         )
 
     error = str(airflow(build).error)
-    assert "got list; map over it with .expand(archive=...), and flatten first" in error
+    assert "got list; map over the list with .expand(archive=...). If the archive task is" in error
 
 
 BAD = {

@@ -279,7 +279,7 @@ def test_the_destination_is_proven_writable_before_the_package_is_opened(airflow
 
 
 def test_another_export_of_the_account_is_waited_for(airflow, roma, folder, monkeypatch):
-    monkeypatch.setattr("airflow_provider_assets.sansio.waiter.BUSY_PAUSE", 0.1)
+    monkeypatch.setattr("airflow_provider_assets.sansio.waiter.BUSY_PAUSE_SECONDS", 0.1)
     roma.fault("submit:busy:2")
     run = airflow(export(roma, folder))
     assert run.state == "success", run.tries

@@ -40,7 +40,7 @@ def test_who_asks_while_it_is_read_shares_what_comes(reads: list[str], topaz: Ac
     assert module._READING == {}
 
 
-def test_who_asks_later_reads_anew(reads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_asks_later_reads_again(reads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         first = await connection_for(CONN)
         conn = {"conn_type": "topaz", "password": "changed"}

@@ -10,7 +10,7 @@ from airflow_provider_assets.sansio.verdict import check_on_partial, ensure_comp
 
 
 def job(job_id, **failed):
-    return ArchiveJob("scenario", job_id, facts={"failed": failed} if failed else {})
+    return ArchiveJob("scenario", job_id, details={"failed": failed} if failed else {})
 
 
 @pytest.mark.parametrize("value", ["Fail", "", "skip", "landed"])

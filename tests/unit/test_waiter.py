@@ -24,8 +24,8 @@ from airflow_provider_assets.sansio.flow import Flow
 from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState
 from airflow_provider_assets.sansio.messages import HttpResponse
 from airflow_provider_assets.sansio.waiter import (
-    BUSY_BUDGET,
-    BUSY_PAUSE,
+    BUSY_BUDGET_SECONDS,
+    BUSY_PAUSE_SECONDS,
     LONGEST_BACKOFF,
     MAX_FAILED_POLLS,
     OUTAGE_SECONDS,
@@ -210,7 +210,7 @@ def test_a_limit_longer_than_the_deadline_ends_at_the_deadline_without_a_questio
 @pytest.mark.parametrize(
     ("state", "kind", "remedy"),
     [
-        (JobState.FAILED, JobFailedError, "a retry submits it anew"),
+        (JobState.FAILED, JobFailedError, "a retry submits it again"),
         (JobState.CANCELLED, JobCancelledError, "clear the task"),
         (JobState.EXPIRED, ArchiveExpiredError, "clear the task"),
         (JobState.RUNNING, JobTimeoutError, "has not ended yet"),
@@ -256,7 +256,7 @@ def test_a_busy_vendor_is_waited_for_and_told_about(times, retry_after) -> None:
     job = driver.run(submit_when_free(submit, clock=driver.clock, on_busy=told.append))
     assert job.job_id == "a"
     assert len(told) == times
-    assert driver.sleeps == [max(BUSY_PAUSE, retry_after or 0.0)] * times
+    assert driver.sleeps == [max(BUSY_PAUSE_SECONDS, retry_after or 0.0)] * times
 
 
 def test_a_vendor_that_stays_busy_is_given_up_within_the_budget() -> None:
@@ -264,7 +264,7 @@ def test_a_vendor_that_stays_busy_is_given_up_within_the_budget() -> None:
     submit = submitting([BusyError("busy")] * 10_000)
     with pytest.raises(BusyError):
         driver.run(submit_when_free(submit, clock=driver.clock))
-    assert BUSY_BUDGET - BUSY_PAUSE <= driver.clock.now - NOW <= BUSY_BUDGET
+    assert BUSY_BUDGET_SECONDS - BUSY_PAUSE_SECONDS <= driver.clock.now - NOW <= BUSY_BUDGET_SECONDS
 
 
 def test_no_other_error_of_a_submit_is_waited_out() -> None:

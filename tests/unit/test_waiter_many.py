@@ -112,7 +112,7 @@ def test_an_answer_about_another_job_is_never_taken_for_ones_own() -> None:
         wait_for([ArchiveJob("v", "a")], waitlist=waitlist, deadline=NOW + 100)
     )
     assert isinstance(end, ProtocolError)
-    assert end.message == "asked for v job a, told of stranger"
+    assert end.message == "a poll of v job a returned stranger"
 
 
 @given(st.permutations("abc"), st.integers(0, 2))
