@@ -94,7 +94,16 @@ class VendorSpec:
 
 
 class Vendor(ABC):
-    """One vendor API, through one connection. Pure: its methods return flows.
+    """One vendor API, through one connection.
+
+    Its methods are *flows*: generators that do no I/O themselves. A flow hands a request to its driver
+    with ``yield from self.send(request)`` and gets the :class:`HttpResponse` back; ``yield from pause(5)``
+    waits. Errors of the request are raised at that very line, statuses in ``request.accept`` are returned
+    instead, and what the flow returns is its result. The same flow runs in a worker and in a triggerer::
+
+        def check(self) -> Flow[str]:
+            response = yield from self.send(HttpRequest("GET", self.base_url + "/me"))
+            return f"logged in as {text(response.json_object(), 'name')}"
 
     :param connection: checked here, so that a wrong one fails before any request.
     :param clock: epoch seconds.
