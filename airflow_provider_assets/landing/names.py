@@ -54,6 +54,8 @@ class Names:
     reserved: frozenset[str] = frozenset()
     _used: set[str] = field(default_factory=set)
     _folders: set[str] = field(default_factory=set)
+    _paths: dict[str, str] = field(default_factory=dict)
+    _last: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """What is reserved was given already."""
@@ -67,15 +69,26 @@ class Names:
         path = ""
         *folders, file = safe(name).split("/")
         for folder in folders:
-            path = f"{self._free(path, folder, self._used)}/"
-            self._folders.add(path[:-1].casefold())
+            path = self._folder(path + folder, folder, path)
         path = self._free(path, file, self._used, self._folders)
         self._used.add(path.casefold())
         return path
 
+    def _folder(self, asked: str, name: str, parent: str) -> str:
+        """The path of a folder, with its slash: the same for all its files, for no file takes its name."""
+        if asked not in self._paths:
+            given = self._free(parent, name, self._used)
+            self._folders.add(given.casefold())
+            self._paths[asked] = f"{given}/"
+        return self._paths[asked]
+
     def _free(self, parent: str, wanted: str, *taken: Container[str]) -> str:
-        chosen, number = parent + wanted, 1
+        chosen = parent + wanted
+        equal = chosen.casefold()
+        # What was given to an equal name before is not tried again.
+        number = self._last.get(equal, 1)
         while any(chosen.casefold() in names for names in taken):
             number += 1
             chosen = parent + _short(wanted, _SEGMENT, f"-{number}")
+            self._last[equal] = number
         return chosen

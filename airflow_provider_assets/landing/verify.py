@@ -16,7 +16,10 @@ GZIP_MAGIC = b"\x1f\x8b"
 
 @dataclass(slots=True)
 class _GzipScanner:
-    """Checks the CRC-32 and length in the trailer of each member (RFC 1952 §2.3.1)."""
+    """Checks the CRC-32 and length in the trailer of each member (RFC 1952 §2.3.1).
+
+    Zeros may follow a member: what is written in blocks is padded, and gzip(1) skips them.
+    """
 
     engine: zlib._Decompress = field(default_factory=lambda: zlib.decompressobj(31))
 
@@ -24,6 +27,9 @@ class _GzipScanner:
         rest: memoryview | bytes = view
         while rest:
             if self.engine.eof:
+                rest = bytes(rest).lstrip(b"\0")
+                if not rest:
+                    return
                 self.engine = zlib.decompressobj(31)
             try:
                 self.engine.decompress(rest, 1 << 20)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -109,6 +110,21 @@ def test_every_entry_gets_a_name_of_its_own(names):
     folders = {name.casefold().rpartition("/")[0] for name in given_out}
     assert not folders & {name.casefold() for name in [*given_out, "x"]}
     assert all(len(part.encode()) <= 255 for name in given_out for part in name.split("/"))
+
+
+@pytest.mark.parametrize("name", ["a.png", "folder/a.png", "n" * 255, "a.png/b"])
+def test_equal_names_cost_no_more_than_different_ones(name):
+    names, before = Names(), time.process_time()
+    given = [names.give(name.partition("/b")[0]) for _ in range(10_000)]
+    given += [names.give(name) for _ in range(10_000)]
+    assert time.process_time() - before < 5  # a pass over all earlier ones takes minutes
+    assert len(set(given)) == 20_000
+
+
+def test_files_of_a_folder_that_is_renamed_stay_together():
+    names = Names()
+    given = [names.give(name) for name in ("x", "x", "x/a", "x/b", "x", "x/a")]
+    assert given == ["x", "x-2", "x-3/a", "x-3/b", "x-4", "x-3/a-2"]
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from airflow_provider_assets.landing.transfer.pipeline import (
 from airflow_provider_assets.landing.transfer.workers import WorkerPool
 from airflow_provider_assets.landing.transfer.writers import (
     BufferedPut,
+    GuardedWriter,
     NullWriter,
     SequentialWriter,
 )
@@ -118,7 +119,7 @@ class Transfer:
                 if small
                 else job.store.begin(job.key, label=job.label)
             )
-        self._writer = writer
+        self._writer = writer = GuardedWriter(writer)
         # After the store's first answers: whether it keeps checksums decides whether we compute one.
         audit = self._resumed_audit(download, wire, known, writer) if known else _audit(job, total)
         feed: Feed = audit

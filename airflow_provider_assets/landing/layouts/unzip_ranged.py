@@ -22,6 +22,7 @@ from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.landing.stores.base import Part, PartWriter, best_effort
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
+from airflow_provider_assets.landing.transfer.writers import GuardedWriter
 from airflow_provider_assets.landing.zips.directory import HEADER, Extent, payload
 from airflow_provider_assets.landing.zips.format import STORED, Member
 from airflow_provider_assets.landing.zips.inflate import Inflater, Limits, check_whole, inflate
@@ -196,7 +197,8 @@ class Unpacker:
         with large.lock:
             if large.writer is None:
                 large.data = self._find_data(wire, large.extent)
-                large.writer = self.job.store.begin(large.key, label=self.job.label)
+                begun = self.job.store.begin(large.key, label=self.job.label)
+                large.writer = GuardedWriter(begun)
         writer, offset = large.writer, task.part * large.part_size
         with self.memory.lent(large.part_size) as buffer:
             view = memoryview(buffer)[: min(large.part_size, member.size - offset)]

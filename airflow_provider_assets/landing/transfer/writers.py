@@ -6,8 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.crc import Checksum, crc32
-from airflow_provider_assets.landing.stores.base import Held, Part, PartWriter, Store, Stored
+from airflow_provider_assets.landing.stores.base import (
+    Held,
+    Part,
+    PartWriter,
+    Store,
+    Stored,
+    best_effort,
+)
 from airflow_provider_assets.landing.transfer.pipeline import Feed
+from airflow_provider_assets.sansio.errors import TransferInterruptedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,53 @@ class BufferedPut(NullWriter):
         """Store it."""
         data = self.held[0] if self.held else b""
         return self.store.put(self.key, data, crc32=whole.crc32, overwrite=overwrite)
+
+
+@dataclass(slots=True)
+class GuardedWriter:
+    """Leaves nothing of parts that arrive after the landing was given up.
+
+    Workers are waited for, but not without end: one may hang in a request to the store.
+    """
+
+    writer: PartWriter
+    _is_aborted: bool = False
+
+    def put_part(self, part: Part, data: memoryview) -> str:
+        """Store it, unless the object was given up; if that happened meanwhile, clean up again."""
+        if self._is_aborted:
+            raise TransferInterruptedError("the landing was given up")
+        try:
+            return self.writer.put_part(part, data)
+        finally:
+            if self._is_aborted:
+                best_effort(self.writer.abort)
+
+    @property
+    def state(self) -> Mapping[str, str]:
+        """That of the writer."""
+        return self.writer.state
+
+    def done(self) -> Sequence[Held]:
+        """The parts that the writer holds."""
+        return self.writer.done()
+
+    def read(self, offset: int, view: memoryview) -> bool:
+        """Read back, where the writer can."""
+        return self.writer.read(offset, view)
+
+    def commit(self, whole: Checksum, *, overwrite: bool) -> Stored:
+        """Publish."""
+        return self.writer.commit(whole, overwrite=overwrite)
+
+    def keep(self) -> None:
+        """Leave the parts; one that is late may be used as well."""
+        self.writer.keep()
+
+    def abort(self) -> None:
+        """Remove every trace, now and after parts that are late."""
+        self._is_aborted = True
+        self.writer.abort()
 
 
 @dataclass(slots=True)
