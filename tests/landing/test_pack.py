@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 import random
 import subprocess
+import time
 import zipfile
 
 import pytest
-from landing_kit import FewParts, contents, leftovers, noise
+from landing_kit import FewParts, contents, leftovers, linked, noise
 from origin import Fault
 
 from airflow_provider_assets.landing import Source, land
 from airflow_provider_assets.landing.crc import Checksum
+from airflow_provider_assets.landing.layouts import archive
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
 from airflow_provider_assets.landing.zips.writer import ZipWriter
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
@@ -75,6 +77,41 @@ def test_the_same_files_give_the_same_bytes_whatever_happens_on_the_way(local, o
     )
     land(sources_quoted(origin), local, name="b.zip", options=quick)
     assert contents(local, "a.zip") == contents(local, "b.zip")
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_large_stream_is_opened_when_its_turn_comes(local, origin, quick, announced):
+    origin.ranged, origin.announce_length, origin.rate = False, announced, 40e6
+    things = {f"{number}": noise(20_000_000, number) for number in range(3)} | {"small": b"small"}
+    opened: dict[str, float] = {}
+    origin.fault = lambda seen, number: opened.update({seen.target: time.monotonic()})
+    sources = [linked(origin, data, name) for name, data in things.items()]
+    land(sources, local, name="night.zip", options=quick)
+    assert opened["/1"] - opened["/0"] > 0.4  # what takes half a second has ended
+    assert opened["/2"] - opened["/1"] > 0.4
+    with zipfile.ZipFile(local.root / "night.zip") as opened_zip:
+        assert {name: opened_zip.read(name) for name in opened_zip.namelist()} == things
+
+
+def test_a_file_gives_the_same_bytes_whether_its_length_is_announced(local, origin, quick):
+    land(sources_quoted(origin), local, name="a.zip", options=quick)
+    origin.ranged = origin.announce_length = False
+    land(sources_quoted(origin), local, name="b.zip", options=quick)
+    assert contents(local, "a.zip") == contents(local, "b.zip")
+
+
+def test_a_large_archive_is_not_hashed_where_the_store_keeps_a_checksum(
+    s3, origin, quick, monkeypatch
+):
+    monkeypatch.setattr(archive, "_HASHED", 10_000_000)
+    large = [
+        Source(ArchiveFile(one.file.key, one.file.name, len(data)), one.resolve)
+        for one, data in zip(sources_quoted(origin), THINGS.values(), strict=True)
+    ]
+    manifest = land(large, s3, name="large.zip", options=quick)
+    assert manifest.sha256 is None
+    assert "store_checksum" in manifest.verified
+    assert land(large[:3], s3, name="small.zip", options=quick).sha256
 
 
 def test_a_missing_file_leaves_no_archive(store, origin, quick):

@@ -121,19 +121,23 @@ class Transfer:
             )
         self._writer = writer = GuardedWriter(writer)
         # After the store's first answers: whether it keeps checksums decides whether we compute one.
-        audit = self._resumed_audit(download, wire, known, writer) if known else _audit(job, total)
+        audit = (
+            self._resumed_audit(download, wire, known, writer)
+            if known
+            else verifier_for(job, total)
+        )
         feed: Feed = audit
         if job.store.rules.in_order:
             feed, writer = SequentialWriter(audit, writer), NullWriter()
         spare = max(2, job.options.max_memory // 2 // size)
-        board = PartScheduler(
+        scheduler = PartScheduler(
             total, size, FIRST if download.ranged else size, size, spare, feed,
-            sliced=download.ranged, window=spare, on_audited=self._note(download, audit, size),
+            sliced=download.ranged, window=spare, on_verified=self._note(download, audit, size),
         )  # fmt: skip
         if known:
-            board.skip(known.parts, Checksum(known.done, known.crc32))
+            scheduler.skip(known.parts, Checksum(known.done, known.crc32))
             job.meter.add(known.done)
-        return audit, Pump(download, board, writer)
+        return audit, Pump(download, scheduler, writer)
 
     def _publish(self, whole: Checksum) -> Stored:
         assert self._writer is not None  # noqa: S101  # for the type checker: prepared before
@@ -141,18 +145,18 @@ class Transfer:
             return self._writer.commit(whole, overwrite=overwrite)
 
     def _pump(self, download: Download, pump: Pump, wire: Connections) -> Checksum:
-        options, board = self.job.options, pump.board
+        options, scheduler = self.job.options, pump.scheduler
         crew = WorkerPool(
             pump.step,
             self.cancel,
             options,
             tuner=self._tuner(download),
-            resized=board.resize,
+            resized=scheduler.resize,
             busy=lambda: download.busy,
         )
-        with self.cancel.on_cancel(board.cancel):
+        with self.cancel.on_cancel(scheduler.cancel):
             crew.run(wire, options.concurrency or min(START, options.max_concurrency), self._tick)
-        return pump.whole()
+        return scheduler.whole
 
     def _tuner(self, download: Download) -> Tuner | None:
         options = self.job.options
@@ -187,7 +191,7 @@ class Transfer:
         self, download: Download, wire: Connections, known: Checkpoint, writer: PartWriter | None
     ) -> StreamVerifier:
         """An audit that has seen the parts which are stored: read back, or taken over from the ledger."""
-        audit = _audit(self.job, known.total)
+        audit = verifier_for(self.job, known.total)
         done = known.done
         if writer and writer.read(0, memoryview(bytearray(1))):
             _feed(audit, writer.read, 0, done)
@@ -251,7 +255,8 @@ def _feed(audit: Feed, read: Callable[[int, memoryview], object], start: int, en
         audit.feed(view)
 
 
-def _audit(job: Job, total: int | None) -> StreamVerifier:
+def verifier_for(job: Job, total: int | None) -> StreamVerifier:
+    """The verifier of an object of *total* bytes, with a digest where the options ask for one."""
     wanted = job.options.sha256
     if wanted is None:
         wanted = not job.store.rules.checksum or total is None or total <= _HASHED

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from airflow_provider_assets.landing.describe import describe_object
 from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.job import Job
-from airflow_provider_assets.landing.layouts.archive import FIRST, part_size
+from airflow_provider_assets.landing.layouts.archive import FIRST, part_size, verifier_for
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.names import Names
 from airflow_provider_assets.landing.options import MIB, Source
@@ -27,12 +27,10 @@ from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
 from airflow_provider_assets.landing.transfer.pipeline import PartScheduler, Pump
 from airflow_provider_assets.landing.transfer.workers import WorkerPool
 from airflow_provider_assets.landing.transfer.writers import NullWriter
-from airflow_provider_assets.landing.verify import StreamVerifier
 from airflow_provider_assets.landing.zips.writer import Record, ZipWriter
 from airflow_provider_assets.sansio.errors import TransferInterruptedError
 
 SMALL = 8 * MIB  # part of the format: another value would give other bytes
-_DATE = 0x21  # 1980-01-01, the first day that a zip knows
 _AHEAD = 3  # files that are fetched before their turn
 _PIECE, _PIECES = 4 * MIB, 4  # buffers of a large file
 _WORKERS = 4  # connections to one large file
@@ -40,7 +38,7 @@ _WORKERS = 4  # connections to one large file
 
 @dataclass(slots=True)
 class _Fetched:
-    """A source that was opened: its bytes if it is small, else the download to go on with."""
+    """A source that was opened: its bytes if it is small, else the download to continue with."""
 
     download: Download
     wire: Connections
@@ -49,7 +47,7 @@ class _Fetched:
 
 @dataclass(slots=True)
 class Packer:
-    """Fetches files ahead, side by side, and writes them in their order."""
+    """Fetches files ahead, in parallel, and writes them in their order."""
 
     job: Job
     writer: ZipWriter
@@ -65,8 +63,9 @@ class Packer:
         entries = []
         with ThreadPoolExecutor(_AHEAD, "landing") as pool:
             try:
-                for name, fetched in zip(given, self._ahead(pool, sources), strict=True):
-                    entries.append(self._add(name, fetched))
+                ahead = self._ahead(pool, sources)
+                for name, source, fetched in zip(given, sources, ahead, strict=True):
+                    entries.append(self._add(name, fetched or self._open(source)))
                     self.job.meter.tick()
             except BaseException as error:
                 self.job.cancel.set()
@@ -82,8 +81,10 @@ class Packer:
         self.writer.close()
         return entries
 
-    def _ahead(self, pool: ThreadPoolExecutor, sources: Sequence[Source]) -> Iterator[_Fetched]:
-        waiting: deque[Future[_Fetched]] = deque()
+    def _ahead(
+        self, pool: ThreadPoolExecutor, sources: Sequence[Source]
+    ) -> Iterator[_Fetched | None]:
+        waiting: deque[Future[_Fetched | None]] = deque()
         for source in sources:
             if len(waiting) == _AHEAD:
                 yield waiting.popleft().result()
@@ -91,42 +92,53 @@ class Packer:
         while waiting:
             yield waiting.popleft().result()
 
-    def _fetch(self, source: Source) -> _Fetched:
+    def _fetch(self, source: Source) -> _Fetched | None:
+        """A file before its turn; None if it has to be opened again when its turn comes.
+
+        A large file that comes as a stream would idle until then, which no server allows for long.
+        """
+        fetched = self._open(source)
+        download, wire, total = fetched.download, fetched.wire, fetched.download.total
+        if download.ranged:
+            if total is not None and total <= SMALL:
+                fetched.data = memoryview(bytearray(total))
+                download.read(wire, 0, fetched.data)
+            return fetched
+        if not source.single_use if total is None else total <= SMALL:
+            view = memoryview(bytearray((SMALL if total is None else total) + 1))
+            count = download.read_stream(view)
+            if count < len(view):
+                fetched.data = memoryview(bytes(view[:count]))
+                return fetched
+        if source.single_use:
+            return fetched
+        wire.close()
+        return None
+
+    def _open(self, source: Source) -> _Fetched:
         try:
             wire = self._wires.get_nowait()
         except queue.Empty:
             wire = Connections(self.job.options)
         download = Download(source, self.job.options, self.job.cancel, on_bytes=self.job.meter.add)
         download.open(wire, FIRST)
-        if download.total is None or download.total > SMALL:
-            return _Fetched(download, wire, None)
-        data = memoryview(bytearray(download.total))
-        if download.ranged:
-            download.read(wire, 0, data)
-        elif download.read_stream(data) == len(data):
-            download.read_stream(memoryview(bytearray(1)))  # nothing may follow
-        return _Fetched(download, wire, data)
+        return _Fetched(download, wire, None)
 
     def _add(self, name: str, fetched: _Fetched) -> Entry:
         if fetched.data is not None:
             self._wires.put(fetched.wire)
             return _entry(self.writer.small(name, fetched.data))
         record = self.writer.begin(name)
-        ranged = fetched.download.ranged
-        board = PartScheduler(
-            fetched.download.total, _PIECE, FIRST if ranged else _PIECE, _PIECE, _PIECES,
-            self.writer, sliced=ranged, window=_PIECES,
+        download, options = fetched.download, self.job.options
+        scheduler = PartScheduler(
+            download.total, _PIECE, FIRST if download.ranged else _PIECE, _PIECE, _PIECES,
+            self.writer, sliced=download.ranged, window=_PIECES,
         )  # fmt: skip
-        pump = Pump(fetched.download, board, NullWriter())
-        crew = WorkerPool(
-            pump.step,
-            self.job.cancel,
-            self.job.options,
-            resized=board.resize,
-        )
-        with self.job.cancel.on_cancel(board.cancel):
-            crew.run(fetched.wire, self.job.options.concurrency or _WORKERS, self.job.meter.tick)
-        return _entry(self.writer.end(record, pump.whole()))
+        pump = Pump(download, scheduler, NullWriter())
+        pool = WorkerPool(pump.step, self.job.cancel, options, resized=scheduler.resize)
+        with self.job.cancel.on_cancel(scheduler.cancel):
+            pool.run(fetched.wire, options.concurrency or _WORKERS, self.job.meter.tick)
+        return _entry(self.writer.end(record, scheduler.whole))
 
 
 def _entry(record: Record) -> Entry:
@@ -138,26 +150,31 @@ def land_packed(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Ent
 
     :raises AssetsError: nothing is visible then, and nothing is left behind.
     """
+    total = None
     if all(source.file.size is not None for source in sources):
-        job.meter.total = sum(source.file.size or 0 for source in sources)
-    size = part_size(job, job.meter.total)
-    audit = StreamVerifier(job.key, hash_it=job.options.sha256 is not False, look_inside=job.verify)
-    memory = BufferPool(max(3 * size, job.options.max_memory // 5))
+        total = job.meter.total = sum(source.file.size or 0 for source in sources)
+    size = part_size(job, total)
+    buffers = BufferPool(max(3 * size, job.options.max_memory // 5))
     with ThreadPoolExecutor(_WORKERS, "landing-upload") as pool:
-        outlet = ObjectWriter(job.store, job.key, job.label, memory, size, job.overwrite, pool)
-
-        def verified(view: memoryview) -> None:
-            audit.feed(view)
-            outlet.write(view)
-
+        target = ObjectWriter(job.store, job.key, job.label, buffers, size, job.overwrite, pool)
         try:
+            if total is not None and total > size:
+                target.begin()
+            # After the store's first answers: whether it keeps checksums decides whether we compute one.
+            verifier = verifier_for(job, total)
+
+            def verified(view: memoryview) -> None:
+                verifier.feed(view)
+                target.write(view)
+
             entries = Packer(job, ZipWriter(verified)).run(sources)
-            audit.close()
-            with claimed(job) as outlet.overwrite:
-                whole = outlet.finish()
-                outlet.settle()
+            verifier.close()
+            with claimed(job) as may_replace:
+                target.overwrite = may_replace
+                whole = target.finish()
+                target.settle()
         except BaseException:
-            outlet.abort()
+            target.abort()
             raise
     stored = job.store.head(job.key)
-    return describe_object(job, audit, whole, stored=stored, entries=len(entries)), entries
+    return describe_object(job, verifier, whole, stored=stored, entries=len(entries)), entries

@@ -33,6 +33,11 @@ class ObjectWriter:
     _writer: PartWriter | None = None
     _pending: list[Future[None]] = field(default_factory=list)
 
+    def begin(self) -> None:
+        """Begin an object that is known to have many parts: the answer shows what the store can do."""
+        if self._writer is None:
+            self._writer = self.store.begin(self.key, label=self.label)
+
     def write(self, piece: memoryview | bytes) -> None:
         """The next bytes."""
         view = memoryview(piece)
@@ -117,10 +122,10 @@ class ObjectWriter:
         return whole
 
     def _flush(self) -> None:
-        if self._writer is None:
-            self._writer = self.store.begin(self.key, label=self.label)
+        self.begin()
         writer, buffer = self._writer, self._buffer
-        assert buffer is not None  # noqa: S101  # for the type checker: something was written
+        # For the type checker: it has begun, and something was written.
+        assert writer is not None and buffer is not None  # noqa: S101, PT018
         view = memoryview(buffer)[: self._filled]
         part = Part(len(self.parts) + 1, self._offset, len(view), crc32(view, 0))
         self._offset += part.size

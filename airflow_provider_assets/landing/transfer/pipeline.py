@@ -1,9 +1,9 @@
-"""Moves one file from its source into a part writer: side by side, in bounded memory, in order for the audit.
+"""Moves one file from its source into a part writer: in parallel, in bounded memory, verified in order.
 
 Connections and memory are independent of each other. A few part buffers are filled by many
-connections, each fetching a slice; who fills a part's last slice uploads the part. The audit (digest,
-zip) wants the bytes in order: whoever finishes the next part in turn feeds it, and nobody waits
-for a turn; only buffers do.
+connections, each fetching a slice; the worker that fills a part's last slice uploads the part. The
+verifier (digest, zip) needs the bytes in order: the worker that completes the next part in turn feeds
+it, so that no worker waits for its turn; only buffers do.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from airflow_provider_assets.landing.crc import Checksum, combine, combine_all, crc32
+from airflow_provider_assets.landing.crc import Checksum, combine, crc32
 from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.source.download import Download
 from airflow_provider_assets.landing.stores.base import Part, PartWriter
@@ -22,7 +22,7 @@ _LEAST_SLICE = 1 << 20
 
 
 class Feed(Protocol):
-    """Who gets the bytes in order."""
+    """Takes the bytes in order."""
 
     def feed(self, view: memoryview) -> None:
         """The next bytes; valid during the call only."""
@@ -30,7 +30,7 @@ class Feed(Protocol):
 
 @dataclass(slots=True)
 class PartInFlight:
-    """A part on its way: its buffer, how much is asked for and how much is still to come."""
+    """A part being transferred: its buffer, the bytes that are asked for, the bytes still missing."""
 
     number: int
     offset: int
@@ -49,26 +49,31 @@ class PartInFlight:
 
 @dataclass(slots=True)
 class PartScheduler:
-    """Who does what: hands out slices, takes back parts, keeps the order for the audit."""
+    """Hands out slices, takes back parts, and feeds them to the verifier in their order.
+
+    :param total: bytes of the file, None where unknown. :param spare: buffers that may be made.
+    :param feed: takes every part in its order. :param sliced: whether any part can be asked for.
+    :param on_verified: called after each part with the CRC-32 of all parts so far.
+    :param window: parts that are in memory at most.
+    """
 
     total: int | None
     part_size: int
     first_slice: int
     slice_size: int
     spare: int
-    audit: Feed
+    feed: Feed
     sliced: bool = True
-    on_audited: Callable[[PartInFlight, int], None] = lambda part, crc: None
+    on_verified: Callable[[PartInFlight, int], None] = lambda part, crc: None
     window: int = 1
     buffers: list[bytearray] = field(default_factory=list)
-    parts: list[Part] = field(default_factory=list)
     _next_offset: int = 0
     _next_number: int = 1
     _filling: PartInFlight | None = None
     _turn: int = 1
     _waiting: dict[int, PartInFlight] = field(default_factory=dict)
-    _auditing: bool = False
-    _crc: int = 0
+    _verifying: bool = False
+    _whole: Checksum = field(default=Checksum(0, 0))
     _first: bool = True
     _cancelled: bool = False
     _ready: threading.Condition = field(default_factory=threading.Condition)
@@ -114,31 +119,31 @@ class PartScheduler:
             return part.missing == 0
 
     def stored(self, part: PartInFlight) -> None:
-        """The part is in the store. Audits what is due and frees its buffers."""
+        """The part is in the store. Feeds the parts that are next in turn and frees their buffers."""
         with self._ready:
-            self.parts.append(Part(part.number, part.offset, part.size, part.crc))
             self._waiting[part.number] = part
-            if self._auditing:
+            if self._verifying:
                 return
-            self._auditing = True
+            self._verifying = True
         while True:
             with self._ready:
                 due = self._waiting.pop(self._turn, None)
                 if due is None or self._cancelled:
-                    self._auditing = False
+                    self._verifying = False
                     return
-            self.audit.feed(due.view)
-            self._crc = combine(self._crc, due.crc, due.size)
-            self.on_audited(due, self._crc)
+            self.feed.feed(due.view)
+            before = self._whole
+            crc = combine(before.crc32, due.crc, due.size)
+            self._whole = Checksum(before.size + due.size, crc)
+            self.on_verified(due, crc)
             with self._ready:
                 self._turn += 1
                 self.buffers.append(due.buffer)
                 self._ready.notify_all()
 
     def skip(self, parts: int, whole: Checksum) -> None:
-        """Begin after so many parts, together *whole*, which are stored and audited."""
-        self.parts.append(Part(parts, 0, whole.size, whole.crc32))
-        self._next_offset, self._crc = whole.size, whole.crc32
+        """Begin after so many parts, together *whole*, which are stored and verified."""
+        self._next_offset, self._whole = whole.size, whole
         self._next_number = self._turn = parts + 1
 
     def cancel(self) -> None:
@@ -146,6 +151,11 @@ class PartScheduler:
         with self._ready:
             self._cancelled = True
             self._ready.notify_all()
+
+    @property
+    def whole(self) -> Checksum:
+        """The parts that went by, in their order; all of them when no work is left."""
+        return self._whole
 
     def _is_all_asked(self) -> bool:
         return self.total is not None and self._next_offset >= self.total
@@ -170,13 +180,13 @@ class PartScheduler:
 
 @dataclass(slots=True)
 class Pump:
-    """The workers of one file.
+    """The work of one worker on one file.
 
-    :param board: what there is to do. :param writer: where the parts go.
+    :param scheduler: hands out the work. :param writer: takes the parts.
     """
 
     download: Download
-    board: PartScheduler
+    scheduler: PartScheduler
     writer: PartWriter
     _stream: threading.Lock = field(default_factory=threading.Lock)
 
@@ -184,30 +194,25 @@ class Pump:
         """Fetch one slice, and upload the part if it was its last."""
         return self._fetch_ranged(wire) if self.download.ranged else self._fetch()
 
-    def whole(self) -> Checksum:
-        """What was moved."""
-        parts = sorted(self.board.parts, key=lambda part: part.number)
-        return Checksum(sum(p.size for p in parts), combine_all((p.crc32, p.size) for p in parts))
-
     def _fetch_ranged(self, wire: Connections) -> bool:
-        task = self.board.take()
+        task = self.scheduler.take()
         if task is None:
             return False
         part, start, size = task
         self.download.read(wire, part.offset + start, part.view[start : start + size])
-        if self.board.arrived(part, size):
+        if self.scheduler.arrived(part, size):
             self._deliver(part)
         return True
 
     def _fetch(self) -> bool:
         with self._stream:
-            task = self.board.take()
+            task = self.scheduler.take()
             if task is None:
                 return False
             part = task[0]
             got = self.download.read_stream(part.view)
             if got < part.size:
-                self.board.cut(part, got)
+                self.scheduler.cut(part, got)
             if not got and part.number > 1:
                 return False
         self._deliver(part)
@@ -218,4 +223,4 @@ class Pump:
         part.tag = self.writer.put_part(
             Part(part.number, part.offset, part.size, part.crc), part.view
         )
-        self.board.stored(part)
+        self.scheduler.stored(part)
