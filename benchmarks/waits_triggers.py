@@ -19,7 +19,7 @@ from asgiref.sync import sync_to_async
 from airflow_provider_assets.hooks.connections import read_connection
 from airflow_provider_assets.triggers.archive import AssetArchiveTrigger
 from airflow_provider_assets.triggers.poller import _POLLERS, connection_for
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 
 CONN_ID = "waits"
 # Between two looks at the loop; the lag is what a sleep takes longer.
@@ -106,7 +106,7 @@ class Nothing(Usual):
         yield TriggerEvent({})
 
 
-def request_for(connection: Connection, job_id: str) -> tuple[str, dict[str, str]]:
+def request_for(connection: VendorConnection, job_id: str) -> tuple[str, dict[str, str]]:
     """URL and headers that ask for one job."""
     base = connection.text("base_url")
     if connection.conn_type == "topaz":

@@ -32,7 +32,7 @@ from airflow_provider_assets.sansio.waiter import Waitlist, submit_when_free, wa
 from airflow_provider_assets.transport import Transport
 from airflow_provider_assets.vendors import vendor_class
 from airflow_provider_assets.vendors.base import Vendor
-from airflow_provider_assets.vendors.connection import COMMON_FIELDS, Connection
+from airflow_provider_assets.vendors.connection import COMMON_FIELDS, VendorConnection
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ class AssetArchiveHook(BaseHook):
     # --- the pieces --------------------------------------------------------------------------
 
     @cached_property
-    def connection(self) -> Connection:
+    def connection(self) -> VendorConnection:
         """The connection, as plain data; read once."""
         return to_connection(self.get_connection(self.conn_id))
 
@@ -161,7 +161,7 @@ class AssetArchiveHook(BaseHook):
             self.vendor.poll,
             policy=poll_policy(self.vendor, poll_interval),
             clock=time.time,
-            spread=random.random,
+            jitter=random.random,
         )
         return self.run(wait_for(jobs, waitlist=waitlist, deadline=deadline, on_change=on_change))
 

@@ -15,7 +15,7 @@ from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.transport import AsyncTransport, RateLimit
 from airflow_provider_assets.vendors import vendor_class
 from airflow_provider_assets.vendors.base import Vendor
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 class AsyncClient:
     """A vendor on the running event loop, from a connection that has been read already."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: VendorConnection) -> None:
         self.vendor = vendor_for(connection)
         self._secrets: list[str] = []
         self.vendor.on_secret = self._secrets.append
@@ -68,7 +68,7 @@ def cancel_job(vendor: Vendor, job: ArchiveJob, *, asked: bool | None) -> Flow[s
     return f"{here} is cancelled" if agreed else f"{here} could not be cancelled any more"
 
 
-def vendor_for(connection: Connection) -> Vendor:
+def vendor_for(connection: VendorConnection) -> Vendor:
     """The vendor of a connection.
 
     :raises InvalidRequestError: if the connection's type belongs to none, or lacks something.
@@ -76,12 +76,12 @@ def vendor_for(connection: Connection) -> Vendor:
     return vendor_class(connection.conn_type)(connection, clock=time.time)
 
 
-def rate_limit(connection: Connection) -> RateLimit:
+def rate_limit(connection: VendorConnection) -> RateLimit:
     """The connection's own limit, extra ``requests_per_second``."""
     return RateLimit(positive_number(connection, "requests_per_second"))
 
 
-def positive_number(connection: Connection, name: str) -> float | None:
+def positive_number(connection: VendorConnection, name: str) -> float | None:
     """Extra *name* as a number; None if it is not set.
 
     :raises InvalidRequestError: if it is not a positive number.

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseHook
 
 from airflow_provider_assets.sansio.messages import JSON
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection as AirflowConnection
 
 
-def to_connection(conn: AirflowConnection, extra: Mapping[str, JSON] | None = None) -> Connection:
+def to_connection(
+    conn: AirflowConnection, extra: Mapping[str, JSON] | None = None
+) -> VendorConnection:
     """An Airflow connection as plain data; Airflow masks its secrets in logs.
 
     :param extra: the connection's extra where it has been read already (on an event loop).
@@ -25,7 +27,7 @@ def to_connection(conn: AirflowConnection, extra: Mapping[str, JSON] | None = No
         host = f"{scheme}://{host}"
     if host and conn.port:
         host = f"{host.rstrip('/')}:{conn.port}"
-    return Connection(
+    return VendorConnection(
         conn_id=conn.conn_id,
         conn_type=conn.conn_type or "",
         host=host,
@@ -35,7 +37,7 @@ def to_connection(conn: AirflowConnection, extra: Mapping[str, JSON] | None = No
     )
 
 
-async def read_connection(conn_id: str) -> Connection:
+async def read_connection(conn_id: str) -> VendorConnection:
     """Connection *conn_id* as plain data, read without blocking or deadlocking a triggerer's loop."""
     from airflow.providers.common.compat import connection as compat
 

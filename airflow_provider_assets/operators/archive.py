@@ -33,7 +33,7 @@ from airflow_provider_assets.run_timing import resolve_window, run_date
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
-    ProtocolError,
+    StaleEventError,
 )
 from airflow_provider_assets.sansio.jobs import (
     Answer,
@@ -212,11 +212,11 @@ class AssetArchiveOperator(BaseOperator):
     def _deferred(self, ledger: BatchLedger, carry: Any) -> Plan:
         """The plan of the attempt that was deferred; it overrules a DAG file that has been edited since.
 
-        :raises ProtocolError: if there is none.
+        :raises StaleEventError: if there is none.
         """
         plan = Plan.from_dict(carry) if carry else ledger.resume()
         if plan is None:
-            raise ProtocolError(
+            raise StaleEventError(
                 "the trigger's event belongs to an attempt that this task has no record of; clear the "
                 "task to export again"
             )

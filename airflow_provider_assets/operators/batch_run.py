@@ -15,7 +15,7 @@ from airflow_provider_assets.sansio.errors import (
     InvalidRequestError,
     JobCancelledError,
     JobTimeoutError,
-    ProtocolError,
+    StaleEventError,
 )
 from airflow_provider_assets.sansio.jobs import (
     Answer,
@@ -67,12 +67,12 @@ class BatchRun:
     def wave_of(self, job_ids: Sequence[str]) -> list[int]:
         """Positions of the batches of *job_ids*, in that order.
 
-        :raises ProtocolError: if one is missing: the event belongs to another attempt.
+        :raises StaleEventError: if one is missing: the event belongs to another attempt.
         """
         by_id = {entry.job.job_id: i for i, entry in enumerate(self.plan.entries) if entry.job}
         missing = [job_id for job_id in job_ids if job_id not in by_id]
         if missing:
-            raise ProtocolError(
+            raise StaleEventError(
                 f"the trigger's event refers to jobs that are not in this task's record: {missing}; "
                 "clear the task to export again"
             )

@@ -13,6 +13,7 @@
     │   ├── AuthenticationError       401, 403, a malformed credential
     │   ├── InvalidRequestError       the caller's input, found by us or by the vendor's 4xx
     │   ├── QuotaExceededError        plan ceiling or credits; ``retry_after`` when it resets
+    │   ├── StaleEventError           the event that resumed a task is not one that it waits for
     │   └── ProtocolError             a reply that does not fit the vendor's documented contract
     ├── JobError                  the vendor's (or the deadline's) verdict on a job
     │   ├── JobFailedError
@@ -122,6 +123,10 @@ class InvalidRequestError(PermanentError):
 
 class QuotaExceededError(PermanentError):
     """A plan ceiling or the credits are used up; ``retry_after`` says when it resets, if known."""
+
+
+class StaleEventError(PermanentError):
+    """A deferred task was resumed by an event that it does not wait for."""
 
 
 class ProtocolError(PermanentError):

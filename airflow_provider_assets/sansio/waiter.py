@@ -60,14 +60,14 @@ class Watch:
     :param deadline: epoch seconds after which the job counts as timed out.
     :param on_change: called with the job whenever its status or progress has changed.
     :param on_end: called with the end: the job in a terminal state, or an error.
-    :param pace: seconds between polls; None leaves it to the list's policy.
+    :param poll_interval: seconds between polls; None leaves it to the list's policy.
     """
 
     job: ArchiveJob
     deadline: float
     on_change: Callable[[ArchiveJob], None] = lambda job: None
     on_end: Callable[[Answer], None] = lambda end: None
-    pace: float | None = None
+    poll_interval: float | None = None
     interval: float = 0.0
     due: float = 0.0
     failures: int = 0
@@ -92,13 +92,13 @@ class Waitlist:
     :param poll: asks the vendor for these jobs, see :meth:`Vendor.poll`: an answer for each in their
         order, or an error that is raised because it concerns all of them.
     :param clock: epoch seconds.
-    :param spread: a random number in [0, 1) for the jitter of each interval.
+    :param jitter: a random number in [0, 1), which says where in its interval a poll comes.
     """
 
     poll: Callable[[Sequence[ArchiveJob]], Flow[list[Answer]]]
     policy: PollPolicy
     clock: Callable[[], float]
-    spread: Callable[[], float]
+    jitter: Callable[[], float]
     watches: dict[Watch, None] = field(default_factory=dict)  # in order, and quick to leave
     not_before: float = 0.0
 
@@ -107,8 +107,8 @@ class Waitlist:
         if watch.job.state.is_terminal:
             watch.finish(watch.job)
             return
-        watch.interval = watch.pace or self.policy.initial
-        self._schedule(watch, self.spread())
+        watch.interval = watch.poll_interval or self.policy.initial
+        self._schedule(watch, self.jitter())
         self.watches[watch] = None
 
     def drop(self, watch: Watch) -> None:
@@ -144,7 +144,7 @@ class Waitlist:
 
     def _longest(self, watch: Watch) -> float:
         """The longest interval between two polls that succeed, in seconds."""
-        return watch.pace or self.policy.maximum
+        return watch.poll_interval or self.policy.maximum
 
     def _ready(self, now: float) -> list[Watch]:
         """The watches to poll now: due, at their deadline or, where a bulk call allows it, nearly due."""
@@ -157,7 +157,7 @@ class Waitlist:
         return [w for w in self.watches if w in asked or w.due <= now + w.interval / 2]
 
     def _ask(self, ready: Sequence[Watch]) -> Flow[None]:
-        part = self.spread()  # one for all, so that those asked together stay together
+        jitter = self.jitter()  # one for all, so that those asked together stay together
         answers: Sequence[Answer]
         try:
             answers = yield from self.poll([watch.job for watch in ready])
@@ -171,22 +171,22 @@ class Waitlist:
             answers = [ProtocolError(text, vendor=ready[0].job.vendor)] * len(ready)
         for watch, answer in zip(ready, answers, strict=True):
             if watch in self.watches:  # else it was dropped while the poll was under way
-                self._take(watch, answer, part)
+                self._take(watch, answer, jitter)
 
-    def _take(self, watch: Watch, answer: Answer, part: float) -> None:
+    def _take(self, watch: Watch, answer: Answer, jitter: float) -> None:
         if isinstance(answer, TransientError):
             if answer.retry_after is not None:  # a limit is the connection's, not the job's
                 self.not_before = max(self.not_before, self.clock() + answer.retry_after)
-            self._failed(watch, answer, part)
+            self._failed(watch, answer, jitter)
         elif isinstance(answer, AssetsError):
             self._end(watch, answer)
         elif answer.job_id != watch.job.job_id:
             text = f"a poll of {watch.job.vendor} job {watch.job.job_id} returned {answer.job_id}"
             self._end(watch, ProtocolError(text, vendor=watch.job.vendor))
         else:
-            self._saw(watch, answer, part)
+            self._saw(watch, answer, jitter)
 
-    def _saw(self, watch: Watch, job: ArchiveJob, part: float) -> None:
+    def _saw(self, watch: Watch, job: ArchiveJob, jitter: float) -> None:
         watch.failures = 0
         changed = (job.vendor_status, job.progress, job.done) != (
             watch.job.vendor_status,
@@ -200,9 +200,9 @@ class Waitlist:
             self._end(watch, job)
         else:
             watch.interval = min(watch.interval * self.policy.factor, self._longest(watch))
-            self._schedule(watch, part)
+            self._schedule(watch, jitter)
 
-    def _failed(self, watch: Watch, error: TransientError, part: float) -> None:
+    def _failed(self, watch: Watch, error: TransientError, jitter: float) -> None:
         now = self.clock()
         if watch.failures == 0:
             watch.failing_since = now
@@ -211,10 +211,10 @@ class Waitlist:
         if watch.failures >= MAX_FAILED_POLLS and lasted >= OUTAGE_SECONDS:
             self._end(watch, _given_up(watch, error, lasted))
         else:
-            self._schedule(watch, part)
+            self._schedule(watch, jitter)
 
-    def _schedule(self, watch: Watch, part: float) -> None:
-        """Poll again at this *part* of the interval's second half, or at the vendor's estimate if later."""
+    def _schedule(self, watch: Watch, jitter: float) -> None:
+        """Poll again in the second half of the interval, or at the vendor's estimate if that is later."""
         now = self.clock()
         interval = watch.interval
         if watch.failures:
@@ -222,8 +222,8 @@ class Waitlist:
                 interval, min(interval * 2.0 ** min(watch.failures, 16), LONGEST_BACKOFF)
             )
         # A tenth is left for the round itself, so that an end is seen within one interval.
-        wait = interval * (0.5 + 0.4 * part)
-        eta = watch.job.eta if watch.pace is None else None
+        wait = interval * (0.5 + 0.4 * jitter)
+        eta = watch.job.eta if watch.poll_interval is None else None
         if eta is not None and eta - now > wait:
             wait = min(eta - now, self.policy.maximum)
         watch.due = now + wait

@@ -17,7 +17,7 @@ from airflow_provider_assets.sansio.errors import (
     AssetsError,
     ErrorDict,
     InvalidRequestError,
-    ProtocolError,
+    StaleEventError,
     from_dict,
     to_dict,
 )
@@ -145,12 +145,12 @@ class AssetArchiveTrigger(BaseTrigger):
 def read_ends(event: object) -> list[Answer]:
     """The ends in an event, with their types, one for each of its ``job_ids``.
 
-    :raises ProtocolError: if it is not an event of :class:`AssetArchiveTrigger`.
+    :raises StaleEventError: if it is not an event of :class:`AssetArchiveTrigger`.
     """
     ends = event.get("ends") if isinstance(event, dict) else None
     job_ids = event.get("job_ids") if isinstance(event, dict) else None
     if not isinstance(ends, list) or not isinstance(job_ids, list) or len(ends) != len(job_ids):
-        raise ProtocolError(
+        raise StaleEventError(
             f"the task was resumed with {type(event).__name__} instead of an event of "
             "AssetArchiveTrigger; clear the task to export again"
         )
@@ -167,4 +167,4 @@ def _end_from_dict(data: dict[str, Data]) -> Answer:
             return from_dict(cast("ErrorDict", data["error"]))
         return ArchiveJob.from_dict(data["job"])
     except (KeyError, TypeError, InvalidRequestError) as error:
-        raise ProtocolError(f"the trigger's event holds no end of a job: {error!r}") from error
+        raise StaleEventError(f"the trigger's event holds no end of a job: {error!r}") from error

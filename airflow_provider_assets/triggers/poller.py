@@ -20,19 +20,19 @@ from airflow_provider_assets.sansio import flow as flows
 from airflow_provider_assets.sansio.errors import AssetsError
 from airflow_provider_assets.sansio.jobs import Answer, ArchiveJob, Data, fingerprint
 from airflow_provider_assets.sansio.waiter import Waitlist, Watch
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 
 log = logging.getLogger(__name__)
 # By loop and by the connection's content: in a triggerer that serves several teams, one connection
 # id may belong to several accounts. Every poller in here is in use.
 _POLLERS: dict[tuple[asyncio.AbstractEventLoop, str], Poller] = {}
-_READING: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Future[Connection | None]] = {}
+_READING: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Future[VendorConnection | None]] = {}
 
 
 class Poller:
     """The wait loop of one connection; made and ended by :func:`shared`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: VendorConnection) -> None:
         self.client = AsyncClient(connection)
         self.users = 0
         self._task: asyncio.Task[None] | None = None
@@ -42,7 +42,7 @@ class Poller:
             self.client.vendor.poll,
             policy=self.client.vendor.spec.poll,
             clock=time.time,
-            spread=random.random,
+            jitter=random.random,
         )
 
     async def wait(
@@ -69,7 +69,7 @@ class Poller:
 
         ends: list[asyncio.Future[Answer]] = [loop.create_future() for _ in jobs]
         watches = [
-            Watch(job, deadline, tell, _resolve(end), pace=interval)
+            Watch(job, deadline, tell, _resolve(end), poll_interval=interval)
             for job, end in zip(jobs, ends, strict=True)
         ]
         for watch in watches:
@@ -126,7 +126,7 @@ def _resolve(future: asyncio.Future[Answer]) -> Callable[[Answer], None]:
 
 
 @contextlib.asynccontextmanager
-async def shared(connection: Connection) -> AsyncIterator[Poller]:
+async def shared(connection: VendorConnection) -> AsyncIterator[Poller]:
     """The poller of *connection* on this loop; the last user ends it."""
     content: Data = {
         "type": connection.conn_type,
@@ -149,7 +149,7 @@ async def shared(connection: Connection) -> AsyncIterator[Poller]:
             await poller.close()
 
 
-async def connection_for(conn_id: str) -> Connection:
+async def connection_for(conn_id: str) -> VendorConnection:
     """Connection *conn_id*; callers that ask while it is being read share the result.
 
     In a triggerer that starts, a thousand waits ask at once, and Airflow answers one after the other.

@@ -39,7 +39,7 @@ from airflow_provider_assets.sansio.messages import (
 )
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
-from airflow_provider_assets.vendors.connection import Connection, ConnectionForm, check_url
+from airflow_provider_assets.vendors.connection import ConnectionForm, VendorConnection, check_url
 
 _ID = re.compile(r"[\w.:+/=-]{1,128}")
 ERRORS: Mapping[int, type[AssetsError]] = {
@@ -114,7 +114,7 @@ class Vendor(ABC):
 
     spec: ClassVar[VendorSpec]
 
-    def __init__(self, connection: Connection, *, clock: Callable[[], float]) -> None:
+    def __init__(self, connection: VendorConnection, *, clock: Callable[[], float]) -> None:
         self.connection = connection
         self.clock = clock
         self.on_secret: Callable[[str], object] = lambda secret: None

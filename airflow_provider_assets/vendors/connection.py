@@ -12,7 +12,7 @@ from airflow_provider_assets.sansio.messages import JSON, where
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class VendorConnection:
     """An Airflow connection as plain data; its repr shows no credential."""
 
     conn_id: str
@@ -69,7 +69,7 @@ COMMON_FIELDS: Mapping[str, Mapping[str, JSON]] = {
 }
 
 
-def check_url(url: str, name: str, connection: Connection) -> str:
+def check_url(url: str, name: str, connection: VendorConnection) -> str:
     """*url* without a trailing slash, if credentials may be sent there.
 
     :raises InvalidRequestError: unless it is https, or http to a loopback address, or the connection

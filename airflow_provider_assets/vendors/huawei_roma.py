@@ -43,7 +43,7 @@ from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import huawei_roma_contract as contract
 from airflow_provider_assets.vendors import huawei_roma_parsing as parsing
 from airflow_provider_assets.vendors.base import Vendor, VendorSpec, each
-from airflow_provider_assets.vendors.connection import Connection, check_url
+from airflow_provider_assets.vendors.connection import VendorConnection, check_url
 from airflow_provider_assets.vendors.huawei_auth import (
     SECRET_HEADERS,
     Account,
@@ -77,7 +77,7 @@ class HuaweiRoma(Vendor):
         entry_per_item=False,  # the package's contents are undocumented
     )
 
-    def __init__(self, connection: Connection, *, clock: Callable[[], float]) -> None:
+    def __init__(self, connection: VendorConnection, *, clock: Callable[[], float]) -> None:
         super().__init__(connection, clock=clock)
         self.old = connection.flag("old_export_body")
         self._instance = self._id("instance_id")

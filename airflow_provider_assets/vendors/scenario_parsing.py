@@ -11,7 +11,7 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolE
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, JobState
 from airflow_provider_assets.sansio.messages import JSON, without_queries
 from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.parsing import strings, text
 from airflow_provider_assets.vendors.scenario_contract import (
     CLOCK_SKEW,
@@ -24,7 +24,7 @@ from airflow_provider_assets.vendors.scenario_contract import (
 )
 
 
-def authorization(conn: Connection) -> str:
+def authorization(conn: VendorConnection) -> str:
     """Basic with key and secret, or a bearer token.
 
     :raises InvalidRequestError: if the connection lacks them.

@@ -41,7 +41,7 @@ from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import topaz_contract as contract
 from airflow_provider_assets.vendors import topaz_parsing as parsing
 from airflow_provider_assets.vendors.base import Vendor, VendorSpec, each
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.paging import read_pages
 from airflow_provider_assets.vendors.parsing import number, objects, strings, text
 
@@ -69,7 +69,7 @@ class Topaz(Vendor):
         submits=False,
     )
 
-    def __init__(self, connection: Connection, *, clock: Callable[[], float]) -> None:
+    def __init__(self, connection: VendorConnection, *, clock: Callable[[], float]) -> None:
         super().__init__(connection, clock=clock)
         if not connection.password:
             raise InvalidRequestError(

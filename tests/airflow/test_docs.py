@@ -16,7 +16,7 @@ from airflow.cli.cli_parser import get_parser
 from airflow_runs import connect, register
 
 from airflow_provider_assets.vendors import BUILT_IN, vendor_class
-from airflow_provider_assets.vendors.connection import COMMON_FIELDS, Connection
+from airflow_provider_assets.vendors.connection import COMMON_FIELDS, VendorConnection
 from airflow_provider_assets.vendors.huawei_roma_contract import LISTINGS
 
 pytestmark = pytest.mark.airflow
@@ -100,7 +100,7 @@ def test_a_make_target_of_the_docs_exists(command):
 def test_a_connection_of_the_readme_is_complete(command):
     name, _, value = shlex.split(command)[1].partition("=")
     data = json.loads(value)
-    connection = Connection(
+    connection = VendorConnection(
         conn_id=name.removeprefix("AIRFLOW_CONN_").lower(),
         conn_type=data["conn_type"],
         login=data.get("login", ""),

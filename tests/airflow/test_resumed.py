@@ -113,7 +113,7 @@ def test_an_event_that_is_none_of_ours_fails_at_once_and_says_so(airflow, sandbo
             return self.execute_complete(context, event)
 
     run = airflow(lambda: Odd(task_id="archive", conn_id=CONN, retries=3))
-    assert type(run.error) is errors.ProtocolError
+    assert type(run.error) is errors.StaleEventError
     assert len(run.tries) == 1
 
 
@@ -127,7 +127,7 @@ def test_a_sensor_refuses_an_event_that_is_none_of_ours(airflow, sandbox):
         Odd(task_id="wait", archives=submitted.output, retries=3)
 
     run = airflow(build)
-    assert type(run.error) is errors.ProtocolError
+    assert type(run.error) is errors.StaleEventError
     assert "clear the task" in str(run.error)
     assert len(run.tries) == 1
 

@@ -15,14 +15,14 @@ from airflow_provider_assets.sandbox.client import Sandbox
 from airflow_provider_assets.sansio.jobs import Answer, ArchiveJob, ArchiveRequest
 from airflow_provider_assets.triggers import poller as module
 from airflow_provider_assets.triggers.poller import shared
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 
 PACE = 0.1
 
 
-def connection(part, conn_id="c", *, password=None, **extra) -> Connection:
+def connection(part, conn_id="c", *, password=None, **extra) -> VendorConnection:
     conn = part["connection"]
-    return Connection(
+    return VendorConnection(
         conn_id,
         conn["conn_type"],
         login=conn.get("login", ""),
@@ -46,7 +46,7 @@ class Account:
     def part(self):
         return getattr(self.sandbox, self.vendor)
 
-    def connection(self, conn_id="c", **changes) -> Connection:
+    def connection(self, conn_id="c", **changes) -> VendorConnection:
         return connection(self.part, conn_id, **changes)
 
     async def submit(self, number: int) -> list[ArchiveJob]:
@@ -85,7 +85,7 @@ class Account:
         return max(job["bulk_polls"] for job in self.sandbox.stats()["jobs"].values())
 
 
-async def wait(conn: Connection, jobs, *, seconds=60.0, pace: float | None = PACE, **options):
+async def wait(conn: VendorConnection, jobs, *, seconds=60.0, pace: float | None = PACE, **options):
     """The ends of *jobs*, through the shared poller."""
     async with shared(conn) as poller:
         return await poller.wait(jobs, deadline=time.time() + seconds, interval=pace, **options)

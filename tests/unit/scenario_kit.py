@@ -10,11 +10,11 @@ from core_kit import NOW, Clock, Driver
 
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.scenario import Scenario
 
 CLOCK = Clock()
-VENDOR = Scenario(Connection("c", "scenario", login="k", password="s"), clock=CLOCK)
+VENDOR = Scenario(VendorConnection("c", "scenario", login="k", password="s"), clock=CLOCK)
 OPTIONS = {"file_name_template": "<id>", "flat": True}
 REQUEST = ArchiveRequest("scenario", {"asset_ids": ("a", "b")}, OPTIONS, tag="tag")
 JOB = ArchiveJob("scenario", "j", submitted_at=NOW)

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
 from airflow_provider_assets.sansio.messages import seconds_to_wait
 from airflow_provider_assets.vendors import BUILT_IN, parsing, vendor_class
-from airflow_provider_assets.vendors.connection import Connection, check_url
+from airflow_provider_assets.vendors.connection import VendorConnection, check_url
 from airflow_provider_assets.vendors.parsing import check_names, strings
 
 NOW = 1768032100.0  # 2026-01-10T08:01:40Z
-CONNECTION = Connection("c")
+CONNECTION = VendorConnection("c")
 
 
 # --- where credentials may be sent -----------------------------------------------------------
@@ -67,7 +67,7 @@ def test_an_address_with_a_secret_in_it_is_refused_without_repeating_it(url) -> 
 def test_credentials_go_unencrypted_to_this_machine_only_unless_allowed(url) -> None:
     with pytest.raises(InvalidRequestError, match="allow_http"):
         check_url(url, "base_url", CONNECTION)
-    assert check_url(url, "base_url", Connection("c", extra={"allow_http": True})) == url
+    assert check_url(url, "base_url", VendorConnection("c", extra={"allow_http": True})) == url
 
 
 @given(st.text())
@@ -81,13 +81,15 @@ def test_any_text_is_an_address_or_refused(text) -> None:
 
 @pytest.mark.parametrize("value", ["true", "True", True, "1", 1, "yes", "on"])
 def test_a_flag_may_be_written_in_many_ways(value) -> None:
-    assert Connection("c", extra={"x": value}).flag("x")
-    assert not Connection("c", extra={"x": f"not {value}"}).flag("x")
-    assert not Connection("c", extra={"x": None}).flag("x")
+    assert VendorConnection("c", extra={"x": value}).flag("x")
+    assert not VendorConnection("c", extra={"x": f"not {value}"}).flag("x")
+    assert not VendorConnection("c", extra={"x": None}).flag("x")
 
 
 def test_a_connection_shows_no_credential() -> None:
-    shown = repr(Connection("c", login="secret", password="secret", extra={"token": "secret"}))
+    shown = repr(
+        VendorConnection("c", login="secret", password="secret", extra={"token": "secret"})
+    )
     assert "secret" not in shown
 
 

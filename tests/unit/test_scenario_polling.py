@@ -115,7 +115,7 @@ def test_both_drivers_wait_for_real_jobs_alike(plans, spread, listed) -> None:
 
         driver = through(answer)
         waitlist = Waitlist(
-            VENDOR.poll, policy=VENDOR.spec.poll, clock=driver.clock, spread=cycle(spread)
+            VENDOR.poll, policy=VENDOR.spec.poll, clock=driver.clock, jitter=cycle(spread)
         )
         jobs = [ArchiveJob("scenario", name, submitted_at=NOW) for name in plans]
         return driver, lambda: wait_for(jobs, waitlist=waitlist, deadline=NOW + 600)

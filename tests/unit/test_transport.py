@@ -22,7 +22,7 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.messages import HttpRequest
 from airflow_provider_assets.transport import RateLimit
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.scenario import Scenario
 
 SECRETS = ("sandbox-secret", "c2FuZGJveC1rZXk")  # the password, and the start of its Basic form
@@ -41,9 +41,9 @@ def sandbox(server) -> Sandbox:
 
 
 @pytest.fixture
-def connection(sandbox) -> Connection:
+def connection(sandbox) -> VendorConnection:
     data = sandbox.scenario["connection"]
-    return Connection("c", "scenario", "", data["login"], data["password"], data["extra"])
+    return VendorConnection("c", "scenario", "", data["login"], data["password"], data["extra"])
 
 
 @pytest.fixture(params=["sync", "async"])

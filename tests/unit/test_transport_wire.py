@@ -12,7 +12,7 @@ from airflow_provider_assets import transport
 from airflow_provider_assets.sansio.errors import RateLimitedError, VendorUnavailableError
 from airflow_provider_assets.sansio.messages import HttpRequest
 from airflow_provider_assets.vendors import vendor_class
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 
 NOW = 1_768_032_000.0
 URL = "https://api.cloud.scenario.com/v1/assets"
@@ -26,7 +26,7 @@ def wire():
 
 @pytest.fixture
 def perform():
-    connection = Connection("c", "scenario", login="k", password="s")
+    connection = VendorConnection("c", "scenario", login="k", password="s")
     vendor = vendor_class("scenario")(connection, clock=lambda: NOW)
     return transport.Transport(vendor.error_for).perform
 

@@ -56,7 +56,7 @@ def test_both_drivers_wait_alike_and_end_every_wait(plans, spread, seconds, bulk
 @given(PLANS, SPREADS, st.floats(0, 900), st.sampled_from([1, 100]))
 def test_no_sleep_ever_passes_the_deadline(plans, spread, seconds, bulk) -> None:
     office = Office(plans, bulk=bulk)
-    _, driver = office.wait(seconds, spread=cycle(spread))
+    _, driver = office.wait(seconds, jitter=cycle(spread))
     assert all(pause > 0 for pause in driver.sleeps)
     assert office.clock.now <= NOW + seconds + 1e-3
 
@@ -64,7 +64,7 @@ def test_no_sleep_ever_passes_the_deadline(plans, spread, seconds, bulk) -> None
 @given(PLANS, SPREADS)
 def test_the_first_terminal_state_wins_and_no_other_job_changes_that(plans, spread) -> None:
     office = Office(plans)
-    ends, _ = office.wait(spread=cycle(spread))
+    ends, _ = office.wait(jitter=cycle(spread))
     for (name, plan), end in zip(plans.items(), ends, strict=True):
         told = plan[: office.given.get(name, 0)]
         assert not any(isinstance(answer, JobState) and answer.is_terminal for answer in told[:-1])
@@ -82,7 +82,7 @@ def test_a_bulk_call_gives_each_job_the_end_it_has_alone(plans, spread) -> None:
         name: [a for a in plan if not isinstance(a, RateLimitedError)] or [R]
         for name, plan in plans.items()
     }
-    ends = [Office(plans, bulk=bulk).wait(spread=cycle(spread))[0] for bulk in (1, 100)]
+    ends = [Office(plans, bulk=bulk).wait(jitter=cycle(spread))[0] for bulk in (1, 100)]
     for name, alone, together in zip(plans, *ends, strict=True):
         assert (name, type(alone)) == (name, type(together))
         if isinstance(alone, ArchiveJob):
@@ -92,7 +92,7 @@ def test_a_bulk_call_gives_each_job_the_end_it_has_alone(plans, spread) -> None:
 @given(SPREADS)
 def test_intervals_grow_to_their_maximum_and_are_spread_over_their_second_half(spread) -> None:
     office = Office({"a": [*[R] * 12, S]})
-    _, driver = office.wait(spread=cycle(spread))
+    _, driver = office.wait(jitter=cycle(spread))
     interval = 3.0
     for pause in driver.sleeps:
         assert interval / 2 - 1e-3 <= pause <= interval + 1e-3
@@ -131,7 +131,7 @@ def test_a_wait_outlives_every_outage_of_fewer_than_five_polls_or_five_minutes(
 ) -> None:
     office = Office({"a": [DOWN]}, poll_seconds=poll_seconds)
     waitlist = office.waitlist(cycle(spread))
-    watch = Watch(ArchiveJob("v", "a"), NOW + 100_000, pace=pace)
+    watch = Watch(ArchiveJob("v", "a"), NOW + 100_000, poll_interval=pace)
     waitlist.add(watch)
     office.driver().run(waitlist.flow())
     asked = [now for now, _ in office.asked]
@@ -147,7 +147,7 @@ def test_a_wait_outlives_every_outage_of_fewer_than_five_polls_or_five_minutes(
 def test_the_pause_between_failed_polls_grows_to_a_minute_and_is_forgotten_afterwards(pace) -> None:
     office = Office({"a": [*[DOWN] * 20, R, R, S]})
     waitlist = office.waitlist()
-    waitlist.add(Watch(ArchiveJob("v", "a"), NOW + 100_000, pace=pace))
+    waitlist.add(Watch(ArchiveJob("v", "a"), NOW + 100_000, poll_interval=pace))
     driver = office.driver()
     with patched(OUTAGE_SECONDS=1e9):
         driver.run(waitlist.flow())

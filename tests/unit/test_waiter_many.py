@@ -29,7 +29,7 @@ def test_a_bulk_call_asks_for_all_that_are_nearly_due_and_leaves_the_ended_out()
     plans = {str(n): [*[R] * (n % 4), S] for n in range(50)}
     office = Office(plans, bulk=100)
     spread = count()
-    ends, _ = office.wait(spread=lambda: next(spread) % 10 / 10)
+    ends, _ = office.wait(jitter=lambda: next(spread) % 10 / 10)
     assert all(isinstance(end, ArchiveJob) for end in ends)
     assert len(office.asked) <= 4
     assert [len(ids) for _, ids in office.asked[:1]] == [50]
@@ -37,7 +37,7 @@ def test_a_bulk_call_asks_for_all_that_are_nearly_due_and_leaves_the_ended_out()
 
 def test_without_a_bulk_call_each_job_is_asked_when_it_is_due() -> None:
     office = Office({"a": [S], "b": [S]})
-    office.wait(spread=cycle([0.0, 0.9]))
+    office.wait(jitter=cycle([0.0, 0.9]))
     assert [ids for _, ids in office.asked] == [("a",), ("b",)]
 
 
@@ -86,9 +86,9 @@ def test_a_permanent_error_about_all_jobs_that_were_asked_for_ends_them_and_no_o
             raise fault
         return (yield from office.poll(jobs))
 
-    waitlist = Waitlist(poll, policy=office.policy, clock=office.clock, spread=lambda: 0.5)
+    waitlist = Waitlist(poll, policy=office.policy, clock=office.clock, jitter=lambda: 0.5)
     watches = [Watch(ArchiveJob("v", name), NOW + 500) for name in ("a", "b")]
-    watches.append(Watch(ArchiveJob("v", "later"), NOW + 500, pace=100))
+    watches.append(Watch(ArchiveJob("v", "later"), NOW + 500, poll_interval=100))
     for watch in watches:
         waitlist.add(watch)
     office.driver().run(waitlist.flow())
@@ -107,7 +107,7 @@ def test_an_answer_about_another_job_is_never_taken_for_ones_own() -> None:
         return [replace(jobs[0], job_id="stranger", state=S)]
 
     office = Office({})
-    waitlist = Waitlist(poll, policy=office.policy, clock=office.clock, spread=lambda: 0.5)
+    waitlist = Waitlist(poll, policy=office.policy, clock=office.clock, jitter=lambda: 0.5)
     (end,) = office.driver().run(
         wait_for([ArchiveJob("v", "a")], waitlist=waitlist, deadline=NOW + 100)
     )
@@ -123,7 +123,7 @@ def test_answers_out_of_order_or_too_few_are_never_taken_for_anothers(order, mis
         return [by_id[name] for name in order[missing:]]
 
     office = Office({}, bulk=100)
-    waitlist = Waitlist(poll, policy=office.policy, clock=office.clock, spread=lambda: 0.5)
+    waitlist = Waitlist(poll, policy=office.policy, clock=office.clock, jitter=lambda: 0.5)
     jobs = [ArchiveJob("v", name) for name in "abc"]
     ends = office.driver().run(wait_for(jobs, waitlist=waitlist, deadline=NOW + 100))
     for job, end in zip(jobs, ends, strict=True):
@@ -224,7 +224,7 @@ def test_a_job_that_comes_back_unchanged_has_been_seen() -> None:
         return [*jobs]
 
     office = Office({})
-    waitlist = Waitlist(poll, policy=office.policy, clock=office.clock, spread=lambda: 0.5)
+    waitlist = Waitlist(poll, policy=office.policy, clock=office.clock, jitter=lambda: 0.5)
     (end,) = office.driver().run(
         wait_for([ArchiveJob("v", "a")], waitlist=waitlist, deadline=NOW + 3600)
     )
@@ -297,7 +297,7 @@ def test_changes_are_told_and_repetitions_are_not() -> None:
 
     told: list[ArchiveJob] = []
     office = Office({})
-    waitlist = Waitlist(poll, policy=office.policy, clock=office.clock, spread=lambda: 0.5)
+    waitlist = Waitlist(poll, policy=office.policy, clock=office.clock, jitter=lambda: 0.5)
     office.driver().run(
         wait_for(
             [ArchiveJob("v", "a")], waitlist=waitlist, deadline=NOW + 999, on_change=told.append

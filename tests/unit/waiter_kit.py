@@ -66,8 +66,8 @@ class Office:
             return answer
         return replace(job, state=answer, vendor_status=answer.value)
 
-    def waitlist(self, spread: Callable[[], float] = lambda: 0.5) -> Waitlist:
-        return Waitlist(self.poll, policy=self.policy, clock=self.clock, spread=spread)
+    def waitlist(self, jitter: Callable[[], float] = lambda: 0.5) -> Waitlist:
+        return Waitlist(self.poll, policy=self.policy, clock=self.clock, jitter=jitter)
 
     def driver(self) -> Driver:
         return Driver(lambda _: HttpResponse(200), clock=self.clock)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from vendor_script import NOW, Clock, reply
 
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, ArchiveRequest
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.huawei_roma import HuaweiRoma
 
 BASE = "https://roma.ap-southeast-1.myhuaweicloud.com"
@@ -29,7 +29,8 @@ def error(status, message, code="ROMA.00000199", details=""):
 def roma(**changes):
     extra = {**FULL, **changes}
     return HuaweiRoma(
-        Connection("r", "huawei_roma", login="AK", password="SK-secret", extra=extra), clock=Clock()
+        VendorConnection("r", "huawei_roma", login="AK", password="SK-secret", extra=extra),
+        clock=Clock(),
     )
 
 

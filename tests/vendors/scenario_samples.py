@@ -5,7 +5,7 @@ from __future__ import annotations
 from vendor_script import NOW, Clock, Script, reply
 
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, ArchiveRequest
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.scenario import Scenario
 
 OPTIONS = {"file_name_template": "<id>", "flat": True}
@@ -18,7 +18,7 @@ STATUS = "GET /jobs/job_1"
 
 def scenario(**connection):
     given = {"login": "k", "password": "s", **connection}
-    return Script(Scenario(Connection("s", "scenario", **given), clock=Clock()))
+    return Script(Scenario(VendorConnection("s", "scenario", **given), clock=Clock()))
 
 
 def assets(*ids, token=None, **changes):

@@ -12,7 +12,7 @@ from vendor_contract import MOMENT, toy_installed
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import JobState
 from airflow_provider_assets.sansio.window import Window, parse_moment
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 
 # --- facts ---
 
@@ -46,7 +46,7 @@ def test_the_hook_exists_and_is_for_this_connection_type(spec):
 
 
 def test_a_connection_without_credentials_fails_before_any_request(contract):
-    bare = Connection("bare", extra=contract.wire.connection.extra)
+    bare = VendorConnection("bare", extra=contract.wire.connection.extra)
     with pytest.raises(InvalidRequestError):
         contract.run(contract.cls(bare, clock=contract.clock).check())
     assert contract.seen == []

@@ -7,7 +7,7 @@ from vendor_script import NOW, reply
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.vendors import BUILT_IN, vendor_class
 from airflow_provider_assets.vendors.base import Vendor
-from airflow_provider_assets.vendors.connection import Connection, is_loopback
+from airflow_provider_assets.vendors.connection import VendorConnection, is_loopback
 
 
 def test_both_drivers_give_the_same_trace(parts):
@@ -43,7 +43,7 @@ def test_loopback_is_told_by_name_or_address():
 def test_an_address_must_be_one():
     for url in ("ftp://x.test", "https://"):
         with pytest.raises(InvalidRequestError, match="not an http"):
-            VENDORS["acme"][0](Connection("a", password="x", host=url), clock=lambda: NOW)
+            VENDORS["acme"][0](VendorConnection("a", password="x", host=url), clock=lambda: NOW)
 
 
 def test_a_vendor_need_not_authorize_cancel_or_find():

@@ -6,7 +6,7 @@ from vendor_script import Clock, Script, reply
 
 from airflow_provider_assets.sansio.errors import AuthenticationError, InvalidRequestError
 from airflow_provider_assets.sansio.jobs import ArchiveRequest
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.huawei_roma import HuaweiRoma
 
 
@@ -49,9 +49,9 @@ def test_an_incomplete_connection_is_refused_by_the_name_of_what_it_lacks(change
 
 def test_a_connection_without_credentials_is_refused():
     with pytest.raises(InvalidRequestError, match="login"):
-        HuaweiRoma(Connection("r", extra=FULL), clock=Clock())
+        HuaweiRoma(VendorConnection("r", extra=FULL), clock=Clock())
     with pytest.raises(InvalidRequestError, match="password"):
-        HuaweiRoma(Connection("r", login="AK", extra=FULL), clock=Clock())
+        HuaweiRoma(VendorConnection("r", login="AK", extra=FULL), clock=Clock())
 
 
 @pytest.mark.parametrize(

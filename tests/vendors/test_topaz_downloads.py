@@ -25,13 +25,13 @@ from airflow_provider_assets.sansio.errors import (
     VendorUnavailableError,
 )
 from airflow_provider_assets.sansio.jobs import ArchiveFile
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.topaz import Topaz
 
 
 @pytest.fixture
 def script():
-    return Script(Topaz(Connection("t", "topaz", password="the-key"), clock=Clock()))
+    return Script(Topaz(VendorConnection("t", "topaz", password="the-key"), clock=Clock()))
 
 
 @pytest.mark.parametrize(

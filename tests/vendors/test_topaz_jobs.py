@@ -6,13 +6,13 @@ from vendor_script import NOW, Clock, Script, reply
 
 from airflow_provider_assets.sansio.errors import AuthenticationError, RateLimitedError
 from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.topaz import Topaz
 
 
 @pytest.fixture
 def script():
-    return Script(Topaz(Connection("t", "topaz", password="the-key"), clock=Clock()))
+    return Script(Topaz(VendorConnection("t", "topaz", password="the-key"), clock=Clock()))
 
 
 def test_a_submit_sends_nothing_and_the_same_request_has_the_same_job(script):

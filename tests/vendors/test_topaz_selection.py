@@ -16,18 +16,18 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.jobs import Item, JobState
 from airflow_provider_assets.sansio.window import Window
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.topaz import Topaz
 
 
 @pytest.fixture
 def script():
-    return Script(Topaz(Connection("t", "topaz", password="the-key"), clock=Clock()))
+    return Script(Topaz(VendorConnection("t", "topaz", password="the-key"), clock=Clock()))
 
 
 def test_a_connection_without_a_key_is_refused():
     with pytest.raises(InvalidRequestError, match=r"'t'.*API key"):
-        Topaz(Connection("t", "topaz"), clock=Clock())
+        Topaz(VendorConnection("t", "topaz"), clock=Clock())
 
 
 def test_the_key_is_a_header_of_every_request(script):

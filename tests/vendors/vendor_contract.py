@@ -21,7 +21,7 @@ from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, Ar
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
 from airflow_provider_assets.vendors import BUILT_IN, ENTRY_POINT_GROUP, vendor_class
 from airflow_provider_assets.vendors.base import Vendor
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 
 WIRES = "airflow_provider_assets.vendor_wires"
 MOMENT = "2026-01-10T08:00:00.000Z"
@@ -39,7 +39,7 @@ class Wire(Protocol):
     word: str
     finished: str
     listed: int
-    connection: Connection
+    connection: VendorConnection
     secrets: tuple[str, ...]
     items: Mapping[str, Sequence[str]]
 

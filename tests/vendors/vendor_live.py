@@ -16,7 +16,7 @@ from airflow_provider_assets.sansio.waiter import PollPolicy, Waitlist, wait_for
 from airflow_provider_assets.transport import AsyncTransport, Transport
 from airflow_provider_assets.vendors import vendor_class
 from airflow_provider_assets.vendors.base import Vendor
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 
 QUICK = PollPolicy(initial=0.05, maximum=0.2, bulk=100)
 
@@ -66,7 +66,7 @@ class Live:
 
 def live(part, asynchronous, *, key="connection", **extra) -> Live:
     conn = part[key]
-    connection = Connection(
+    connection = VendorConnection(
         "c",
         conn["conn_type"],
         login=conn.get("login", ""),

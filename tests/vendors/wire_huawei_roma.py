@@ -8,7 +8,7 @@ from typing import ClassVar
 from vendor_script import reply
 
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 
 
 @dataclass
@@ -17,7 +17,7 @@ class Wire:
     word: str = "RUNNING"
     listed: int = 250
     finished: str = "SUCCEEDED"
-    connection: ClassVar = Connection(
+    connection: ClassVar = VendorConnection(
         "r",
         "huawei_roma",
         login="exporter",

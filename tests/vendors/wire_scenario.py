@@ -9,7 +9,7 @@ from typing import ClassVar
 from vendor_script import reply
 
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 
 
 @dataclass
@@ -18,7 +18,7 @@ class Wire:
     word: str = "in-progress"
     listed: int = 250
     finished: str = "success"
-    connection: ClassVar = Connection(
+    connection: ClassVar = VendorConnection(
         "s", "scenario", login="the-key", password="the-secret", extra={"project_id": "proj"}
     )
     # Base64 of login and password, as it goes over the wire.

@@ -10,7 +10,7 @@ from uuid import UUID
 from vendor_script import reply
 
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 
 IDS = [str(UUID(int=n)) for n in range(250)]
 
@@ -21,7 +21,7 @@ class Wire:
     word: str = "Processing"
     listed: int = len(IDS)
     finished: str = "Completed"
-    connection: ClassVar = Connection("t", "topaz", password="the-api-key")
+    connection: ClassVar = VendorConnection("t", "topaz", password="the-api-key")
     secrets: ClassVar = ("the-api-key",)
     items: ClassVar = {"process_ids": IDS[:3]}
 

@@ -24,7 +24,7 @@ from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpRespo
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.base import Vendor, VendorSpec
-from airflow_provider_assets.vendors.connection import Connection, ConnectionForm
+from airflow_provider_assets.vendors.connection import ConnectionForm, VendorConnection
 from airflow_provider_assets.vendors.parsing import objects, strings, text
 
 
@@ -138,7 +138,7 @@ class AcmeWire:
     word: str = "packing"
     listed: int = 25
     finished: str = "packed"
-    connection: ClassVar = Connection("a", "acme", password="the-token")
+    connection: ClassVar = VendorConnection("a", "acme", password="the-token")
     secrets: ClassVar = ("the-token",)
     items: ClassVar = {"boxes": ["1", "2", "3"]}
     jobs: int = 0
