@@ -1,6 +1,6 @@
 # Every target makes what it needs in .venv: with uv where it is installed, else with venv and pip.
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos lint bench clean
+.PHONY: help demo test chaos lint docs bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -65,5 +65,14 @@ lint: $(VENV)/.lintable ## check style, types and the law of imports
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+$(VENV)/.documentable: $(VENV)/.installed
+	@echo "Installing what the documentation needs (once) ..."
+	@$(call INSTALL,--group docs)
+	@touch $@
+
+docs: $(VENV)/.documentable ## build the documentation into .site; a warning or a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "Open .site/index.html"
+
 clean: ## remove everything that the other targets made
-	@rm -rf $(VENV) .demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* .bench dist
+	@rm -rf $(VENV) .demo .site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* .bench dist

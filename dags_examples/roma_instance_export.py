@@ -1,8 +1,8 @@
 """Every night: the applications and tasks of a ROMA Connect instance that changed that day.
 
-A package can be downloaded once and a user may run one export at a time: hence one active run. If
-several DAGs export, make a pool of one slot, ``airflow pools set roma_export 1 "one export a user"
---include-deferred``, and give it to the archive tasks: ``archive_args={"pool": "roma_export"}``.
+A user may run one export at a time, hence one active run. If several DAGs export, make a pool of one
+slot, ``airflow pools set roma_export 1 "one export per user" --include-deferred``, and give it to the
+archive tasks: ``archive_args={"pool": "roma_export"}``.
 """
 
 from __future__ import annotations

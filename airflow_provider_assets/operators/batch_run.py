@@ -183,7 +183,7 @@ class BatchRun:
 
 
 def check_one_wave(spec: VendorSpec, batches: int) -> None:
-    """Refuse, before anything is submitted, a second wave for which the task would not wait.
+    """Refuse, before anything is submitted, a second wave that nobody would wait for.
 
     :raises InvalidRequestError: if the vendor takes fewer jobs at a time than there are *batches*.
     """

@@ -83,5 +83,34 @@ def s3(
 
 
 @pytest.fixture
+def my_bucket(
+    s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], list[str]]]:
+    """The destination of the documentation, on a real S3 server; a call lists what is in it."""
+    client = s3_server.client()
+    client.create_bucket(Bucket="my-bucket")
+    extra = {"endpoint_url": s3_server.endpoint, "region_name": "us-east-1"}
+    connect(
+        monkeypatch,
+        "aws_default",
+        {
+            "conn_type": "aws",
+            "login": s3_server.access_key,
+            "password": s3_server.secret_key,
+            "extra": {**extra, "config_kwargs": {"s3": {"addressing_style": "path"}}},
+        },
+    )
+
+    def keys() -> list[str]:
+        found = client.list_objects_v2(Bucket="my-bucket").get("Contents", ())
+        return [item["Key"] for item in found]
+
+    yield keys
+    for key in keys():
+        client.delete_object(Bucket="my-bucket", Key=key)
+    client.delete_bucket(Bucket="my-bucket")
+
+
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "landed"

@@ -1,0 +1,80 @@
+"""The documentation is written in plain sentences: idioms and riddles that must not return.
+
+The list is small on purpose. A word is on it if readers have stumbled over it, with what to write instead.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from doc_pages import TEXTS
+
+COUNTED = (
+    r"(?:batch|request|connection|job|entry|asset|image|item|file|link|poller|reference|manifest|event"
+    r"|object|export|slice|part|loop|session|thread|try|tries|token|marker|checksum|entries|batches)"
+)
+UNIT = (
+    r"(?:batch|request|connection|job|day|week|second|minute|hour|interval|image|item|file|landing|line"
+    r"|attempt|process|triggerer|vendor|put|poll|part|entry|object|user|thread|store|key)"
+)
+INSTEAD = {
+    r"\banew\b": "again, or from scratch",
+    rf"\b(?:one|each|a single|\d[\d,]*) {COUNTED}s? an? {UNIT}\b": "one poller per connection",
+    rf"\b{COUNTED}s an? {UNIT}\b": "requests per second",
+    rf"\b(?:times|MiB|ms|bytes|seconds) (?:more )?an? {UNIT}\b": "times per second",
+    r"\b(?:goes|go|going|went) on\b": "continues, or resumes",
+    r"\bstands? (?:in|beside|there|here|behind|against)\b": "is",
+    r"\bstands in for\b": "replaces",
+    r"\btells? (?:the|a) (?:whole )?story\b": "is logged",
+    r"\bmere(?:ly)?\b": "only",
+    r"\bby (?:its|their) very\b": "leave it out",
+    r"\bbears? (?:with|an? outage|no outage)\b": "tolerates",
+    r"\b(?:is|are|was) away\b": "is unavailable",
+    r"\bwhose business\b": "say who is responsible",
+    r"\bside by side\b": "in parallel, or next to",
+    r"\bruns on\b(?! (?:Python|Airflow|a |an |the |any|every|whatever|localhost|port))": "keeps running",
+    r"\bspeaks? of\b": "refers to",
+    r"\bin circles?\b": "repeats, or a loop",
+    r"\bgive[ns]? out\b": "serves",
+    r"\ba matter of\b": "depends on",
+}
+PATTERNS = [(re.compile(pattern, re.IGNORECASE), better) for pattern, better in INSTEAD.items()]
+
+
+def riddles(text):
+    """Line number, words and what to write instead."""
+    return [
+        (text.count("\n", 0, match.start()) + 1, match.group(0), better)
+        for pattern, better in PATTERNS
+        for match in pattern.finditer(text)
+    ]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_page_is_written_in_plain_words(name):
+    text = re.sub(r"`[^`\n]+`", lambda code: " " * len(code.group(0)), TEXTS[name])
+    assert riddles(text) == []
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "one poller a connection",
+        "100 jobs a request",
+        "It is exported anew and the log tells the story.",
+        "the wait bears with a vendor that is away",
+        "a retry goes on where it ended",
+        "this machine by its very name",
+    ],
+)
+def test_the_list_knows_what_readers_have_stumbled_over(sentence):
+    assert riddles(sentence)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["It needs a connection and a request.", "It runs on Python 3.10.", "The tests run again."],
+)
+def test_the_list_leaves_plain_sentences_alone(sentence):
+    assert riddles(sentence) == []
