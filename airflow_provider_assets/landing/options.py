@@ -28,6 +28,11 @@ class Source:
     resolve: Callable[[], Link] = field(repr=False)
     single_use: bool = False
 
+    @property
+    def own_name(self) -> str:
+        """The vendor's name of the file, under which it lands among several."""
+        return self.file.name or self.file.key
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -98,3 +103,6 @@ class LandingOptions:
             raise InvalidRequestError(f"part_size must be at least 1 MiB, not {self.part_size}")
         if self.max_memory < LEAST_MEMORY:
             raise InvalidRequestError(f"max_memory must be at least 32 MiB, not {self.max_memory}")
+        for limit in ("max_entries", "max_unpacked", "max_ratio"):
+            if getattr(self, limit) < 1:
+                raise InvalidRequestError(f"{limit} must be at least 1, not {getattr(self, limit)}")

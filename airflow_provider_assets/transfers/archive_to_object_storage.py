@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
@@ -15,6 +16,8 @@ from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.hooks.client import positive_number
 from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
 from airflow_provider_assets.sansio.errors import (
+    HOPELESS,
+    ArchiveExpiredError,
     AssetsError,
     InvalidRequestError,
     PartialArchiveError,
@@ -27,6 +30,8 @@ from airflow_provider_assets.sansio.jobs import (
     Link,
     fingerprint,
 )
+from airflow_provider_assets.sansio.verdict import check_on_partial, shown
+from airflow_provider_assets.transfers.completeness import missing_items
 from airflow_provider_assets.transfers.state import landing_state
 
 if TYPE_CHECKING:
@@ -35,11 +40,15 @@ if TYPE_CHECKING:
     from airflow_provider_assets.landing import LandingOptions, Manifest, Progress, State
     from airflow_provider_assets.sansio.messages import JSON
     from airflow_provider_assets.transfers.stores import Destination
-    from airflow_provider_assets.vendors.base import Vendor
+
+    Landed = tuple[Manifest, str]  # and the key of the manifest object
+    from airflow_provider_assets.vendors.base import Vendor, VendorSpec
 
 MIB = 1 << 20
 # Links are never logged; that Airflow masks them as well is a second net, whose cost grows with the square.
 MAX_MASKED = 16
+# A retry of the landing cannot bring back an archive that is gone.
+_HOPELESS = (*HOPELESS, ArchiveExpiredError)
 
 
 class ArchiveToObjectStorageOperator(BaseOperator):
@@ -52,23 +61,29 @@ class ArchiveToObjectStorageOperator(BaseOperator):
 
     :param archive: one of the references that ``AssetArchiveOperator`` or ``AssetArchiveSensor``
         returned; map over them with ``.expand(archive=archive.output)``. A mapped archive task returns
-        lists: let a task between flatten them, ``[one for many in archives for one in many]``.
+        lists: flatten them in an intermediate task, ``[one for many in archives for one in many]``.
     :param destination: Airflow object storage URL, ``s3://conn_id@bucket/prefix/`` or ``file:///...``.
     :param layout: ``archive`` lands one object, ``files`` one object per file. Files bear the vendor's
         names, which runs may share: give each run a folder in *destination*, ``s3://.../{{ ds }}/``.
     :param name: of the object, or of the manifest of files, without ending; default is made of vendor,
-        window (or, for named items, the run's date) and query. The batches of several get a number.
+        window (or, for named items, the run's date) and query. The batches of several get a number. The
+        ending is the vendor's. ROMA Connect documents no container and gives none: its packages land
+        without an ending, unless *name* has one; a ``.zip`` that is no zip is then refused.
     :param overwrite: replace what another archive landed under the same name.
     :param verify: read archives through while they pass. Length and checksums are always compared.
     :param sha256: hash what lands; default: up to 256 MiB, and beyond where the store keeps no checksum
-        of its own. It costs a third of the speed, and a broken landing cannot go on with it.
-    :param concurrency: connections to the source; default is found by the engine.
+        of its own. It costs a third of the speed, and a broken landing cannot be resumed with it.
+    :param concurrency: connections to the source; chosen adaptively if not set.
     :param part_size: bytes of a part.
     :param max_memory: bytes that the engine may hold, 128 MiB.
     :param target_format: let the vendor convert every file (Scenario); lands files one by one.
     :param max_reexports: where an archive can be downloaded only once and the download broke, how often
-        an attempt may ask the vendor to export it anew.
+        an attempt may ask the vendor to export it again.
     :param on_partial: what an archive with fewer files than were asked for does: ``fail``, or ``land``.
+    :param max_entries: entries that an archive may have, 1,000,000 by default; more fail the task.
+    :param max_unpacked: bytes that ``layout="files"`` may unpack to, 1 TiB by default.
+    :param max_ratio: unpacked bytes per packed byte of one large entry, 200 by default. Deflate can reach
+        1032, which only a few kinds of data do: texts of one repeated line, and zip bombs.
     :raises AssetsError: see ``sansio.errors``; nothing half is visible then.
     """
 
@@ -92,9 +107,12 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         target_format: str | None = None,
         max_reexports: int = 1,
         on_partial: Literal["fail", "land"] = "fail",
+        max_entries: int | None = None,
+        max_unpacked: int | None = None,
+        max_ratio: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**default_retry_policy(kwargs))
+        super().__init__(**default_retry_policy(kwargs, _HOPELESS))
         self.archive = archive
         self.destination = destination
         self.layout = layout
@@ -108,6 +126,9 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         self.target_format = target_format
         self.max_reexports = max_reexports
         self.on_partial = on_partial
+        self.max_entries = max_entries
+        self.max_unpacked = max_unpacked
+        self.max_ratio = max_ratio
 
     @cached_property
     def reference(self) -> ArchiveReference:
@@ -130,7 +151,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         try:
             manifest = self._land(landing_state(context))
         except AssetsError as error:
-            raise_for_airflow(error)
+            raise_for_airflow(error, _HOPELESS)
         result = manifest.to_dict()
         self._tell_outlets(context, result)
         get_hook_lineage_collector().add_output_asset(context=self, uri=manifest.uri)
@@ -143,20 +164,19 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         )
         from airflow_provider_assets.transfers.stores import open_destination
 
-        if self.on_partial not in ("fail", "land"):
-            raise InvalidRequestError(f"on_partial={self.on_partial!r} is neither fail nor land")
+        check_on_partial(self.on_partial)
         hook = AssetArchiveHook.for_conn(self.reference.conn_id)
         target = open_destination(self.destination)
         land = partial(self._land_from, hook, target, state)
         if hook.vendor.spec.single_use:
             marker = f"{target.prefix}{self._stem()}{MARKER_SUFFIX}"
             single_use = SingleUseLanding(hook, target.store, marker, self.max_reexports)
-            manifest = single_use.land(self.reference, land)
+            landed = single_use.land(self.reference, land)
         else:
-            manifest = land(self.reference)
-        self._tell(manifest)
-        self._check_count(manifest, target)
-        return manifest
+            landed = land(self.reference)
+        self._report(landed[0])
+        self._check_complete(hook.vendor.spec, landed, target)
+        return landed[0]
 
     def _land_from(
         self,
@@ -165,9 +185,10 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         state: State | None,
         reference: ArchiveReference,
         before_get: Callable[[], None] = lambda: None,
-    ) -> Manifest:
+    ) -> Landed:
         """Land *reference*; *before_get* is called when its link is about to be used, and may raise."""
         from airflow_provider_assets.landing import Source, land
+        from airflow_provider_assets.landing.manifest import SUFFIX
 
         files = hook.files(reference, target_format=self.target_format)
 
@@ -182,20 +203,22 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             return made
 
         single_use = hook.vendor.spec.single_use
-        return land(
+        name = self._object_name(files, reference)
+        manifest = land(
             [Source(file, partial(link, file), single_use=single_use) for file in files],
             target.store,
             prefix=target.prefix,
-            name=self._object_name(files),
+            name=name,
             layout=self.layout,
             overwrite=self.overwrite,
             expected=self._expected(files),
             verify=self.verify,
             options=self._options(hook),
-            facts=facts(reference, self.target_format),
+            facts=manifest_facts(reference, self.target_format),
             progress=self._progress,
             state=state,
         )
+        return manifest, f"{target.prefix}{name}{SUFFIX}"
 
     def _expected(self, files: Sequence[ArchiveFile]) -> int:
         """Files that the landing should hold; 0 where what is inside of it is not looked at."""
@@ -209,13 +232,19 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         concurrency = self.concurrency
         if limit is not None:
             concurrency = min(int(limit), concurrency or int(limit))
-        return LandingOptions(
+        limits: dict[str, Any] = {
+            "max_entries": self.max_entries,
+            "max_unpacked": self.max_unpacked,
+            "max_ratio": self.max_ratio,
+        }
+        options = LandingOptions(
             concurrency=concurrency,
             part_size=self.part_size,
             max_memory=self.max_memory,
             sha256=self.sha256,
             private_hosts=_private_hosts(hook.vendor),
         )
+        return replace(options, **{name: one for name, one in limits.items() if one is not None})
 
     def _stem(self) -> str:
         request = self.reference.request
@@ -223,10 +252,12 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             return self.name + (f"-{request.index + 1:03d}" if request.of > 1 else "")
         return request.stem
 
-    def _object_name(self, files: Sequence[ArchiveFile]) -> str:
+    def _object_name(self, files: Sequence[ArchiveFile], reference: ArchiveReference) -> str:
         """Of the object, or of the manifest of several files."""
         if len(files) == 1:
-            return self._stem() + PurePosixPath(files[0].name).suffix
+            # A dot of the stem (a window of milliseconds) does not begin an ending.
+            name = files[0].name.removeprefix(reference.request.stem)
+            return self._stem() + (PurePosixPath(f"_{name}").suffix if name else "")
         return f"{self._stem()}.zip" if self.layout == "archive" else self._stem()
 
     def _progress(self, progress: Progress) -> None:
@@ -237,9 +268,9 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             parts.append(f"{progress.eta:.0f} s left")
         self.log.info("%s", ", ".join(parts))
 
-    def _tell(self, manifest: Manifest) -> None:
+    def _report(self, manifest: Manifest) -> None:
         if manifest.skipped:
-            self.log.info("%s is there already and whole; nothing is moved", manifest.uri)
+            self.log.info("%s has landed before and is intact; skipping", manifest.uri)
             return
         self.log.info(
             "Landed %s: %d bytes, %d files, sha256 %s; verified: %s",
@@ -252,18 +283,28 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         for check, reason in manifest.unverified.items():
             self.log.info("Not verified: %s (%s)", check, reason)
 
-    def _check_count(self, manifest: Manifest, target: Destination) -> None:
-        """Compare what landed with what was asked for, by the ids in the entries' names."""
+    def _check_complete(self, spec: VendorSpec, landed: Landed, target: Destination) -> None:
+        """Compare what landed with what was asked for.
+
+        :raises PartialArchiveError: if items are missing, unless ``on_partial="land"``.
+        """
+        manifest, key = landed
         ids = [i for kind in self.reference.request.items.values() for i in kind]
-        if "zip_structure" not in manifest.verified or manifest.entries >= len(ids):
+        failed = self.reference.job.details.get("failed")
+        missing = (
+            {str(i): str(why) for i, why in failed.items()} if isinstance(failed, dict) else {}
+        )
+        if spec.entry_per_item and _lists_items(manifest):
+            document = target.store.get(key) or b"{}"
+            names = [str(one["name"]) for one in json.loads(document).get("files", ())]
+            for item in missing_items(ids, names):
+                missing.setdefault(item, "no file")
+        if not missing:
             return
-        key = target.prefix + manifest.manifest_uri.rpartition("/")[2]
-        document = json.loads(target.store.get(key) or b"{}")
-        names = "\n".join(str(entry["name"]) for entry in document.get("files", []))
-        missing = [i for i in ids if i not in names]
+        named = shown(f"{item} ({why})" for item, why in missing.items())
         text = (
-            f"{manifest.uri} holds {manifest.entries} of the {len(ids)} items asked for; missing: "
-            f"{', '.join(missing[:10])}{' …' if len(missing) > 10 else ''}"
+            f"{manifest.uri} holds {len(ids) - len(missing)} of the {len(ids)} items asked for; "
+            f"missing: {named}"
         )
         if self.on_partial == "fail":
             raise PartialArchiveError(
@@ -286,6 +327,11 @@ class ArchiveToObjectStorageOperator(BaseOperator):
                 context["outlet_events"][outlet].add(Asset(str(result["uri"])), extra=dict(extra))
 
 
+def _lists_items(manifest: Manifest) -> bool:
+    """Whether the entries of a manifest are the vendor's files, and not one object of our naming."""
+    return manifest.layout == "files" or "zip_structure" in manifest.verified
+
+
 def _private_hosts(vendor: Vendor) -> frozenset[str] | None:
     """The hosts that may have a private address: the API's, which a person has set, or with leave all."""
     if vendor.connection.flag("allow_private_downloads"):
@@ -293,7 +339,7 @@ def _private_hosts(vendor: Vendor) -> frozenset[str] | None:
     return frozenset({urlsplit(vendor.base_url).hostname or ""})
 
 
-def facts(reference: ArchiveReference, target_format: str | None) -> dict[str, JSON]:
+def manifest_facts(reference: ArchiveReference, target_format: str | None) -> dict[str, JSON]:
     """What the manifest remembers; the fingerprint decides whether a landing is the same one."""
     request = reference.request
     failed = reference.job.details.get("failed")

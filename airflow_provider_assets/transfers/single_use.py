@@ -14,7 +14,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.landing.stores.base import best_effort, put_document
@@ -29,7 +29,7 @@ from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, Da
 from airflow_provider_assets.sansio.waiter import ensure_succeeded
 
 if TYPE_CHECKING:
-    from airflow_provider_assets.landing import Manifest, Store
+    from airflow_provider_assets.landing import Store
 
 MARKER_SUFFIX = ".started.json"
 # The answers that a gateway gives before the service has opened the archive.
@@ -39,7 +39,8 @@ GONE = frozenset({403, 404, 410})
 EXPORT_TIMEOUT = 6 * 3600.0
 
 
-Land = Callable[[ArchiveReference, Callable[[], None]], "Manifest"]
+T = TypeVar("T")
+Land = Callable[[ArchiveReference, Callable[[], None]], T]
 
 
 @dataclass(slots=True)
@@ -81,7 +82,7 @@ class SingleUseLanding:
     key: str
     max_reexports: int
 
-    def land(self, reference: ArchiveReference, land: Land) -> Manifest:
+    def land(self, reference: ArchiveReference, land: Land[T]) -> T:
         """Land *reference*, or what a re-export gave in its place.
 
         :param land: lands one reference, by one GET at most; moves nothing if it has landed before. It
@@ -95,7 +96,7 @@ class SingleUseLanding:
         while True:
             try:
                 reference = self._finished(reference, marker)
-                manifest = self._open(reference, marker, land)
+                landed = self._open(reference, marker, land)
             except (JobError, IntegrityError, TransientError) as error:
                 if left == 0 or not _is_lost(error):
                     raise
@@ -108,7 +109,7 @@ class SingleUseLanding:
                 reference = self._export_again(reference, marker)
             else:
                 best_effort(lambda: self.store.delete(self.key))
-                return manifest
+                return landed
 
     def _finished(self, reference: ArchiveReference, marker: Marker) -> ArchiveReference:
         """*reference*, its job finished; one that failed is not waited for by the next attempt again."""
@@ -122,7 +123,7 @@ class SingleUseLanding:
             self._store(marker)
             raise
 
-    def _open(self, reference: ArchiveReference, marker: Marker, land: Land) -> Manifest:
+    def _open(self, reference: ArchiveReference, marker: Marker, land: Land[T]) -> T:
         """Land by the one GET; what an earlier attempt opened can only have been stored already.
 
         :raises ArchiveExpiredError: if it was opened and is not stored.
@@ -147,9 +148,7 @@ class SingleUseLanding:
             self.hook.log.warning("%s. The archive is still offered; trying once more", error)
             return self._get(reference, land, before_get)
 
-    def _get(
-        self, reference: ArchiveReference, land: Land, before_get: Callable[[], None]
-    ) -> Manifest:
+    def _get(self, reference: ArchiveReference, land: Land[T], before_get: Callable[[], None]) -> T:
         try:
             return land(reference, before_get)
         except AssetsError as error:

@@ -12,6 +12,9 @@ from airflow_provider_assets.sansio import errors
 from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState
 from airflow_provider_assets.sansio.verdict import ensure_complete
 from airflow_provider_assets.sensors.archive import AssetArchiveSensor
+from airflow_provider_assets.transfers.archive_to_object_storage import (
+    ArchiveToObjectStorageOperator,
+)
 
 pytestmark = pytest.mark.airflow
 MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferred"])
@@ -94,3 +97,30 @@ def test_the_verdict_is_on_all_jobs_and_names_at_most_ten_items():
     assert "topaz job shorter: 1 items are missing: x (Cancelled)" in text
     assert len(ensure_complete(jobs, "land")) == 2
     assert ensure_complete(jobs[:1], "fail") == []
+
+
+# --- what a landing finds ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", ["archive", "files"])
+def test_a_landing_names_the_items_that_the_vendor_reports_as_failed(
+    airflow, processes, folder, layout
+):
+    def build(on_partial):
+        def dag():
+            collected = collect(processes, on_partial="land")
+            ArchiveToObjectStorageOperator.partial(
+                task_id="land",
+                destination=f"{folder.as_uri()}/{on_partial}",
+                layout=layout,
+                on_partial=on_partial,
+                retries=2,
+            ).expand(archive=collected.output)
+
+        return dag
+
+    run = airflow(build("fail"))
+    assert [type(one.error) for one in run.tries] == [errors.PartialArchiveError]
+    assert f"{processes[0]} (Failed)" in str(run.error)
+    assert "of the 3 items asked for" in str(run.error)
+    assert airflow(build("land")).state == "success"

@@ -23,7 +23,7 @@ from airflow_provider_assets.sansio.errors import (
     TransferInterruptedError,
     VendorUnavailableError,
 )
-from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState
+from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, JobState
 from airflow_provider_assets.transfers.single_use import MARKER_SUFFIX, Marker
 from airflow_provider_assets.vendors.huawei_roma import HuaweiRoma
 
@@ -326,3 +326,26 @@ def test_a_target_format_is_refused(airflow, roma, folder):
     run = airflow(export(roma, folder, landing_args={"target_format": "webp"}))
     assert isinstance(run.error, InvalidRequestError)
     assert gets(roma) == []
+
+
+@pytest.mark.parametrize("name", [None, "package", "v1.2"])
+def test_a_package_gets_no_ending_from_the_dot_of_a_window(airflow, roma, folder, name):
+    window = ["2024-01-01T06:05:00.789Z", "2026-02-01T00:00:00Z"]
+    run = airflow(export(roma, folder, name=name, items=None, window=window))
+    assert run.state == "success", run.tries
+    (package,) = (key for key in landed(folder) if not key.endswith(".manifest.json"))
+    assert package == (
+        name or ArchiveRequest.from_dict(run.result("export.archive")[0]["request"]).stem
+    )
+    assert name or "060500.789" in package
+
+
+@pytest.mark.parametrize("limit", ["max_entries", "max_unpacked", "max_ratio"])
+def test_limits_of_archives_are_arguments(airflow, roma, folder, limit):
+    run = airflow(export(roma, folder, landing_args={limit: 0}))
+    assert isinstance(run.error, InvalidRequestError)
+    assert f"{limit} must be at least 1" in str(run.error)
+    assert gets(roma) == []
+    if limit != "max_ratio":
+        run = airflow(export(roma, folder, layout="files", landing_args={limit: 1}))
+        assert isinstance(run.error, InvalidRequestError)

@@ -181,11 +181,13 @@ def test_drops_and_refusals_do_not_harm(local, origin, quick):
     assert landed(local, "out/") == expected(KINDS["deflated"])
 
 
-@pytest.mark.parametrize("way", ["ranged", "one pass"], indirect=True)
-def test_a_single_file_that_is_no_archive_lands_as_it_is(local, origin, quick, way):
+def test_a_single_file_that_is_no_archive_lands_under_its_own_name(local, origin, quick, way):
     picture = noise(9_000_000)
-    land([linked(origin, picture, "a.png")], local, prefix="p/", layout="files", options=quick)
+    source = linked(origin, picture, "a.png", **way)
+    how = {"prefix": "p/", "name": "night.png", "layout": "files"}
+    land([source], local, options=quick, **how)
     assert landed(local, "p/") == {"a.png": picture}
+    assert contents(local, "p/night.png.manifest.json") is not None
 
 
 def test_a_retry_fetches_only_the_files_that_are_missing(local, origin, quick):

@@ -99,7 +99,7 @@ def _jobs(job: Job, sources: Sequence[Source], few: int) -> list[Job]:
             concurrency=max(1, (options.concurrency or _SIDE_BY_SIDE) // few),
             max_memory=max(32 * MIB, options.max_memory // few),
         )
-    given = [names.give(source.file.name or source.file.key) for source in sources]
+    given = [names.give(source.own_name) for source in sources]
     return [replace(job, name=name, options=options) for name in given]
 
 

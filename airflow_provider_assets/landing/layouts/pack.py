@@ -59,7 +59,7 @@ class Packer:
         :raises AssetsError: the archive is not complete then.
         """
         names = Names()
-        given = [names.give(source.file.name or source.file.key) for source in sources]
+        given = [names.give(source.own_name) for source in sources]
         entries = []
         with ThreadPoolExecutor(_AHEAD, "landing") as pool:
             try:

@@ -30,7 +30,7 @@ def land_package(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
     # The record names the vendor's job whose bytes were unpacked, whichever is asked for now.
     unpacking = replace(job, facts=package.facts)
     try:
-        return land_stored(unpacking, _at(job).key, package.bytes)
+        return land_stored(unpacking, _at(job).key, package.bytes, source.own_name)
     except IntegrityError:
         clear_stage(job)  # the next attempt would find it again
         raise

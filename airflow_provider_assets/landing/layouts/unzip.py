@@ -14,7 +14,7 @@ from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import FIRST, part_size
 from airflow_provider_assets.landing.layouts.files import land_many
 from airflow_provider_assets.landing.layouts.unzip_ranged import WINDOW, Reader, Unpacker
-from airflow_provider_assets.landing.layouts.unzip_stream import StreamUnpacker
+from airflow_provider_assets.landing.layouts.unzip_stream import StreamUnpacker, refuse_zip_name
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.options import MIB, Source
 from airflow_provider_assets.landing.source.download import Download, SourceChangedError
@@ -24,7 +24,7 @@ from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.workers import WorkerPool
 from airflow_provider_assets.landing.zips.directory import Extent, Location, Read, locate
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
-from airflow_provider_assets.sansio.errors import IntegrityError, TransferInterruptedError
+from airflow_provider_assets.sansio.errors import TransferInterruptedError
 
 _SIDE_BY_SIDE = 8  # uploads
 _DIRECTORY = 64 * MIB  # of central directory that is held; an archive with more is read in one pass
@@ -68,7 +68,7 @@ def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
         download.open(wire, FIRST)
         job.meter.begin(download.total)
         if not download.ranged or download.total is None:
-            entries, is_zip = _unpack_stream(job, download.read_stream)
+            entries, is_zip = _unpack_stream(job, download.read_stream, source.own_name)
             known = download.total is not None
             return describe_files(job, entries, known_length=known, zipped=is_zip), entries
         read = partial(download.read, other)
@@ -80,14 +80,13 @@ def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
     finally:
         wire.close()
         other.close()
-    if job.name.lower().endswith(".zip") or source.file.name.lower().endswith(".zip"):
-        raise IntegrityError(f"{source.file.name or job.name} is no zip archive")
+    refuse_zip_name(job, source.own_name)
     job.meter.begin(download.total)
     return land_many(job, [source])
 
 
-def land_stored(job: Job, key: str, total: int) -> tuple[Manifest, list[Entry]]:
-    """Land the files inside the zip that is in the store already, under *key*; any other as it is.
+def land_stored(job: Job, key: str, total: int, name: str) -> tuple[Manifest, list[Entry]]:
+    """Land the files inside the zip that is in the store already, under *key*; any other as it is, as *name*.
 
     :raises IntegrityError: if it is a damaged zip.
     """
@@ -96,7 +95,7 @@ def land_stored(job: Job, key: str, total: int) -> tuple[Manifest, list[Entry]]:
     if location := locate(read, total):
         identity = f"{key} {total}"
         return _land_located(job, reader, wire, location, read=read, identity=identity)
-    entries, is_zip = _unpack_stream(job, _as_stream(read, total))
+    entries, is_zip = _unpack_stream(job, _as_stream(read, total), name)
     return describe_files(job, entries, zipped=is_zip), entries
 
 
@@ -109,7 +108,7 @@ def _land_located(
     """
     if location.size > _DIRECTORY:
         stream = _as_stream(partial(reader.read, wire), location.total)
-        entries, _ = _unpack_stream(job, stream)
+        entries, _ = _unpack_stream(job, stream, job.name)
     else:
         extents = location.read_index(read, max_entries=job.options.max_entries)
         there = stored_files(job, identity)
@@ -148,8 +147,10 @@ def _tuner(job: Job, memory: BufferPool) -> Tuner:
     return Tuner(most, workers=_SIDE_BY_SIDE, window=0.4)
 
 
-def _unpack_stream(job: Job, read: Callable[[memoryview], int]) -> tuple[list[Entry], bool]:
-    """What landed, and whether it was in a zip."""
+def _unpack_stream(
+    job: Job, read: Callable[[memoryview], int], name: str
+) -> tuple[list[Entry], bool]:
+    """The files that landed, and whether they were in a zip; else it is one file, *name*."""
     memory = BufferPool(job.options.max_memory // 2)
     buffer = memoryview(bytearray(WINDOW))
     with (
@@ -159,7 +160,7 @@ def _unpack_stream(job: Job, read: Callable[[memoryview], int]) -> tuple[list[En
         unpacker = StreamUnpacker(job, memory, part_size(job), pool)
         try:
             count = read(buffer)
-            scanner = unpacker.scanner_for(buffer[:count])
+            scanner = unpacker.scanner_for(buffer[:count], name)
             while count:
                 scanner.feed(buffer[:count])
                 job.meter.tick()

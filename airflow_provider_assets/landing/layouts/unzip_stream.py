@@ -49,16 +49,16 @@ class StreamUnpacker:
         self._names = Names(frozenset({self.job.name + SUFFIX}))
         self._limits = Limits(options.max_unpacked, options.max_ratio)
 
-    def scanner_for(self, first: memoryview) -> Scanner:
-        """Who reads a stream that begins with *first*: of a zip its entries, else itself as a file."""
+    def scanner_for(self, first: memoryview, name: str) -> Scanner:
+        """A reader for a stream that begins with *first*: of the entries of a zip, else of one file.
+
+        :param name: the vendor's for the stream, under which it lands if it is no zip.
+        """
         if bytes(first[:4]) in ZIP_MAGICS:
             options = self.job.options
             return ZipScanner(self, max_entries=options.max_entries, limits=self._limits)
-        if self.job.name.lower().endswith(".zip"):
-            raise IntegrityError(
-                f"{self.job.name} is no zip archive: it starts with {bytes(first[:4])!r}"
-            )
-        return _Plain(self)
+        refuse_zip_name(self.job, name)
+        return _Plain(self, name)
 
     def start(self, name: str) -> None:
         """An entry begins."""
@@ -114,6 +114,7 @@ class _Plain:
     """A stream that is no archive: one file."""
 
     unpacker: StreamUnpacker
+    name: str
     _begun: bool = False
 
     def feed(self, data: memoryview) -> None:
@@ -127,4 +128,14 @@ class _Plain:
     def _begin(self) -> None:
         if not self._begun:
             self._begun = True
-            self.unpacker.start(self.unpacker.job.name)
+            self.unpacker.start(self.name)
+
+
+def refuse_zip_name(job: Job, name: str) -> None:
+    """Check that what is no zip is not called one: it may well be an error page.
+
+    :raises IntegrityError: if it is.
+    """
+    for given in (name, job.name):
+        if given.lower().endswith(".zip"):
+            raise IntegrityError(f"{given} is no zip archive")

@@ -1,0 +1,31 @@
+"""Compares what has landed with the items that were asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+def missing_items(ids: Collection[str], names: Iterable[str]) -> list[str]:
+    """Those of *ids* that no file of *names* bears; an extra file makes up for none.
+
+    Where not a single name bears an id, nothing can be told from names: then there are none.
+    """
+    wanted = set(ids)
+    found = {item for name in names for item in _ids_in(name, wanted)}
+    return [item for item in ids if item not in found] if found else []
+
+
+def _ids_in(name: str, wanted: Collection[str]) -> Iterator[str]:
+    """The ids in *name* as whole words or runs of words, the longest first: ``a-12`` is not ``a-1``."""
+    words = [(match.start(), match.end()) for match in _WORD.finditer(name)]
+    first = 0
+    while first < len(words):
+        last = len(words) - 1
+        while last >= first and name[words[first][0] : words[last][1]] not in wanted:
+            last -= 1
+        if last >= first:
+            yield name[words[first][0] : words[last][1]]
+        first = max(first, last) + 1
