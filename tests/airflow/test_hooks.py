@@ -11,13 +11,15 @@ from airflow_runs import connect
 from test_provider_info import needs_installation
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.hooks.client import AsyncClient, mask_link
+from airflow_provider_assets.hooks.client import AsyncClient, mask_link, rate_limit
 from airflow_provider_assets.hooks.connections import to_connection
 from airflow_provider_assets.hooks.roma import RomaConnectHook
 from airflow_provider_assets.hooks.scenario import ScenarioHook
 from airflow_provider_assets.hooks.topaz import TopazHook
 from airflow_provider_assets.sandbox import running
+from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import Link
+from airflow_provider_assets.vendors.connection import VendorConnection
 
 pytestmark = pytest.mark.airflow
 HOOKS = {"scenario": ScenarioHook, "topaz": TopazHook, "roma": RomaConnectHook}
@@ -83,6 +85,15 @@ def test_only_scenario_has_records(vendors, monkeypatch):
     connect(monkeypatch, "asked", vendors.topaz["connection"])
     with pytest.raises(TypeError, match="'asked' is not a Scenario connection"):
         ScenarioHook("asked").asset_metadata(["a"])
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", 0, "²", "fast"])
+def test_a_rate_that_is_no_positive_number_is_refused(value):
+    connection = VendorConnection("asked", extra={"requests_per_second": value})
+    with pytest.raises(
+        InvalidRequestError, match=r"requests_per_second .* is not a positive number"
+    ):
+        rate_limit(connection)
 
 
 # --- what stays out of logs ---

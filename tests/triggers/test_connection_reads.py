@@ -77,7 +77,7 @@ def test_a_connection_that_is_not_there_fails_everyone(reads: list[str]) -> None
     assert module._READING == {}
 
 
-def test_two_connections_are_read_side_by_side(
+def test_two_connections_are_read_in_parallel(
     reads: list[str], topaz: Account, monkeypatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps({"conn_type": "topaz", "password": "p"}))

@@ -39,7 +39,7 @@ def test_waits_come_and_go_and_the_last_one_ends_the_poller(account: Account) ->
     asyncio.run(main())
 
 
-def test_a_cancelled_wait_leaves_nothing_and_its_neighbour_goes_on(account: Account) -> None:
+def test_a_cancelled_wait_leaves_nothing_and_its_neighbour_continues(account: Account) -> None:
     async def main() -> None:
         conn = account.connection()
         jobs = await account.submit(2)
