@@ -11,7 +11,7 @@ import os
 from base64 import b64encode
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
@@ -22,19 +22,28 @@ class Proxy:
     """A proxy that speaks HTTP.
 
     :param named_by: the variable that names it; for errors.
-    :param headers: the login, if there is one: sent to the proxy only.
+    :param login: user and password, if there are any.
     """
 
     host: str
     port: int
     named_by: str
-    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    login: tuple[str, str] | None = field(default=None, repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The login as a header, for the proxy only."""
+        if not self.login:
+            return {}
+        text = ":".join(self.login).encode("latin-1")
+        return {"Proxy-Authorization": "Basic " + b64encode(text).decode()}
 
     @property
     def url(self) -> str:
-        """Its address, without the login."""
+        """Its address and login."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        login = ":".join(quote(part, safe="") for part in self.login) + "@" if self.login else ""
+        return f"http://{login}{host}:{self.port}"
 
 
 def proxy_for(url: str) -> Proxy | None:
@@ -72,16 +81,15 @@ def _parsed(value: str, named_by: str, target: str) -> Proxy:
     return Proxy(host, port, named_by, _login(proxy, named_by))
 
 
-def _login(proxy: SplitResult, named_by: str) -> dict[str, str]:
+def _login(proxy: SplitResult, named_by: str) -> tuple[str, str] | None:
     if proxy.username is None:
-        return {}
-    login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-    try:
-        return {"Proxy-Authorization": "Basic " + b64encode(login.encode("latin-1")).decode()}
-    except UnicodeEncodeError:
+        return None
+    login = unquote(proxy.username), unquote(proxy.password or "")
+    if max("".join(login), default="") > "\xff":
         raise InvalidRequestError(
             f"the login in {named_by} holds a character beyond Latin-1, which no proxy can be sent"
-        ) from None
+        )
+    return login
 
 
 def _is_exempt(parts: SplitResult) -> bool:

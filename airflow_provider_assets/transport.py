@@ -8,25 +8,31 @@ submit is sent again only after a refusal that proves it was not accepted (429),
 from __future__ import annotations
 
 import asyncio
+import math
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import tenacity
 
 from airflow_provider_assets import __version__
+from airflow_provider_assets.pace import paced
+from airflow_provider_assets.proxies import proxy_for
 from airflow_provider_assets.sansio import flow as flows
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
+    InvalidRequestError,
     RateLimitedError,
     TransientError,
     VendorUnavailableError,
 )
 from airflow_provider_assets.sansio.flow import Flow
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
+from airflow_provider_assets.trust import ssl_context
 
 if TYPE_CHECKING:
     import aiohttp
@@ -38,7 +44,8 @@ Classify = Callable[[HttpRequest, HttpResponse], AssetsError]
 TRIES = 4
 BUDGET_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
-READ_SECONDS = 60.0
+READ_SECONDS = 60.0  # between two bytes
+TOTAL_SECONDS = 120.0  # of one answer
 # More than a vendor's own concurrency limit would allow, fewer than would slow an event loop down.
 MAX_CONNECTIONS = 32
 USER_AGENT = f"airflow-provider-assets/{__version__}"
@@ -91,7 +98,16 @@ def _checked(classify: Classify, request: HttpRequest, response: HttpResponse) -
     raise classify(request, response)
 
 
-def _unreachable(request: HttpRequest, error: Exception) -> VendorUnavailableError:
+def _unanswered(request: HttpRequest, error: Exception) -> AssetsError:
+    cause: BaseException | None = error
+    # aiohttp's own error is one of these too, without the attribute.
+    while cause and not getattr(cause, "verify_message", ""):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return InvalidRequestError(
+            f"{request}: the certificate of its host cannot be verified ({cause.verify_message}); if your "
+            "network has a certificate authority of its own, name its certificates in REQUESTS_CA_BUNDLE"
+        )
     # The library's own text may quote the URL with its query; its type says enough.
     return VendorUnavailableError(
         f"{request} got no answer ({type(error).__name__}); "
@@ -134,7 +150,9 @@ class Transport:
                 allow_redirects=False,  # credentials go to the API's host only
             )
         except requests.RequestException as error:
-            raise _unreachable(request, error) from None
+            raise _unanswered(request, error) from None
+        except OSError as error:  # a bundle of certificates that is not there, which the text names
+            raise InvalidRequestError(f"{request} cannot be sent: {error}") from None
         headers = {name.lower(): value for name, value in got.headers.items()}
         response = HttpResponse(got.status_code, headers, got.content)
         return _checked(self._classify, request, response)
@@ -148,20 +166,47 @@ def _session() -> requests.Session:
     import requests  # parsing a DAG must not pay for it
 
     session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _adapter())
     session.headers["User-Agent"] = USER_AGENT
     # Without an auth of its own, requests lets ~/.netrc replace our Authorization header.
     session.auth = lambda prepared: prepared
     return session
 
 
-def _proxy(origin: str) -> str | None:
-    """The environment's proxy. aiohttp's own look-up insists on ~/.netrc and costs two threads a request."""
-    from requests.utils import (  # parsing a DAG must not pay for it
-        get_environ_proxies,
-        select_proxy,
-    )
+def _adapter() -> requests.adapters.HTTPAdapter:
+    """An adapter that gives up an answer after ``TOTAL_SECONDS``; no timeout of ``requests`` does."""
+    from requests.adapters import HTTPAdapter  # parsing a DAG must not pay for it
+    from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+    from urllib3.connection import HTTPConnection, HTTPSConnection
 
-    return select_proxy(origin, get_environ_proxies(origin))
+    response = paced(TOTAL_SECONDS, math.inf)
+
+    class Plain(HTTPConnection):
+        response_class = response
+
+    class Tls(HTTPSConnection):
+        response_class = response
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class TlsPool(HTTPSConnectionPool):
+        ConnectionCls = Tls
+
+    pools = {"http": PlainPool, "https": TlsPool}
+
+    class Adapter(HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, **kwargs)
+            self.poolmanager.pool_classes_by_scheme = pools
+
+        def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+            manager = super().proxy_manager_for(*args, **kwargs)
+            manager.pool_classes_by_scheme = pools
+            return manager
+
+    return Adapter()
 
 
 class AsyncTransport:
@@ -171,7 +216,8 @@ class AsyncTransport:
         self._classify = classify
         self._rate = rate or RateLimit()
         self._session: aiohttp.ClientSession | None = None
-        self._proxy = lru_cache(maxsize=8)(_proxy)
+        # aiohttp's own look-up insists on ~/.netrc and costs two threads a request.
+        self._proxy = lru_cache(maxsize=8)(proxy_for)
 
     async def run(self, flow: Flow[T]) -> T:
         """Drive *flow* to its end; see :func:`sansio.flow.arun` for what is raised."""
@@ -189,19 +235,21 @@ class AsyncTransport:
         from yarl import URL
 
         url = URL(request.full_url, encoded=True)
+        proxy = self._proxy(str(url.origin()))
+        session = self._open()
         await asyncio.sleep(self._rate.reserve(time.monotonic()))
         try:
-            async with self._open().request(
+            async with session.request(
                 request.method,
                 url,
                 data=request.body,
                 headers=dict(request.headers),
                 allow_redirects=False,  # credentials go to the API's host only
-                proxy=self._proxy(str(url.origin())),
+                proxy=proxy.url if proxy else None,
             ) as got:
                 body = await got.read()
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            raise _unreachable(request, error) from None
+            raise _unanswered(request, error) from None
         headers = {name.lower(): value for name, value in got.headers.items()}
         return _checked(self._classify, request, HttpResponse(got.status, headers, body))
 
@@ -209,11 +257,15 @@ class AsyncTransport:
         import aiohttp  # parsing a DAG must not pay for it
 
         if self._session is None:  # a session belongs to the loop it is made on
+            try:
+                trusted = ssl_context()
+            except OSError as error:  # it names the file, and what names it
+                raise InvalidRequestError(str(error)) from None
             self._session = aiohttp.ClientSession(
                 headers={"User-Agent": USER_AGENT},
-                connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
+                connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=trusted),
                 timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS
+                    total=TOTAL_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS
                 ),
             )
             if hasattr(self._session, "_retry_connection"):

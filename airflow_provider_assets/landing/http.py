@@ -7,18 +7,17 @@ part's buffer, and it does not rewrite the percent-encoding of a signed URL.
 from __future__ import annotations
 
 import http.client
-import io
 import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, cast
 from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_assets.landing.addresses import check_address
 from airflow_provider_assets.landing.options import LandingOptions
+from airflow_provider_assets.pace import paced
 from airflow_provider_assets.proxies import Proxy, proxy_for
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.trust import ssl_context
@@ -27,53 +26,6 @@ _SMALLEST, _LARGEST = 1 << 14, 1 << 21  # bytes of one read
 _BRISK, _SLOW = 0.02, 0.1  # seconds that a read may take before the next is larger, or smaller
 _TLS_CLOSED = (ssl.SSLEOFError, ssl.SSLZeroReturnError)  # TLS's words for ConnectionError
 _PATIENCE = 5  # stall times over which the least rate is an average
-
-
-class SlowError(TimeoutError):
-    """Bytes arrive, but so few that it would never end."""
-
-
-class _PacedReader(io.RawIOBase):
-    """Reads a socket and gives up what brings less than the least rate.
-
-    Only the time spent waiting for the server counts: a reader that is slow itself, because its store
-    is, costs the server nothing.
-    """
-
-    def __init__(self, raw: io.RawIOBase, seconds: float, least: int) -> None:
-        self._raw, self._seconds, self._least = raw, seconds, least
-        self._waited, self._received = 0.0, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:  # any writable buffer, says io
-        began = time.monotonic()
-        count = self._raw.readinto(buffer)
-        self._waited += time.monotonic() - began
-        self._received += count or 0
-        if count and self._waited >= self._seconds:
-            if self._received < self._least:
-                raise SlowError(f"only {self._received} bytes arrived within {self._waited:.0f} s")
-            self._waited, self._received = 0.0, 0
-        return count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-@dataclass(slots=True)
-class _PacedSocket:
-    """As much of a socket as a response reads from."""
-
-    sock: socket.socket
-    seconds: float
-    least: int
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        raw = self.sock.makefile(mode, buffering=0)  # type: ignore[call-overload]  # mode is "rb"
-        return io.BufferedReader(_PacedReader(raw, self.seconds, self.least))
 
 
 class _Plain(http.client.HTTPConnection):
@@ -193,7 +145,8 @@ class Connections:
             connection.dial = self._dial
         elif literal := _literal(host):  # the address of a name is known to the proxy only
             check_address(host, literal, self.options.private_hosts)
-        connection.response_class = self._response  # type: ignore[assignment]  # a factory will do
+        seconds = _PATIENCE * timeout
+        connection.response_class = paced(seconds, self.options.min_rate * seconds)
         return _Kept(connection, proxy)
 
     def _dial(self, host: str, port: int) -> socket.socket:
@@ -212,16 +165,6 @@ class Connections:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return sock
         raise OSError(f"{host} has no address")
-
-    def _response(
-        self,
-        sock: socket.socket,
-        *args: Any,
-        **kwargs: Any,  # passed on
-    ) -> http.client.HTTPResponse:
-        seconds = _PATIENCE * self.options.stall_seconds
-        paced = _PacedSocket(sock, seconds, int(self.options.min_rate * seconds))
-        return http.client.HTTPResponse(cast("socket.socket", paced), *args, **kwargs)
 
     def read(self, response: http.client.HTTPResponse, view: memoryview) -> int:
         """Fill *view* with the next bytes, or the beginning of it.

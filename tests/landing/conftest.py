@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from certificates import Certificate, issue
 from origin import Origin, http_origin
 from servers import S3Server
 
@@ -75,18 +74,6 @@ def local(tmp_path: Path) -> LocalStore:
 @pytest.fixture(params=["local", "s3"])
 def store(request: pytest.FixtureRequest):
     return request.getfixturevalue(request.param)
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return issue(tmp_path_factory.mktemp("certificates"))
-
-
-@pytest.fixture
-def trusted(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Certificate:
-    """The tests' certificate, trusted in the way that users have."""
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.authority))
-    return certificate
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 
 import pytest
 from landing_kit import over_http_and_https
@@ -13,7 +15,8 @@ from proxy import http_proxy
 
 from airflow_provider_assets.landing import LandingOptions
 from airflow_provider_assets.landing.addresses import check_address
-from airflow_provider_assets.landing.http import Connections, SlowError
+from airflow_provider_assets.landing.http import Connections
+from airflow_provider_assets.pace import SlowError
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 PLAIN = b"A" * (8 << 20)
@@ -23,6 +26,16 @@ def get(connections: Connections, url: str) -> bytes:
     response = connections.request("GET", url, headers={})
     assert response.status == 200
     return response.read()
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., Connections]]:
+    with ExitStack() as stack:
+
+        def make(options: LandingOptions | None = None) -> Connections:
+            return stack.enter_context(closing(Connections(options or LandingOptions())))
+
+        yield make
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +49,7 @@ def no_proxy_of_this_machine(monkeypatch):
 
 
 @over_http_and_https
-def test_an_interrupted_read_never_returns_a_byte_that_was_not_sent(origin):
+def test_an_interrupted_read_never_returns_a_byte_that_was_not_sent(connect, origin):
     origin.files["/a"] = PLAIN
     origin.rate = 40_000_000
     foreign = []
@@ -51,7 +64,7 @@ def test_an_interrupted_read_never_returns_a_byte_that_was_not_sent(origin):
             pass
 
     for trial in range(40):
-        connections = Connections(LandingOptions(stall_seconds=5))
+        connections = connect(LandingOptions(stall_seconds=5))
         response = connections.request("GET", f"{origin.url}/a", headers={})
         thread = threading.Thread(target=read, args=(connections, response))
         thread.start()
@@ -59,14 +72,13 @@ def test_an_interrupted_read_never_returns_a_byte_that_was_not_sent(origin):
         connections.interrupt()
         thread.join(10)
         assert not thread.is_alive()
-        connections.close()
     assert not foreign
 
 
 @over_http_and_https
-def test_interrupted_connections_open_no_others(origin):
+def test_interrupted_connections_open_no_others(connect, origin):
     origin.files["/a"] = PLAIN
-    connections = Connections()
+    connections = connect()
     connections.interrupt()
     with pytest.raises(ConnectionAbortedError, match="cancelled"):
         get(connections, f"{origin.url}/a")
@@ -77,10 +89,10 @@ def test_interrupted_connections_open_no_others(origin):
 
 
 @over_http_and_https
-def test_a_kept_connection_that_the_server_closed_is_replaced(origin):
+def test_a_kept_connection_that_the_server_closed_is_replaced(connect, origin):
     origin.files["/a"] = b"whole"
     origin.fault = lambda seen, number: Fault(hang_up=True) if number == 1 else None
-    connections = Connections()
+    connections = connect()
     assert get(connections, f"{origin.url}/a") == b"whole"
     time.sleep(0.05)
     assert get(connections, f"{origin.url}/a") == b"whole"
@@ -90,21 +102,23 @@ def test_a_kept_connection_that_the_server_closed_is_replaced(origin):
 # --- certificates ----------------------------------------------------------------------------
 
 
-def test_a_certificate_that_nobody_vouches_for_is_a_matter_for_a_person(certificate, monkeypatch):
+def test_a_certificate_that_nobody_vouches_for_is_a_matter_for_a_person(
+    connect, certificate, monkeypatch
+):
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
     with http_origin(certificate) as origin:
         with pytest.raises(InvalidRequestError, match=r"127\.0\.0\.1 .*REQUESTS_CA_BUNDLE"):
-            get(Connections(), f"{origin.url}/a")
+            get(connect(), f"{origin.url}/a")
         assert not origin.seen
 
 
-def test_a_bundle_that_is_not_there_is_named(trusted, monkeypatch):
+def test_a_bundle_that_is_not_there_is_named(connect, trusted, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/bundle.pem")
     with (
         http_origin(trusted) as origin,
         pytest.raises(InvalidRequestError, match=r"/no/such/bundle\.pem"),
     ):
-        get(Connections(), f"{origin.url}/a")
+        get(connect(), f"{origin.url}/a")
 
 
 # --- the least rate --------------------------------------------------------------------------
@@ -112,17 +126,17 @@ def test_a_bundle_that_is_not_there_is_named(trusted, monkeypatch):
 
 @over_http_and_https
 @pytest.mark.parametrize("fault", [Fault(drip=0.02), Fault(drip=0.02, drip_head=True)])
-def test_a_server_that_drips_is_given_up(origin, fault):
+def test_a_server_that_drips_is_given_up(connect, origin, fault):
     origin.files["/a"] = PLAIN
     origin.fault = lambda seen, number: fault
-    connections = Connections(LandingOptions(stall_seconds=0.2))
+    connections = connect(LandingOptions(stall_seconds=0.2))
     with pytest.raises(SlowError, match=r"only \d+ bytes arrived"):
         get(connections, f"{origin.url}/a")
 
 
-def test_a_reader_that_is_slow_itself_is_not_held_against_the_server(origin):
+def test_a_reader_that_is_slow_itself_is_not_held_against_the_server(connect, origin):
     origin.files["/a"] = PLAIN
-    connections = Connections(LandingOptions(stall_seconds=0.01, min_rate=1e9))
+    connections = connect(LandingOptions(stall_seconds=0.01, min_rate=1e9))
     response = connections.request("GET", f"{origin.url}/a", headers={})
     view = memoryview(bytearray(1 << 14))
     for _ in range(4):
@@ -136,23 +150,23 @@ def test_a_reader_that_is_slow_itself_is_not_held_against_the_server(origin):
 @over_http_and_https
 @pytest.mark.parametrize("name", ["{}_proxy", "{}_PROXY", "all_proxy", "ALL_PROXY"])
 @pytest.mark.parametrize("form", ["http://{}", "{}"])
-def test_a_proxy_is_used_as_requests_uses_it(origin, monkeypatch, name, form):
+def test_a_proxy_is_used_as_requests_uses_it(connect, origin, monkeypatch, name, form):
     origin.files["/a"] = b"whole"
     scheme = origin.url.partition(":")[0]
     scheme = scheme.upper() if "PROXY" in name else scheme
     with http_proxy() as proxy:
         monkeypatch.setenv(name.format(scheme), form.format(proxy.address))
-        assert get(Connections(), f"{origin.url}/a?b=%2f") == b"whole"
+        assert get(connect(), f"{origin.url}/a?b=%2f") == b"whole"
         assert len(proxy.seen) == 1
     assert origin.seen[0].target == "/a?b=%2f"
 
 
 @over_http_and_https
-def test_the_login_of_a_proxy_is_sent_to_the_proxy_only(origin, monkeypatch):
+def test_the_login_of_a_proxy_is_sent_to_the_proxy_only(connect, origin, monkeypatch):
     origin.files["/a"] = b"whole"
     with http_proxy("us@r:p:ä") as proxy:
         monkeypatch.setenv("ALL_PROXY", f"http://us%40r:p%3a%C3%A4@{proxy.address}")
-        connections = Connections()
+        connections = connect()
         assert get(connections, f"{origin.url}/a") == b"whole"
         assert get(connections, f"{origin.url}/a") == b"whole"
     assert [s.headers.get("Proxy-Authorization") for s in origin.seen] == [None, None]
@@ -160,11 +174,13 @@ def test_the_login_of_a_proxy_is_sent_to_the_proxy_only(origin, monkeypatch):
 
 @over_http_and_https
 @pytest.mark.parametrize("login", ["", "user:canary@"])
-def test_a_proxy_that_refuses_the_login_is_a_matter_for_a_person(origin, monkeypatch, login):
+def test_a_proxy_that_refuses_the_login_is_a_matter_for_a_person(
+    connect, origin, monkeypatch, login
+):
     with http_proxy("user:right") as proxy:
         monkeypatch.setenv("ALL_PROXY", f"http://{login}{proxy.address}")
         with pytest.raises(InvalidRequestError, match=r"407.*ALL_PROXY") as told:
-            get(Connections(), f"{origin.url}/a")
+            get(connect(), f"{origin.url}/a")
     assert "canary" not in "".join(traceback.format_exception(told.value))
     assert not origin.seen
 
@@ -173,10 +189,12 @@ def test_a_proxy_that_refuses_the_login_is_a_matter_for_a_person(origin, monkeyp
     "value",
     ["socks5://user:canary@{}", "https://user:canary@{}", "http://user:canary@:x", "user:canary@"],
 )
-def test_a_proxy_that_cannot_be_used_is_named_without_its_login(origin, monkeypatch, value):
+def test_a_proxy_that_cannot_be_used_is_named_without_its_login(
+    connect, origin, monkeypatch, value
+):
     monkeypatch.setenv("HTTP_PROXY", value.format("127.0.0.1:1"))
     with pytest.raises(InvalidRequestError, match="HTTP_PROXY names") as told:
-        get(Connections(), f"{origin.url}/a")
+        get(connect(), f"{origin.url}/a")
     assert "canary" not in "".join(traceback.format_exception(told.value))
     assert not origin.seen
 
@@ -185,22 +203,24 @@ def test_a_proxy_that_cannot_be_used_is_named_without_its_login(origin, monkeypa
     "entry",
     ["*", "127.0.0.1", "127.0.0.1:{port}", "127.0.0.0/8", "x.test, localhost ", "LOCALHOST:{port}"],
 )
-def test_what_no_proxy_lists_is_reached_directly(origin, monkeypatch, entry):
+def test_what_no_proxy_lists_is_reached_directly(connect, origin, monkeypatch, entry):
     origin.files["/a"] = b"whole"
     port = origin.url.rpartition(":")[2]
     host = "localhost" if "local" in entry.lower() else "127.0.0.1"
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", entry.format(port=port))
-    assert get(Connections(), f"http://{host}:{port}/a") == b"whole"
+    assert get(connect(), f"http://{host}:{port}/a") == b"whole"
 
 
 @pytest.mark.parametrize("entry", ["27.0.0.1", "127.0.0.1:1", "10.0.0.0/8", "host", ""])
-def test_what_no_proxy_does_not_list_is_reached_through_the_proxy(origin, monkeypatch, entry):
+def test_what_no_proxy_does_not_list_is_reached_through_the_proxy(
+    connect, origin, monkeypatch, entry
+):
     origin.files["/a"] = b"whole"
     with http_proxy() as proxy:
         monkeypatch.setenv("ALL_PROXY", proxy.address)
         monkeypatch.setenv("NO_PROXY", entry)
-        assert get(Connections(), f"{origin.url}/a") == b"whole"
+        assert get(connect(), f"{origin.url}/a") == b"whole"
         assert len(proxy.seen) == 1
 
 
@@ -239,30 +259,32 @@ def test_an_address_that_is_public_is_not(address):
 
 
 @over_http_and_https
-def test_the_address_that_counts_is_the_one_that_is_connected(origin):
+def test_the_address_that_counts_is_the_one_that_is_connected(connect, origin):
     origin.files["/a"] = b"whole"
     url = origin.url.replace("127.0.0.1", "localhost")
     with pytest.raises(InvalidRequestError, match=r"localhost, which is at 127\.0\.0\.1"):
-        get(Connections(LandingOptions(private_hosts=frozenset({"api.test"}))), f"{url}/a")
+        get(connect(LandingOptions(private_hosts=frozenset({"api.test"}))), f"{url}/a")
     assert not origin.seen
     sandbox = LandingOptions(private_hosts=frozenset({"127.0.0.1"}))
-    assert get(Connections(sandbox), f"{url}/a") == b"whole"
+    assert get(connect(sandbox), f"{url}/a") == b"whole"
 
 
 @pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254", "2852039166"])
-def test_an_address_is_refused_behind_a_proxy_too(monkeypatch, host):
+def test_an_address_is_refused_behind_a_proxy_too(connect, monkeypatch, host):
     with http_proxy() as proxy:
         monkeypatch.setenv("ALL_PROXY", proxy.address)
         with pytest.raises(InvalidRequestError, match="allow_private_downloads"):
-            get(Connections(LandingOptions(private_hosts=frozenset())), f"http://{host}/a")
+            get(connect(LandingOptions(private_hosts=frozenset())), f"http://{host}/a")
         assert not proxy.seen
 
 
-def test_a_name_is_resolved_by_the_proxy_which_may_have_any_address_itself(origin, monkeypatch):
+def test_a_name_is_resolved_by_the_proxy_which_may_have_any_address_itself(
+    connect, origin, monkeypatch
+):
     origin.files["/a"] = b"whole"
     url = origin.url.replace("127.0.0.1", "localhost")
     with http_proxy() as proxy:
         monkeypatch.setenv("ALL_PROXY", proxy.address)
         options = LandingOptions(private_hosts=frozenset())
-        assert get(Connections(options), f"{url}/a") == b"whole"
+        assert get(connect(options), f"{url}/a") == b"whole"
         assert len(proxy.seen) == 1

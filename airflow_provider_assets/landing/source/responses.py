@@ -6,7 +6,7 @@ import http.client
 import re
 import time
 
-from airflow_provider_assets.landing.http import SlowError
+from airflow_provider_assets.pace import SlowError
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AssetsError,
