@@ -129,7 +129,7 @@ def test_an_archive_that_is_gone_before_it_lands_asks_for_a_new_export(airflow, 
     run = airflow(export(folder.as_uri(), archive_args={"on_success_callback": lose}))
     assert type(run.error) is errors.ArchiveExpiredError
     assert "clear the" in str(run.error)
-    assert "export it again" in str(run.error)
+    assert "export again" in str(run.error)
 
 
 def test_a_cleared_task_starts_from_scratch_although_its_job_is_remembered(airflow, sandbox):
