@@ -14,7 +14,15 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from landing_kit import MemoryState, contents, leftovers, linked, noise, zipped
+from landing_kit import (
+    MemoryState,
+    contents,
+    leftovers,
+    linked,
+    noise,
+    over_http_and_https,
+    zipped,
+)
 from origin import Fault
 from test_zipscan import archive
 
@@ -53,6 +61,7 @@ def broken_half_way(store, origin, data=BIG, options=HASTY, **how):
     return state
 
 
+@over_http_and_https
 def test_a_broken_landing_goes_on_with_the_parts_that_are_stored(store, origin, quick):
     state = broken_half_way(store, origin)
     assert contents(store, "export.zip") is None
@@ -104,6 +113,7 @@ def test_what_was_stored_unverified_is_fetched_again_to_be_verified(s3, origin, 
     assert not leftovers(s3)
 
 
+@over_http_and_https
 def test_a_landing_that_breaks_twice_goes_on_twice(store, origin, quick):
     state = broken_half_way(store, origin)
     parts = parts_of(state)
