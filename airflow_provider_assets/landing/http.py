@@ -46,14 +46,10 @@ class _Tls(http.client.HTTPSConnection, _Plain):
 
 @dataclass(slots=True)
 class _Kept:
-    """An open connection, the proxy that it leads to, and its socket.
-
-    A connection forgets its socket when it hands it over to a response that the server ends by closing.
-    """
+    """An open connection, and the proxy that it leads to."""
 
     connection: _Plain
     proxy: Proxy | None
-    sock: socket.socket | None = None
 
 
 @dataclass(slots=True)
@@ -118,7 +114,6 @@ class Connections:
         try:
             if connection.sock is None:
                 connection.connect()
-            kept.sock = connection.sock
             if self._interrupted:
                 raise ConnectionAbortedError("the landing was cancelled")  # noqa: TRY301  # as if the server
             connection.request(method, target, headers=sent)
@@ -203,11 +198,12 @@ class Connections:
         """End whatever another thread is waiting for on these connections, for good."""
         self._interrupted = True
         for kept in list(self._open.values()):
-            if kept.sock is not None:
+            sock = kept.connection.sock
+            if sock is not None:
                 with suppress(OSError):
                     # Not the method of a TLS socket: it also forgets the keys, and a read under way would
                     # hand over what is still encrypted.
-                    socket.socket.shutdown(kept.sock, socket.SHUT_RDWR)
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close every connection."""

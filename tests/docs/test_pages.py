@@ -146,6 +146,18 @@ def test_the_page_of_vendors_names_all_that_they_take():
     assert {name for filters in LISTINGS.values() for name in filters} <= named
 
 
+def test_the_output_of_the_demo_is_as_printed(texts):
+    (output,) = [block for name, block in blocks("text") if name == "README.md"]
+    first, *_, last = output.strip().splitlines()
+    formats = [re.sub(r"%[sd]", ".+", re.escape(text)) for text in texts if "%d" in text]
+    assert any(re.fullmatch(pattern, first) for pattern in formats)
+    demo = ROOT / "dags_examples" / "demo" / "__main__.py"
+    printed = [text for _, text in strings(demo)]
+    assert set(output.split("\n\n")[0].splitlines()[2].split()) <= set(printed)
+    (ending,) = [text for text in printed if "landings verified" in text]
+    assert re.fullmatch(re.escape(ending).replace("…", ".+"), last)
+
+
 MESSAGES = re.findall(r"^\| `([^`]+)`", TEXTS["docs/troubleshooting.md"], re.MULTILINE)
 
 

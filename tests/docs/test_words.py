@@ -32,11 +32,9 @@ INSTEAD = {
     r"\bbears? (?:with|an? outage|no outage)\b": "tolerates",
     r"\b(?:is|are|was) away\b": "is unavailable",
     r"\bwhose business\b": "say who is responsible",
-    r"\bside by side\b": "in parallel, or next to",
     r"\bruns on\b(?! (?:Python|Airflow|a |an |the |any|every|whatever|localhost|port))": "keeps running",
     r"\bspeaks? of\b": "refers to",
     r"\bin circles?\b": "repeats, or a loop",
-    r"\bgive[ns]? out\b": "serves",
     r"\ba matter of\b": "depends on",
 }
 PATTERNS = [(re.compile(pattern, re.IGNORECASE), better) for pattern, better in INSTEAD.items()]

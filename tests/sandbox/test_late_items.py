@@ -1,4 +1,4 @@
-"""Items that the vendors finish or list some time after their creation."""
+"""Items that the vendors finish or list some time after they came to exist."""
 
 from __future__ import annotations
 
