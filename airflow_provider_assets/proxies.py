@@ -76,7 +76,7 @@ def _parsed(value: str, named_by: str, target: str) -> Proxy:
     if proxy.scheme != "http":
         raise InvalidRequestError(
             f"{named_by} names a {proxy.scheme}:// proxy, and only http:// proxies are supported; set it "
-            f"to an http:// proxy, or except {target} from it by NO_PROXY"
+            f"to an http:// proxy, or exempt {target} in NO_PROXY"
         )
     return Proxy(host, port, named_by, _login(proxy, named_by))
 

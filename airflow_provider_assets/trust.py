@@ -31,7 +31,7 @@ def context_for(bundle: str, named_by: str) -> ssl.SSLContext:
     """A context that trusts the certificates in *bundle* and no others.
 
     :param bundle: path of a PEM file, or of a folder that OpenSSL has hashed (``c_rehash``).
-    :param named_by: what named the path; for the error.
+    :param named_by: the variable or package that names the path; for the error.
     :raises OSError: if it does not exist or cannot be read.
     """
     try:

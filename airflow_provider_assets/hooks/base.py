@@ -118,7 +118,7 @@ class AssetArchiveHook(BaseHook):
     def poll(self, jobs: Sequence[ArchiveJob]) -> list[ArchiveJob]:
         """The present state of *jobs*, in their order.
 
-        :raises AssetsError: if the state of one of them could not be had.
+        :raises AssetsError: if the state of one of them could not be fetched.
         """
         return [_known(answer) for answer in self.run(self.vendor.poll(jobs))]
 

@@ -54,10 +54,11 @@ def _move(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
 
         return land_many(job, sources)
     ensure_free(job)
-    if load(job.state, job.key, label=job.label) is None:
+    known = load(job.state, job.key, label=job.label)
+    if known is None:
         job.store.sweep([job.key, job.manifest_key])
     if len(sources) == 1:
-        return land_one(job, sources[0])
+        return land_one(job, sources[0], known)
     from airflow_provider_assets.landing.layouts.pack import land_packed
 
     return land_packed(job, sources)

@@ -46,10 +46,14 @@ class _Tls(http.client.HTTPSConnection, _Plain):
 
 @dataclass(slots=True)
 class _Kept:
-    """An open connection, and the proxy that it leads to."""
+    """An open connection, the proxy that it leads to, and its socket.
+
+    A connection forgets its socket when it hands it over to a response that the server ends by closing.
+    """
 
     connection: _Plain
     proxy: Proxy | None
+    sock: socket.socket | None = None
 
 
 @dataclass(slots=True)
@@ -114,6 +118,7 @@ class Connections:
         try:
             if connection.sock is None:
                 connection.connect()
+            kept.sock = connection.sock
             if self._interrupted:
                 raise ConnectionAbortedError("the landing was cancelled")  # noqa: TRY301  # as if the server
             connection.request(method, target, headers=sent)
@@ -198,12 +203,11 @@ class Connections:
         """End whatever another thread is waiting for on these connections, for good."""
         self._interrupted = True
         for kept in list(self._open.values()):
-            sock = kept.connection.sock
-            if sock is not None:
+            if kept.sock is not None:
                 with suppress(OSError):
                     # Not the method of a TLS socket: it also forgets the keys, and a read under way would
                     # hand over what is still encrypted.
-                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
+                    socket.socket.shutdown(kept.sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close every connection."""

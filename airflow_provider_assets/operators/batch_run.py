@@ -108,7 +108,13 @@ class BatchRun:
             self.log.info("%s; the batch is submitted again", describe(job))
         elif entry.since is not None:
             found = self.hook.run(self.hook.vendor.find(entry.request, entry.since))
-            if found is not None:
+            if found is None:
+                self.log.warning(
+                    "An earlier attempt was cut short while it submitted batch %d, and no job of it is "
+                    "found at the vendor; the batch is submitted again",
+                    entry.request.index + 1,
+                )
+            else:
                 self.log.info(
                     "Found %s, which an earlier attempt could not record", describe(found)
                 )
@@ -183,7 +189,7 @@ class BatchRun:
 
 
 def check_one_wave(spec: VendorSpec, batches: int) -> None:
-    """Refuse, before anything is submitted, a second wave that nobody would wait for.
+    """Refuse, before anything is submitted, a second wave for which the task would not wait.
 
     :raises InvalidRequestError: if the vendor takes fewer jobs at a time than there are *batches*.
     """

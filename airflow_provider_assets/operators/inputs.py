@@ -141,7 +141,7 @@ class ExportInputs:
         """The batches, and the ids of items that the vendor has not finished; asks its listing.
 
         :param window: the span to select from; None where items are named, or for all there are.
-        :param run_date: the date of the run (ISO), which tells one night's batches from another's.
+        :param run_date: the date of the run (ISO); it distinguishes the batches of two nights.
         """
         asked = self.select if self.items is None else self.items
         if self.items is not None:

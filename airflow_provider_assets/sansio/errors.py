@@ -169,7 +169,7 @@ HOPELESS: Hopeless = (PermanentError, PartialArchiveError, JobCancelledError)
 
 
 def is_about_the_connection(error: AssetsError) -> bool:
-    """Whether every other request of the connection would meet *error* too.
+    """Whether every other request of the connection would fail with *error* too.
 
     That is true of a rate limit, and of credentials (or a certificate) that are not accepted; a 403 may
     concern a single job.

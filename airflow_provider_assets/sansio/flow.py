@@ -4,7 +4,7 @@ A *flow* is a generator that yields effects (an :class:`HttpRequest` to perform,
 and returns a typed value. :func:`run` and :func:`arun` perform it with whatever is passed in. An
 :class:`AssetsError` of an effect is raised at the ``yield`` that asked for it, as if the flow had
 performed the effect itself: the flow may catch it and continue. Every other exception (a cancellation,
-a fault of ours) ends the flow without asking it: its ``finally`` blocks run, and the caller gets the
+a bug of ours) ends the flow at once: its ``finally`` blocks run, and the caller gets the
 exception as it is.
 """
 
@@ -36,7 +36,7 @@ def call(request: HttpRequest) -> Flow[HttpResponse]:
     """Perform *request* and return its response."""
     response = yield request
     if response is None:  # a driver's fault, not the vendor's
-        raise TypeError("the driver answered a request with nothing")
+        raise TypeError("the driver returned no response to a request")
     return response
 
 

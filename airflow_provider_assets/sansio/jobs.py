@@ -66,7 +66,7 @@ class Item(NamedTuple):
 class Selected:
     """The result of a vendor's listing for one query and window.
 
-    :param items: what can be exported now.
+    :param items: the items that can be exported now.
     :param pending: ids of what matches as well but is not finished at the vendor. What has failed there
         is in neither list.
     """
@@ -183,7 +183,7 @@ class ArchiveJob:
     :param reason: why it failed and the vendor's hint, for people.
     :param eta: epoch seconds at which the vendor expects to end, if it says so.
     :param submitted_at: epoch seconds of the submit; deadlines count from here.
-    :param details: what else the vendor said and is needed later (``archive_id``, failed ids).
+    :param details: data of the vendor that is needed later (``archive_id``, failed ids).
     """
 
     vendor: str
@@ -283,7 +283,7 @@ class ArchiveReference:
 class ArchiveFile:
     """One downloadable file of an archive.
 
-    :param key: what the vendor resolves it by; unique within the archive.
+    :param key: the vendor's key of the file; unique within the archive.
     :param name: a safe file name, unique within the archive; "" lets the landing derive one.
     :param size: bytes, if known before the download.
     """
@@ -302,7 +302,7 @@ class Link:
     :param head_url: answers HEAD only, and announces the length (Topaz); None elsewhere.
     :param expires_at: epoch seconds at which new requests are refused, if known.
     :param secret_headers: lower-case names of the headers that hold credentials; None: all of them may.
-    :param refused: what an answer other than 200 or 206 means, from its status, its headers (lower-case
+    :param refused: the error for an answer other than 200 or 206, from its status, its headers (lower-case
         names) and the first few KiB of its body. None, or a None that it returns, leaves that to the
         status alone. The vendor gives it where its own API serves the bytes.
     """

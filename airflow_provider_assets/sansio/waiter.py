@@ -27,8 +27,8 @@ from airflow_provider_assets.sansio.errors import (
 from airflow_provider_assets.sansio.flow import Flow, pause
 from airflow_provider_assets.sansio.jobs import Answer, ArchiveJob, JobState
 
-# A wait outlives an outage of the vendor until at least so many polls in a row have failed over at
-# least so many seconds. The pause between two of them doubles, up to LONGEST_BACKOFF seconds.
+# An outage of the vendor ends a wait only after at least this many failed polls in a row, over at least
+# this many seconds. The pause between two of them doubles, up to LONGEST_BACKOFF seconds.
 MAX_FAILED_POLLS = 5
 OUTAGE_SECONDS = 300.0
 LONGEST_BACKOFF = 60.0
@@ -99,7 +99,9 @@ class Waitlist:
     policy: PollPolicy
     clock: Callable[[], float]
     jitter: Callable[[], float]
-    watches: dict[Watch, None] = field(default_factory=dict)  # in order, and quick to leave
+    watches: dict[Watch, None] = field(
+        default_factory=dict
+    )  # in the order of arrival; quick to remove from
     not_before: float = 0.0
 
     def add(self, watch: Watch) -> None:
@@ -163,7 +165,7 @@ class Waitlist:
             answers = yield from self.poll([watch.job for watch in ready])
         except AssetsError as error:
             if is_about_the_connection(error) and not isinstance(error, TransientError):
-                for watch in list(self.watches):  # those that were not asked for would meet it too
+                for watch in list(self.watches):  # a poll of the others would fail in the same way
                     self._end(watch, error)
             answers = [error] * len(ready)
         if len(answers) != len(ready):

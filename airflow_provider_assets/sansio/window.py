@@ -168,7 +168,7 @@ def _partition(timing: RunTiming) -> Window:
             start = datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, tzinfo=zone)
             return _ended(Window(start, _end(start, parts, timing)), timing)
     except (ValueError, OverflowError):
-        pass  # 2026-13, 0000, 9999: it only looks like a date
+        pass  # 2026-13, 0000, 9999: not a date after all
     raise InvalidRequestError(
         f"window='auto': partition key {key!r} is not a date (2026, 2026-01, 2026-01-31, "
         "2026-01-31T08); pass an explicit (start, end) pair"
@@ -176,7 +176,7 @@ def _partition(timing: RunTiming) -> Window:
 
 
 def _ended(window: Window, timing: RunTiming) -> Window:
-    """*window*, if it lies in the past: a run that starts with its period would export next to nothing."""
+    """*window* if it has ended: a run that starts with its period would export next to nothing."""
     if timing.now is not None and window.end > timing.now:
         raise InvalidRequestError(
             f"window='auto': partition {timing.partition_key!r} ends at {window.end.isoformat()}, which "
@@ -189,7 +189,7 @@ def _ended(window: Window, timing: RunTiming) -> Window:
 def _end(start: datetime, parts: list[int | None], timing: RunTiming) -> datetime:
     """The end of what the finest part names, or of the schedule's period if one starts there.
 
-    A schedule writes its keys as it is told to, by default to the second, however long its period.
+    A schedule's key format is configured; by default it is to the second, however long the period.
     """
     _, month, day, hour, minute = parts
     if month is None:

@@ -32,7 +32,7 @@ class AssetArchiveSensor(BaseSensorOperator):
 
     Returns the references with their jobs as they ended, ready to be landed; an empty list for none.
 
-    :param archives: what ``AssetArchiveOperator(wait_for_completion=False)`` returned, or one of them.
+    :param archives: the references of ``AssetArchiveOperator(wait_for_completion=False)``, or one of them.
     :param deferrable: wait in the triggerer instead of on a worker.
     :param poke_interval: as for every sensor; deferred, the default is the vendor's own pace.
     :param timeout: as for every sensor: seconds from its start. An ``execution_timeout`` that is

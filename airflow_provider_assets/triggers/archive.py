@@ -40,7 +40,7 @@ class AssetArchiveTrigger(BaseTrigger):
     ``{"job": {...}}`` or ``{"error": {...}}`` (see :func:`read_ends`). It holds no secret and no URL.
 
     :param conn_id: Airflow connection; it is read when the trigger runs, never stored.
-    :param jobs: what :meth:`ArchiveJob.to_dict` gave.
+    :param jobs: the jobs, by :meth:`ArchiveJob.to_dict`.
     :param deadline: epoch seconds. It is absolute, so a restart of the triggerer changes nothing.
     :param poll_interval: seconds between polls; None leaves it to the vendor's own pace.
     :param cancel_on_kill: as of the operator.

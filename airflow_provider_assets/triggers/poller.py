@@ -61,15 +61,15 @@ class Poller:
         loop = asyncio.get_running_loop()
         context = copy_context()
 
-        def tell(job: ArchiveJob) -> None:
+        def report(job: ArchiveJob) -> None:
             try:
                 context.run(on_change, job)
-            except Exception:  # noqa: BLE001  # it is one trigger's, and the loop serves them all
+            except Exception:  # noqa: BLE001  # it belongs to one trigger, and the loop serves all of them
                 context.run(log.exception, "%s job %s: on_change failed", job.vendor, job.job_id)
 
         ends: list[asyncio.Future[Answer]] = [loop.create_future() for _ in jobs]
         watches = [
-            Watch(job, deadline, tell, _resolve(end), poll_interval=interval)
+            Watch(job, deadline, report, _resolve(end), poll_interval=interval)
             for job, end in zip(jobs, ends, strict=True)
         ]
         for watch in watches:
@@ -102,10 +102,10 @@ class Poller:
         try:
             await flows.arun(self._waitlist.flow(), perform=perform, sleep=self._sleep)
         except Exception as error:
-            # A fault of ours must end the waits; a triggerer would hold them for ever.
+            # A bug of ours must end the waits, or a triggerer would hold them for ever.
             for watch in list(self._waitlist.watches):
                 self._waitlist.drop(watch)
-                watch.finish(AssetsError(f"the poller broke: {type(error).__name__}"))
+                watch.finish(AssetsError(f"the poller failed: {type(error).__name__}"))
             raise
 
     async def _sleep(self, seconds: float) -> None:

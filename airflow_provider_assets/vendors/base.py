@@ -156,7 +156,7 @@ class Vendor(ABC):
     def find(self, request: ArchiveRequest, since: float) -> Flow[ArchiveJob | None]:
         """The job that an earlier, unrecorded submit of *request* may have started.
 
-        None unless the vendor's job carries our tag (``request.tag``), so that it can be told from others.
+        None unless the vendor's job carries our tag (``request.tag``), which distinguishes it from others.
 
         :param since: epoch seconds of the intent.
         """
@@ -200,7 +200,7 @@ class Vendor(ABC):
 
         - :class:`ArchiveExpiredError` only if the words say that the archive has been downloaded, has
           expired or has been deleted;
-        - :class:`AuthenticationError` if they speak of permission, token or signature;
+        - :class:`AuthenticationError` if they mention a permission, a token or a signature;
         - :class:`ProtocolError` if they say neither, or both: nothing is known of the archive then, and
           the job's state has to be asked for before anything is concluded;
         - a :class:`TransientError` for a host that is busy or unavailable.
@@ -320,7 +320,7 @@ def each(
 ) -> Flow[list[Answer]]:
     """The answers of *ask* for each of *jobs*: an error about one of them does not hide the others.
 
-    :raises AssetsError: if the next job would meet it too, see :func:`is_about_the_connection`.
+    :raises AssetsError: if the next job would fail with it too, see :func:`is_about_the_connection`.
     """
     answers: list[Answer] = []
     for job in jobs:

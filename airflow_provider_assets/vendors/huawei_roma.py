@@ -225,7 +225,7 @@ class HuaweiRoma(Vendor):
         for kind, params in parsing.listings(query).items():
             key = parsing.key_of(kind, old=self.old)
             entries = yield from self._list(kind, params)
-            # The listings have no documented order, and a retry must meet the same batches.
+            # The listings have no documented order, and a retry must find the same batches.
             found += sorted(Item(kind, text(e, key)) for e in entries if parsing.changed(e, window))
         return Selected(found)
 
@@ -243,7 +243,7 @@ class HuaweiRoma(Vendor):
                 return found
         raise VendorUnavailableError(
             f"ROMA Connect's list of {kind} changed {contract.LISTING_TRIES} times while it was read; "
-            "retry when nobody creates or deletes any",
+            "retry when none are being created or deleted",
             vendor=self.spec.name,
         )
 
@@ -340,5 +340,5 @@ class HuaweiRoma(Vendor):
         kind, hint = parsing.refusal(reply.json_or_none())
         if kind is AuthenticationError:
             hint = self._remedy(kind)
-        told = error.message.removesuffix(self._remedy(type(error)))
-        return kind(told + hint, vendor=error.vendor, code=error.code, status=status)
+        message = error.message.removesuffix(self._remedy(type(error)))
+        return kind(message + hint, vendor=error.vendor, code=error.code, status=status)

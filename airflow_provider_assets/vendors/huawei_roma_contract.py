@@ -54,7 +54,7 @@ STATUSES: Mapping[str, JobState] = {
     "error": JobState.FAILED,
     "finished": JobState.EXPIRED,
 }
-# Our own word for a job that the vendor answers with 404.
+# Our own status for a job that the vendor answers with 404.
 UNKNOWN_JOB = "unknown to the vendor"
 
 # SDK: query parameters of the two listings, without paging and sorting.

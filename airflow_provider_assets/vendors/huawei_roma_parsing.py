@@ -24,7 +24,7 @@ MILLISECONDS = 1e11
 MAX_REASONS = 5
 
 # "Exporting Assets in Batches" allows one export of a user at a time, but documents neither status nor
-# code of the refusal (its only error is 403): only the words tell it from a missing permission.
+# code of the refusal (its only error is 403): only the words distinguish it from a missing permission.
 REFUSALS = frozenset({400, 403, 409})
 _BUSY = re.compile(
     r"\b(another|other|existing|previous|concurrent)\b.*\b(job|task|export)"

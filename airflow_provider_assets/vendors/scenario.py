@@ -255,7 +255,7 @@ class Scenario(Vendor):
         """Best effort: the vendor cancels inference jobs only, and refuses an archive with a 400."""
         path = url_path("/jobs/{}/action", job.job_id)
         refusals = (400, 403, 404, 409)
-        # Not repeated: whoever cancels has seconds to live.
+        # Not repeated: a killed process has only seconds left.
         request = self._post(path, {"action": "cancel"}, idempotent=False, accept=refusals)
         reply = yield from self.send(request)
         return reply.status not in refusals
@@ -279,7 +279,7 @@ class Scenario(Vendor):
     def link(
         self, reference: ArchiveReference, file: ArchiveFile, *, target_format: str | None = None
     ) -> Flow[Link]:
-        """The signed URL. It may be asked for again; the vendor states no lifetime for archives."""
+        """The signed URL. It can be requested again; the vendor documents no lifetime of archives."""
         if target_format is not None:
             path = url_path("/assets/{}/download", file.key)
             reply = yield from self.send(self._post(path, {"targetFormat": target_format}))

@@ -32,7 +32,7 @@ ID_TOKEN = "<id>"  # noqa: S105  # a token of a template
 DRY_RUN = 269
 # SDK, Asset.status: one of these two, or "pending".
 FINISHED, BROKEN = "success", "error"
-# Our own word for a job that the vendor answers with 404.
+# Our own status for a job that the vendor answers with 404.
 UNKNOWN_JOB = "unknown to the vendor"
 # A finished job without a link is asked again this often, this many seconds apart.
 LINK_TRIES, LINK_PAUSE = 5, 2.0

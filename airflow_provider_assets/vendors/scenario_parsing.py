@@ -150,7 +150,7 @@ def is_inside(asset: Mapping[str, JSON], by: str, window: Window | None) -> bool
 
 
 def is_ceiling(data: JSON) -> bool:
-    """API reference, "Rate limits": a plan's ceiling names its action or tells when it resets."""
+    """API reference, "Rate limits": a plan's ceiling names its action or the time of its reset."""
     if not isinstance(data, dict):
         return False
     details = data.get("details")

@@ -91,7 +91,7 @@ class Topaz(Vendor):
             method,
             self.base_url + path,
             params,
-            # A cancel is not repeated: whoever cancels has seconds to live.
+            # A cancel is not repeated: a killed process has only seconds left.
             idempotent=method == "GET",
             accept=frozenset(accept),
         )
@@ -158,7 +158,7 @@ class Topaz(Vendor):
             return False
 
         yield from read_pages(self._page, take, listing="Topaz, list of statuses")
-        # The listing has no documented order, and a retry must meet the same batches.
+        # The listing has no documented order, and a retry must find the same batches.
         ids = sorted(found, key=lambda i: (found[i], i))
         return Selected([Item("process_ids", i) for i in ids], sorted(pending - found.keys()))
 
@@ -179,7 +179,7 @@ class Topaz(Vendor):
         )
 
     def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[Answer]]:
-        """All open processes of all *jobs* together.
+        """Poll all open processes of all *jobs* together.
 
         Failed, cancelled, expired and unknown ones are named in ``details["failed"]``; a job succeeds
         if at least one image can be downloaded.
@@ -282,7 +282,7 @@ class Topaz(Vendor):
     def link(
         self, reference: ArchiveReference, file: ArchiveFile, *, target_format: str | None = None
     ) -> Flow[Link]:
-        """A link that is good for an hour; within 7 days it may be asked for again.
+        """A link that is valid for an hour; it can be requested again within 7 days.
 
         :raises ArchiveExpiredError: if the 7 days are over or Topaz does not know the process.
         :raises VendorUnavailableError: if the output is not ready yet.
@@ -302,7 +302,7 @@ class Topaz(Vendor):
         )
 
     def _explain(self, process_id: str, *, gone: bool) -> Flow[None]:
-        """Raise the error that a refused download means; a 409 does not tell "not ready" from "failed"."""
+        """Raise the error that a refused download means; a 409 may be "not ready" or "failed"."""
         status = yield from self._status(process_id)
         if status is None or gone:
             raise ArchiveExpiredError(

@@ -34,7 +34,7 @@ STATUSES: Mapping[str, JobState] = {
     "cancelled": JobState.CANCELLED,
     "canceled": JobState.CANCELLED,
 }
-# Our own words for an image past its 7 days and for an id that Topaz answers with 404.
+# Our own statuses for an image past its 7 days and for an id that Topaz answers with 404.
 EXPIRED, UNKNOWN = "Expired", "Unknown"
 # Seconds before each try of a link, while a process is both completed and not ready.
 NOT_READY_PAUSES = (0.0, 1.0, 2.0, 4.0)

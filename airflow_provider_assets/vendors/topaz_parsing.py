@@ -52,7 +52,7 @@ def matcher(query: Mapping[str, JSON]) -> Mapping[str, frozenset[str]]:
 
 
 def wanted_status(query: Mapping[str, JSON]) -> frozenset[str]:
-    """The accepted statuses in lower case; completed processes unless told."""
+    """The accepted statuses in lower case; completed processes by default."""
     return _words(query.get("status") or "completed", "select.status")
 
 
@@ -89,12 +89,12 @@ def ids_of(job: ArchiveJob) -> list[str]:
 
 
 def open_of(job: ArchiveJob) -> list[str]:
-    """The processes that had not ended when last asked."""
+    """The processes that had not ended at the last poll."""
     return cast("list[str]", job.details.get("open", ids_of(job)))
 
 
 def failed_of(job: ArchiveJob) -> dict[str, str]:
-    """Process id -> the word for why it yields nothing."""
+    """Process id -> the status because of which it has no image."""
     return dict(cast("dict[str, str]", job.details.get("failed", {})))
 
 

@@ -18,7 +18,7 @@ def accepted(sandbox):
 
 
 @MODES
-def test_a_retry_goes_on_with_the_jobs_of_the_failed_try(airflow, sandbox, deferrable):
+def test_a_retry_resumes_with_the_jobs_of_the_failed_try(airflow, sandbox, deferrable):
     # Five failed polls of four requests each end a wait; a deferral takes one look before.
     sandbox.fault(f"bulk_poll:500html:{24 if deferrable else 20}")
     run = airflow(lambda: archive(deferrable=deferrable, retries=1), run=TWO_BATCHES)
@@ -29,7 +29,7 @@ def test_a_retry_goes_on_with_the_jobs_of_the_failed_try(airflow, sandbox, defer
 
 
 @MODES
-def test_a_vendor_that_is_away_for_a_moment_costs_no_try(airflow, sandbox, deferrable):
+def test_a_vendor_that_is_unavailable_for_a_moment_costs_no_try(airflow, sandbox, deferrable):
     sandbox.fault("bulk_poll:reset:8")
     run = airflow(lambda: archive(deferrable=deferrable), run=TWO_BATCHES)
     assert run.state == "success", run.tries
@@ -129,7 +129,7 @@ def test_an_archive_that_is_gone_before_it_lands_asks_for_a_new_export(airflow, 
     run = airflow(export(folder.as_uri(), archive_args={"on_success_callback": lose}))
     assert type(run.error) is errors.ArchiveExpiredError
     assert "clear the" in str(run.error)
-    assert "export it again" in str(run.error)
+    assert "export again" in str(run.error)
 
 
 def test_a_cleared_task_starts_from_scratch_although_its_job_is_remembered(airflow, sandbox):

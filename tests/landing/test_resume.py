@@ -14,7 +14,15 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from landing_kit import MemoryState, contents, leftovers, linked, noise, zipped
+from landing_kit import (
+    MemoryState,
+    contents,
+    leftovers,
+    linked,
+    noise,
+    over_http_and_https,
+    zipped,
+)
 from origin import Fault
 from test_zipscan import archive
 
@@ -36,7 +44,7 @@ def parts_of(state, key: str = "export.zip") -> int:
     return state.get(f"landing:{key}")["parts"]
 
 
-def broken_half_way(store, origin, data=BIG, options=HASTY):
+def broken_half_way(store, origin, data=BIG, options=HASTY, **how):
     state = MemoryState()
     origin.rate = 30_000_000
     half = len(data) // 2
@@ -48,11 +56,12 @@ def broken_half_way(store, origin, data=BIG, options=HASTY):
 
     origin.fault = fault
     with pytest.raises(TransferInterruptedError):
-        land([linked(origin, data)], store, options=options, facts=FACTS, state=state)
+        land([linked(origin, data)], store, options=options, facts=FACTS, state=state, **how)
     origin.rate, origin.fault = None, lambda seen, number: None
     return state
 
 
+@over_http_and_https
 def test_a_broken_landing_goes_on_with_the_parts_that_are_stored(store, origin, quick):
     state = broken_half_way(store, origin)
     assert contents(store, "export.zip") is None
@@ -81,6 +90,30 @@ def test_a_resumed_upload_says_that_it_has_no_sha256(s3, origin, quick):
     assert "store_checksum" in manifest.verified
 
 
+def test_a_large_entry_is_fetched_again_in_parts_and_by_several_connections(s3, origin, quick):
+    data = zipped({"huge.bin": noise(40_000_000)})
+    state = broken_half_way(s3, origin, data)
+    assert parts_of(state) >= 1
+    sent, asked = origin.sent, len(origin.seen)
+    manifest = land([linked(origin, data)], s3, options=quick, facts=FACTS, state=state)
+    assert contents(s3, "export.zip") == data
+    assert "zip_crc32" in manifest.verified
+    assert origin.sent - sent <= 1.3 * len(data)
+    assert len(origin.seen) - asked <= 1.5 * len(data) / (5 << 20) + 4
+
+
+def test_what_was_stored_unverified_is_fetched_again_to_be_verified(s3, origin, quick):
+    damaged = bytearray(BIG)
+    damaged[3_000_000] ^= 1
+    state = broken_half_way(s3, origin, bytes(damaged), verify=False)
+    how = {"options": quick, "facts": FACTS, "state": state}
+    with pytest.raises(IntegrityError):
+        land([linked(origin, bytes(damaged))], s3, **how)
+    assert contents(s3, "export.zip") is None
+    assert not leftovers(s3)
+
+
+@over_http_and_https
 def test_a_landing_that_breaks_twice_goes_on_twice(store, origin, quick):
     state = broken_half_way(store, origin)
     parts = parts_of(state)

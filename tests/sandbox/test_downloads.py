@@ -196,5 +196,7 @@ def pixels_of(body):
 def test_a_stalled_body_stops_without_ending(scenario):
     _, url = archive_of(scenario)
     scenario.fault("download:stall@500:1")
-    with pytest.raises((requests.ConnectionError, requests.Timeout)):
-        requests.get(url, timeout=0.5)
+    with requests.get(url, stream=True, timeout=0.5) as reply:
+        assert len(reply.raw.read(500)) == 500
+        with pytest.raises(requests.ConnectionError, match="timed out"):
+            _ = reply.content

@@ -1,4 +1,4 @@
-"""Items that the vendors finish or list some time after they came to exist."""
+"""Items that the vendors finish or list some time after their creation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of archive entries, as the API reference describes `fileNameTemplate`."""
+"""Names of archive entries, as the API reference describes ``fileNameTemplate``."""
 
 from __future__ import annotations
 

@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import requests
+from sandbox_calls import submit
 
+from airflow_provider_assets import sandbox as package
 from airflow_provider_assets.sandbox import running
 
 COMMAND = [sys.executable, "-m", "airflow_provider_assets.sandbox", "--vendor", "scenario"]
 
 
+@contextlib.contextmanager
 def launched(*arguments, **how):
-    process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True, **how)
-    return process, json.loads(process.stdout.readline())
+    """A sandbox and its ready line; it is killed if the test leaves it running."""
+    with subprocess.Popen(
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, text=True, **how
+    ) as process:
+        try:
+            yield process, json.loads(process.stdout.readline())
+        finally:
+            if process.poll() is None:
+                process.kill()
 
 
 def test_the_ready_line_says_where_everything_is():
-    process, ready = launched()
-    try:
+    with launched() as (process, ready):
         connection = ready["scenario"]["connection"]
         assert connection["extra"]["base_url"] == ready["scenario"]["base_url"]
         login = (connection["login"], connection["password"])
         assert requests.get(ready["scenario"]["base_url"] + "/assets", auth=login, timeout=5).ok
         assert requests.get(ready["stats_url"], timeout=5).json()["totals"]["listings"] == 1
         assert "Sandbox" in requests.get(ready["admin_url"].rsplit("/", 1)[0], timeout=5).text
-    finally:
         process.terminate()
         assert process.wait(10) == 0
 
 
-def test_all_vendors_are_served_side_by_side():
+def test_one_process_serves_all_vendors():
     with running("--items", "4") as sandbox:
         kinds = [
             part["connection"]["conn_type"]
@@ -44,27 +58,43 @@ def test_all_vendors_are_served_side_by_side():
 
 
 def test_it_stops_when_its_standard_input_closes():
-    process, _ = launched("--follow-stdin", stdin=subprocess.PIPE)
-    process.stdin.close()
-    assert process.wait(10) == 0
-
-
-def test_it_stops_on_an_interrupt_even_with_a_request_in_flight():
-    process, ready = launched("--fault", "list:hang")
-    url = ready["scenario"]["base_url"] + "/assets"
-    with subprocess.Popen(
-        [sys.executable, "-c", f"import urllib.request; urllib.request.urlopen({url!r})"],
-        stderr=subprocess.DEVNULL,
-    ):
-        process.send_signal(signal.SIGINT)
+    with launched("--follow-stdin", stdin=subprocess.PIPE) as (process, _):
+        process.stdin.close()
         assert process.wait(10) == 0
 
 
-def test_archives_stay_in_the_given_folder_and_nowhere_else(tmp_path):
-    process, _ = launched("--state-dir", str(tmp_path / "kept"))
-    process.terminate()
-    process.wait(10)
-    assert (tmp_path / "kept").is_dir()
+def test_it_stops_on_an_interrupt_even_with_a_request_in_flight():
+    with launched("--fault", "list:hang") as (process, ready):
+        connection = ready["scenario"]["connection"]
+        login = (connection["login"], connection["password"])
+        url = ready["scenario"]["base_url"] + "/assets"
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(requests.get, url, auth=login, timeout=30)
+            while not requests.get(ready["stats_url"], timeout=5).json()["totals"]["listings"]:
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(10) == 0
+            assert isinstance(asked.exception(), requests.ConnectionError)
+
+
+def test_archives_stay_in_the_given_folder(tmp_path):
+    with running("--vendor", "scenario", "--state-dir", str(tmp_path / "kept")) as sandbox:
+        job = submit(sandbox, [sandbox.items("scenario")[0]["id"]]).json()["jobId"]
+        archive = sandbox.archive(job)
+    (kept,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    assert kept.is_relative_to(tmp_path / "kept")
+    assert kept.stat().st_size == archive["bytes"]
+
+
+def test_it_runs_without_the_rest_of_the_provider(tmp_path):
+    alone = tmp_path / "airflow_provider_assets"
+    shutil.copytree(Path(package.__file__).parent, alone / "sandbox")
+    (alone / "__init__.py").touch()
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    with launched("--vendor", "all", cwd=tmp_path, env=environment) as (process, ready):
+        process.terminate()
+        assert process.wait(10) == 0
+    assert {"scenario", "topaz", "roma"} <= set(ready)
 
 
 def test_nonsense_on_the_command_line_is_refused():

@@ -168,7 +168,7 @@ def test_a_submission_against_the_rules_is_refused(topaz, form, status):
     assert topaz.stats()["totals"]["accepted"] == 0
 
 
-def test_links_die_after_an_hour_and_can_be_had_anew(start):
+def test_links_expire_after_an_hour_and_new_ones_can_be_had(start):
     sandbox = start("--vendor", "topaz", "--items", "10")
     process = finished(sandbox)
     old = call(sandbox, "GET", f"/download/{process}").json()

@@ -142,7 +142,7 @@ def test_a_fault_of_ours_ends_the_waits_and_leaves_nothing(account: Account, mon
                 asyncio.create_task(wait(conn, jobs[1:], pace=600.0)),
             ]
             for (end,) in await asyncio.gather(*waits):
-                assert str(end) == "the poller broke: KeyError"
+                assert str(end) == "the poller failed: KeyError"
         assert left() == []
         account.finish()
         assert states(await wait(conn, jobs)) == ["succeeded"] * 2

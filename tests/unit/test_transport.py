@@ -148,7 +148,7 @@ def test_a_status_that_the_flow_expects_is_a_response(client, sandbox, naps) -> 
 def test_a_server_that_hangs_is_an_unavailable_one(client, sandbox, naps, monkeypatch) -> None:
     monkeypatch.setattr("airflow_provider_assets.transport.READ_SECONDS", 0.2)
     sandbox.fault("list:hang")
-    with pytest.raises(VendorUnavailableError, match="got no answer"):
+    with pytest.raises(VendorUnavailableError, match=r"got no answer .the time limit was reached"):
         client.get()
     assert requests_to(sandbox, "assets") == 4
 
@@ -216,7 +216,10 @@ def test_an_unreachable_host_is_an_error_that_says_what_to_check(client, connect
         port = taken.getsockname()[1]
     gone = replace(connection, extra={"base_url": f"http://127.0.0.1:{port}/v1"})
     client.vendor = Scenario(gone, clock=time.time)
-    with pytest.raises(VendorUnavailableError, match=f"127.0.0.1:{port}/v1/assets.*base_url"):
+    with pytest.raises(
+        VendorUnavailableError,
+        match=f"127.0.0.1:{port}/v1/assets.*refused the connection.*base_url",
+    ):
         client.get("/assets", params=(("paginationToken", "sandbox-secret"),))
     assert len(waits(naps)) == 3
 
@@ -224,7 +227,7 @@ def test_an_unreachable_host_is_an_error_that_says_what_to_check(client, connect
 def test_a_name_that_does_not_exist_is_an_unreachable_host(client, connection, naps) -> None:
     gone = replace(connection, extra={"base_url": "https://no-such-host.invalid/v1"})
     client.vendor = Scenario(gone, clock=time.time)
-    with pytest.raises(VendorUnavailableError, match="no-such-host"):
+    with pytest.raises(VendorUnavailableError, match=r"no-such-host.*could not be resolved"):
         client.get()
 
 

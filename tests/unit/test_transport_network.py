@@ -12,7 +12,7 @@ from proxy import http_proxy
 from transport_kit import Client
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError, VendorUnavailableError
-from airflow_provider_assets.vendors.connection import Connection
+from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.scenario import Scenario
 
 
@@ -34,7 +34,9 @@ def origin(request):
 @pytest.fixture(params=["sync", "async"])
 def client_of(request):
     def make(origin: Origin) -> Client:
-        connection = Connection("c", "scenario", "", "key", "secret", {"base_url": origin.url})
+        connection = VendorConnection(
+            "c", "scenario", "", "key", "secret", {"base_url": origin.url}
+        )
         return Client(Scenario(connection, clock=time.time), request.param == "async")
 
     return make

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 from airflow_provider_assets.landing.cancel import CancelToken
-from airflow_provider_assets.landing.checkpoint import Checkpoint, chain, load, save
+from airflow_provider_assets.landing.checkpoint import Checkpoint, chain, save
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.describe import describe_file
 from airflow_provider_assets.landing.http import Connections
@@ -40,6 +39,7 @@ from airflow_provider_assets.sansio.errors import (
 )
 
 _RESTARTS = 3
+_UNSEEN = "unseen"  # the container of a checkpoint that was made with verify=False
 _HOPELESS = (SourceChangedError, IntegrityError, PermanentError, JobError)
 _SAVE_EVERY = 10.0  # seconds: what a SIGKILL may cost in bytes fetched again
 PART = 8 * MIB
@@ -47,17 +47,21 @@ FIRST = 2 * MIB  # asked for by the first request, before the length is known
 _HASHED = 256 * MIB  # above, sha256 costs over 15 % of the wall time of a fast transfer
 
 
-def land_one(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
-    """Land one file as it is, under ``job.key``; go on where an earlier attempt broke, if it is known.
+def land_one(
+    job: Job, source: Source, known: Checkpoint | None = None
+) -> tuple[Manifest, list[Entry]]:
+    """Land one file as it is, under ``job.key``.
 
+    :param known: where an earlier attempt broke; it is resumed there if source and store still agree.
     :raises AssetsError: nothing is visible then. With ``job.state`` the parts are kept for the next
         attempt where another may succeed; otherwise nothing is left behind.
     """
     for _ in range(_RESTARTS):
-        transfer = Transfer(job, source)
+        transfer = Transfer(job, source, known)
         try:
             return transfer.run()
         except SourceChangedError:
+            known = None
             save(job.state, job.key, None)
             job.meter.begin(None)
     raise TransferInterruptedError("the download changes while it is read; try again later")
@@ -69,6 +73,7 @@ class Transfer:
 
     job: Job
     source: Source
+    known: Checkpoint | None = None
     cancel: CancelToken = field(default_factory=CancelToken)
     _writer: PartWriter | None = None
     _checkpoint: Checkpoint | None = None
@@ -87,13 +92,13 @@ class Transfer:
         failure: BaseException | None = None
         try:
             with job.cancel.on_cancel(self.cancel.set), self.cancel.on_cancel(wire.interrupt):
-                audit, pump = self._prepare(download, wire)
-                whole = self._pump(download, pump, wire)
-            audit.close()
+                verifier, pump = self._prepare(download, wire)
+                whole = self._run(pump, wire)
+            verifier.close()
             _check_length(download, self.source, whole)
             stored = self._publish(whole)
             known = download.total is not None
-            return describe_file(job, audit, whole, stored=stored, known_length=known)
+            return describe_file(job, verifier, whole, stored=stored, known_length=known)
         except BaseException as error:
             failure = error
             raise
@@ -102,51 +107,71 @@ class Transfer:
             self._leave(failure)
 
     def _prepare(self, download: Download, wire: Connections) -> tuple[StreamVerifier, Pump]:
-        job = self.job
-        known, writer = self._resumable()
+        """Everything up to the first part: the download opened, the object begun or resumed."""
+        known, self._writer = self._resumed_writer()
+        self._open(download, wire, known)
+        size = known.part_size if known else part_size(self.job, download.total)
+        writer = GuardedWriter(self._writer or self._begun_writer(download.total, size))
         self._writer = writer
+        # After the store's first answers: whether it keeps checksums decides whether we compute one.
+        if known:
+            verifier = self._resumed_verifier(download, known, writer)
+        else:
+            verifier = verifier_for(self.job, download.total)
+        return verifier, self._pump_into(writer, verifier, download, known, size)
+
+    def _open(self, download: Download, wire: Connections, known: Checkpoint | None) -> None:
+        """Send the first request, for the first bytes that are missing.
+
+        :raises SourceChangedError: if the file is not the one that *known* is about.
+        """
         # Where nothing is left to fetch, its last byte shows whether the file is still the same.
         download.open(wire, FIRST, at=min(known.done, known.total - 1) if known else 0)
-        total = download.total
-        job.meter.begin(total)
-        if known and (total, download.validator) != (known.total, known.validator):
+        self.job.meter.begin(download.total)
+        if known and (download.total, download.validator) != (known.total, known.validator):
             raise SourceChangedError
-        size = known.part_size if known else part_size(job, total)
-        if writer is None:
-            small = total is not None and total <= size
-            writer = (
-                BufferedPut(job.store, job.key)
-                if small
-                else job.store.begin(job.key, label=job.label)
-            )
-        self._writer = writer = GuardedWriter(writer)
-        # After the store's first answers: whether it keeps checksums decides whether we compute one.
-        audit = (
-            self._resumed_audit(download, wire, known, writer)
-            if known
-            else verifier_for(job, total)
-        )
-        feed: Feed = audit
-        if job.store.rules.in_order:
-            feed, writer = SequentialWriter(audit, writer), NullWriter()
-        spare = max(2, job.options.max_memory // 2 // size)
+
+    def _begun_writer(self, total: int | None, size: int) -> PartWriter:
+        if total is not None and total <= size:
+            return BufferedPut(self.job.store, self.job.key)
+        return self.job.store.begin(self.job.key, label=self.job.label)
+
+    def _pump_into(
+        self,
+        writer: PartWriter,
+        verifier: StreamVerifier,
+        download: Download,
+        known: Checkpoint | None,
+        size: int,
+    ) -> Pump:
+        """The pump of the parts that are missing."""
+        feed: Feed = verifier
+        if self.job.store.rules.in_order:
+            # Parts are written in their order, right after each was verified.
+            feed, writer = SequentialWriter(verifier, writer), NullWriter()
+        buffers = self._buffers(size)
         scheduler = PartScheduler(
-            total, size, FIRST if download.ranged else size, size, spare, feed,
-            sliced=download.ranged, window=spare, on_verified=self._note(download, audit, size),
+            download.total, size, FIRST if download.ranged else size, size, buffers, feed,
+            sliced=download.ranged, window=buffers,
+            on_verified=self._record_checkpoint(download, verifier, size),
         )  # fmt: skip
         if known:
             scheduler.skip(known.parts, Checksum(known.done, known.crc32))
-            job.meter.add(known.done)
-        return audit, Pump(download, scheduler, writer)
+            self.job.meter.add(known.done)
+        return Pump(download, scheduler, writer)
+
+    def _buffers(self, size: int) -> int:
+        return max(2, self.job.options.max_memory // 2 // size)
 
     def _publish(self, whole: Checksum) -> Stored:
         assert self._writer is not None  # noqa: S101  # for the type checker: prepared before
         with claimed(self.job) as overwrite:
             return self._writer.commit(whole, overwrite=overwrite)
 
-    def _pump(self, download: Download, pump: Pump, wire: Connections) -> Checksum:
-        options, scheduler = self.job.options, pump.scheduler
-        crew = WorkerPool(
+    def _run(self, pump: Pump, wire: Connections) -> Checksum:
+        """Move all parts; returns what was moved."""
+        options, scheduler, download = self.job.options, pump.scheduler, pump.download
+        workers = WorkerPool(
             pump.step,
             self.cancel,
             options,
@@ -155,7 +180,9 @@ class Transfer:
             busy=lambda: download.busy,
         )
         with self.cancel.on_cancel(scheduler.cancel):
-            crew.run(wire, options.concurrency or min(START, options.max_concurrency), self._tick)
+            workers.run(
+                wire, options.concurrency or min(START, options.max_concurrency), self._tick
+            )
         return scheduler.whole
 
     def _tuner(self, download: Download) -> Tuner | None:
@@ -170,16 +197,14 @@ class Transfer:
             save(self.job.state, self.job.key, self._checkpoint)
         return self.job.meter.tick()
 
-    # -- going on -----------------------------------------------------------------------------
+    # -- resuming -----------------------------------------------------------------------------
 
-    def _resumable(self) -> tuple[Checkpoint | None, PartWriter | None]:
-        job = self.job
-        known = load(job.state, job.key, label=job.label)
+    def _resumed_writer(self) -> tuple[Checkpoint | None, PartWriter | None]:
+        """The checkpoint and the unfinished object it is about, if the store still holds its parts."""
+        job, known = self.job, self.known
         if known is None:
             return None, None
-        # A store that shows no part before the end cannot give a digest its first bytes again.
-        starts_over = job.options.sha256 and not job.store.rules.reads_back
-        writer = None if starts_over else job.store.resume(job.key, known.writer)
+        writer = None if self._needs_first_bytes(known) else job.store.resume(job.key, known.writer)
         if writer and known.is_proven_by(writer.done()):
             self._proof, self._checkpoint = known.proof, known
             return known, writer
@@ -187,28 +212,45 @@ class Transfer:
         job.store.sweep([job.key])
         return None, None
 
-    def _resumed_audit(
-        self, download: Download, wire: Connections, known: Checkpoint, writer: PartWriter | None
+    def _needs_first_bytes(self, known: Checkpoint) -> bool:
+        """Whether something is to be verified that no attempt has seen and the store cannot show."""
+        job = self.job
+        is_unseen = job.options.sha256 or (job.verify and known.container == _UNSEEN)
+        return bool(is_unseen) and not job.store.rules.reads_back
+
+    def _resumed_verifier(
+        self, download: Download, known: Checkpoint, writer: PartWriter
     ) -> StreamVerifier:
-        """An audit that has seen the parts which are stored: read back, or taken over from the ledger."""
-        audit = verifier_for(self.job, known.total)
-        done = known.done
-        if writer and writer.read(0, memoryview(bytearray(1))):
-            _feed(audit, writer.read, 0, done)
-            return audit
-        audit.take_over(known.ledger, done, is_zip=known.container == "zip")
-        if known.container == "zip" and self.job.verify:
-            _feed(audit.scanner or audit, partial(download.read, wire), known.offset, done)
-        return audit
+        """A verifier that has seen the parts which are stored: read back, or taken over."""
+        verifier = verifier_for(self.job, known.total)
+        if writer.read(0, memoryview(bytearray(1))):
+            _read_back(writer, verifier, known.done)
+            return verifier
+        verifier.take_over(known.ledger, known.done, is_zip=known.container == "zip")
+        if verifier.scanner:
+            self._fetch_again(download, verifier.scanner, known)
+        return verifier
 
-    def _note(
-        self, download: Download, audit: StreamVerifier, size: int
+    def _fetch_again(self, download: Download, scanner: Feed, known: Checkpoint) -> None:
+        """Show *scanner* the first bytes of the entry that was under way at the checkpoint.
+
+        They are stored, but no store that resumes an upload can read them back before its end.
+        """
+        size, buffers = known.part_size, self._buffers(known.part_size)
+        scheduler = PartScheduler(known.done, size, size, size, buffers, scanner, window=buffers)
+        scheduler.skip(0, Checksum(known.offset, 0))
+        wire = Connections(self.job.options)
+        with self.cancel.on_cancel(wire.interrupt):
+            self._run(Pump(download, scheduler, NullWriter()), wire)
+
+    def _record_checkpoint(
+        self, download: Download, verifier: StreamVerifier, size: int
     ) -> Callable[[PartInFlight, int], None]:
-        """What remembers the parts that went by; called in their order."""
+        """Remembers each part that was stored and verified; called in their order."""
 
-        def note(part: PartInFlight, crc: int) -> None:
+        def record(part: PartInFlight, crc: int) -> None:
             self._proof = chain(self._proof, part.tag)
-            snapshot = audit.snapshot()
+            snapshot = verifier.snapshot()
             if self._writer is None or snapshot is None or not self._writer.state:
                 return
             container, ledger = snapshot
@@ -221,14 +263,14 @@ class Transfer:
                 parts=part.number,
                 crc32=crc,
                 proof=self._proof,
-                container=container,
+                container=container if self.job.verify else _UNSEEN,
                 offset=ledger.offset,
                 count=ledger.count,
                 digest=f"{ledger.digest:x}",
             )
 
         can_resume = self.job.state is not None and download.ranged and download.validator
-        return note if can_resume else lambda part, crc: None
+        return record if can_resume else lambda part, crc: None
 
     def _leave(self, failure: BaseException | None) -> None:
         """Keep the parts for the next attempt, if there may be one and it can use them."""
@@ -247,12 +289,12 @@ class Transfer:
             best_effort(self._writer.abort)
 
 
-def _feed(audit: Feed, read: Callable[[int, memoryview], object], start: int, end: int) -> None:
+def _read_back(writer: PartWriter, feed: Feed, end: int) -> None:
     buffer = memoryview(bytearray(MIB))
-    for at in range(start, end, MIB):
+    for at in range(0, end, MIB):
         view = buffer[: min(MIB, end - at)]
-        read(at, view)
-        audit.feed(view)
+        writer.read(at, view)
+        feed.feed(view)
 
 
 def verifier_for(job: Job, total: int | None) -> StreamVerifier:

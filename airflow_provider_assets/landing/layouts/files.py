@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import cast
 
-from airflow_provider_assets.landing.checkpoint import Landed, load
+from airflow_provider_assets.landing.checkpoint import Checkpoint, Landed, load
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.describe import describe_files
 from airflow_provider_assets.landing.job import Job
@@ -39,13 +39,13 @@ def land_many(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry
     if all(source.file.size is not None for source in sources):
         job.meter.total = sum(source.file.size or 0 for source in sources)
     landed = Landed(job, fingerprint([one.name for one in jobs]))
-    goes_on = [landed.again and load(job.state, one.key, label=job.label) for one in jobs]
-    fresh = [one.key for one, known in zip(jobs, goes_on, strict=True) if not known]
+    broken = [load(job.state, one.key, label=job.label) if landed.again else None for one in jobs]
+    fresh = [one.key for one, known in zip(jobs, broken, strict=True) if not known]
     job.store.sweep([job.manifest_key, *fresh])
     pool = ThreadPoolExecutor(few, "landing")
     running = [
-        pool.submit(_land_or_keep, one, source, landed.done.get(str(number)))
-        for number, (one, source) in enumerate(zip(jobs, sources, strict=True))
+        pool.submit(_land_or_keep, one, source, landed.done.get(str(number)), known)
+        for number, (one, source, known) in enumerate(zip(jobs, sources, broken, strict=True))
     ]
     try:
         _wait_for(running, job, landed)
@@ -103,13 +103,16 @@ def _jobs(job: Job, sources: Sequence[Source], few: int) -> list[Job]:
     return [replace(job, name=name, options=options) for name in given]
 
 
-def _land_or_keep(job: Job, source: Source, known: JSON) -> Result:
-    """The file as it landed, now or in an earlier attempt, of which *known* is what is remembered."""
-    if isinstance(known, list):
-        size, crc, known_length = cast("tuple[int, str, bool]", known)
+def _land_or_keep(job: Job, source: Source, done: JSON, known: Checkpoint | None) -> Result:
+    """Land one file, unless an earlier attempt has.
+
+    :param done: what is remembered of a file that landed. :param known: of one that broke.
+    """
+    if isinstance(done, list):
+        size, crc, known_length = cast("tuple[int, str, bool]", done)
         same = source.file.size in (None, size)
         if same and holds(job.store, job.key, Checksum(size, int(crc, 16))):
             return Entry(job.name, size, crc), known_length
-    record, _ = land_one(job, source)
+    record, _ = land_one(job, source, known)
     entry = Entry(job.name, record.bytes, record.crc32, record.sha256)
     return entry, "length" not in record.unverified

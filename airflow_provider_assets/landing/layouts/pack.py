@@ -42,7 +42,12 @@ class _Fetched:
 
     download: Download
     wire: Connections
-    data: memoryview | None
+    data: memoryview | None = None
+
+    def close(self) -> None:
+        """Close what is open."""
+        self.download.close()
+        self.wire.close()
 
 
 @dataclass(slots=True)
@@ -52,6 +57,7 @@ class Packer:
     job: Job
     writer: ZipWriter
     _wires: queue.SimpleQueue[Connections] = field(default_factory=queue.SimpleQueue)
+    _waiting: deque[Future[_Fetched | None]] = field(default_factory=deque)
 
     def run(self, sources: Sequence[Source]) -> list[Entry]:
         """Pack them all.
@@ -76,6 +82,9 @@ class Packer:
                 raise
             finally:
                 pool.shutdown(cancel_futures=True)
+                for future in self._waiting:
+                    if not (future.cancelled() or future.exception()) and (left := future.result()):
+                        left.close()
                 while not self._wires.empty():
                     self._wires.get().close()
         self.writer.close()
@@ -84,13 +93,12 @@ class Packer:
     def _ahead(
         self, pool: ThreadPoolExecutor, sources: Sequence[Source]
     ) -> Iterator[_Fetched | None]:
-        waiting: deque[Future[_Fetched | None]] = deque()
         for source in sources:
-            if len(waiting) == _AHEAD:
-                yield waiting.popleft().result()
-            waiting.append(pool.submit(self._fetch, source))
-        while waiting:
-            yield waiting.popleft().result()
+            if len(self._waiting) == _AHEAD:
+                yield self._waiting.popleft().result()
+            self._waiting.append(pool.submit(self._fetch, source))
+        while self._waiting:
+            yield self._waiting.popleft().result()
 
     def _fetch(self, source: Source) -> _Fetched | None:
         """A file before its turn; None if it has to be opened again when its turn comes.
@@ -98,22 +106,28 @@ class Packer:
         A large file that comes as a stream would idle until then, which no server allows for long.
         """
         fetched = self._open(source)
-        download, wire, total = fetched.download, fetched.wire, fetched.download.total
+        try:
+            is_kept = self._read_small(fetched) or fetched.download.ranged or source.single_use
+        except BaseException:
+            fetched.close()
+            raise
+        if not is_kept:
+            fetched.close()
+        return fetched if is_kept else None
+
+    def _read_small(self, fetched: _Fetched) -> bool:
+        """Read the file if it is small; whether it is."""
+        download, total = fetched.download, fetched.download.total
+        if (total is None and download.source.single_use) or (total is not None and total > SMALL):
+            return False
+        view = memoryview(bytearray((SMALL if total is None else total) + 1))
         if download.ranged:
-            if total is not None and total <= SMALL:
-                fetched.data = memoryview(bytearray(total))
-                download.read(wire, 0, fetched.data)
-            return fetched
-        if not source.single_use if total is None else total <= SMALL:
-            view = memoryview(bytearray((SMALL if total is None else total) + 1))
-            count = download.read_stream(view)
-            if count < len(view):
-                fetched.data = memoryview(bytes(view[:count]))
-                return fetched
-        if source.single_use:
-            return fetched
-        wire.close()
-        return None
+            fetched.data = view[:-1]
+            download.read(fetched.wire, 0, fetched.data)
+            return True
+        count = download.read_stream(view)
+        fetched.data = memoryview(bytes(view[:count])) if count < len(view) else None
+        return fetched.data is not None
 
     def _open(self, source: Source) -> _Fetched:
         try:
@@ -121,8 +135,12 @@ class Packer:
         except queue.Empty:
             wire = Connections(self.job.options)
         download = Download(source, self.job.options, self.job.cancel, on_bytes=self.job.meter.add)
-        download.open(wire, FIRST)
-        return _Fetched(download, wire, None)
+        try:
+            download.open(wire, FIRST)
+        except BaseException:
+            wire.close()
+            raise
+        return _Fetched(download, wire)
 
     def _add(self, name: str, fetched: _Fetched) -> Entry:
         if fetched.data is not None:

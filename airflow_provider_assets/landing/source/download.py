@@ -158,6 +158,13 @@ class Download:
             )
         return filled
 
+    def close(self) -> None:
+        """Close the response under way: one without a length has a socket of its own."""
+        with self._lock:
+            first, self._first = self._first, None
+        if first:
+            first.response.close()
+
     def _check_end(self, stream: _Opened, reached: int) -> None:
         # Where the response has no length of its own, more than was announced may follow.
         more = reached == self.total and stream.response.length is None

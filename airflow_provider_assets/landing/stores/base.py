@@ -6,6 +6,7 @@ or by :meth:`PartWriter.commit`, which verifies before it publishes.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from airflow_provider_assets.landing.crc import Checksum, crc32
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 
 MIB = 1 << 20
+_ROOM = 255 - 33  # bytes: of a name in common file systems, less what is added to a hidden one
 _log = logging.getLogger(__name__)
 
 
@@ -182,3 +184,9 @@ def taken(uri: str) -> InvalidRequestError:
         f"{uri} exists and is not what this landing would write; "
         "choose another name or, for files, a folder of its own in destination, or set overwrite=True"
     )
+
+
+def hidden_name(name: str) -> str:
+    """The name from which that of a hidden file is made: *name*, or its digest if it is too long."""
+    raw = name.encode()
+    return name if len(raw) <= _ROOM else hashlib.sha256(raw).hexdigest()

@@ -22,10 +22,10 @@ from airflow_provider_assets.landing.stores.base import (
     Rules,
     Stored,
     best_effort,
+    hidden_name,
     holds,
     taken,
 )
-from airflow_provider_assets.landing.stores.local import stem
 from airflow_provider_assets.sansio.errors import (
     AuthenticationError,
     IntegrityError,
@@ -127,7 +127,7 @@ class FsspecStore:
     def begin(self, key: str, *, label: str) -> FsspecWriter:
         """Open a temporary name."""
         folder, slash, name = self.path(key).rpartition("/")
-        temporary = f"{folder}{slash}.{stem(name)}.landing-{secrets.token_hex(4)}.part"
+        temporary = f"{folder}{slash}.{hidden_name(name)}.landing-{secrets.token_hex(4)}.part"
         if folder:
             _call(f"cannot write to {folder}", lambda: self.fs.makedirs(folder, exist_ok=True))
         file = _call(f"cannot write {self.uri(key)}", lambda: self.fs.open(temporary, "wb"))
@@ -144,7 +144,7 @@ class FsspecStore:
     def sweep(self, keys: Collection[str]) -> int:
         """Remove temporary names of dead landings, known by their form."""
         paths = [self.path(key).rpartition("/")[::2] for key in keys]
-        targets = {(folder, stem(name)) for folder, name in paths}
+        targets = {(folder, hidden_name(name)) for folder, name in paths}
         stale = 0
         for folder in {folder for folder, _ in targets}:
             for path in self._list(folder):

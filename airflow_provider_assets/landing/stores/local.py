@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import secrets
@@ -14,7 +13,15 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_assets.landing.crc import Checksum, crc32
-from airflow_provider_assets.landing.stores.base import MIB, Held, Part, Rules, Stored, taken
+from airflow_provider_assets.landing.stores.base import (
+    MIB,
+    Held,
+    Part,
+    Rules,
+    Stored,
+    hidden_name,
+    taken,
+)
 from airflow_provider_assets.sansio.errors import (
     AuthenticationError,
     IntegrityError,
@@ -23,7 +30,6 @@ from airflow_provider_assets.sansio.errors import (
 )
 
 _RULES = Rules(reads_back=True)
-_ROOM = 255 - 33  # bytes: of a name in common file systems, less what we add
 _UNFIT = re.compile(r"[^0-9A-Za-z]")
 _OURS = re.compile(r"\.(.+)\.[0-9A-Za-z]{1,16}-[0-9a-f]{8}\.part$")
 
@@ -123,7 +129,7 @@ class LocalStore:
         with _told(f"cannot write to {target.parent}"):
             _make_folder(target.parent)
             mark = _UNFIT.sub("", label)[:16] or "landing"
-            part = target.parent / f".{stem(target.name)}.{mark}-{secrets.token_hex(4)}.part"
+            part = target.parent / f".{hidden_name(target.name)}.{mark}-{secrets.token_hex(4)}.part"
             handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         return LocalWriter(target, part, handle)
 
@@ -148,7 +154,7 @@ class LocalStore:
         targets: dict[Path, set[str]] = {}
         for key in keys:
             path = self._path(key)
-            targets.setdefault(path.parent, set()).add(stem(path.name))
+            targets.setdefault(path.parent, set()).add(hidden_name(path.name))
         stale = 0
         for folder, names in targets.items():
             with _told(f"cannot clean up {folder}"):
@@ -262,12 +268,6 @@ def open_store(url: str) -> LocalStore:
         raise InvalidRequestError(f"not a file:// URL: {parts.scheme}://{parts.netloc}{parts.path}")
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
     return LocalStore(Path(unquote(path) if parts.scheme else url))
-
-
-def stem(name: str) -> str:
-    """What a hidden file is called after *name*: itself, or its digest where there is no room for more."""
-    raw = name.encode()
-    return name if len(raw) <= _ROOM else hashlib.sha256(raw).hexdigest()
 
 
 def _describe(path: Path) -> Checksum:
