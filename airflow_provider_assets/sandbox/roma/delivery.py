@@ -14,7 +14,6 @@ from aiohttp import web
 from airflow_provider_assets.sandbox.bodies import Body, write_body
 from airflow_provider_assets.sandbox.stats import Stats
 
-_TYPE = "application/octet-stream"
 _BUFFER = 1 << 20
 
 
@@ -26,10 +25,10 @@ async def deliver(
     transport = request.transport
     if framing == "close" and isinstance(transport, asyncio.WriteTransport):
         raw = _UntilClose(transport)
-        raw.begin()
+        raw.begin(body.content_type)
         await write_body(request, raw, pieces, body=body, size=size, stats=stats)
         return web.Response()
-    response = web.StreamResponse(headers={"Content-Type": _TYPE})
+    response = web.StreamResponse(headers={"Content-Type": body.content_type})
     if framing == "length":
         response.content_length = size
     await response.prepare(request)
@@ -43,8 +42,8 @@ class _UntilClose:
 
     transport: asyncio.WriteTransport
 
-    def begin(self) -> None:
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: {_TYPE}\r\nConnection: close\r\n\r\n"
+    def begin(self, content_type: str) -> None:
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nConnection: close\r\n\r\n"
         self.transport.write(head.encode())
 
     async def write(self, data: bytes, /) -> None:

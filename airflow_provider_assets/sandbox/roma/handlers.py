@@ -23,6 +23,7 @@ from airflow_provider_assets.sandbox.world import World
 _BUSY = "ROMA.00000199"  # undocumented: no document says how a second export is refused
 _GONE = "ROMA.00000101"
 _MAX_APPS, _MAX_TASKS = 500, 999
+_PACKAGE = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Handlers:
             raise Refused(error(403, code=_GONE, message=text, details="already downloaded"))
         self.world.stats.job(export.id, "download")
         fault, blob = fault_of(request), export.archive.blob
-        body = Body(blob=blob, content_type="", vendor="roma", job_id=export.id)
+        body = Body(blob=blob, content_type=_PACKAGE, vendor="roma", job_id=export.id)
         framing = self.world.options.roma_framing
         try:
             if request.method == "HEAD" or (fault and fault.afterwards):
