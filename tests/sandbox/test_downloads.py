@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import struct
@@ -135,9 +136,13 @@ def test_a_truncated_body_delivers_exactly_the_bytes_before_the_cut(scenario):
     scenario.fault("download:truncate@1234:1")
     place = urlsplit(url)
     connection = http.client.HTTPConnection(place.hostname, place.port, timeout=10)
-    connection.request("GET", f"{place.path}?{place.query}")
-    with pytest.raises(http.client.IncompleteRead) as caught:
-        connection.getresponse().read()
+    with contextlib.closing(connection):
+        connection.request("GET", f"{place.path}?{place.query}")
+        with (
+            connection.getresponse() as response,
+            pytest.raises(http.client.IncompleteRead) as caught,
+        ):
+            response.read()
     assert len(caught.value.partial) == 1234
 
 
@@ -196,7 +201,7 @@ def pixels_of(body):
 def test_a_stalled_body_stops_without_ending(scenario):
     _, url = archive_of(scenario)
     scenario.fault("download:stall@500:1")
-    with requests.get(url, stream=True, timeout=0.5) as reply:
+    with requests.get(url, stream=True, timeout=2) as reply:
         assert len(reply.raw.read(500)) == 500
         with pytest.raises(requests.ConnectionError, match="timed out"):
             _ = reply.content
