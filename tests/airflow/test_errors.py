@@ -10,10 +10,11 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision
 from airflow_runs import connect
-from exported import archive, archives, export, read
+from exported import CONN, archive, archives, export, read
 from origin import http_origin
 
 from airflow_provider_assets.landing import LandingOptions
+from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.retry_policy import ArchiveRetryPolicy
 from airflow_provider_assets.sansio import errors
 from airflow_provider_assets.sensors.archive import AssetArchiveSensor
@@ -300,3 +301,19 @@ def test_a_sensor_fails_with_the_verdict_on_a_job(airflow, sandbox, deferrable):
     run = airflow(build)
     assert type(run.error) is errors.JobFailedError
     assert "broken pipe" in str(run.error)
+
+
+def test_a_kill_before_there_is_a_job_asks_airflow_for_no_connection():
+    AssetArchiveOperator(task_id="archive", conn_id="there_is_no_such_connection").on_kill()
+
+
+def test_a_task_that_was_killed_submits_nothing_more(airflow, sandbox):
+    class Killed(AssetArchiveOperator):
+        def execute(self, context):
+            self.on_kill()  # a signal that comes while the listing is read
+            return super().execute(context)
+
+    run = airflow(lambda: Killed(task_id="archive", conn_id=CONN, retries=3))
+    assert type(run.error) is errors.JobCancelledError
+    assert len(run.tries) == 1
+    assert sandbox.stats()["totals"]["accepted"] == 0

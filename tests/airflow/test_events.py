@@ -32,7 +32,7 @@ def windows(run):
     return [reference["request"]["window"] for reference in run.result("archive")]
 
 
-def test_since_last_goes_on_where_the_last_run_ended(airflow, sandbox):
+def test_since_last_resumes_where_the_last_run_ended(airflow, sandbox):
     dag = airflow.dag(since_last("gapless"))
     first = airflow.run(dag, "2026-01-06")
     third = airflow.run(dag, "2026-01-08")
@@ -57,7 +57,7 @@ def test_a_cleared_run_exports_its_own_span_again(airflow, sandbox):
     assert following == [["2026-01-07T00:00:00.000Z", "2026-01-08T00:00:00.000Z"]]
 
 
-def test_an_empty_span_moves_the_mark(airflow, sandbox):
+def test_an_empty_span_moves_the_watermark(airflow, sandbox):
     dag = airflow.dag(since_last("quiet", outlets=[Asset("quiet")], inlets=[]))
     quiet = airflow.run(dag, "2026-01-03")
     assert quiet.states == {"archive": "skipped"}
@@ -66,7 +66,7 @@ def test_an_empty_span_moves_the_mark(airflow, sandbox):
     assert following == [["2026-01-03T00:00:00.000Z", "2026-01-05T00:00:00.000Z"]]
 
 
-def test_exports_that_share_an_asset_keep_marks_of_their_own(airflow, sandbox):
+def test_exports_that_share_an_asset_keep_watermarks_of_their_own(airflow, sandbox):
     def build():
         for name, types in (("all", {}), ("some", {"originalAssets": False})):
             AssetArchiveOperator(
@@ -85,7 +85,7 @@ def test_exports_that_share_an_asset_keep_marks_of_their_own(airflow, sandbox):
     assert everything["request"]["window"] == some["request"]["window"]
 
 
-def test_a_backfill_does_not_move_the_mark(airflow, sandbox):
+def test_a_backfill_does_not_move_the_watermark(airflow, sandbox):
     dag = airflow.dag(since_last("backfilled"))
     airflow.run(dag, "2026-01-08", run_type="backfill")
     nightly = airflow.run(dag, "2026-01-07")
@@ -143,7 +143,7 @@ def test_new_assets_make_an_event_that_names_their_span(sandbox):
     assert event["window"][0][:19] == start[:19]
 
 
-def test_a_vendor_that_is_away_is_asked_again(sandbox):
+def test_a_vendor_that_is_unavailable_is_asked_again(sandbox):
     today = datetime.now(timezone.utc)
     sandbox.add_items("scenario", (today - timedelta(days=1)).date().isoformat(), 1)
     sandbox.fault("list:503empty:5")
