@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from airflow_provider_assets.landing.checkpoint import forget_files, load
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import land_one
 from airflow_provider_assets.landing.manifest import Entry, Manifest
-from airflow_provider_assets.landing.options import LEAST_MEMORY, LandingOptions, Progress, Source
+from airflow_provider_assets.landing.options import LandingOptions, Progress, Source
 from airflow_provider_assets.landing.ownership import commit, ensure_free
 from airflow_provider_assets.landing.previous import landed_before
 from airflow_provider_assets.landing.progress import Meter
@@ -20,26 +18,6 @@ from airflow_provider_assets.landing.state import BestEffortState, State
 from airflow_provider_assets.landing.stores.base import Store
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.messages import JSON
-
-_count = threading.Lock()
-_running: list[LandingOptions] = []
-
-
-@contextmanager
-def _shared(options: LandingOptions) -> Iterator[LandingOptions]:
-    """*options* with this landing's share of what one process may use."""
-    with _count:
-        _running.append(options)
-        many = len(_running)
-    try:
-        yield replace(
-            options,
-            max_memory=max(LEAST_MEMORY, options.max_memory // many),
-            max_concurrency=max(1, options.max_concurrency // many),
-        )
-    finally:
-        with _count:
-            _running.pop()
 
 
 def _move(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
@@ -101,21 +79,21 @@ def land(
     :raises IntegrityError: if what arrived is not what was announced.
     :raises AuthenticationError, ArchiveExpiredError: if fresh links are refused.
     """
-    with _shared(options or LandingOptions()) as budget:
-        job = Job(
-            store=store,
-            prefix=prefix,
-            name=name or _own_name(sources, layout),
-            layout=layout,
-            overwrite=overwrite,
-            expected=expected,
-            verify=verify,
-            options=budget,
-            facts=json.loads(json.dumps(dict(facts or {}))),  # as a manifest will give them back
-            meter=Meter(budget.clock, progress),
-            state=None if state is None else BestEffortState(state),
-        )
-        return _land(job, sources)
+    budget = options or LandingOptions()
+    job = Job(
+        store=store,
+        prefix=prefix,
+        name=name or _own_name(sources, layout),
+        layout=layout,
+        overwrite=overwrite,
+        expected=expected,
+        verify=verify,
+        options=budget,
+        facts=json.loads(json.dumps(dict(facts or {}))),  # as a manifest will give them back
+        meter=Meter(budget.clock, progress),
+        state=None if state is None else BestEffortState(state),
+    )
+    return _land(job, sources)
 
 
 def _own_name(sources: Sequence[Source], layout: str) -> str:

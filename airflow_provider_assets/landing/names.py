@@ -12,10 +12,10 @@ import unicodedata
 from collections.abc import Container
 from dataclasses import dataclass, field
 
+from airflow_provider_assets.landing.markers import is_marker
+
 _UNFIT = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
 _DRIVE = re.compile(r"^[A-Za-z]:")
-# What stands beside objects on their way: marks, parts, a package that comes once.
-_OURS = re.compile(r"\.staging|\..*\.part|.*\.(landing|landing\.json|started\.json)", re.IGNORECASE)
 _SEGMENT = 255  # bytes: the limit of common file systems
 _KEY = 900  # bytes: S3 and GCS allow 1,024 with the prefix, Azure 1,024 characters
 
@@ -31,7 +31,7 @@ def safe(name: str) -> str:
 
 
 def _not_ours(name: str) -> str:
-    return f"{name}_" if _OURS.fullmatch(name) else name
+    return f"{name}_" if is_marker(name) else name
 
 
 def _short(name: str, limit: int, mark: str = "") -> str:

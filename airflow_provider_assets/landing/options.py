@@ -60,8 +60,7 @@ class LandingOptions:
     """Budgets of one landing.
 
     :param concurrency: connections to the source; None lets the engine find the number.
-    :param max_concurrency: connections that the engine may find; landings that run side by side in
-        one process share them, and the memory.
+    :param max_concurrency: connections that the engine may find.
     :param part_size: bytes of a part; None: 8 MiB, more where the store's part limit needs it.
     :param max_memory: bytes that the engine may hold, buffers and overhead together.
     :param stall_seconds: seconds without a byte after which a connection is given up.

@@ -14,10 +14,9 @@ from contextlib import contextmanager
 
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import Entry, Manifest
+from airflow_provider_assets.landing.markers import CLAIM
 from airflow_provider_assets.landing.stores.base import best_effort, put_document, taken
 from airflow_provider_assets.sansio.errors import IntegrityError, PermanentError
-
-SUFFIX = ".landing.json"
 
 
 def ensure_free(job: Job) -> None:
@@ -57,12 +56,12 @@ def _claim(job: Job) -> tuple[bool, bool]:
     if job.store.head(job.key):
         is_ours = _is_marked(job)
         return is_ours, is_ours
-    put_document(job.store, job.key + SUFFIX, _mark(job))
+    put_document(job.store, job.key + CLAIM, _mark(job))
     return True, False
 
 
 def _is_marked(job: Job) -> bool:
-    return job.store.get(job.key + SUFFIX) == _mark(job)
+    return job.store.get(job.key + CLAIM) == _mark(job)
 
 
 def _mark(job: Job) -> bytes:
@@ -71,4 +70,4 @@ def _mark(job: Job) -> bytes:
 
 def _release(job: Job) -> None:
     if job.layout == "archive":
-        best_effort(lambda: job.store.delete(job.key + SUFFIX))
+        best_effort(lambda: job.store.delete(job.key + CLAIM))

@@ -158,10 +158,8 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         return result
 
     def _land(self, state: State | None) -> Manifest:
-        from airflow_provider_assets.transfers.single_use import (
-            MARKER_SUFFIX,
-            SingleUseLanding,
-        )
+        from airflow_provider_assets.landing.markers import STARTED
+        from airflow_provider_assets.transfers.single_use import SingleUseLanding
         from airflow_provider_assets.transfers.stores import open_destination
 
         check_on_partial(self.on_partial)
@@ -169,7 +167,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         target = open_destination(self.destination)
         land = partial(self._land_from, hook, target, state)
         if hook.vendor.spec.single_use:
-            marker = f"{target.prefix}{self._stem()}{MARKER_SUFFIX}"
+            marker = f"{target.prefix}{self._stem()}{STARTED}"
             single_use = SingleUseLanding(hook, target.store, marker, self.max_reexports)
             landed = single_use.land(self.reference, land)
         else:

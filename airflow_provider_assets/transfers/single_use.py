@@ -31,7 +31,6 @@ from airflow_provider_assets.sansio.waiter import ensure_succeeded
 if TYPE_CHECKING:
     from airflow_provider_assets.landing import Store
 
-MARKER_SUFFIX = ".started.json"
 # The answers that a gateway gives before the service has opened the archive.
 BEFORE_OPENING = frozenset({401, 408, 429, 500, 502, 503, 504})
 # "Downloading an Asset Package" documents 403 for whatever is refused, a second download included.

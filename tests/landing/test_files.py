@@ -229,11 +229,3 @@ def test_a_retry_takes_nothing_for_landed_that_is_only_as_long(store, origin, qu
     assert contents(store, f"out/{name}") == old
     land([source], store, options=quick, overwrite=True, **how)
     assert landed(store, "out/") == expected(KINDS["stored"])
-
-
-def test_landings_side_by_side_share_one_budget():
-    from airflow_provider_assets.landing.engine import _shared
-
-    with _shared(LandingOptions()) as alone, _shared(LandingOptions()) as second:
-        assert alone.max_memory == 128 << 20
-        assert (second.max_memory, second.max_concurrency) == (64 << 20, 12)

@@ -13,6 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_assets.landing import http as wire
+from airflow_provider_assets.landing.markers import (
+    CLAIM,
+    PART_FILE,
+    PARTS_FOLDER,
+    STAGING,
+    STARTED,
+    UPLOAD_MARK,
+)
 from airflow_provider_assets.landing.names import Names, safe
 from airflow_provider_assets.landing.progress import Meter
 from airflow_provider_assets.landing.transfer.autotune import Tuner
@@ -185,3 +193,15 @@ def test_budgets_that_hold_nothing_are_refused(wrong):
 
     with pytest.raises(InvalidRequestError):
         LandingOptions(**wrong)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"a.zip{UPLOAD_MARK}", f"a.zip{PARTS_FOLDER[:-1]}", f"a.zip{CLAIM}", f"a{STARTED}",
+        STAGING[:-1], f".a.zip.0a1b{PART_FILE}",
+    ],
+)  # fmt: skip
+def test_no_file_of_an_archive_gets_the_name_of_a_marker(name):
+    assert safe(f"in/{name}/file") == f"in/{name}_/file"
+    assert safe(name.upper()) == f"{name.upper()}_"

@@ -7,7 +7,7 @@ from landing_kit import contents, linked, noise
 from test_files import FILES, KINDS, expected, landed
 
 from airflow_provider_assets.landing import LocalStore, land
-from airflow_provider_assets.landing.layouts.staged import STAGING
+from airflow_provider_assets.landing.markers import STAGING
 from airflow_provider_assets.sansio.errors import IntegrityError, TransferInterruptedError
 
 HOW = {"prefix": "out/", "layout": "files", "facts": {"fingerprint": "f"}}

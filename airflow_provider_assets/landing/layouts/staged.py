@@ -12,13 +12,12 @@ from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import land_one
 from airflow_provider_assets.landing.layouts.unzip import land_stored
 from airflow_provider_assets.landing.manifest import Entry, Manifest
+from airflow_provider_assets.landing.markers import STAGING
 from airflow_provider_assets.landing.options import Source
 from airflow_provider_assets.landing.ownership import commit
 from airflow_provider_assets.landing.previous import landed_before
 from airflow_provider_assets.landing.stores.base import best_effort
 from airflow_provider_assets.sansio.errors import IntegrityError
-
-STAGING = ".staging/"
 
 
 def land_package(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:

@@ -18,6 +18,7 @@ from os.path import commonprefix  # of characters, as keys are
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_assets.landing.crc import CASTAGNOLI, Checksum, combine_all
+from airflow_provider_assets.landing.markers import PARTS_FOLDER
 from airflow_provider_assets.landing.stores.base import (
     Held,
     Part,
@@ -42,7 +43,6 @@ T = TypeVar("T")
 _RULES = Rules(checksum=True)
 _JOINED = 32
 _SIDE_BY_SIDE = 8
-_CHUNK = ".landing/"  # beside an object on its way: its parts, ours to delete
 
 
 def _call(what: str, action: Callable[[], T]) -> T:
@@ -178,11 +178,13 @@ class GcsStore:
 
     def sweep(self, keys: Collection[str]) -> int:
         """Delete the parts of dead runs, known by their names."""
-        chunks = {key + _CHUNK for key in keys}
+        chunks = {key + PARTS_FOLDER for key in keys}
         # One listing: a folder of thousands of files would cost as many, before its first byte.
         found = self.blobs(commonprefix(list(chunks))) if chunks else []  # noqa: RUF071  # keys, not paths
         names = [blob.name for blob in found]
-        stale = [name for name in names if name[: name.rfind(_CHUNK) + len(_CHUNK)] in chunks]
+        stale = [
+            name for name in names if name[: name.rfind(PARTS_FOLDER) + len(PARTS_FOLDER)] in chunks
+        ]
         self.delete_all(stale)
         return len(stale)
 
@@ -223,7 +225,7 @@ class GcsWriter:
     @property
     def prefix(self) -> str:
         """What the names of all its objects begin with."""
-        return f"{self.key}{_CHUNK}{self.run}/"
+        return f"{self.key}{PARTS_FOLDER}{self.run}/"
 
     def put_part(self, part: Part, data: memoryview) -> str:
         """One object; the service checks its CRC-32C."""

@@ -17,6 +17,7 @@ from os.path import commonprefix  # of characters, as keys are
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_assets.landing.crc import Checksum
+from airflow_provider_assets.landing.markers import UPLOAD_MARK
 from airflow_provider_assets.landing.stores.base import (
     MIB,
     Held,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
-_MARK = ".landing"  # beside an object on its way: the uploads to its key are ours
 # Amazon S3 User Guide, "Amazon S3 multipart upload limits".
 _RULES = Rules(min_part=5 * MIB, max_parts=10_000)
 _log = logging.getLogger(__name__)
@@ -202,7 +202,7 @@ class S3Store:
     def begin(self, key: str, *, label: str) -> S3Writer:
         """CreateMultipartUpload, after a mark beside the object says that its uploads are ours."""
         mark = json.dumps({"landing": label}).encode()
-        put_document(self, key + _MARK, mark)
+        put_document(self, key + UPLOAD_MARK, mark)
         try:
             answer: Params = self.dialect.ask(
                 f"cannot write to {self.uri(key)}",
@@ -213,7 +213,7 @@ class S3Store:
                 full_object={"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"},
             )  # fmt: skip
         except BaseException:
-            best_effort(lambda: self.delete(key + _MARK))
+            best_effort(lambda: self.delete(key + UPLOAD_MARK))
             raise
         if answer.get("ChecksumType") != "FULL_OBJECT":
             self.dialect.full_object = False
@@ -251,7 +251,7 @@ class S3Store:
                 f"cannot list the uploads to {self.uri(prefix)}",
                 lambda: [up for page in pages for up in page.get("Uploads", ())],
             )
-            marks = {key + _MARK: key for key in keys}
+            marks = {key + UPLOAD_MARK: key for key in keys}
             # The marks themselves, too: a lifecycle rule may have removed the upload of one.
             left = self.sizes(commonprefix(list(marks))).keys() & marks.keys()  # noqa: RUF071  # likewise
         except AssetsError as error:
@@ -264,7 +264,7 @@ class S3Store:
         for writer in stale:
             writer.abort()
         for key in ours - {writer.key for writer in stale}:
-            self.delete(key + _MARK)
+            self.delete(key + UPLOAD_MARK)
         return len(stale)
 
     def _settle(self, key: str, error: AssetsError, whole: Checksum) -> Stored:
@@ -379,7 +379,7 @@ class S3Writer:
         except AssetsError as error:
             if error.code != "NoSuchUpload":
                 raise
-        self.store.delete(self.key + _MARK)
+        self.store.delete(self.key + UPLOAD_MARK)
 
 
 def _may_do_without(error: AssetsError) -> bool:
