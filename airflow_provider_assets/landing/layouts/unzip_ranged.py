@@ -23,7 +23,7 @@ from airflow_provider_assets.landing.stores.base import Part, PartWriter, best_e
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
 from airflow_provider_assets.landing.transfer.writers import GuardedWriter
-from airflow_provider_assets.landing.zips.directory import HEADER, Extent, payload
+from airflow_provider_assets.landing.zips.directory import HEADER, Extent, Index, payload
 from airflow_provider_assets.landing.zips.format import STORED, Member
 from airflow_provider_assets.landing.zips.inflate import Inflater, Limits, check_whole, inflate
 
@@ -75,12 +75,13 @@ class Unpacker:
 
     job: Job
     reader: Reader
-    extents: Sequence[Extent]
+    extents: Index
     memory: BufferPool
     there: Mapping[str, int] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     _tasks: Iterator[Task] | None = None
-    _keys: dict[int, str] = field(default_factory=dict)
+    _renamed: dict[int, str] = field(default_factory=dict)
+    _kept: set[str] = field(default_factory=set)
     _open: list[Large] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -89,13 +90,9 @@ class Unpacker:
         options = self.job.options
         limits = Limits(options.max_unpacked, options.max_ratio)
         limits.check(extent.member for extent in self.extents)
-        names = Names(frozenset({self.job.name + SUFFIX}))
-        for extent in self.extents:
-            if not extent.member.is_folder:
-                given = names.give(extent.member.name)
-                self._keys[extent.member.offset] = self.job.prefix + given
+        self._name(Names(frozenset({self.job.name + SUFFIX})))
         self._keep_what_landed()
-        self.job.store.sweep(self._keys.values())
+        self.job.store.sweep([self._key(member) for member in self._files()])
         self._tasks = self._plan()
 
     def step(self, wire: Connections) -> bool:
@@ -124,23 +121,37 @@ class Unpacker:
             if large.writer:
                 best_effort(large.writer.abort)
 
+    def _files(self) -> Iterator[Member]:
+        return (extent.member for extent in self.extents if not extent.member.is_folder)
+
+    def _name(self, names: Names) -> None:
+        """Give every file its name; only a name that is not the entry's own is kept in memory."""
+        for member in self._files():
+            if (given := names.give(member.name)) != member.name:
+                self._renamed[member.offset] = given
+
+    def _key(self, member: Member) -> str:
+        return self.job.prefix + self._renamed.get(member.offset, member.name)
+
     def _keep_what_landed(self) -> None:
-        members = {self._keys.get(e.member.offset, ""): e.member for e in self.extents}
+        if not self.there:
+            return
         wanted = {
             key: Checksum(member.size, member.crc)
-            for key, member in members.items()
-            if self.there.get(key) == member.size
+            for member in self._files()
+            if self.there.get(key := self._key(member)) == member.size
         }
-        kept = verified_keys(self.job.store, wanted) if wanted else set()
-        for key in kept:
+        self._kept = verified_keys(self.job.store, wanted) if wanted else set()
+        for key in self._kept:
             self._landed(key, wanted[key])
-        self.extents = [e for e in self.extents if self._keys.get(e.member.offset) not in kept]
 
     # -- planning -----------------------------------------------------------------------------
 
     def _plan(self) -> Iterator[Task]:
         window: list[Extent] = []
         for extent in self.extents:
+            if self._kept and self._key(extent.member) in self._kept:
+                continue
             large = self._is_large(extent)
             if window and (large or extent.end - window[0].member.offset > WINDOW):
                 yield Task(tuple(window))
@@ -156,7 +167,7 @@ class Unpacker:
 
     def _parts(self, extent: Extent) -> Iterator[Task]:
         size = part_size(self.job, extent.member.size)
-        large = Large(extent, self._keys[extent.member.offset], size)
+        large = Large(extent, self._key(extent.member), size)
         self._open.append(large)
         count = -(-extent.member.size // size)
         for part in range(count):
@@ -188,7 +199,7 @@ class Unpacker:
         data = packed if member.method == STORED else inflate(member, packed)
         whole = Checksum(len(data), crc32(data, 0))
         check_whole(member, whole.size, whole.crc32)
-        key = self._keys[member.offset]
+        key = self._key(member)
         self.job.store.put(key, data, crc32=whole.crc32, overwrite=self.job.overwrite)
         self._landed(key, whole)
 
@@ -220,7 +231,7 @@ class Unpacker:
 
     def _inflate_large(self, wire: Connections, extent: Extent) -> None:
         member = extent.member
-        key, at = self._keys[member.offset], self._find_data(wire, extent)
+        key, at = self._key(member), self._find_data(wire, extent)
         job, size = self.job, part_size(self.job, member.size)
         outlet = ObjectWriter(job.store, key, job.label, self.memory, size, job.overwrite)
         try:

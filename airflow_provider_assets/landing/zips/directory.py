@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Generator
+from array import array
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.zips.format import (
@@ -16,6 +17,7 @@ from airflow_provider_assets.landing.zips.format import (
     MAX32,
     Ledger,
     Member,
+    MemberTable,
     decode_name,
     widen,
 )
@@ -45,7 +47,7 @@ class Directory:
 
     start: int
     max_entries: int
-    members: list[Member] = field(default_factory=list)
+    members: MemberTable = field(default_factory=MemberTable)
     seen: Ledger = field(default_factory=Ledger)
 
     def parse(self, signature: bytes, position: Callable[[], int]) -> Parser:
@@ -135,6 +137,45 @@ class Extent:
         return self.member.offset + self.size
 
 
+@dataclass(slots=True)
+class Index:
+    """The entries of an archive, in the order in which they stand in it.
+
+    :param start: where the central directory begins, and the last entry ends.
+    """
+
+    members: MemberTable
+    start: int
+    _order: Sequence[int] = ()
+
+    def __post_init__(self) -> None:
+        """Find the order; most directories have it already."""
+        places = range(len(self.members))
+        offset = self.members.offset
+        in_order = all(offset(place) <= offset(place + 1) for place in places[:-1])
+        self._order = places if in_order else array("Q", sorted(places, key=offset))
+
+    def __len__(self) -> int:
+        """Entries."""
+        return len(self.members)
+
+    def __iter__(self) -> Iterator[Extent]:
+        """All of them, each with its bytes as far as the next one."""
+        for number, place in enumerate(self._order):
+            member = self.members[place]
+            is_last = number + 1 == len(self._order)
+            end = self.start if is_last else self.members.offset(self._order[number + 1])
+            room, least = end - member.offset, HEADER + len(member.raw) + member.packed
+            if room < least:
+                raise IntegrityError(f"{member.name!r} overlaps the entry after it")
+            yield Extent(member, min(room, least + _SLACK))
+
+    def check(self) -> None:
+        """:raises IntegrityError: if entries overlap."""
+        for _ in self:
+            pass
+
+
 @dataclass(frozen=True, slots=True)
 class Location:
     """The place of the central directory in an archive of *total* bytes, which ends with *tail*."""
@@ -148,7 +189,7 @@ class Location:
         """Bytes from its first record to the end of the archive."""
         return self.total - self.start
 
-    def read_index(self, read: Read, *, max_entries: int) -> list[Extent]:
+    def read_index(self, read: Read, *, max_entries: int) -> Index:
         """The entries of the archive, in the order in which they stand in it.
 
         :raises IntegrityError: if it contradicts itself.
@@ -159,7 +200,9 @@ class Location:
         if more:
             read(self.start, memoryview(more))
         block = bytes(more) + self.tail[max(0, self.start - tail_start) :]
-        return _extents(parse_directory(block, self.start, max_entries), self.start)
+        index = Index(parse_directory(block, self.start, max_entries), self.start)
+        index.check()
+        return index
 
 
 def locate(read: Read, total: int) -> Location | None:
@@ -186,7 +229,7 @@ def locate(read: Read, total: int) -> Location | None:
     return Location(start, total, bytes(tail))
 
 
-def parse_directory(block: bytes, start: int, max_entries: int) -> list[Member]:
+def parse_directory(block: bytes, start: int, max_entries: int) -> MemberTable:
     """The records of a central directory that begins at *start* and ends with the archive."""
     at = 4
     directory = Directory(start, max_entries)
@@ -239,15 +282,3 @@ def _wide_start(tail: bytes, end: int, total: int) -> int:
     if not 0 <= place <= len(tail) - _END64_RECORD or tail[place : place + 4] != END64:
         raise IntegrityError("the zip archive is damaged: its zip64 end is missing")
     return int(struct.unpack_from("<Q", tail, place + 48)[0])
-
-
-def _extents(members: list[Member], start: int) -> list[Extent]:
-    ordered = sorted(members, key=lambda member: member.offset)
-    ends = [member.offset for member in ordered[1:]] + [start]
-    extents = []
-    for member, end in zip(ordered, ends, strict=True):
-        least = HEADER + len(member.raw) + member.packed
-        if end - member.offset < least:
-            raise IntegrityError(f"{member.name!r} overlaps the entry after it")
-        extents.append(Extent(member, min(end - member.offset, least + _SLACK)))
-    return extents

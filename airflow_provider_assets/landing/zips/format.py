@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 END64, LOCATOR64 = b"PK\x06\x06", b"PK\x06\x07"
@@ -12,6 +14,7 @@ DESCRIPTOR, EXTRA_DATA = b"PK\x07\x08", b"PK\x06\x08"
 STORED, DEFLATED, BZIP2 = 0, 8, 12
 ENCRYPTED, DESCRIBED, UTF8 = 1, 8, 1 << 11
 LONGEST_DESCRIPTOR = 24
+_COLUMNS = 6  # of a table of entries
 MAX32 = 0xFFFFFFFF  # in a 32-bit field: look into the zip64 extra
 
 
@@ -42,6 +45,47 @@ class Member:
         """A number that differs when any of it differs."""
         facts = f"{self.offset}:{self.method}:{self.packed}:{self.size}:{self.crc}:".encode()
         return int.from_bytes(hashlib.blake2b(facts + self.raw, digest_size=16).digest(), "big")
+
+
+@dataclass(slots=True)
+class MemberTable:
+    """Entries of an archive in a few bytes each: columns of numbers, and the names in one piece.
+
+    An archive may have a million of them. A :class:`Member` is made when it is looked at.
+    """
+
+    _numbers: array[int] = field(default_factory=lambda: array("Q"))
+    _names: bytearray = field(default_factory=bytearray)
+
+    def append(self, member: Member) -> None:
+        """Add one at the end."""
+        self._names += member.raw
+        kind = member.method << 16 | member.flags
+        numbers = (member.size, member.packed, member.crc, member.offset, kind, len(self._names))
+        self._numbers.extend(numbers)
+
+    def __len__(self) -> int:
+        """Entries."""
+        return len(self._numbers) // _COLUMNS
+
+    def __getitem__(self, index: int) -> Member:
+        """The entry at *index*."""
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        at = index * _COLUMNS
+        size, packed, crc, offset, kind, end = self._numbers[at : at + _COLUMNS]
+        raw = bytes(self._names[self._numbers[at - 1] if index else 0 : end])
+        method, flags = kind >> 16, kind & 0xFFFF
+        name = decode_name(raw, flags)
+        return Member(name, size, packed, crc, method, offset, raw, flags)
+
+    def __iter__(self) -> Iterator[Member]:
+        """All of them, in the order in which they were added."""
+        return map(self.__getitem__, range(len(self)))
+
+    def offset(self, index: int) -> int:
+        """Of the local header of the entry at *index*."""
+        return self._numbers[index * _COLUMNS + 3]
 
 
 @dataclass(slots=True)

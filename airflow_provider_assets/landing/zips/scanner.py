@@ -24,6 +24,7 @@ from airflow_provider_assets.landing.zips.format import (
     STORED,
     Ledger,
     Member,
+    MemberTable,
     decode_name,
     described,
     widen,
@@ -80,7 +81,7 @@ class ZipScanner:
     ledger: Ledger = field(default_factory=Ledger)
     max_entries: int = 1_000_000
     limits: Limits | None = None
-    members: list[Member] = field(default_factory=list)
+    members: MemberTable = field(default_factory=MemberTable)
     unverified: str = ""
     position: int = 0
     _parser: Parser | None = None
