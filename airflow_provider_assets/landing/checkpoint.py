@@ -1,4 +1,4 @@
-"""Where a broken landing stood: what the next attempt needs to go on with its parts.
+"""Checkpoints: what the next attempt needs to resume a broken landing.
 
 Small and free of secrets: it may be kept in a task's state. It is a claim, not a proof: the store is
 asked for the parts it holds and the source for its validator before anything is taken over.
@@ -21,19 +21,19 @@ from airflow_provider_assets.landing.zips.format import Ledger
 from airflow_provider_assets.sansio.messages import JSON
 
 _PREFIX = "landing:"
-_SIDE_BY_SIDE = 8  # looks at what is stored
+_PARALLEL_LOOKS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Parts 1 to ``parts`` are stored and went by the audit.
+    """Parts 1 to ``parts`` are stored and verified.
 
     :param label: identity of the landing. :param writer: what the store calls the unfinished object.
     :param part_size: bytes of each part but the last. :param total: bytes of the source.
     :param validator: ETag or Last-Modified of the source.
     :param crc32: of all the parts together. :param proof: digest of their tags, in order.
     :param container: ``zip`` or "" (a file without structure of its own).
-    :param offset: where the next entry to be audited begins; ``count`` and ``digest``: see Ledger.
+    :param offset: where the next entry to be verified begins; ``count`` and ``digest``: see Ledger.
     """
 
     label: str
@@ -51,16 +51,16 @@ class Checkpoint:
 
     @property
     def done(self) -> int:
-        """Bytes that went by: the last part of all is as short as it is."""
+        """Bytes of these parts; the last part of all may be shorter than the others."""
         return min(self.parts * self.part_size, self.total)
 
     @property
     def ledger(self) -> Ledger:
-        """The audit of a zip as it stood."""
+        """The state of the verification of a zip at that point."""
         return Ledger(self.offset, self.count, int(self.digest, 16))
 
     def is_proven_by(self, held: Sequence[Held]) -> bool:
-        """Whether the store holds exactly the parts that went by."""
+        """Whether the store holds exactly these parts."""
         first = [part for part in held if part.number <= self.parts]
         proof = ""
         for part in first:
@@ -106,7 +106,7 @@ def save(state: State | None, key: str, found: Checkpoint | None) -> None:
 class Landed:
     """What a landing of many files has landed so far, small enough to be kept in a task's state.
 
-    :param identity: of what is landed, so that something else begins anew.
+    :param identity: of what is landed; something else starts from scratch.
     :ivar again: an earlier attempt began to land the same.
     :ivar done: number of a file that landed -> bytes, CRC-32, whether its length was announced.
     """
@@ -136,11 +136,11 @@ class Landed:
 
 
 def stored_files(job: Job, identity: str) -> dict[str, int]:
-    """Key -> bytes of what stands there already, if an earlier attempt began to land the same thing.
+    """Key -> bytes of what is stored already, if an earlier attempt began to land the same thing.
 
-    Any of it may be older, or somebody else's: see :func:`proven`.
+    Any of it may be older, or somebody else's: see :func:`verified_keys`.
 
-    :param identity: of what is landed now, validator and length: another archive begins anew.
+    :param identity: of what is landed now, validator and length; another archive starts from scratch.
     """
     if job.state is None:
         return {}
@@ -151,7 +151,7 @@ def stored_files(job: Job, identity: str) -> dict[str, int]:
 
 def verified_keys(store: Store, wanted: Mapping[str, Checksum]) -> set[str]:
     """The keys under which *store* holds exactly what is *wanted*."""
-    pool = ThreadPoolExecutor(_SIDE_BY_SIDE, "landing")
+    pool = ThreadPoolExecutor(_PARALLEL_LOOKS, "landing")
     try:
         held = pool.map(partial(holds, store), wanted.keys(), wanted.values())
         return {key for key, is_there in zip(wanted, held, strict=True) if is_there}

@@ -109,7 +109,7 @@ def _land(job: Job, sources: Sequence[Source]) -> Manifest:
         raise InvalidRequestError("there is nothing to land")
     before = landed_before(job)
     if before and before.is_due_again(job):
-        job = replace(job, overwrite=True)  # what stands there is our own
+        job = replace(job, overwrite=True)  # what is there is our own
     elif before and before.is_whole(job):
         _clean_up(job)
         return replace(before.record, skipped=True)

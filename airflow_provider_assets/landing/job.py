@@ -1,4 +1,4 @@
-"""Everything that one landing was called with."""
+"""The arguments of one landing, as all its parts see them."""
 
 from __future__ import annotations
 

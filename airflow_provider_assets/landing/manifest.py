@@ -37,7 +37,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What landed where, small enough for XCom; the entries stand in the manifest object.
+    """What landed where, small enough for XCom; the entries are listed in the manifest object.
 
     :param uri: of the object, or of the folder for ``layout="files"``.
     :param bytes: bytes stored, the manifest not counted.

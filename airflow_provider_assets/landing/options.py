@@ -36,7 +36,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a landing is.
+    """Progress of a landing.
 
     :param bytes: bytes received so far.
     :param total: bytes to receive, None where the source does not say.

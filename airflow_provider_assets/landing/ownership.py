@@ -1,6 +1,6 @@
 """Marks an object as ours from before it is published until its manifest is written.
 
-The mark stands beside the object and holds the landing's label. A landing that was killed in between is
+The mark is stored beside the object and holds the landing's label. A landing that was killed in between is
 recognised by it: the next one of the same contents may replace the object, even if the vendor gives
 other bytes by now, and nobody else may. Only ``layout="archive"`` has it; of many files, the state
 remembers which have landed (:class:`~.checkpoint.Landed`).

@@ -1,4 +1,4 @@
-"""``layout="files"`` from several downloads: each lands as it is, side by side."""
+"""``layout="files"`` from several downloads: each lands as it is, in parallel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from airflow_provider_assets.landing.stores.base import holds
 from airflow_provider_assets.sansio.jobs import fingerprint
 from airflow_provider_assets.sansio.messages import JSON
 
-_SIDE_BY_SIDE = 8  # downloads at most
+_PARALLEL = 8  # downloads at most
 _TICK = 0.1  # seconds between looks at progress
 _SAVE_EVERY = 10.0  # seconds: what a SIGKILL may cost in files fetched again
 
@@ -28,12 +28,12 @@ Result = tuple[Entry, bool]  # of one file; whether its length was announced
 
 
 def land_many(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
-    """Land every source as a file of its own, side by side. The first failure ends them all.
+    """Land every source as a file of its own, in parallel. The first failure ends them all.
 
     :raises AssetsError: files that were verified before stay, and the next attempt keeps them;
         without a manifest they do not count.
     """
-    few = _side_by_side(job, len(sources))
+    few = _downloads_at_a_time(job, len(sources))
     jobs = _jobs(job, sources, few)
     job.meter.shared = True
     if all(source.file.size is not None for source in sources):
@@ -83,10 +83,10 @@ def _remember(running: Sequence[Future[Result]], landed: Landed) -> None:
     landed.save()
 
 
-def _side_by_side(job: Job, many: int) -> int:
+def _downloads_at_a_time(job: Job, many: int) -> int:
     """Downloads at a time: each holds two parts at least."""
     room = job.options.max_memory // (2 * part_size(job))
-    return max(1, min(_SIDE_BY_SIDE, many, room))
+    return max(1, min(_PARALLEL, many, room))
 
 
 def _jobs(job: Job, sources: Sequence[Source], few: int) -> list[Job]:
@@ -96,7 +96,7 @@ def _jobs(job: Job, sources: Sequence[Source], few: int) -> list[Job]:
     if few > 1:
         options = replace(
             options,
-            concurrency=max(1, (options.concurrency or _SIDE_BY_SIDE) // few),
+            concurrency=max(1, (options.concurrency or _PARALLEL) // few),
             max_memory=max(32 * MIB, options.max_memory // few),
         )
     given = [names.give(source.own_name) for source in sources]
