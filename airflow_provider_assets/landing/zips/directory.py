@@ -196,10 +196,11 @@ class Location:
         :raises InvalidRequestError: if it has more than *max_entries* records.
         """
         tail_start = self.total - len(self.tail)
-        more = bytearray(max(0, tail_start - self.start))
-        if more:
-            read(self.start, memoryview(more))
-        block = bytes(more) + self.tail[max(0, self.start - tail_start) :]
+        before = max(0, tail_start - self.start)  # bytes of it that are not in the tail
+        block = bytearray(self.size)
+        if before:
+            read(self.start, memoryview(block)[:before])
+        block[before:] = self.tail[max(0, self.start - tail_start) :]
         index = Index(parse_directory(block, self.start, max_entries), self.start)
         index.check()
         return index
@@ -229,11 +230,11 @@ def locate(read: Read, total: int) -> Location | None:
     return Location(start, total, bytes(tail))
 
 
-def parse_directory(block: bytes, start: int, max_entries: int) -> MemberTable:
+def parse_directory(block: bytes | bytearray, start: int, max_entries: int) -> MemberTable:
     """The records of a central directory that begins at *start* and ends with the archive."""
     at = 4
     directory = Directory(start, max_entries)
-    parser = directory.parse(block[:4], lambda: start + at)
+    parser = directory.parse(bytes(block[:4]), lambda: start + at)
     try:
         want = next(parser)
         while True:
