@@ -236,7 +236,7 @@ class AsyncTransport:
         self._classify = classify
         self._rate = rate or RateLimit()
         self._session: aiohttp.ClientSession | None = None
-        # aiohttp's own look-up insists on ~/.netrc and costs two threads a request.
+        # aiohttp's own look-up insists on ~/.netrc and costs two threads per request.
         self._proxy = lru_cache(maxsize=8)(proxy_for)
 
     async def run(self, flow: Flow[T]) -> T:

@@ -101,7 +101,7 @@ class Manifest:
             raise InvalidRequestError(f"not a manifest: {error}") from error
 
     def document(self, files: Iterable[Entry]) -> Document:
-        """The manifest object: :meth:`to_dict` and ``files``, one entry a line."""
+        """The manifest object: :meth:`to_dict` and ``files``, one entry per line."""
         head = json.dumps(self.to_dict(), sort_keys=True, ensure_ascii=False)
         lines = ",\n".join(json.dumps(entry.to_dict(), ensure_ascii=False) for entry in files)
         return f'{head[:-1]}, "files": [\n{lines}\n]}}\n'.encode()

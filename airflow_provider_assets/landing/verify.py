@@ -85,7 +85,7 @@ class StreamVerifier:
         return None if self.scanner else ("", Ledger())
 
     def take_over(self, ledger: Ledger, size: int, *, is_zip: bool) -> None:
-        """Go on after *size* bytes that another audit saw; feed the scanner from ``ledger.offset``."""
+        """Continue after *size* bytes that another audit saw; feed the scanner from ``ledger.offset``."""
         self.size, self._hash = size, None
         if is_zip and self.look_inside:
             self.scanner = ZipScanner(ledger=ledger, max_entries=self.max_entries)

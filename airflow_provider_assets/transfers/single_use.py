@@ -171,7 +171,7 @@ class SingleUseLanding:
 
 
 def refuse_to_open() -> None:
-    """Stand in the way of the GET of an archive that may have been opened.
+    """Refuse the GET of an archive that may have been opened.
 
     :raises ArchiveExpiredError: always.
     """

@@ -69,7 +69,7 @@ class Task:
 class Unpacker:
     """The work, and what has landed so far.
 
-    :param extents: the entries, in the order in which they stand in the archive.
+    :param extents: the entries, in the order of the archive.
     :param there: key -> bytes of what may have landed in an earlier attempt.
     """
 

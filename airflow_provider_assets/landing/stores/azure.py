@@ -130,7 +130,7 @@ class AzureStore:
         return AzureWriter(self, key, self._blob(key), secrets.token_hex(4))
 
     def resume(self, key: str, state: Mapping[str, str]) -> AzureWriter | None:
-        """Go on with the blocks of an earlier run."""
+        """Resume with the blocks of an earlier run."""
         writer = AzureWriter(self, key, self._blob(key), state.get("run", ""))
         return writer if writer.run and writer.done() else None
 

@@ -187,7 +187,7 @@ class FsspecWriter:
 
     @property
     def state(self) -> Mapping[str, str]:
-        """Nothing to go on with."""
+        """Nothing to resume."""
         return {}
 
     def done(self) -> Sequence[Held]:

@@ -161,7 +161,7 @@ class GcsStore:
         return GcsWriter(self, key, secrets.token_hex(4))
 
     def resume(self, key: str, state: Mapping[str, str]) -> GcsWriter | None:
-        """Go on with the parts of an earlier run."""
+        """Resume with the parts of an earlier run."""
         writer = GcsWriter(self, key, state.get("run", ""))
         return writer if writer.run and writer.done() else None
 

@@ -39,7 +39,7 @@ _REMEDIES = {
     errno.EACCES: "give the worker's user access to it",
     errno.EPERM: "give the worker's user access to it",
     errno.EROFS: "the file system is mounted read-only; choose another destination",
-    errno.ENOSPC: "free some space; the next attempt goes on with what is there",
+    errno.ENOSPC: "free some space; the next attempt resumes with what is there",
     errno.EDQUOT: "the user's quota is used up; raise it or free some space",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EEXIST: "a file has the name of a folder; choose another destination",

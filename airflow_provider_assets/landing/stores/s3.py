@@ -220,7 +220,7 @@ class S3Store:
         return S3Writer(self, key, str(answer["UploadId"]))
 
     def resume(self, key: str, state: Mapping[str, str]) -> S3Writer | None:
-        """Go on with an upload, if S3 still knows it and lists its parts."""
+        """Resume an upload, if S3 still knows it and lists its parts."""
         writer = S3Writer(self, key, state.get("upload", ""))
         try:
             return writer if writer.upload and writer.done() else None

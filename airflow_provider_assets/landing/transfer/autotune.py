@@ -18,7 +18,7 @@ _WORTH = 0.25  # share of the ideal gain that a doubling has to bring
 
 @dataclass(slots=True)
 class Tuner:
-    """Decides anew at every call of :meth:`decide`.
+    """Decides again at every call of :meth:`decide`.
 
     :param most: connections that are never exceeded.
     :param window: seconds between decisions: short, since a transfer may last only one or two.

@@ -24,7 +24,7 @@ class NullWriter:
 
     @property
     def state(self) -> Mapping[str, str]:
-        """Nothing to go on with."""
+        """Nothing to resume."""
         return {}
 
     def put_part(self, part: Part, data: memoryview) -> str:

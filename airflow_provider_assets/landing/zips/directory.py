@@ -139,7 +139,7 @@ class Extent:
 
 @dataclass(slots=True)
 class Index:
-    """The entries of an archive, in the order in which they stand in it.
+    """The entries of an archive, in the order of the archive.
 
     :param start: where the central directory begins, and the last entry ends.
     """
@@ -190,7 +190,7 @@ class Location:
         return self.total - self.start
 
     def read_index(self, read: Read, *, max_entries: int) -> Index:
-        """The entries of the archive, in the order in which they stand in it.
+        """The entries of the archive, in the order of the archive.
 
         :raises IntegrityError: if it contradicts itself.
         :raises InvalidRequestError: if it has more than *max_entries* records.

@@ -23,7 +23,7 @@ class Member:
     """One entry, as the archive describes it.
 
     :param size: bytes unpacked; ``packed``: bytes in the archive.
-    :param offset: of its local header. :param raw: the name as it stands in the archive.
+    :param offset: of its local header. :param raw: the name as it is in the archive.
     :param flags: general purpose bits, known from the directory only.
     """
 
