@@ -46,14 +46,21 @@ class _Tls(http.client.HTTPSConnection, _Plain):
 
 @dataclass(slots=True)
 class _Kept:
-    """An open connection, the proxy that it leads to, and its socket.
+    """An open connection, the proxy that it leads to, its socket and its last response.
 
-    A connection forgets its socket when it hands it over to a response that the server ends by closing.
+    A connection forgets its socket when it hands it over to a response that the server ends by closing:
+    such a response could be neither interrupted nor closed through its connection.
     """
 
     connection: _Plain
     proxy: Proxy | None
     sock: socket.socket | None = None
+    response: http.client.HTTPResponse | None = None
+
+    def close(self) -> None:
+        if self.response:
+            self.response.close()
+        self.connection.close()
 
 
 @dataclass(slots=True)
@@ -102,7 +109,7 @@ class Connections:
             try:
                 return self._send(kept, method, url, headers)
             except (ConnectionError, *_TLS_CLOSED):
-                kept.connection.close()  # idle, and closed by the server meanwhile
+                kept.close()  # idle, and closed by the server meanwhile
         return self._send(self._connection(urlsplit(url)), method, url, headers)
 
     def _send(
@@ -122,7 +129,7 @@ class Connections:
             if self._interrupted:
                 raise ConnectionAbortedError("the landing was cancelled")  # noqa: TRY301  # as if the server
             connection.request(method, target, headers=sent)
-            response = connection.getresponse()
+            kept.response = response = connection.getresponse()
         except BaseException as error:
             self.drop(url)
             # The only trace of the status that a proxy answered CONNECT with.
@@ -197,7 +204,7 @@ class Connections:
         """Close the connection that *url* uses: its response was not read to the end."""
         kept = self._open.pop(_origin(url), None)
         if kept:
-            kept.connection.close()
+            kept.close()
 
     def interrupt(self) -> None:
         """End whatever another thread is waiting for on these connections, for good."""
@@ -212,7 +219,7 @@ class Connections:
     def close(self) -> None:
         """Close every connection."""
         for kept in self._open.values():
-            kept.connection.close()
+            kept.close()
         self._open.clear()
 
 
