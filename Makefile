@@ -1,6 +1,6 @@
 # Every target makes what it needs in .venv: with uv where it is installed, else with venv and pip.
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos lint docs bench clean
+.PHONY: help demo unit test chaos lint docs bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -40,6 +40,11 @@ $(VENV)/.lintable: $(VENV)/.testable
 
 demo: $(VENV)/.installed ## run a nightly export through Airflow, from a vendor sandbox into .demo/landed
 	@$(BIN)/python dags_examples/demo $(VENDOR)
+
+unit: $(VENV)/.testable ## run the tests of the pure rooms, and require every branch of them
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/vendors \
+		--cov airflow_provider_assets.sansio --cov airflow_provider_assets.vendors \
+		--cov-branch --cov-report term-missing:skip-covered --cov-fail-under 100
 
 test: $(VENV)/.testable ## run all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not chaos"
