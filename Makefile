@@ -42,7 +42,7 @@ demo: $(VENV)/.installed ## run a nightly export through Airflow, from a vendor 
 	@$(BIN)/python dags_examples/demo $(VENDOR)
 
 unit: $(VENV)/.testable ## run the tests of the pure rooms, and require every branch of them
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/vendors \
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/sansio tests/vendors tests/transport tests/test_import_law.py \
 		--cov airflow_provider_assets.sansio --cov airflow_provider_assets.vendors \
 		--cov-branch --cov-report term-missing:skip-covered --cov-fail-under 100
 

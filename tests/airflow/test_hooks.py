@@ -8,7 +8,7 @@ import pytest
 from airflow.providers.common.compat.sdk import redact
 from airflow.sdk import BaseHook
 from airflow_runs import connect
-from test_provider_info import needs_installation
+from installation import needs_installation
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.hooks.client import AsyncClient, mask_link, rate_limit

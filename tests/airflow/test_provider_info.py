@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import warnings
-from importlib import import_module, metadata
+from importlib import import_module
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 from airflow.exceptions import AirflowProviderDeprecationWarning
 from airflow.providers_manager import ProvidersManager
+from installation import needs_installation
 
 from airflow_provider_assets import __version__
 from airflow_provider_assets.get_provider_info import PACKAGE, get_provider_info
@@ -22,16 +23,6 @@ from airflow_provider_assets.hooks.base import AssetArchiveHook
 pytestmark = pytest.mark.airflow
 INFO = get_provider_info()
 CONN_TYPES = {entry["connection-type"]: entry for entry in INFO["connection-types"]}
-
-
-def installed() -> bool:
-    points = metadata.entry_points(group="apache_airflow_provider")
-    return any(point.value.startswith("airflow_provider_assets.") for point in points)
-
-
-needs_installation = pytest.mark.skipif(
-    not installed(), reason="Airflow finds providers by entry point: pip install --editable ."
-)
 
 
 def modules_in(info: object) -> list[str]:

@@ -28,12 +28,43 @@ def noise(size: int, seed: int = 1) -> bytes:
     return random.Random(seed).randbytes(size)
 
 
-def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", method) as archive:
+class _Unseekable(io.RawIOBase):
+    """Makes zipfile write data descriptors."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data) -> int:
+        self.data += data
+        return len(data)
+
+
+def zipped(
+    files: dict[str, bytes],
+    method: int = zipfile.ZIP_STORED,
+    *,
+    streamed: bool = False,
+    zip64: bool = False,
+    comment: bytes = b"",
+) -> bytes:
+    target = _Unseekable() if streamed else io.BytesIO()
+    with zipfile.ZipFile(target, "w", method) as out:
+        out.comment = comment
         for name, data in files.items():
-            archive.writestr(name, data)
-    return target.getvalue()
+            if zip64:
+                with out.open(name, "w", force_zip64=True) as entry:
+                    entry.write(data)
+            else:
+                out.writestr(name, data)
+    return bytes(target.data) if streamed else target.getvalue()
+
+
+def unzipped(data: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as opened:
+        return {name: opened.read(name) for name in opened.namelist() if not name.endswith("/")}
 
 
 @cache
@@ -49,6 +80,7 @@ def small() -> bytes:
     return zipped(files, zipfile.ZIP_DEFLATED)
 
 
+FACTS = {"fingerprint": "night"}
 over_http_and_https = pytest.mark.parametrize("origin", ["http", "https"], indirect=True)
 
 
@@ -67,6 +99,12 @@ def linked(
 
 def contents(store: LocalStore | S3Store, key: str) -> bytes | None:
     return store.get(key)
+
+
+def landed(store, prefix: str) -> dict[str, bytes]:
+    """The objects below *prefix* without its manifest, by their names below it."""
+    keys = [key for key in store.sizes(prefix) if not key.endswith(".manifest.json")]
+    return {key[len(prefix) :]: store.get(key) for key in keys}
 
 
 def leftovers(store: LocalStore | S3Store) -> list[str]:

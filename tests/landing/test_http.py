@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from types import SimpleNamespace
 
 import pytest
 from landing_kit import over_http_and_https
 from origin import Fault, http_origin
 from proxy import http_proxy
 
-from airflow_provider_assets.landing import LandingOptions
+from airflow_provider_assets.landing import LandingOptions, http
 from airflow_provider_assets.landing.addresses import check_address
 from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.pace import SlowError
@@ -288,3 +290,17 @@ def test_a_name_is_resolved_by_the_proxy_which_may_have_any_address_itself(
         options = LandingOptions(private_hosts=frozenset())
         assert get(connect(options), f"{url}/a") == b"whole"
         assert len(proxy.seen) == 1
+
+
+# --- the size of a read ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("seconds", "last"), [(0.001, 1 << 21), (0.05, 1 << 18), (1, 1 << 14)])
+def test_a_read_is_as_large_as_the_connection_is_fast(monkeypatch, seconds, last):
+    now = itertools.count(0, seconds)
+    monkeypatch.setattr(http.time, "monotonic", lambda: next(now))
+    sizes, line = [], Connections()
+    response = SimpleNamespace(readinto=lambda view: sizes.append(len(view)) or len(view))
+    for _ in range(8):
+        line.read(response, memoryview(bytearray(1 << 22)))
+    assert sizes[-1] == last

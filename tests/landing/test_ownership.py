@@ -5,8 +5,7 @@ from __future__ import annotations
 import zlib
 
 import pytest
-from landing_kit import contents, leftovers, linked, noise, zipped
-from test_resume import FACTS
+from landing_kit import FACTS, contents, leftovers, linked, noise, zipped
 
 from airflow_provider_assets.landing import S3Store, engine, land
 from airflow_provider_assets.sansio.errors import InvalidRequestError, TransferInterruptedError

@@ -7,9 +7,8 @@ import threading
 import time
 
 import pytest
-from landing_kit import MemoryState, contents, leftovers, linked, noise
+from landing_kit import MemoryState, contents, landed, leftovers, linked, noise
 from origin import Fault
-from test_files import landed
 
 from airflow_provider_assets.landing import LandingOptions, Source, land
 from airflow_provider_assets.sansio.errors import AssetsError

@@ -13,10 +13,7 @@ from landing_kit import FewParts, contents, leftovers, linked, noise
 from origin import Fault
 
 from airflow_provider_assets.landing import Source, land
-from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.layouts import archive
-from airflow_provider_assets.landing.zips.scanner import ZipScanner
-from airflow_provider_assets.landing.zips.writer import ZipWriter
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
 
@@ -121,34 +118,6 @@ def test_a_missing_file_leaves_no_archive(store, origin, quick):
         land(made, store, name="night.zip", options=quick)
     assert contents(store, "night.zip") is None
     assert not leftovers(store)
-
-
-def test_an_archive_of_more_than_sixteen_bits_of_entries_is_zip64(tmp_path):
-    pieces, scanner = [], ZipScanner()
-    writer = ZipWriter(lambda view: (pieces.append(bytes(view)), scanner.feed(view)))
-    for number in range(66_000):
-        writer.small(f"{number}", b"")
-    writer.close()
-    scanner.close()
-    with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as opened:
-        assert len(opened.namelist()) == 66_000
-
-
-def test_entries_beyond_four_gibibytes_are_zip64():
-    tail = []
-    writer = ZipWriter(lambda view: tail.append(bytes(view)))
-    record = writer.begin("huge")
-    writer.position += 5 << 30  # as if five gibibytes had been fed
-    writer.end(record, Checksum(5 << 30, 1))
-    writer.small("after", b"x")
-    tail.clear()
-    start = writer.position
-    writer.close()
-    from airflow_provider_assets.landing.zips.directory import parse_directory
-
-    members = parse_directory(b"".join(tail), start, 2)
-    assert [(m.name, m.size) for m in members] == [("huge", 5 << 30), ("after", 1)]
-    assert members[1].offset > 5 << 30
 
 
 def test_the_system_unzip_accepts_the_archive(local, origin, quick):

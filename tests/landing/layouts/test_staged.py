@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from landing_kit import contents, linked, noise
-from test_files import FILES, KINDS, expected, landed
+from landing_kit import contents, landed, linked, noise, unzipped
+from unpacked_kit import files, kind
 
 from airflow_provider_assets.landing import LocalStore, land
 from airflow_provider_assets.landing.markers import STAGING
@@ -14,7 +14,7 @@ HOW = {"prefix": "out/", "layout": "files", "facts": {"fingerprint": "f"}}
 
 
 def test_a_staged_package_is_not_asked_for_again(local, origin, quick, monkeypatch):
-    source = linked(origin, KINDS["stored"], single_use=True)
+    source = linked(origin, kind("stored"), single_use=True)
     put, calls = LocalStore.put, []
 
     def failing(self, key, data, **how):
@@ -28,20 +28,20 @@ def test_a_staged_package_is_not_asked_for_again(local, origin, quick, monkeypat
         land([source], local, options=quick, **HOW)
     monkeypatch.undo()
     land([source], local, options=quick, **HOW)
-    assert landed(local, "out/") == expected(KINDS["stored"])
+    assert landed(local, "out/") == unzipped(kind("stored"))
     assert len(origin.seen) == 1
 
 
 def test_a_package_that_cannot_be_unpacked_is_not_found_again(local, origin, quick):
-    damaged = bytearray(KINDS["stored"])
-    damaged[damaged.index(FILES["images/030.png"]) + 1000] ^= 255
+    damaged = bytearray(kind("stored"))
+    damaged[damaged.index(files()["images/030.png"]) + 1000] ^= 255
     for data in (bytes(damaged), bytes(damaged)[:-30]):
         source = linked(origin, data, single_use=True)
         with pytest.raises(IntegrityError):
             land([source], local, options=quick, verify=False, **HOW)
         assert ".staging" not in " ".join(local.sizes(""))
-    land([linked(origin, KINDS["stored"], single_use=True)], local, options=quick, **HOW)
-    assert landed(local, "out/") == expected(KINDS["stored"])
+    land([linked(origin, kind("stored"), single_use=True)], local, options=quick, **HOW)
+    assert landed(local, "out/") == unzipped(kind("stored"))
 
 
 @pytest.mark.parametrize("size", [0, 3_000_000])
@@ -59,10 +59,10 @@ def test_a_stage_that_could_not_be_cleared_is_cleared_by_the_next_attempt(
     def fail(self, key):
         raise TransferInterruptedError("the disk is away")
 
-    source = linked(origin, KINDS["stored"], single_use=True)
+    source = linked(origin, kind("stored"), single_use=True)
     with monkeypatch.context() as away:
         away.setattr(LocalStore, "delete", fail)
         land([source], local, options=quick, **HOW)
     assert contents(local, f"out/{STAGING}export.zip") is not None
     assert land([source], local, options=quick, **HOW).skipped
-    assert landed(local, "out/") == expected(KINDS["stored"])
+    assert landed(local, "out/") == unzipped(kind("stored"))

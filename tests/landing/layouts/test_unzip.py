@@ -6,40 +6,22 @@ import zipfile
 import zlib
 
 import pytest
-from landing_kit import FewParts, MemoryState, contents, leftovers, linked, noise
+from landing_kit import (
+    FewParts,
+    MemoryState,
+    contents,
+    landed,
+    leftovers,
+    linked,
+    noise,
+    unzipped,
+    zipped,
+)
 from origin import Fault
-from test_zipscan import archive
+from unpacked_kit import KINDS, files, kind
 
 from airflow_provider_assets.landing import LandingOptions, land
 from airflow_provider_assets.sansio.errors import AssetsError, IntegrityError, InvalidRequestError
-
-FILES = {
-    **{f"images/{n:03}.png": noise(200_000 + n, n) for n in range(60)},
-    "images/deep/er.txt": b"words " * 9000,
-    "large stored.bin": noise(13_000_000, 5),
-    "empty": b"",
-}
-KINDS = {
-    "stored": archive(FILES),
-    "deflated": archive(FILES | {"zeros": bytes(7_000_000)}, method=zipfile.ZIP_DEFLATED),
-    "described": archive(FILES, streamed=True),
-    "described deflated": archive(FILES, streamed=True, method=zipfile.ZIP_DEFLATED),
-    "zip64 bzip2": archive(
-        {k: v[:300_000] for k, v in FILES.items()}, zip64=True, method=zipfile.ZIP_BZIP2
-    ),
-}
-
-
-def expected(data: bytes) -> dict[str, bytes]:
-    import io
-
-    with zipfile.ZipFile(io.BytesIO(data)) as opened:
-        return {name: opened.read(name) for name in opened.namelist() if not name.endswith("/")}
-
-
-def landed(store, prefix: str) -> dict[str, bytes]:
-    keys = [key for key in store.sizes(prefix) if not key.endswith(".manifest.json")]
-    return {key[len(prefix) :]: store.get(key) for key in keys}
 
 
 @pytest.fixture(params=["ranged", "one pass", "single use"])
@@ -48,46 +30,46 @@ def way(request, origin):
     return {"single_use": request.param == "single use"}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_file_lands_with_its_bytes(local, origin, quick, way, kind):
-    data = KINDS[kind]
+@pytest.mark.parametrize("packed", KINDS)
+def test_every_file_lands_with_its_bytes(local, origin, quick, way, packed):
+    data = kind(packed)
     manifest = land(
         [linked(origin, data, **way)], local, prefix="out/", layout="files", options=quick
     )
-    assert landed(local, "out/") == expected(data)
-    assert manifest.entries == len(expected(data))
+    assert landed(local, "out/") == unzipped(data)
+    assert manifest.entries == len(unzipped(data))
     assert {"zip_structure", "zip_crc32", "length"} <= set(manifest.verified)
     assert not leftovers(local)
 
 
-@pytest.mark.parametrize("kind", ["stored", "deflated"])
-def test_every_file_lands_in_s3(s3, origin, quick, way, kind):
-    data = KINDS[kind]
+@pytest.mark.parametrize("packed", ["stored", "deflated"])
+def test_every_file_lands_in_s3(s3, origin, quick, way, packed):
+    data = kind(packed)
     manifest = land([linked(origin, data, **way)], s3, prefix="out/", layout="files", options=quick)
-    assert landed(s3, "out/") == expected(data)
+    assert landed(s3, "out/") == unzipped(data)
     assert "store_checksum" in manifest.verified
     assert not leftovers(s3)
 
 
 def test_parts_of_a_large_entry_grow_where_the_store_allows_few(s3, origin, quick):
     few = FewParts(s3, 2)
-    for kind in ("stored", "deflated"):
-        source = linked(origin, KINDS[kind])
-        land([source], few, prefix=f"{kind}/", layout="files", options=quick)
-        assert landed(s3, f"{kind}/") == expected(KINDS[kind])
+    for packed in ("stored", "deflated"):
+        source = linked(origin, kind(packed))
+        land([source], few, prefix=f"{packed}/", layout="files", options=quick)
+        assert landed(s3, f"{packed}/") == unzipped(kind(packed))
     origin.ranged = False
     with pytest.raises(InvalidRequestError, match="part_size="):
-        land([linked(origin, KINDS["stored"])], few, prefix="one/", layout="files", options=quick)
+        land([linked(origin, kind("stored"))], few, prefix="one/", layout="files", options=quick)
     assert not leftovers(s3)
 
 
 def test_the_files_of_an_archive_are_fetched_without_reading_it_twice(local, origin, quick):
-    land([linked(origin, KINDS["stored"])], local, layout="files", options=quick)
-    assert origin.sent <= 1.05 * len(KINDS["stored"])
+    land([linked(origin, kind("stored"))], local, layout="files", options=quick)
+    assert origin.sent <= 1.05 * len(kind("stored"))
 
 
 def test_a_finished_landing_of_files_moves_nothing_again(local, origin, quick):
-    source = linked(origin, KINDS["stored"])
+    source = linked(origin, kind("stored"))
     land([source], local, prefix="out/", layout="files", options=quick, facts={"fingerprint": "f"})
     asked = len(origin.seen)
     again = land(
@@ -98,19 +80,19 @@ def test_a_finished_landing_of_files_moves_nothing_again(local, origin, quick):
 
 
 def test_a_missing_file_is_landed_again(local, origin, quick):
-    source = linked(origin, KINDS["stored"])
+    source = linked(origin, kind("stored"))
     land([source], local, prefix="out/", layout="files", options=quick, facts={"fingerprint": "f"})
     local.delete("out/empty")
     again = land(
         [source], local, prefix="out/", layout="files", options=quick, facts={"fingerprint": "f"}
     )
     assert not again.skipped
-    assert landed(local, "out/") == expected(KINDS["stored"])
+    assert landed(local, "out/") == unzipped(kind("stored"))
 
 
 def test_a_damaged_entry_never_appears_and_nothing_is_committed(local, origin, quick, way):
-    data = bytearray(KINDS["stored"])
-    at = data.index(FILES["images/030.png"]) + 1000
+    data = bytearray(kind("stored"))
+    at = data.index(files()["images/030.png"]) + 1000
     data[at] ^= 255
     with pytest.raises(IntegrityError):
         land(
@@ -128,7 +110,7 @@ def test_a_damaged_entry_never_appears_and_nothing_is_committed(local, origin, q
 def test_names_cannot_leave_their_folder(local, origin, quick, way):
     hostile = {"../../up.txt": b"1", "/etc/abs": b"2", "C:\\w\\y.txt": b"3", "a/./b//c": b"4",
                "ctrl\x01\n": b"5", "dup": b"6", "DUP": b"7", "..": b"8"}  # fmt: skip
-    data = archive(hostile)
+    data = zipped(hostile)
     land([linked(origin, data, **way)], local, prefix="deep/out/", layout="files", options=quick)
     found = landed(local, "deep/out/")
     assert found == {"up.txt": b"1", "etc/abs": b"2", "w/y.txt": b"3", "a/b/c": b"4",
@@ -140,21 +122,21 @@ def test_names_cannot_leave_their_folder(local, origin, quick, way):
 
 def test_names_that_are_hard_to_store_land(store, origin, quick, way):
     long = "n" * 251 + ".png"
-    files = {long: b"1", long.upper(): b"2", "a": b"3", "a/b.txt": b"4", ".staging/export.zip": b"5",
+    hard = {long: b"1", long.upper(): b"2", "a": b"3", "a/b.txt": b"4", ".staging/export.zip": b"5",
              "EXPORT.zip.manifest.json": b"6", "big": noise(9_000_000), "big.landing/1": b"7",
              "big.landing": b"8"}  # fmt: skip
-    source = linked(origin, archive(files), **way)
+    source = linked(origin, zipped(hard), **way)
     manifest = land(
         [source], store, prefix="out/", layout="files", options=quick, facts={"fingerprint": "a/b"}
     )
     found = landed(store, "out/")
-    assert sorted(found.values()) == sorted(files.values())
-    assert manifest.entries == len(found) == len(files)
+    assert sorted(found.values()) == sorted(hard.values())
+    assert manifest.entries == len(found) == len(hard)
     assert not leftovers(store)
 
 
 def test_an_archive_over_the_limits_is_refused_before_anything_lands(local, origin):
-    data = archive({"zeros": bytes(3_000_000)}, method=zipfile.ZIP_DEFLATED)
+    data = zipped({"zeros": bytes(3_000_000)}, method=zipfile.ZIP_DEFLATED)
     with pytest.raises(InvalidRequestError, match="unpacks to"):
         land(
             [linked(origin, data)],
@@ -166,7 +148,7 @@ def test_an_archive_over_the_limits_is_refused_before_anything_lands(local, orig
 
 
 def test_overlapping_entries_are_refused(local, origin, quick):
-    data = bytearray(archive({"a": noise(500), "b": noise(500, 2)}))
+    data = bytearray(zipped({"a": noise(500), "b": noise(500, 2)}))
     second = data.index(b"PK\x01\x02", data.index(b"PK\x01\x02") + 1)
     data[second + 42 : second + 46] = (10).to_bytes(4, "little")
     with pytest.raises(IntegrityError, match="overlaps"):
@@ -177,8 +159,8 @@ def test_drops_and_refusals_do_not_harm(local, origin, quick):
     origin.fault = lambda seen, number: (
         Fault(cut=100_000) if number % 7 == 3 else Fault(status=403) if number == 9 else None
     )
-    land([linked(origin, KINDS["deflated"])], local, prefix="out/", layout="files", options=quick)
-    assert landed(local, "out/") == expected(KINDS["deflated"])
+    land([linked(origin, kind("deflated"))], local, prefix="out/", layout="files", options=quick)
+    assert landed(local, "out/") == unzipped(kind("deflated"))
 
 
 def test_a_single_file_that_is_no_archive_lands_under_its_own_name(local, origin, quick, way):
@@ -191,7 +173,7 @@ def test_a_single_file_that_is_no_archive_lands_under_its_own_name(local, origin
 
 
 def test_a_retry_fetches_only_the_files_that_are_missing(local, origin, quick):
-    data, state = KINDS["stored"], MemoryState()
+    data, state = kind("stored"), MemoryState()
     second_half = len(data) // 2
 
     def fault(seen, number):
@@ -207,15 +189,15 @@ def test_a_retry_fetches_only_the_files_that_are_missing(local, origin, quick):
     assert landed(local, "out/")
     sent, origin.fault = origin.sent, lambda seen, number: None
     land([linked(origin, data)], local, prefix="out/", layout="files", options=quick, state=state)
-    assert landed(local, "out/") == expected(data)
+    assert landed(local, "out/") == unzipped(data)
     assert origin.sent - sent < 0.9 * len(data)
     assert not state.kept
 
 
 def test_a_retry_takes_nothing_for_landed_that_is_only_as_long(store, origin, quick):
-    source, state = linked(origin, KINDS["stored"]), MemoryState()
+    source, state = linked(origin, kind("stored")), MemoryState()
     name = "images/000.png"
-    old = noise(len(FILES[name]), 99)
+    old = noise(len(files()[name]), 99)
     store.put(f"out/{name}", old, crc32=zlib.crc32(old), overwrite=True)
     origin.fault = lambda seen, number: Fault(cut=0) if number > 2 else None
     hasty = LandingOptions(attempts=1, stall_seconds=2)
@@ -228,4 +210,4 @@ def test_a_retry_takes_nothing_for_landed_that_is_only_as_long(store, origin, qu
         land([source], store, options=quick, **how)
     assert contents(store, f"out/{name}") == old
     land([source], store, options=quick, overwrite=True, **how)
-    assert landed(store, "out/") == expected(KINDS["stored"])
+    assert landed(store, "out/") == unzipped(kind("stored"))

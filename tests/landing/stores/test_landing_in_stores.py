@@ -6,12 +6,22 @@ import io
 import zlib
 
 import pytest
-from landing_kit import MemoryState, contents, leftovers, linked, noise, zipped
+from broken_landings import broken_half_way
+from landing_kit import (
+    FACTS,
+    MemoryState,
+    contents,
+    landed,
+    leftovers,
+    linked,
+    noise,
+    unzipped,
+    zipped,
+)
 from origin import Fault
 from requests import Response
 from requests.adapters import HTTPAdapter
-from test_files import KINDS, expected, landed
-from test_resume import FACTS, broken_half_way
+from unpacked_kit import kind
 
 from airflow_provider_assets.landing import FsspecStore, land
 from airflow_provider_assets.landing.crc import Checksum
@@ -43,9 +53,9 @@ def test_an_archive_of_many_parts_lands(store, origin, quick, request):
 
 
 def test_files_of_an_archive_land(store, origin, quick):
-    data = KINDS["described deflated"]
+    data = kind("described deflated")
     land([linked(origin, data)], store, prefix="out/", layout="files", options=quick, facts=FACTS)
-    assert landed(store, "out/") == expected(data)
+    assert landed(store, "out/") == unzipped(data)
     assert not leftovers(store)
     assert land(
         [linked(origin, data)], store, prefix="out/", layout="files", options=quick, facts=FACTS
@@ -54,9 +64,9 @@ def test_files_of_an_archive_land(store, origin, quick):
 
 def test_files_of_a_stream_land(store, origin, quick):
     origin.ranged = False
-    data = KINDS["stored"]
+    data = kind("stored")
     land([linked(origin, data)], store, prefix="out/", layout="files", options=quick)
-    assert landed(store, "out/") == expected(data)
+    assert landed(store, "out/") == unzipped(data)
     assert not leftovers(store)
 
 

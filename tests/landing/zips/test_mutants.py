@@ -9,15 +9,15 @@ import zipfile
 import zlib
 
 import pytest
-from landing_kit import noise
-from test_zipscan import archive, scan
+from landing_kit import noise, zipped
+from zip_kit import scan
 
 from airflow_provider_assets.landing.zips.directory import locate
 from airflow_provider_assets.sansio.errors import AssetsError
 
 FILES = {"a.txt": b"words " * 40, "b/ü.bin": noise(150), "empty": b"", "c": b"PK\3\4PK\7\x08" * 3}
 BASES = [
-    archive(FILES, method=method, streamed=streamed, zip64=zip64, comment=comment)
+    zipped(FILES, method=method, streamed=streamed, zip64=zip64, comment=comment)
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
     for streamed in (False, True)
     for zip64, comment in ((False, b""), (True, b"a comment"))

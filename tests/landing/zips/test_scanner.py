@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import random
 import struct
 import tracemalloc
 import zipfile
@@ -12,40 +10,13 @@ import zlib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from landing_kit import noise
+from landing_kit import noise, zipped
+from zip_kit import scan
 
-from airflow_provider_assets.landing.crc import combine, combine_all
 from airflow_provider_assets.landing.zips.directory import locate
 from airflow_provider_assets.landing.zips.inflate import Limits
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
 from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
-
-
-class _Unseekable(io.RawIOBase):
-    """Makes zipfile write data descriptors."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data) -> int:
-        self.data += data
-        return len(data)
-
-
-def archive(files, *, method=zipfile.ZIP_STORED, streamed=False, zip64=False, comment=b"") -> bytes:
-    target = _Unseekable() if streamed else io.BytesIO()
-    with zipfile.ZipFile(target, "w", method) as out:
-        out.comment = comment
-        for name, data in files.items():
-            if zip64:
-                with out.open(name, "w", force_zip64=True) as entry:
-                    entry.write(data)
-            else:
-                out.writestr(name, data)
-    return bytes(target.data) if streamed else target.getvalue()
 
 
 class _Collect:
@@ -60,18 +31,6 @@ class _Collect:
 
     def end(self, member):
         self.files[member.name] = bytes(self.now)
-
-
-def scan(data: bytes, seed: int = 0, handler=None) -> ZipScanner:
-    scanner = ZipScanner(handler=handler)
-    draw = random.Random(seed)
-    at = 0
-    while at < len(data):
-        step = draw.choice((1, 7, 100, 5000, 70000, len(data)))
-        scanner.feed(memoryview(data)[at : at + step])
-        at += step
-    scanner.close()
-    return scanner
 
 
 FILES = {
@@ -92,7 +51,7 @@ FILES = {
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
 def test_every_kind_of_archive_is_read_from_any_pieces(method, streamed, zip64, seed):
-    data = archive(FILES, method=method, streamed=streamed, zip64=zip64, comment=b"PK\x05\x06 hi")
+    data = zipped(FILES, method=method, streamed=streamed, zip64=zip64, comment=b"PK\x05\x06 hi")
     collect = _Collect()
     scanner = scan(data, seed, collect)
     assert collect.files == FILES
@@ -101,18 +60,18 @@ def test_every_kind_of_archive_is_read_from_any_pieces(method, streamed, zip64, 
 
 
 def test_an_archive_without_entries_is_whole():
-    assert len(scan(archive({})).members) == 0
+    assert len(scan(zipped({})).members) == 0
 
 
 def test_more_entries_than_sixteen_bits_count():
     files = {f"{n:05}": b"" for n in range(66_000)}
-    assert len(scan(archive(files), 3).members) == len(files)
+    assert len(scan(zipped(files), 3).members) == len(files)
 
 
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_a_cut_archive_is_never_whole(data):
-    whole = archive(FILES, streamed=data.draw(st.booleans()))
+    whole = zipped(FILES, streamed=data.draw(st.booleans()))
     cut = data.draw(st.integers(0, len(whole) - 1))
     with pytest.raises(IntegrityError):
         scan(whole[:cut])
@@ -122,7 +81,7 @@ def test_a_cut_archive_is_never_whole(data):
 @settings(max_examples=150, deadline=None)
 def test_a_changed_byte_of_content_is_always_found(data):
     method = data.draw(st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
-    whole = bytearray(archive({"a": noise(3000), "b": b"b" * 900}, method=method))
+    whole = bytearray(zipped({"a": noise(3000), "b": b"b" * 900}, method=method))
     end = whole.index(b"PK\x01\x02")
     at = data.draw(st.integers(31, end - 1))
     before = bytes(whole)
@@ -150,7 +109,7 @@ def test_noise_is_refused_and_never_crashes_the_reader(data):
 
 
 def test_an_encrypted_entry_is_reported_as_unverified():
-    whole = bytearray(archive({"a": b"x" * 50}))
+    whole = bytearray(zipped({"a": b"x" * 50}))
     whole[6] |= 1
     whole[whole.index(b"PK\x01\x02") + 8] |= 1
     assert "encrypted" in scan(bytes(whole)).unverified
@@ -158,29 +117,29 @@ def test_an_encrypted_entry_is_reported_as_unverified():
 
 def test_bytes_after_the_end_are_refused():
     with pytest.raises(IntegrityError, match="follow"):
-        scan(archive(FILES) + b"x")
+        scan(zipped(FILES) + b"x")
 
 
 def test_a_directory_that_names_another_entry_is_refused():
-    whole = archive({"aaa": b"1", "bbb": b"2"})
+    whole = zipped({"aaa": b"1", "bbb": b"2"})
     at = whole.rindex(b"bbb")
     with pytest.raises(IntegrityError, match="directory"):
         scan(whole[:at] + b"ccc" + whole[at + 3 :])
 
 
 def test_a_bomb_is_refused_while_it_unpacks():
-    bomb = archive({"zeros": bytes(80_000_000)}, method=zipfile.ZIP_BZIP2)
+    bomb = zipped({"zeros": bytes(80_000_000)}, method=zipfile.ZIP_BZIP2)
     scanner = ZipScanner(limits=Limits(max_unpacked=1 << 30, max_ratio=200))
     with pytest.raises(InvalidRequestError, match="times its size"):
         scanner.feed(bomb)
 
 
 def test_what_is_only_verified_may_be_packed_at_any_ratio():
-    scan(archive({"zeros": bytes(80_000_000)}, method=zipfile.ZIP_DEFLATED))
+    scan(zipped({"zeros": bytes(80_000_000)}, method=zipfile.ZIP_DEFLATED))
 
 
 def test_a_scan_continues_from_its_ledger():
-    whole = archive(FILES)
+    whole = zipped(FILES)
     first = ZipScanner()
     first.feed(whole[: whole.index(b"folder/\xc3\xbc") + 500])
     ledger = first.ledger
@@ -188,16 +147,6 @@ def test_a_scan_continues_from_its_ledger():
     second.feed(whole[ledger.offset :])
     second.close()
     assert len(second.members) == len(FILES)
-
-
-@given(st.lists(st.binary(max_size=200)))
-def test_checksums_of_pieces_combine_to_that_of_the_whole(pieces):
-    assert combine_all((zlib.crc32(p), len(p)) for p in pieces) == zlib.crc32(b"".join(pieces))
-
-
-@given(st.integers(0, 2**32 - 1), st.integers(1, 2**40))
-def test_combining_zeros_shifts_only(crc, length):
-    assert combine(crc, 0, length) == combine(combine(crc, 0, length // 2), 0, length - length // 2)
 
 
 @given(st.integers(0, 43), st.integers(0, 80))
@@ -217,7 +166,7 @@ def test_a_damaged_zip64_end_is_told_as_damage(length, cut):
 
 
 def test_a_directory_of_more_records_than_entries_is_refused_before_its_end():
-    whole = archive({"a": b"1"})
+    whole = zipped({"a": b"1"})
     start, end = whole.index(b"PK\1\2"), whole.index(b"PK\5\6")
     scanner = ZipScanner(max_entries=5)
     with pytest.raises(InvalidRequestError, match="more than 5"):
@@ -225,7 +174,7 @@ def test_a_directory_of_more_records_than_entries_is_refused_before_its_end():
 
 
 def test_a_record_of_extra_data_is_not_held_in_memory():
-    whole = archive({"a": b"1"})
+    whole = zipped({"a": b"1"})
     scanner = ZipScanner()
     scanner.feed(whole[: whole.index(b"PK\1\2")] + b"PK\6\x08" + struct.pack("<L", 1 << 31))
     tracemalloc.start()

@@ -1,0 +1,100 @@
+"""Names of files: they stay in their folder, differ, and are none that the landing uses itself."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_assets.landing.markers import (
+    CLAIM,
+    PART_FILE,
+    PARTS_FOLDER,
+    STAGING,
+    STARTED,
+    UPLOAD_MARK,
+)
+from airflow_provider_assets.landing.names import Names, safe
+
+
+@given(st.text(max_size=400))
+def test_a_safe_name_never_leads_out_of_its_folder(name):
+    path = safe(name)
+    assert path
+    assert not path.startswith("/")
+    assert not {"", ".", ".."} & set(path.split("/"))
+    assert all(len(part.encode()) <= 255 for part in path.split("/"))
+    assert "\\" not in path
+    assert "\x00" not in path
+    assert safe(path) == path
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "a.png",
+                "A.png",
+                "a-2.png",
+                "b/a.png",
+                ".hidden",
+                "x",
+                "X/y",
+                "b",
+                "a.png/c",
+                "n" * 255,
+            ]
+        ),
+        max_size=20,
+    )
+)
+def test_every_entry_gets_a_name_of_its_own(names):
+    names_of_one = Names(frozenset({"x"}))
+    given_out = [names_of_one.give(name) for name in names]
+    assert len({name.casefold() for name in given_out}) == len(names)
+    assert "x" not in given_out
+    folders = {name.casefold().rpartition("/")[0] for name in given_out}
+    assert not folders & {name.casefold() for name in [*given_out, "x"]}
+    assert all(len(part.encode()) <= 255 for name in given_out for part in name.split("/"))
+
+
+@pytest.mark.parametrize("name", ["a.png", "folder/a.png", "n" * 255, "a.png/b"])
+def test_equal_names_cost_no_more_than_different_ones(name):
+    names, before = Names(), time.process_time()
+    given = [names.give(name.partition("/b")[0]) for _ in range(10_000)]
+    given += [names.give(name) for _ in range(10_000)]
+    assert time.process_time() - before < 5  # a pass over all earlier ones takes minutes
+    assert len(set(given)) == 20_000
+
+
+def test_files_of_a_folder_that_is_renamed_stay_together():
+    names = Names()
+    given = [names.give(name) for name in ("x", "x", "x/a", "x/b", "x", "x/a")]
+    assert given == ["x", "x-2", "x-3/a", "x-3/b", "x-4", "x-3/a-2"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.landing", "b/A.LANDING/c", "a.landing.json", ".staging/a", "n.started.json", ".a.1-2.part"],
+)
+def test_no_entry_gets_a_name_that_the_landing_uses_itself(name):
+    assert safe(name) != name
+    assert safe(safe(name)) == safe(name)
+
+
+def test_long_names_keep_their_extension():
+    assert safe("n" * 400 + ".png").endswith("n.png")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"a.zip{UPLOAD_MARK}", f"a.zip{PARTS_FOLDER[:-1]}", f"a.zip{CLAIM}", f"a{STARTED}",
+        STAGING[:-1], f".a.zip.0a1b{PART_FILE}",
+    ],
+)  # fmt: skip
+def test_no_file_of_an_archive_gets_the_name_of_a_marker(name):
+    assert safe(f"in/{name}/file") == f"in/{name}_/file"
+    assert safe(name.upper()) == f"{name.upper()}_"
