@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -20,14 +18,12 @@ from airflow_provider_assets.landing import land
 def kill_at_random(spec: dict, moment: float) -> bool:
     """Land in a process of its own and kill it *moment* seconds after its start; whether it lived."""
     program = Path(__file__).with_name("land_once.py")
-    process = subprocess.Popen(
-        [sys.executable, str(program), json.dumps(spec)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline() == "ready\n"
-    time.sleep(moment)
-    os.kill(process.pid, signal.SIGKILL)
-    rest = process.stdout.read()
-    process.wait()
+    command = [sys.executable, str(program), json.dumps(spec)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(moment)
+        process.kill()
+        rest = process.stdout.read()
     return rest == "landed\n"
 
 
