@@ -17,6 +17,9 @@ from airflow_provider_assets.landing import (
     S3Store,
 )
 
+# Its assertions explain themselves as those of test modules do.
+pytest.register_assert_rewrite("broken_landings", "store_contract")
+
 
 @pytest.fixture(scope="session")
 def s3_client(s3_server: S3Server):

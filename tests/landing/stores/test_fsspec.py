@@ -6,9 +6,45 @@ import zlib
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from landing_kit import FACTS, MemoryState, contents, leftovers, linked
+from origin import Fault
+from store_contract import StoreContract, archive, three_parts, whole, write
 
-from airflow_provider_assets.landing import FsspecStore
+from airflow_provider_assets.landing import FsspecStore, land
 from airflow_provider_assets.sansio.errors import InvalidRequestError, TransferInterruptedError
+
+
+class TestFsspecStore(StoreContract):
+    @pytest.fixture
+    def store(self, fsspec_memory):
+        return fsspec_memory
+
+
+def test_a_dropped_connection_does_not_end_a_landing(fsspec_memory, origin, quick):
+    origin.fault = lambda seen, number: Fault(cut=1000) if number == 4 else None
+    how = {"options": quick, "facts": FACTS, "state": MemoryState()}
+    land([linked(origin, archive())], fsspec_memory, **how)
+    assert contents(fsspec_memory, "export.zip") == archive()
+    assert not leftovers(fsspec_memory)
+
+
+def test_what_has_our_name_is_compared_piece_by_piece(fsspec_memory, monkeypatch):
+    put(fsspec_memory, "thing", three_parts(), overwrite=False)
+    fs, sizes = fsspec_memory.fs, []
+    cat = type(fs).cat_file
+
+    def watched(self, path, start=None, end=None, **how):
+        data = cat(self, path, start, end, **how)
+        sizes.append(len(data))
+        return data
+
+    monkeypatch.setattr(type(fs), "cat_file", watched)
+    writer = fsspec_memory.begin("thing", label="label")
+    write(writer, three_parts())
+    writer.commit(whole(three_parts()), overwrite=False)
+    writer.abort()
+    assert sum(sizes) >= len(three_parts())
+    assert max(sizes) <= 1 << 20
 
 
 class LibraryError(Exception):

@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from store_contract import ResumingStoreContract
 
 from airflow_provider_assets.landing import LocalStore
 from airflow_provider_assets.landing.stores.base import Part
@@ -19,6 +20,12 @@ from airflow_provider_assets.sansio.errors import (
 )
 
 DATA = b"contents"
+
+
+class TestLocalStore(ResumingStoreContract):
+    @pytest.fixture
+    def store(self, local):
+        return local
 
 
 def put(store: LocalStore, key: str) -> None:
