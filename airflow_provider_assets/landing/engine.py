@@ -31,7 +31,8 @@ def _move(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
         from airflow_provider_assets.landing.layouts.files import land_many
 
         return land_many(job, sources)
-    ensure_free(job)
+    if any(source.single_use for source in sources):
+        ensure_free(job)
     known = load(job.state, job.key, label=job.label)
     if known is None:
         job.store.sweep([job.key, job.manifest_key])

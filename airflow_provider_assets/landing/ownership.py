@@ -19,15 +19,20 @@ from airflow_provider_assets.landing.stores.base import best_effort, put_documen
 from airflow_provider_assets.sansio.errors import IntegrityError, PermanentError
 
 
-def ensure_free(job: Job) -> None:
-    """Check that the object may get its name, before anything is fetched for it.
+def ensure_free(job: Job, size: int | None = None) -> None:
+    """Check that the object may get its name, before more is fetched for it.
 
-    What is put there meanwhile is found when the object is published. But a package that can be
-    downloaded once must not be spent on a landing that cannot be published.
+    An object of the same size may be the very same one, whose manifest was deleted; that shows when it
+    is published. Any other would be found then, too, but after the whole download.
 
+    :param size: bytes that the object will have; None refuses whatever has the name, since a package
+        that can be downloaded once must not be spent on finding out.
     :raises InvalidRequestError: if something that is not ours has the name.
     """
-    if not job.overwrite and job.store.head(job.key) and not _is_marked(job):
+    if job.overwrite or job.layout != "archive":
+        return
+    there = job.store.head(job.key)
+    if there and there.size != size and not _is_marked(job):
         raise taken(job.store.uri(job.key))
 
 

@@ -62,12 +62,19 @@ def test_a_refused_publish_leaves_no_mark(store, origin, quick):
     assert set(store.sizes("")) == {"export.zip"}
 
 
-@pytest.mark.parametrize("many", [False, True], ids=["one", "packed"])
-def test_a_name_that_is_taken_is_seen_before_anything_is_fetched(store, origin, quick, many):
+def test_another_object_of_our_name_is_seen_before_the_download_is_fetched(store, origin, quick):
     store.put("export.zip", b"precious", crc32=zlib.crc32(b"precious"), overwrite=True)
-    sources = [linked(origin, SMALL), *([linked(origin, SMALL, "second")] if many else [])]
     with pytest.raises(InvalidRequestError, match="overwrite"):
-        land(sources, store, name="export.zip", options=quick, facts=FACTS)
+        land([linked(origin, BIG)], store, options=quick, facts=FACTS)
+    assert len(origin.seen) == 1
+    assert origin.sent < len(BIG) / 2
+    assert not leftovers(store)
+
+
+def test_a_package_for_single_use_is_not_opened_for_a_name_that_is_taken(store, origin, quick):
+    store.put("export.zip", SMALL, crc32=zlib.crc32(SMALL), overwrite=True)
+    with pytest.raises(InvalidRequestError, match="overwrite"):
+        land([linked(origin, SMALL, single_use=True)], store, options=quick, facts=FACTS)
     assert not origin.seen
 
 

@@ -13,7 +13,7 @@ from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.options import MIB, Source
-from airflow_provider_assets.landing.ownership import claimed
+from airflow_provider_assets.landing.ownership import claimed, ensure_free
 from airflow_provider_assets.landing.source.download import Download, SourceChangedError
 from airflow_provider_assets.landing.stores.base import PartWriter, Stored, best_effort
 from airflow_provider_assets.landing.transfer.autotune import START, Tuner
@@ -128,6 +128,8 @@ class Transfer:
         # Where nothing is left to fetch, its last byte shows whether the file is still the same.
         download.open(wire, FIRST, at=min(known.done, known.total - 1) if known else 0)
         self.job.meter.begin(download.total)
+        if download.total is not None:
+            ensure_free(self.job, download.total)
         if known and (download.total, download.validator) != (known.total, known.validator):
             raise SourceChangedError
 
