@@ -36,6 +36,7 @@ def _sandbox():
     flags = [flag for day in days for flag in ("--day", day)]
     with running(
         "--vendor", "scenario", "--items", "20", *flags, "--day", "2026-01-08=1003",
+        "--day", "2026-01-09=2",  # to which a test adds items
         "--job-seconds", "0.2", "--item-bytes", "200",
     ) as sandbox:  # fmt: skip
         yield sandbox

@@ -91,15 +91,15 @@ def test_a_crash_after_the_first_of_two_batches_submits_only_the_second(airflow,
 
 
 def test_items_that_come_late_do_not_change_a_plan_that_was_recorded(airflow, sandbox):
-    """A retry exports what the first try planned; its batches keep their jobs."""
+    """A retry exports what the first attempt planned; its batches keep their jobs."""
     sandbox.fault("poll:500:20")
-    before = exportable(sandbox, "2026-01-04", "2026-01-05")
+    before = exportable(sandbox, "2026-01-09", "2026-01-10")
     dag = airflow.dag(
         lambda: archive(
-            retries=1, on_retry_callback=lambda _: sandbox.add_items("scenario", "2026-01-04", 1)
+            retries=1, on_retry_callback=lambda _: sandbox.add_items("scenario", "2026-01-09", 1)
         )
     )
-    run = airflow.run(dag, "2026-01-05")
+    run = airflow.run(dag, "2026-01-10")
     assert run.state == "success"
     (reference,) = run.result("archive")
     assert sorted(reference["request"]["items"]["asset_ids"]) == before
