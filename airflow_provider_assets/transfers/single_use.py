@@ -5,7 +5,8 @@ destination writable, and tells a later attempt that this archive may be gone. T
 once, without Range, retry or redirect. If the download breaks after that, the package is exported again:
 an export changes nothing at the vendor. If the destination fails, nothing is exported: the next attempt
 unpacks what has been staged, and exports again only if the bytes are lost. A second GET is sent only
-where the first one demonstrably ended before the vendor answered, and the vendor still offers the archive.
+where the first one demonstrably ended before the vendor answered, and the vendor still offers the archive,
+or, by a later attempt, where the vendor says that it refused the credentials.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from airflow_provider_assets.landing.stores.base import best_effort, put_documen
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AssetsError,
+    AuthenticationError,
     IntegrityError,
     JobError,
+    ProtocolError,
     TransientError,
 )
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, Data, JobState
@@ -139,6 +142,9 @@ class SingleUseLanding:
         try:
             return self._get(reference, land, before_get)
         except AssetsError as error:
+            if _was_denied(error):
+                marker.opened.remove(archive)
+                best_effort(lambda: self._store(marker))
             if not _ended_before_opening(error):
                 raise
             job = self.hook.poll([replace(reference.job, state=JobState.RUNNING)])[0]
@@ -150,13 +156,12 @@ class SingleUseLanding:
     def _get(self, reference: ArchiveReference, land: Land[T], before_get: Callable[[], None]) -> T:
         try:
             return land(reference, before_get)
-        except AssetsError as error:
+        except ProtocolError as error:
+            # Its words do not say whether the archive is still there; only another export surely is.
             if not error.is_of_download or error.status not in GONE:
                 raise
             raise ArchiveExpiredError(
-                f"archive {_archive_id(reference)} is no longer offered (HTTP {error.status})",
-                vendor=reference.request.vendor,
-                status=error.status,
+                error.message, vendor=error.vendor, code=error.code, status=error.status
             ) from error
 
     def _export_again(self, reference: ArchiveReference, marker: Marker) -> ArchiveReference:
@@ -190,6 +195,11 @@ def _is_lost(error: AssetsError) -> bool:
     recover by the next attempt.
     """
     return isinstance(error, (JobError, IntegrityError)) or error.is_of_download
+
+
+def _was_denied(error: AssetsError) -> bool:
+    """Whether the vendor's words say that the credentials were refused, which opens no archive."""
+    return isinstance(error, AuthenticationError) and error.is_of_download
 
 
 def _ended_before_opening(error: AssetsError) -> bool:

@@ -17,6 +17,7 @@ from airflow_provider_assets.landing import LocalStore, open_store
 from airflow_provider_assets.landing.markers import STARTED
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio.errors import (
+    ArchiveExpiredError,
     AssetsError,
     AuthenticationError,
     InvalidRequestError,
@@ -102,6 +103,29 @@ def test_a_refusal_before_the_package_was_opened_costs_no_new_export(airflow, ro
     assert_right(folder, roma)
     assert gets(roma) == [2]
     assert roma.stats()["totals"]["accepted"] == 1
+
+
+def test_a_download_that_is_denied_costs_no_new_export(airflow, roma, folder):
+    roma.fault("download:403:1")  # in the vendor's words: "no permission"
+    run = airflow(export(roma, folder))
+    assert isinstance(run.error, AuthenticationError), run.tries
+    assert "no permission" in str(run.error)
+    assert totals(roma)["accepted"] == 1
+    assert json.loads(landed(folder)["package" + STARTED])["opened"] == []
+
+
+@pytest.mark.parametrize("max_reexports", [0, 1])
+def test_a_refusal_that_does_not_say_why_is_told_and_exported_again(
+    airflow, roma, folder, max_reexports
+):
+    roma.fault("download:403:1,body.error_code=ROMA.00000777,body.error_msg=odd words")
+    run = airflow(export(roma, folder, max_reexports=max_reexports))
+    if max_reexports:
+        assert run.state == "success", run.tries
+    else:
+        assert isinstance(run.error, ArchiveExpiredError)
+        assert "odd words" in str(run.error)
+    assert totals(roma)["accepted"] == 1 + max_reexports
 
 
 @pytest.mark.parametrize("fault", ["", "download:reset@300:1"], ids=["whole", "broken"])
@@ -299,6 +323,21 @@ def test_a_landing_that_is_there_already_opens_nothing(airflow, roma, folder):
     assert again.state == "success"
     assert again.results("export.land")[0]["skipped"]
     assert gets(roma) == before
+
+
+def test_a_package_of_fewer_files_than_items_does_not_count_as_incomplete(
+    airflow, folder, monkeypatch
+):
+    with running(
+        "--vendor", "roma", "--items", "8", "--job-seconds", "0.2", "--roma-package", "one"
+    ) as sandbox:
+        connect(monkeypatch, CONN, sandbox.roma["connection"])
+        dag = airflow.dag(export(sandbox, folder))
+        run = airflow.run(dag)
+        assert run.state == "success", run.tries
+        again = airflow.clear(dag, run)
+        assert again.results("export.land")[0]["skipped"]
+        assert sorted(gets(sandbox)) == [0, 1]
 
 
 def test_more_than_one_package_is_exported_one_after_the_other(airflow, roma, folder, monkeypatch):

@@ -185,7 +185,7 @@ class GcsStore:
         stale = [
             name for name in names if name[: name.rfind(PARTS_FOLDER) + len(PARTS_FOLDER)] in chunks
         ]
-        self.delete_all(stale)
+        best_effort(partial(self.delete_all, stale))
         return len(stale)
 
     def delete_all(self, names: Sequence[str]) -> None:

@@ -242,6 +242,8 @@ class S3Store:
 
     def sweep(self, keys: Collection[str]) -> int:
         """Abort the uploads that nobody completed and beside whose key our mark is; remove the marks."""
+        if not keys:  # their common prefix would be that of the whole bucket
+            return 0
         prefix = commonprefix(list(keys))  # noqa: RUF071  # keys, not paths
         try:
             pages = self.client.get_paginator("list_multipart_uploads").paginate(
@@ -262,9 +264,9 @@ class S3Store:
         ours = {marks[mark] for mark in left}
         stale = [S3Writer(self, up["Key"], up["UploadId"]) for up in found if up["Key"] in ours]
         for writer in stale:
-            writer.abort()
+            best_effort(writer.abort)
         for key in ours - {writer.key for writer in stale}:
-            self.delete(key + UPLOAD_MARK)
+            best_effort(partial(self.delete, key + UPLOAD_MARK))
         return len(stale)
 
     def _settle(self, key: str, error: AssetsError, whole: Checksum) -> Stored:

@@ -228,3 +228,22 @@ def test_a_missing_permission_to_list_uploads_does_not_stop_a_landing(
     land([linked(origin, BIG)], store, options=quick, facts=FACTS)
     assert contents(s3, "export.zip") == BIG
     assert "cannot be looked for" in caplog.text
+
+
+def test_a_store_that_forbids_to_delete_lands_again_and_again(serve, s3, origin, quick, caplog):
+    refusals = (Refusal("Delete", 403, "AccessDenied"), Refusal("Abort", 403, "AccessDenied"))
+    _, store = serve(Quirks(refuses=refusals))
+    left = s3.begin("export.zip", label="dead")
+    for night in ("1", "2"):
+        facts = FACTS | {"job_id": night}
+        manifest = land([linked(origin, BIG)], store, options=quick, facts=facts, overwrite=True)
+        assert not manifest.skipped
+    assert contents(s3, "export.zip") == BIG
+    assert "could not be cleaned up" in caplog.text
+    left.abort()
+
+
+def test_an_archive_without_files_looks_at_nothing_else_in_the_bucket(serve, s3, origin, quick):
+    server, store = serve(Quirks())
+    land([linked(origin, zipped({}))], store, options=quick, facts=FACTS, layout="files")
+    assert server.count("ListMultipartUploads") == 0
