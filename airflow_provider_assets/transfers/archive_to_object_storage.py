@@ -209,7 +209,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             name=name,
             layout=self.layout,
             overwrite=self.overwrite,
-            expected=self._expected(files),
+            expected=self._expected(hook.vendor.spec, files),
             verify=self.verify,
             options=self._options(hook),
             facts=manifest_facts(reference, self.target_format),
@@ -218,9 +218,10 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         )
         return manifest, f"{target.prefix}{name}{SUFFIX}"
 
-    def _expected(self, files: Sequence[ArchiveFile]) -> int:
-        """Files that the landing should hold; 0 where what is inside of it is not looked at."""
-        return self.reference.request.count if self.verify or len(files) > 1 else 0
+    def _expected(self, spec: VendorSpec, files: Sequence[ArchiveFile]) -> int:
+        """Files that the landing should hold; 0 where they cannot be counted or are not looked at."""
+        is_counted = spec.entry_per_item and (self.verify or len(files) > 1)
+        return self.reference.request.count if is_counted else 0
 
     def _options(self, hook: AssetArchiveHook) -> LandingOptions:
         """The engine's budgets, within the connection's ``max_concurrent_downloads``."""
