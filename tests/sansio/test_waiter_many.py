@@ -198,6 +198,20 @@ def test_a_wait_that_is_dropped_at_any_moment_is_never_told_an_end(at, bulk, las
     assert len(told) == (0 if dropped == [True] else 1)
 
 
+def test_the_end_of_one_wait_may_drop_another_that_ends_with_it() -> None:
+    office = Office({"a": [R], "b": [R]})
+    waitlist = office.waitlist()
+    told: list[object] = []
+    b = Watch(ArchiveJob("v", "b"), NOW + 10, on_end=told.append)
+    a = Watch(ArchiveJob("v", "a"), NOW + 10, on_end=lambda end: waitlist.drop(b))
+    waitlist.add(a)
+    waitlist.add(b)
+    assert a.next == min(a.due, NOW + 10)
+    office.driver().run(waitlist.flow())
+    assert isinstance(a.end, JobTimeoutError)
+    assert (b.end, told) == (None, [])
+
+
 @given(st.integers(1, 12), st.sampled_from([1, 100]))
 def test_a_wait_that_is_added_at_any_moment_is_asked_for_within_its_first_interval(
     at, bulk

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.window import RunTiming, Window, iso_ms, parse_moment, resolve
+from airflow_provider_assets.sansio.window import (
+    RunTiming,
+    Window,
+    is_unbounded,
+    iso_ms,
+    parse_moment,
+    resolve,
+)
 
 UTC = timezone.utc
 DAY = timedelta(days=1)
@@ -225,3 +232,11 @@ def test_any_text_is_a_zoned_moment_or_refused(text) -> None:
     except InvalidRequestError:
         return
     assert moment.tzinfo is not None
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [("all", True), (None, True), ("auto", False), ("since_last", False), (DAY, False)],
+)
+def test_everything_there_is_has_no_window(spec, expected):
+    assert is_unbounded(spec) is expected

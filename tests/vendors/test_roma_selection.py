@@ -104,6 +104,8 @@ def test_the_window_takes_what_was_changed_in_it_and_what_tells_no_time(script):
         "naive": "2026-01-09 12:00:00",
         "garbled": "yesterday",
         "zero": 0,
+        "beyond every year": 10**30,
+        "not finite": "9" * 400,
         "none": None,
         "end": last * 1000,
         "before": "2026-01-08T23:59:59.999Z",

@@ -186,3 +186,7 @@ def test_processes_are_asked_for_one_by_one_where_the_list_goes_round_in_circles
     (job,) = script.run(script.vendor.poll([job_of(script, *ids)]), *pages, *singly)
     assert job.state is JobState.SUCCEEDED
     assert not script.expected
+
+
+def test_topaz_has_no_remarks_on_its_options(script):
+    assert script.vendor.remarks(script.vendor.validate(options={})) == []
