@@ -293,8 +293,8 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         missing = (
             {str(i): str(why) for i, why in failed.items()} if isinstance(failed, dict) else {}
         )
-        if spec.entry_per_item and _lists_items(manifest):
-            document = target.store.get(key) or b"{}"
+        is_listed = spec.entry_per_item and _lists_items(manifest)
+        if is_listed and (document := target.store.get(key)) is not None:
             names = [str(one["name"]) for one in json.loads(document).get("files", ())]
             for item in missing_items(ids, names):
                 missing.setdefault(item, "no file")

@@ -11,11 +11,12 @@ _WORD = re.compile(r"[^\W_]+")
 def missing_items(ids: Collection[str], names: Iterable[str]) -> list[str]:
     """Those of *ids* that no file of *names* bears; an extra file makes up for none.
 
-    Where not a single name bears an id, nothing can be told from names: then there are none.
+    Where there are files and not a single name bears an id, nothing can be told from names: then there
+    are none.
     """
-    wanted = set(ids)
-    found = {item for name in names for item in _ids_in(name, wanted)}
-    return [item for item in ids if item not in found] if found else []
+    wanted, given = set(ids), list(names)
+    found = {item for name in given for item in _ids_in(name, wanted)}
+    return [item for item in ids if item not in found] if found or not given else []
 
 
 def _ids_in(name: str, wanted: Collection[str]) -> Iterator[str]:

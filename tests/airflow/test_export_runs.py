@@ -165,6 +165,14 @@ def test_a_partial_archive_fails_by_default_and_names_what_is_missing(
     assert 'on_partial="land"' in str(run.error)
 
 
+@pytest.mark.parametrize("layout", ["archive", "files"])
+def test_an_archive_without_files_fails_as_a_partial_one(airflow, sandbox, folder, layout):
+    sandbox.fault("job:partial=7")
+    run = airflow(export(folder.as_uri(), layout=layout))
+    assert type(run.error).__name__ == "PartialArchiveError", run.tries
+    assert "holds 0 of the 7 items" in str(run.error)
+
+
 def test_a_partial_archive_lands_where_that_is_wanted(airflow, sandbox, folder):
     sandbox.fault("job:partial=2")
     run = airflow(export(folder.as_uri(), on_partial="land"))

@@ -18,11 +18,11 @@ from airflow_provider_assets.transfers.completeness import missing_items
         (["asset_7", "asset_8"], ["folder/a cat-asset_7.png"], ["asset_8"]),
         (["asset_7", "asset_8"], ["asset_7_a cat.png", "2_asset_8.png"], []),
         (["a1", "a2"], ["picture.png"], []),
-        (["a1"], [], []),
+        (["a1"], [], ["a1"]),
     ],
     ids=[
         "whole", "an id within an id", "an id that begins another", "both of them", "an extra file",
-        "in a template", "before and behind a name", "names without ids", "nothing listed",
+        "in a template", "before and behind a name", "names without ids", "an archive without files",
     ],
 )  # fmt: skip
 def test_missing_items(ids, names, missing):
