@@ -15,13 +15,13 @@ from typing import cast
 
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.job import Job
+from airflow_provider_assets.landing.options import PARALLEL_REQUESTS
 from airflow_provider_assets.landing.state import State
-from airflow_provider_assets.landing.stores.base import Held, Store, holds
-from airflow_provider_assets.landing.zips.format import Ledger
+from airflow_provider_assets.landing.stores.base import Store, StoredPart, holds
+from airflow_provider_assets.landing.zips.format import ZipCensus
 from airflow_provider_assets.sansio.messages import JSON
 
 _PREFIX = "landing:"
-_PARALLEL_LOOKS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,11 @@ class Checkpoint:
         return min(self.parts * self.part_size, self.total)
 
     @property
-    def ledger(self) -> Ledger:
+    def census(self) -> ZipCensus:
         """The state of the verification of a zip at that point."""
-        return Ledger(self.offset, self.count, int(self.digest, 16))
+        return ZipCensus(self.offset, self.count, int(self.digest, 16))
 
-    def is_proven_by(self, held: Sequence[Held]) -> bool:
+    def is_proven_by(self, held: Sequence[StoredPart]) -> bool:
         """Whether the store holds exactly these parts."""
         first = [part for part in held if part.number <= self.parts]
         proof = ""
@@ -103,7 +103,7 @@ def save(state: State | None, key: str, found: Checkpoint | None) -> None:
 
 
 @dataclass(slots=True)
-class Landed:
+class LandedFiles:
     """What a landing of many files has landed so far, small enough to be kept in a task's state.
 
     :param identity: of what is landed; something else starts from scratch.
@@ -144,14 +144,14 @@ def stored_files(job: Job, identity: str) -> dict[str, int]:
     """
     if job.state is None:
         return {}
-    landed = Landed(job, identity)
+    landed = LandedFiles(job, identity)
     landed.save()
     return job.store.sizes(job.prefix) if landed.again else {}
 
 
 def verified_keys(store: Store, wanted: Mapping[str, Checksum]) -> set[str]:
     """The keys under which *store* holds exactly what is *wanted*."""
-    pool = ThreadPoolExecutor(_PARALLEL_LOOKS, "landing")
+    pool = ThreadPoolExecutor(PARALLEL_REQUESTS, "landing")
     try:
         held = pool.map(partial(holds, store), wanted.keys(), wanted.values())
         return {key for key, is_there in zip(wanted, held, strict=True) if is_there}

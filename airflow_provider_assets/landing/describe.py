@@ -7,39 +7,39 @@ import hashlib
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import Entry, Manifest
-from airflow_provider_assets.landing.stores.base import Stored
+from airflow_provider_assets.landing.stores.base import StoredObject
 from airflow_provider_assets.landing.verify import StreamVerifier
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
 
 
 def describe_file(
-    job: Job, audit: StreamVerifier, whole: Checksum, *, stored: Stored, known_length: bool
+    job: Job, verifier: StreamVerifier, whole: Checksum, *, stored: StoredObject, known_length: bool
 ) -> tuple[Manifest, list[Entry]]:
     """The manifest of one file that landed as it is, and what is inside it."""
-    scanner = audit.scanner
+    scanner = verifier.scanner
     if isinstance(scanner, ZipScanner):
         files = [Entry(m.name, m.size, f"{m.crc:08x}") for m in scanner.members if not m.is_folder]
     else:
-        files = [Entry(job.name, whole.size, f"{whole.crc32:08x}", audit.sha256)]
+        files = [Entry(job.name, whole.size, f"{whole.crc32:08x}", verifier.sha256)]
     record = describe_object(
-        job, audit, whole, stored=stored, entries=len(files), known_length=known_length
+        job, verifier, whole, stored=stored, entries=len(files), known_length=known_length
     )
     return record, files
 
 
 def describe_object(
     job: Job,
-    audit: StreamVerifier,
+    verifier: StreamVerifier,
     whole: Checksum,
     *,
-    stored: Stored | None,
+    stored: StoredObject | None,
     entries: int,
     known_length: bool = True,
 ) -> Manifest:
     """The manifest of one object."""
-    held, unverified = audit.verdict()
+    held, unverified = verifier.verdict()
     keeps_checksum = bool(stored and stored.crc32 == whole.crc32)
-    if audit.sha256 is None:
+    if verifier.sha256 is None:
         unverified["sha256"] = _why_no_sha256(job, keeps_checksum=keeps_checksum)
     if known_length:
         held.insert(0, "length")
@@ -52,7 +52,7 @@ def describe_object(
     return Manifest(
         uri=job.store.uri(job.key),
         bytes=whole.size,
-        sha256=audit.sha256,
+        sha256=verifier.sha256,
         crc32=f"{whole.crc32:08x}",
         entries=entries,
         manifest_uri=job.store.uri(job.manifest_key),

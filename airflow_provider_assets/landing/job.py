@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from airflow_provider_assets.landing import manifest as records
 from airflow_provider_assets.landing.cancel import CancelToken
+from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX, identity
 from airflow_provider_assets.landing.options import LandingOptions
 from airflow_provider_assets.landing.progress import Meter
 from airflow_provider_assets.landing.state import State
@@ -39,9 +39,9 @@ class Job:
     @property
     def manifest_key(self) -> str:
         """Of the manifest beside it."""
-        return self.key + records.SUFFIX
+        return self.key + MANIFEST_SUFFIX
 
     @property
     def label(self) -> str:
         """Identity of the landing."""
-        return records.identity(self.facts)
+        return identity(self.facts)

@@ -12,7 +12,7 @@ from airflow_provider_assets.sansio.jobs import fingerprint
 from airflow_provider_assets.sansio.messages import JSON
 
 VERSION = 1
-SUFFIX = ".manifest.json"
+MANIFEST_SUFFIX = ".manifest.json"
 Document = bytes  # ``bytes`` is a field below
 
 

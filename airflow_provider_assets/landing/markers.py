@@ -1,33 +1,59 @@
-"""The names of all that a landing puts beside its objects while they are on their way.
+"""Names of the small objects and temporary files that a landing keeps beside its objects.
 
 =========================  =======================================================================
-``<object>.landing``       S3: the unfinished uploads to this key are ours to abort
+``<object>.landing``       S3: the unfinished uploads to this key belong to this package
 ``<object>.landing/``      Google Cloud Storage: the parts of an unfinished object
-``<object>.landing.json``  any store: whose object it is, until its manifest is written
+``<object>.landing.json``  any store: the landing that owns the object, until its manifest is written
 ``.<object>….part``        folders and other file systems: an unfinished object
-``<name>.started.json``    any store: which single-use packages may have been opened
+``<name>.started.json``    any store: the single-use packages whose download may have begun
 ``.staging/``              any store: a single-use package whose files have not all landed
 =========================  =======================================================================
 
-Nothing of it stays after a landing that ended well, unless the store forbids to delete.
+A successful landing leaves none of them behind, unless the store forbids deleting.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
+import secrets
 
-UPLOAD_MARK = ".landing"
+UPLOAD_MARKER = ".landing"
 PARTS_FOLDER = ".landing/"
-CLAIM = ".landing.json"
-STARTED = ".started.json"
-STAGING = ".staging/"
-PART_FILE = ".part"
+OWNERSHIP_MARKER = ".landing.json"
+STARTED_MARKER = ".started.json"
+STAGING_FOLDER = ".staging/"
+PART_SUFFIX = ".part"
 
-_OF_FILES = rf"\..*{re.escape(PART_FILE)}"
-_BESIDE = rf".*({'|'.join(re.escape(one) for one in (UPLOAD_MARK, CLAIM, STARTED))})"
-_OURS = re.compile(rf"{re.escape(STAGING[:-1])}|{_OF_FILES}|{_BESIDE}", re.IGNORECASE)
+_LONGEST_NAME = 255 - 33  # bytes: the limit of common file systems, less what a part file adds
+_UNFIT = re.compile(r"[^0-9A-Za-z]")
+_PART_FILE = re.compile(rf"\.(.+)\.[0-9A-Za-z]{{1,16}}-[0-9a-f]{{8}}{re.escape(PART_SUFFIX)}$")
+_HIDDEN = rf"\..*{re.escape(PART_SUFFIX)}"
+_BESIDE = rf".*({'|'.join(map(re.escape, (UPLOAD_MARKER, OWNERSHIP_MARKER, STARTED_MARKER)))})"
+_MARKER = re.compile(rf"{re.escape(STAGING_FOLDER[:-1])}|{_HIDDEN}|{_BESIDE}", re.IGNORECASE)
 
 
 def is_marker(name: str) -> bool:
-    """Whether *name*, a segment of a key, is one that landings use for themselves."""
-    return _OURS.fullmatch(name) is not None
+    """Whether *name*, one segment of a key, is reserved for landings themselves."""
+    return _MARKER.fullmatch(name) is not None
+
+
+def part_file(name: str, label: str = "") -> str:
+    """A new name for the unfinished file that will be called *name*.
+
+    :param label: identity of the landing; its beginning shows in the name.
+    """
+    tag = _UNFIT.sub("", label)[:16] or "landing"
+    return f".{hidden_name(name)}.{tag}-{secrets.token_hex(4)}{PART_SUFFIX}"
+
+
+def hidden_name_in(part: str) -> str | None:
+    """The :func:`hidden_name` in the name of a part file; None if *part* is not a part file of ours."""
+    found = _PART_FILE.match(part)
+    return found[1] if found else None
+
+
+def hidden_name(name: str) -> str:
+    """*name* as it appears in the name of its part file: its digest if it is too long."""
+    raw = name.encode()
+    return name if len(raw) <= _LONGEST_NAME else hashlib.sha256(raw).hexdigest()

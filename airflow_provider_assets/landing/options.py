@@ -11,7 +11,9 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
 
 MIB = 1 << 20
-LEAST_MEMORY = 32 * MIB  # for less there is no room for two parts
+LEAST_MEMORY = 32 * MIB  # less has no room for two parts
+PARALLEL_REQUESTS = 8  # small requests to one store, or downloads of one landing, at the same time
+SAVE_SECONDS = 10.0  # between checkpoints: the work that a SIGKILL may cost
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from airflow_provider_assets.landing import manifest as records
 from airflow_provider_assets.landing.job import Job
-from airflow_provider_assets.landing.manifest import Entry, Manifest
+from airflow_provider_assets.landing.manifest import Entry, Manifest, identity, parse
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 
@@ -48,7 +47,7 @@ def landed_before(job: Job) -> PreviousLanding | None:
     if document is None:
         return None
     try:
-        known, files = records.parse(document)
+        known, files = parse(document)
     except InvalidRequestError as error:
         if job.overwrite:
             return None
@@ -56,7 +55,7 @@ def landed_before(job: Job) -> PreviousLanding | None:
             f"{job.store.uri(job.manifest_key)} cannot be read ({error}); delete it if nobody needs "
             "it, choose another name, or set overwrite=True to replace it and what it describes"
         ) from error
-    if records.identity(known.facts) == job.label:
+    if identity(known.facts) == job.label:
         return PreviousLanding(known, files)
     if job.overwrite:
         return None

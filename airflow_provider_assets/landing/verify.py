@@ -6,7 +6,8 @@ import hashlib
 import zlib
 from dataclasses import dataclass, field, replace
 
-from airflow_provider_assets.landing.zips.format import Ledger
+from airflow_provider_assets.landing.options import MIB
+from airflow_provider_assets.landing.zips.format import ZipCensus
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
 from airflow_provider_assets.sansio.errors import IntegrityError
 
@@ -32,7 +33,7 @@ class _GzipScanner:
                     return
                 self.engine = zlib.decompressobj(31)
             try:
-                self.engine.decompress(rest, 1 << 20)
+                self.engine.decompress(rest, MIB)
             except zlib.error as error:
                 raise IntegrityError(f"the gzip archive is damaged: {error}") from error
             rest = self.engine.unused_data if self.engine.eof else self.engine.unconsumed_tail
@@ -54,7 +55,7 @@ class StreamVerifier:
     name: str
     hash_it: bool = True
     look_inside: bool = True
-    ledger: Ledger = field(default_factory=Ledger)
+    census: ZipCensus = field(default_factory=ZipCensus)
     max_entries: int = 1_000_000
     size: int = 0
     scanner: ZipScanner | _GzipScanner | None = None
@@ -78,17 +79,17 @@ class StreamVerifier:
         if self.scanner:
             self.scanner.feed(view)
 
-    def snapshot(self) -> tuple[str, Ledger] | None:
+    def snapshot(self) -> tuple[str, ZipCensus] | None:
         """Container and ledger as they stand, None where an audit of this kind cannot be taken over."""
         if isinstance(self.scanner, ZipScanner):
-            return "zip", replace(self.scanner.ledger)
-        return None if self.scanner else ("", Ledger())
+            return "zip", replace(self.scanner.census)
+        return None if self.scanner else ("", ZipCensus())
 
-    def take_over(self, ledger: Ledger, size: int, *, is_zip: bool) -> None:
+    def take_over(self, census: ZipCensus, size: int, *, is_zip: bool) -> None:
         """Continue after *size* bytes that another audit saw; feed the scanner from ``ledger.offset``."""
         self.size, self._hash = size, None
         if is_zip and self.look_inside:
-            self.scanner = ZipScanner(ledger=ledger, max_entries=self.max_entries)
+            self.scanner = ZipScanner(census=census, max_entries=self.max_entries)
 
     def close(self) -> None:
         """No more bytes follow.
@@ -117,7 +118,7 @@ class StreamVerifier:
 
     def _recognise(self, magic: bytes) -> ZipScanner | _GzipScanner | None:
         if magic in ZIP_MAGICS:
-            return ZipScanner(ledger=self.ledger, max_entries=self.max_entries)
+            return ZipScanner(census=self.census, max_entries=self.max_entries)
         if self.name.lower().endswith(".zip"):
             raise IntegrityError(f"{self.name} is no zip archive: it starts with {magic!r}")
         return _GzipScanner() if magic.startswith(GZIP_MAGIC) else None

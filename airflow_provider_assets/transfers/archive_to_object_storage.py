@@ -158,7 +158,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         return result
 
     def _land(self, state: State | None) -> Manifest:
-        from airflow_provider_assets.landing.markers import STARTED
+        from airflow_provider_assets.landing.markers import STARTED_MARKER
         from airflow_provider_assets.transfers.single_use import SingleUseLanding
         from airflow_provider_assets.transfers.stores import open_destination
 
@@ -167,7 +167,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         target = open_destination(self.destination)
         land = partial(self._land_from, hook, target, state)
         if hook.vendor.spec.single_use:
-            marker = f"{target.prefix}{self._stem()}{STARTED}"
+            marker = f"{target.prefix}{self._stem()}{STARTED_MARKER}"
             single_use = SingleUseLanding(hook, target.store, marker, self.max_reexports)
             landed = single_use.land(self.reference, land)
         else:
@@ -186,7 +186,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     ) -> Landed:
         """Land *reference*; *before_get* is called when its link is about to be used, and may raise."""
         from airflow_provider_assets.landing import Source, land
-        from airflow_provider_assets.landing.manifest import SUFFIX
+        from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX
 
         files = hook.files(reference, target_format=self.target_format)
 
@@ -216,7 +216,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             progress=self._progress,
             state=state,
         )
-        return manifest, f"{target.prefix}{name}{SUFFIX}"
+        return manifest, f"{target.prefix}{name}{MANIFEST_SUFFIX}"
 
     def _expected(self, spec: VendorSpec, files: Sequence[ArchiveFile]) -> int:
         """Files that the landing should hold; 0 where they cannot be counted or are not looked at."""

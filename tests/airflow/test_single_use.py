@@ -14,7 +14,7 @@ from exported import archive
 
 from airflow_provider_assets.exports import asset_export
 from airflow_provider_assets.landing import LocalStore, open_store
-from airflow_provider_assets.landing.markers import STARTED
+from airflow_provider_assets.landing.markers import STARTED_MARKER
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
@@ -193,7 +193,7 @@ def totals(sandbox) -> dict[str, int]:
 def test_a_destination_that_fails_before_the_package_is_opened_costs_no_export(
     airflow, roma, folder, monkeypatch
 ):
-    broken_store(monkeypatch, STARTED, status=503)
+    broken_store(monkeypatch, STARTED_MARKER, status=503)
     run = airflow(export(roma, folder, landing_args={"retries": 1}))
     assert run.state == "success", run.tries
     assert [type(one.error) for one in run.tries] == [TransferInterruptedError]
@@ -247,7 +247,7 @@ def test_what_was_opened_is_remembered_until_something_has_landed(airflow, roma,
     roma.fault("download:reset@300:1")
     assert isinstance(airflow.run(dag).error, TransferInterruptedError)
     (opened,) = roma.stats()["archives"]
-    assert json.loads(landed(folder)["package" + STARTED])["opened"] == [opened]
+    assert json.loads(landed(folder)["package" + STARTED_MARKER])["opened"] == [opened]
     assert airflow.run(dag).state == "success"
     assert_right(folder, roma)
 
@@ -289,7 +289,7 @@ def test_an_archive_that_is_new_is_opened_whatever_the_marker_waits_for(airflow,
     lost = ArchiveJob("huawei_roma", "re-1", state=JobState.RUNNING)
     marker = Marker(opened=["another"], job=lost).to_bytes()
     store = open_store(folder.as_uri())
-    store.put("package" + STARTED, marker, crc32=zlib.crc32(marker), overwrite=True)
+    store.put("package" + STARTED_MARKER, marker, crc32=zlib.crc32(marker), overwrite=True)
     assert airflow.run(dag).state == "success"
     assert_right(folder, roma)
     assert gets(roma) == [1]
@@ -317,7 +317,7 @@ def test_a_landing_that_is_there_already_opens_nothing(airflow, roma, folder):
     document = json.dumps({"opened": [*roma.stats()["archives"]], "job": None}).encode()
     store = open_store(folder.as_uri())
     # A kill between the publishing and the end leaves a marker beside what has landed.
-    store.put("package" + STARTED, document, crc32=zlib.crc32(document), overwrite=True)
+    store.put("package" + STARTED_MARKER, document, crc32=zlib.crc32(document), overwrite=True)
     before = gets(roma)
     again = airflow.run(dag)
     assert again.state == "success"

@@ -12,16 +12,16 @@ from airflow_provider_assets.landing.describe import describe_file
 from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import Entry, Manifest
-from airflow_provider_assets.landing.options import MIB, Source
-from airflow_provider_assets.landing.ownership import claimed, ensure_free
+from airflow_provider_assets.landing.options import MIB, SAVE_SECONDS, Source
+from airflow_provider_assets.landing.ownership import ensure_free, ownership
 from airflow_provider_assets.landing.source.download import Download, SourceChangedError
-from airflow_provider_assets.landing.stores.base import PartWriter, Stored, best_effort
+from airflow_provider_assets.landing.stores.base import PartWriter, StoredObject, best_effort
 from airflow_provider_assets.landing.transfer.autotune import START, Tuner
 from airflow_provider_assets.landing.transfer.pipeline import (
     Feed,
     PartInFlight,
+    PartPump,
     PartScheduler,
-    Pump,
 )
 from airflow_provider_assets.landing.transfer.workers import WorkerPool
 from airflow_provider_assets.landing.transfer.writers import (
@@ -41,7 +41,6 @@ from airflow_provider_assets.sansio.errors import (
 _RESTARTS = 3
 _UNSEEN = "unseen"  # the container of a checkpoint that was made with verify=False
 _HOPELESS = (SourceChangedError, IntegrityError, PermanentError, JobError)
-_SAVE_EVERY = 10.0  # seconds: what a SIGKILL may cost in bytes fetched again
 PART = 8 * MIB
 FIRST = 2 * MIB  # asked for by the first request, before the length is known
 _HASHED = 256 * MIB  # above, sha256 costs over 15 % of the wall time of a fast transfer
@@ -88,12 +87,15 @@ class Transfer:
         """
         job, options = self.job, self.job.options
         download = Download(self.source, options, self.cancel, on_bytes=job.meter.add)
-        wire = Connections(options)
+        connections = Connections(options)
         failure: BaseException | None = None
         try:
-            with job.cancel.on_cancel(self.cancel.set), self.cancel.on_cancel(wire.interrupt):
-                verifier, pump = self._prepare(download, wire)
-                whole = self._run(pump, wire)
+            with (
+                job.cancel.on_cancel(self.cancel.set),
+                self.cancel.on_cancel(connections.interrupt),
+            ):
+                verifier, pump = self._prepare(download, connections)
+                whole = self._run(pump, connections)
             verifier.close()
             _check_length(download, self.source, whole)
             stored = self._publish(whole)
@@ -103,13 +105,15 @@ class Transfer:
             failure = error
             raise
         finally:
-            wire.close()
+            connections.close()
             self._leave(failure)
 
-    def _prepare(self, download: Download, wire: Connections) -> tuple[StreamVerifier, Pump]:
+    def _prepare(
+        self, download: Download, connections: Connections
+    ) -> tuple[StreamVerifier, PartPump]:
         """Everything up to the first part: the download opened, the object begun or resumed."""
         known, self._writer = self._resumed_writer()
-        self._open(download, wire, known)
+        self._open(download, connections, known)
         size = known.part_size if known else part_size(self.job, download.total)
         writer = GuardedWriter(self._writer or self._begun_writer(download.total, size))
         self._writer = writer
@@ -120,13 +124,13 @@ class Transfer:
             verifier = verifier_for(self.job, download.total)
         return verifier, self._pump_into(writer, verifier, download, known, size)
 
-    def _open(self, download: Download, wire: Connections, known: Checkpoint | None) -> None:
+    def _open(self, download: Download, connections: Connections, known: Checkpoint | None) -> None:
         """Send the first request, for the first bytes that are missing.
 
         :raises SourceChangedError: if the file is not the one that *known* is about.
         """
         # Where nothing is left to fetch, its last byte shows whether the file is still the same.
-        download.open(wire, FIRST, at=min(known.done, known.total - 1) if known else 0)
+        download.open(connections, FIRST, at=min(known.done, known.total - 1) if known else 0)
         self.job.meter.begin(download.total)
         if download.total is not None:
             ensure_free(self.job, download.total)
@@ -145,7 +149,7 @@ class Transfer:
         download: Download,
         known: Checkpoint | None,
         size: int,
-    ) -> Pump:
+    ) -> PartPump:
         """The pump of the parts that are missing."""
         feed: Feed = verifier
         if self.job.store.rules.in_order:
@@ -160,17 +164,17 @@ class Transfer:
         if known:
             scheduler.skip(known.parts, Checksum(known.done, known.crc32))
             self.job.meter.add(known.done)
-        return Pump(download, scheduler, writer)
+        return PartPump(download, scheduler, writer)
 
     def _buffers(self, size: int) -> int:
         return max(2, self.job.options.max_memory // 2 // size)
 
-    def _publish(self, whole: Checksum) -> Stored:
+    def _publish(self, whole: Checksum) -> StoredObject:
         assert self._writer is not None  # noqa: S101  # for the type checker: prepared before
-        with claimed(self.job) as overwrite:
+        with ownership(self.job) as overwrite:
             return self._writer.commit(whole, overwrite=overwrite)
 
-    def _run(self, pump: Pump, wire: Connections) -> Checksum:
+    def _run(self, pump: PartPump, connections: Connections) -> Checksum:
         """Move all parts; returns what was moved."""
         options, scheduler, download = self.job.options, pump.scheduler, pump.download
         workers = WorkerPool(
@@ -183,7 +187,7 @@ class Transfer:
         )
         with self.cancel.on_cancel(scheduler.cancel):
             workers.run(
-                wire, options.concurrency or min(START, options.max_concurrency), self._tick
+                connections, options.concurrency or min(START, options.max_concurrency), self._tick
             )
         return scheduler.whole
 
@@ -194,7 +198,7 @@ class Transfer:
 
     def _tick(self) -> int:
         now = self.job.options.clock()
-        if self._checkpoint and now - self._saved >= _SAVE_EVERY:
+        if self._checkpoint and now - self._saved >= SAVE_SECONDS:
             self._saved = now
             save(self.job.state, self.job.key, self._checkpoint)
         return self.job.meter.tick()
@@ -228,7 +232,7 @@ class Transfer:
         if writer.read(0, memoryview(bytearray(1))):
             _read_back(writer, verifier, known.done)
             return verifier
-        verifier.take_over(known.ledger, known.done, is_zip=known.container == "zip")
+        verifier.take_over(known.census, known.done, is_zip=known.container == "zip")
         if verifier.scanner:
             self._fetch_again(download, verifier.scanner, known)
         return verifier
@@ -241,9 +245,9 @@ class Transfer:
         size, buffers = known.part_size, self._buffers(known.part_size)
         scheduler = PartScheduler(known.done, size, size, size, buffers, scanner, window=buffers)
         scheduler.skip(0, Checksum(known.offset, 0))
-        wire = Connections(self.job.options)
-        with self.cancel.on_cancel(wire.interrupt):
-            self._run(Pump(download, scheduler, NullWriter()), wire)
+        connections = Connections(self.job.options)
+        with self.cancel.on_cancel(connections.interrupt):
+            self._run(PartPump(download, scheduler, NullWriter()), connections)
 
     def _record_checkpoint(
         self, download: Download, verifier: StreamVerifier, size: int
@@ -255,7 +259,7 @@ class Transfer:
             snapshot = verifier.snapshot()
             if self._writer is None or snapshot is None or not self._writer.state:
                 return
-            container, ledger = snapshot
+            container, census = snapshot
             self._checkpoint = Checkpoint(
                 label=self.job.label,
                 writer=dict(self._writer.state),
@@ -266,9 +270,9 @@ class Transfer:
                 crc32=crc,
                 proof=self._proof,
                 container=container if self.job.verify else _UNSEEN,
-                offset=ledger.offset,
-                count=ledger.count,
-                digest=f"{ledger.digest:x}",
+                offset=census.offset,
+                count=census.count,
+                digest=f"{census.digest:x}",
             )
 
         can_resume = self.job.state is not None and download.ranged and download.validator

@@ -7,21 +7,24 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import cast
 
-from airflow_provider_assets.landing.checkpoint import Checkpoint, Landed, load
+from airflow_provider_assets.landing.checkpoint import Checkpoint, LandedFiles, load
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.describe import describe_files
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import land_one, part_size
-from airflow_provider_assets.landing.manifest import SUFFIX, Entry, Manifest
+from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX, Entry, Manifest
 from airflow_provider_assets.landing.names import Names
-from airflow_provider_assets.landing.options import MIB, Source
+from airflow_provider_assets.landing.options import (
+    LEAST_MEMORY,
+    PARALLEL_REQUESTS,
+    SAVE_SECONDS,
+    Source,
+)
 from airflow_provider_assets.landing.stores.base import holds
 from airflow_provider_assets.sansio.jobs import fingerprint
 from airflow_provider_assets.sansio.messages import JSON
 
-_PARALLEL = 8  # downloads at most
 _TICK = 0.1  # seconds between looks at progress
-_SAVE_EVERY = 10.0  # seconds: what a SIGKILL may cost in files fetched again
 
 
 Result = tuple[Entry, bool]  # of one file; whether its length was announced
@@ -38,7 +41,7 @@ def land_many(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry
     job.meter.shared = True
     if all(source.file.size is not None for source in sources):
         job.meter.total = sum(source.file.size or 0 for source in sources)
-    landed = Landed(job, fingerprint([one.name for one in jobs]))
+    landed = LandedFiles(job, fingerprint([one.name for one in jobs]))
     broken = [load(job.state, one.key, label=job.label) if landed.again else None for one in jobs]
     fresh = [one.key for one, known in zip(jobs, broken, strict=True) if not known]
     job.store.sweep([job.manifest_key, *fresh])
@@ -61,7 +64,7 @@ def land_many(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry
     return describe_files(job, entries, known_length=known_length, zipped=False), entries
 
 
-def _wait_for(running: Sequence[Future[Result]], job: Job, landed: Landed) -> None:
+def _wait_for(running: Sequence[Future[Result]], job: Job, landed: LandedFiles) -> None:
     """Until all have landed. :raises BaseException: the first failure."""
     landed.save()
     saved, waiting = job.options.clock(), set(running)
@@ -70,12 +73,12 @@ def _wait_for(running: Sequence[Future[Result]], job: Job, landed: Landed) -> No
         for future in done:
             future.result()
         job.meter.tell()
-        if job.options.clock() - saved >= _SAVE_EVERY:
+        if job.options.clock() - saved >= SAVE_SECONDS:
             saved = job.options.clock()
             _remember(running, landed)
 
 
-def _remember(running: Sequence[Future[Result]], landed: Landed) -> None:
+def _remember(running: Sequence[Future[Result]], landed: LandedFiles) -> None:
     for number, future in enumerate(running):
         if future.done() and not future.cancelled() and not future.exception():
             entry, known_length = future.result()
@@ -86,18 +89,18 @@ def _remember(running: Sequence[Future[Result]], landed: Landed) -> None:
 def _downloads_at_a_time(job: Job, many: int) -> int:
     """Downloads at a time: each holds two parts at least."""
     room = job.options.max_memory // (2 * part_size(job))
-    return max(1, min(_PARALLEL, many, room))
+    return max(1, min(PARALLEL_REQUESTS, many, room))
 
 
 def _jobs(job: Job, sources: Sequence[Source], few: int) -> list[Job]:
     """One for each file, with its share of the budgets."""
-    names = Names(frozenset({job.name + SUFFIX}))
+    names = Names(frozenset({job.name + MANIFEST_SUFFIX}))
     options = job.options
     if few > 1:
         options = replace(
             options,
-            concurrency=max(1, (options.concurrency or _PARALLEL) // few),
-            max_memory=max(32 * MIB, options.max_memory // few),
+            concurrency=max(1, (options.concurrency or PARALLEL_REQUESTS) // few),
+            max_memory=max(LEAST_MEMORY, options.max_memory // few),
         )
     given = [names.give(source.own_name) for source in sources]
     return [replace(job, name=name, options=options) for name in given]

@@ -20,19 +20,19 @@ from airflow_provider_assets.landing.layouts.archive import FIRST, part_size, ve
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.names import Names
 from airflow_provider_assets.landing.options import MIB, Source
-from airflow_provider_assets.landing.ownership import claimed
+from airflow_provider_assets.landing.ownership import ownership
 from airflow_provider_assets.landing.source.download import Download, SourceChangedError
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
-from airflow_provider_assets.landing.transfer.pipeline import PartScheduler, Pump
+from airflow_provider_assets.landing.transfer.pipeline import PartPump, PartScheduler
 from airflow_provider_assets.landing.transfer.workers import WorkerPool
 from airflow_provider_assets.landing.transfer.writers import NullWriter
 from airflow_provider_assets.landing.zips.writer import Record, ZipWriter
 from airflow_provider_assets.sansio.errors import TransferInterruptedError
 
 SMALL = 8 * MIB  # part of the format: another value would give other bytes
-_AHEAD = 3  # files that are fetched before their turn
-_PIECE, _PIECES = 4 * MIB, 4  # buffers of a large file
+_FETCHED_AHEAD = 3  # files that are fetched before their turn
+_PART_SIZE, _BUFFERS = 4 * MIB, 4  # buffers of a large file
 _WORKERS = 4  # connections to one large file
 
 
@@ -41,13 +41,13 @@ class _Fetched:
     """A source that was opened: its bytes if it is small, else the download to continue with."""
 
     download: Download
-    wire: Connections
+    connections: Connections
     data: memoryview | None = None
 
     def close(self) -> None:
         """Close what is open."""
         self.download.close()
-        self.wire.close()
+        self.connections.close()
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Packer:
 
     job: Job
     writer: ZipWriter
-    _wires: queue.SimpleQueue[Connections] = field(default_factory=queue.SimpleQueue)
+    _idle: queue.SimpleQueue[Connections] = field(default_factory=queue.SimpleQueue)
     _waiting: deque[Future[_Fetched | None]] = field(default_factory=deque)
 
     def run(self, sources: Sequence[Source]) -> list[Entry]:
@@ -67,7 +67,7 @@ class Packer:
         names = Names()
         given = [names.give(source.own_name) for source in sources]
         entries = []
-        with ThreadPoolExecutor(_AHEAD, "landing") as pool:
+        with ThreadPoolExecutor(_FETCHED_AHEAD, "landing") as pool:
             try:
                 ahead = self._ahead(pool, sources)
                 for name, source, fetched in zip(given, sources, ahead, strict=True):
@@ -85,8 +85,8 @@ class Packer:
                 for future in self._waiting:
                     if not (future.cancelled() or future.exception()) and (left := future.result()):
                         left.close()
-                while not self._wires.empty():
-                    self._wires.get().close()
+                while not self._idle.empty():
+                    self._idle.get().close()
         self.writer.close()
         return entries
 
@@ -94,7 +94,7 @@ class Packer:
         self, pool: ThreadPoolExecutor, sources: Sequence[Source]
     ) -> Iterator[_Fetched | None]:
         for source in sources:
-            if len(self._waiting) == _AHEAD:
+            if len(self._waiting) == _FETCHED_AHEAD:
                 yield self._waiting.popleft().result()
             self._waiting.append(pool.submit(self._fetch, source))
         while self._waiting:
@@ -123,7 +123,7 @@ class Packer:
         view = memoryview(bytearray((SMALL if total is None else total) + 1))
         if download.ranged:
             fetched.data = view[:-1]
-            download.read(fetched.wire, 0, fetched.data)
+            download.read(fetched.connections, 0, fetched.data)
             return True
         count = download.read_stream(view)
         fetched.data = memoryview(bytes(view[:count])) if count < len(view) else None
@@ -131,31 +131,31 @@ class Packer:
 
     def _open(self, source: Source) -> _Fetched:
         try:
-            wire = self._wires.get_nowait()
+            connections = self._idle.get_nowait()
         except queue.Empty:
-            wire = Connections(self.job.options)
+            connections = Connections(self.job.options)
         download = Download(source, self.job.options, self.job.cancel, on_bytes=self.job.meter.add)
         try:
-            download.open(wire, FIRST)
+            download.open(connections, FIRST)
         except BaseException:
-            wire.close()
+            connections.close()
             raise
-        return _Fetched(download, wire)
+        return _Fetched(download, connections)
 
     def _add(self, name: str, fetched: _Fetched) -> Entry:
         if fetched.data is not None:
-            self._wires.put(fetched.wire)
+            self._idle.put(fetched.connections)
             return _entry(self.writer.small(name, fetched.data))
         record = self.writer.begin(name)
         download, options = fetched.download, self.job.options
         scheduler = PartScheduler(
-            download.total, _PIECE, FIRST if download.ranged else _PIECE, _PIECE, _PIECES,
-            self.writer, sliced=download.ranged, window=_PIECES,
+            download.total, _PART_SIZE, FIRST if download.ranged else _PART_SIZE, _PART_SIZE, _BUFFERS,
+            self.writer, sliced=download.ranged, window=_BUFFERS,
         )  # fmt: skip
-        pump = Pump(download, scheduler, NullWriter())
+        pump = PartPump(download, scheduler, NullWriter())
         pool = WorkerPool(pump.step, self.job.cancel, options, resized=scheduler.resize)
         with self.job.cancel.on_cancel(scheduler.cancel):
-            pool.run(fetched.wire, options.concurrency or _WORKERS, self.job.meter.tick)
+            pool.run(fetched.connections, options.concurrency or _WORKERS, self.job.meter.tick)
         return _entry(self.writer.end(record, scheduler.whole))
 
 
@@ -187,7 +187,7 @@ def land_packed(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Ent
 
             entries = Packer(job, ZipWriter(verified)).run(sources)
             verifier.close()
-            with claimed(job) as may_replace:
+            with ownership(job) as may_replace:
                 target.overwrite = may_replace
                 whole = target.finish()
                 target.settle()

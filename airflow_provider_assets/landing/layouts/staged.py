@@ -12,7 +12,7 @@ from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import land_one
 from airflow_provider_assets.landing.layouts.unzip import land_stored
 from airflow_provider_assets.landing.manifest import Entry, Manifest
-from airflow_provider_assets.landing.markers import STAGING
+from airflow_provider_assets.landing.markers import STAGING_FOLDER
 from airflow_provider_assets.landing.options import Source
 from airflow_provider_assets.landing.ownership import commit
 from airflow_provider_assets.landing.previous import landed_before
@@ -60,4 +60,4 @@ def _stage(job: Job, source: Source) -> Manifest:
 
 def _at(job: Job) -> Job:
     """The landing of the package itself, in a folder that is ours."""
-    return replace(job, prefix=f"{job.prefix}{STAGING}", layout="archive", overwrite=True)
+    return replace(job, prefix=f"{job.prefix}{STAGING_FOLDER}", layout="archive", overwrite=True)

@@ -16,7 +16,7 @@ from airflow_provider_assets.landing.layouts.files import land_many
 from airflow_provider_assets.landing.layouts.unzip_ranged import WINDOW, Reader, Unpacker
 from airflow_provider_assets.landing.layouts.unzip_stream import StreamUnpacker, refuse_zip_name
 from airflow_provider_assets.landing.manifest import Entry, Manifest
-from airflow_provider_assets.landing.options import MIB, Source
+from airflow_provider_assets.landing.options import MIB, PARALLEL_REQUESTS, Source
 from airflow_provider_assets.landing.source.download import Download, SourceChangedError
 from airflow_provider_assets.landing.stores.base import Store
 from airflow_provider_assets.landing.transfer.autotune import Tuner
@@ -26,8 +26,9 @@ from airflow_provider_assets.landing.zips.directory import Index, Location, Read
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
 from airflow_provider_assets.sansio.errors import TransferInterruptedError
 
-_SIDE_BY_SIDE = 8  # uploads
-_DIRECTORY = 64 * MIB  # of central directory that is held; an archive with more is read in one pass
+_LARGEST_INDEX = (
+    64 * MIB
+)  # of central directory that is held; an archive with more is read in one pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class StoredReader:
     key: str
     busy: int = 0
 
-    def read(self, wire: Connections, offset: int, view: memoryview) -> None:
+    def read(self, connections: Connections, offset: int, view: memoryview) -> None:
         """Fill *view* from *offset* on."""
         self.store.read(self.key, offset, view)
 
@@ -63,9 +64,9 @@ def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
     :raises AssetsError: files that were verified before stay; without a manifest they do not count.
     """
     download = Download(source, job.options, job.cancel, on_bytes=job.meter.add)
-    wire, other = (Connections(job.options) for _ in range(2))
+    connections, other = (Connections(job.options) for _ in range(2))
     try:
-        download.open(wire, FIRST)
+        download.open(connections, FIRST)
         job.meter.begin(download.total)
         if not download.ranged or download.total is None:
             entries, is_zip = _unpack_stream(job, download.read_stream, source.own_name)
@@ -74,11 +75,11 @@ def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
         read = partial(download.read, other)
         identity = f"{download.validator} {download.total}"
         if location := locate(read, download.total):
-            return _land_located(job, download, wire, location, read=read, identity=identity)
+            return _land_located(job, download, connections, location, read=read, identity=identity)
     except SourceChangedError:
         raise TransferInterruptedError("the download changed while it was unpacked") from None
     finally:
-        wire.close()
+        connections.close()
         other.close()
     refuse_zip_name(job, source.own_name)
     job.meter.begin(download.total)
@@ -90,29 +91,35 @@ def land_stored(job: Job, key: str, total: int, name: str) -> tuple[Manifest, li
 
     :raises IntegrityError: if it is a damaged zip.
     """
-    reader, wire = StoredReader(job.store, key), Connections()
-    read = partial(reader.read, wire)
+    reader, connections = StoredReader(job.store, key), Connections()
+    read = partial(reader.read, connections)
     if location := locate(read, total):
         identity = f"{key} {total}"
-        return _land_located(job, reader, wire, location, read=read, identity=identity)
+        return _land_located(job, reader, connections, location, read=read, identity=identity)
     entries, is_zip = _unpack_stream(job, _as_stream(read, total), name)
     return describe_files(job, entries, zipped=is_zip), entries
 
 
 def _land_located(
-    job: Job, reader: Reader, wire: Connections, location: Location, *, read: Read, identity: str
+    job: Job,
+    reader: Reader,
+    connections: Connections,
+    location: Location,
+    *,
+    read: Read,
+    identity: str,
 ) -> tuple[Manifest, list[Entry]]:
     """Land the files of a zip whose directory was found.
 
     :param wire: may have a response under way, with the first bytes. :param read: uses another.
     """
-    if location.size > _DIRECTORY:
-        stream = _as_stream(partial(reader.read, wire), location.total)
+    if location.size > _LARGEST_INDEX:
+        stream = _as_stream(partial(reader.read, connections), location.total)
         entries, _ = _unpack_stream(job, stream, job.name)
     else:
         extents = location.read_index(read, max_entries=job.options.max_entries)
         there = stored_files(job, identity)
-        entries = _unpack_ranged(job, reader, extents, wire, there=there)
+        entries = _unpack_ranged(job, reader, extents, connections, there=there)
     return describe_files(job, entries), entries
 
 
@@ -120,44 +127,44 @@ def _unpack_ranged(
     job: Job,
     reader: Reader,
     extents: Index,
-    wire: Connections,
+    connections: Connections,
     *,
     there: Mapping[str, int],
 ) -> list[Entry]:
-    memory = BufferPool(job.options.max_memory // 2)
-    unpacker = Unpacker(job, reader, extents, memory, there)
-    crew = WorkerPool(
+    buffers = BufferPool(job.options.max_memory // 2)
+    unpacker = Unpacker(job, reader, extents, buffers, there)
+    pool = WorkerPool(
         unpacker.step,
         job.cancel,
         job.options,
-        tuner=None if job.options.concurrency else _tuner(job, memory),
+        tuner=None if job.options.concurrency else _tuner(job, buffers),
         busy=lambda: reader.busy,
     )
     try:
         with job.cancel.on_cancel(unpacker.cancel):
-            crew.run(wire, job.options.concurrency or _SIDE_BY_SIDE, job.meter.tick)
+            pool.run(connections, job.options.concurrency or PARALLEL_REQUESTS, job.meter.tick)
     finally:
         unpacker.abort()
     return unpacker.entries
 
 
-def _tuner(job: Job, memory: BufferPool) -> Tuner:
+def _tuner(job: Job, buffers: BufferPool) -> Tuner:
     # Bytes come in windows here, and every window costs several puts: a short look shows chance.
-    most = min(job.options.max_concurrency, max(1, memory.budget // WINDOW))
-    return Tuner(most, workers=_SIDE_BY_SIDE, window=0.4)
+    most = min(job.options.max_concurrency, max(1, buffers.budget // WINDOW))
+    return Tuner(most, workers=PARALLEL_REQUESTS, window=0.4)
 
 
 def _unpack_stream(
     job: Job, read: Callable[[memoryview], int], name: str
 ) -> tuple[list[Entry], bool]:
     """The files that landed, and whether they were in a zip; else it is one file, *name*."""
-    memory = BufferPool(job.options.max_memory // 2)
+    buffers = BufferPool(job.options.max_memory // 2)
     buffer = memoryview(bytearray(WINDOW))
     with (
-        job.cancel.on_cancel(memory.cancel),
-        ThreadPoolExecutor(_SIDE_BY_SIDE, "landing") as pool,
+        job.cancel.on_cancel(buffers.cancel),
+        ThreadPoolExecutor(PARALLEL_REQUESTS, "landing") as pool,
     ):
-        unpacker = StreamUnpacker(job, memory, part_size(job), pool)
+        unpacker = StreamUnpacker(job, buffers, part_size(job), pool)
         try:
             count = read(buffer)
             scanner = unpacker.scanner_for(buffer[:count], name)

@@ -16,7 +16,7 @@ from airflow_provider_assets.landing.crc import Checksum, combine_all, crc32
 from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import part_size
-from airflow_provider_assets.landing.manifest import SUFFIX, Entry
+from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX, Entry
 from airflow_provider_assets.landing.names import Names
 from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.landing.stores.base import Part, PartWriter, best_effort
@@ -28,7 +28,7 @@ from airflow_provider_assets.landing.zips.format import STORED, Member
 from airflow_provider_assets.landing.zips.inflate import Inflater, Limits, check_whole, inflate
 
 WINDOW = 4 * MIB
-_PIECE = MIB
+_READ_SIZE = MIB
 
 
 class Reader(Protocol):
@@ -38,12 +38,12 @@ class Reader(Protocol):
     def busy(self) -> int:
         """How often the source refused for load."""
 
-    def read(self, wire: Connections, offset: int, view: memoryview) -> None:
+    def read(self, connections: Connections, offset: int, view: memoryview) -> None:
         """Fill *view* from *offset* on; from many threads."""
 
 
 @dataclass(slots=True)
-class Large:
+class LargeEntry:
     """A large stored entry on its way, in parts."""
 
     extent: Extent
@@ -56,11 +56,11 @@ class Large:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class WorkItem:
     """One piece of work: a window of small entries, a part of a large one, or a compressed one."""
 
     extents: Sequence[Extent]
-    large: Large | None = None
+    large: LargeEntry | None = None
     part: int = 0
     parts: int = 0
 
@@ -76,13 +76,13 @@ class Unpacker:
     job: Job
     reader: Reader
     extents: Index
-    memory: BufferPool
+    buffers: BufferPool
     there: Mapping[str, int] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
-    _tasks: Iterator[Task] | None = None
+    _tasks: Iterator[WorkItem] | None = None
     _renamed: dict[int, str] = field(default_factory=dict)
     _kept: set[str] = field(default_factory=set)
-    _open: list[Large] = field(default_factory=list)
+    _open: list[LargeEntry] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -90,30 +90,30 @@ class Unpacker:
         options = self.job.options
         limits = Limits(options.max_unpacked, options.max_ratio)
         limits.check(extent.member for extent in self.extents)
-        self._name(Names(frozenset({self.job.name + SUFFIX})))
+        self._name(Names(frozenset({self.job.name + MANIFEST_SUFFIX})))
         self._keep_what_landed()
         self.job.store.sweep([self._key(member) for member in self._files()])
         self._tasks = self._plan()
 
-    def step(self, wire: Connections) -> bool:
+    def step(self, connections: Connections) -> bool:
         """Do one task; false when there is none left."""
         with self._lock:
             task = next(self._tasks, None) if self._tasks else None
         if task is None:
             return False
         if task.large:
-            self._part(wire, task, task.large)
+            self._part(connections, task, task.large)
         elif self._is_large(task.extents[0]):
-            self._inflate_large(wire, task.extents[0])
+            self._inflate_large(connections, task.extents[0])
         else:
-            self._window(wire, task.extents)
+            self._window(connections, task.extents)
         return True
 
     def cancel(self) -> None:
         """Nothing is handed out any more."""
         with self._lock:
             self._tasks = None
-        self.memory.cancel()
+        self.buffers.cancel()
 
     def abort(self) -> None:
         """Remove what is neither published nor wanted any more."""
@@ -147,31 +147,31 @@ class Unpacker:
 
     # -- planning -----------------------------------------------------------------------------
 
-    def _plan(self) -> Iterator[Task]:
+    def _plan(self) -> Iterator[WorkItem]:
         window: list[Extent] = []
         for extent in self.extents:
             if self._kept and self._key(extent.member) in self._kept:
                 continue
             large = self._is_large(extent)
             if window and (large or extent.end - window[0].member.offset > WINDOW):
-                yield Task(tuple(window))
+                yield WorkItem(tuple(window))
                 window = []
             if not large:
                 window.append(extent)
             elif extent.member.method == STORED and not self.job.store.rules.in_order:
                 yield from self._parts(extent)
             else:
-                yield Task((extent,))
+                yield WorkItem((extent,))
         if window:
-            yield Task(tuple(window))
+            yield WorkItem(tuple(window))
 
-    def _parts(self, extent: Extent) -> Iterator[Task]:
+    def _parts(self, extent: Extent) -> Iterator[WorkItem]:
         size = part_size(self.job, extent.member.size)
-        large = Large(extent, self._key(extent.member), size)
+        large = LargeEntry(extent, self._key(extent.member), size)
         self._open.append(large)
         count = -(-extent.member.size // size)
         for part in range(count):
-            yield Task((extent,), large, part, count)
+            yield WorkItem((extent,), large, part, count)
 
     def _is_large(self, extent: Extent) -> bool:
         return max(extent.size, extent.member.size) > WINDOW
@@ -183,12 +183,12 @@ class Unpacker:
 
     # -- work ---------------------------------------------------------------------------------
 
-    def _window(self, wire: Connections, extents: Sequence[Extent]) -> None:
+    def _window(self, connections: Connections, extents: Sequence[Extent]) -> None:
         begin = extents[0].member.offset
         size = extents[-1].end - begin
-        with self.memory.lent(max(size, WINDOW)) as buffer:
+        with self.buffers.lent(max(size, WINDOW)) as buffer:
             block = memoryview(buffer)[:size]
-            self.reader.read(wire, begin, block)
+            self.reader.read(connections, begin, block)
             for extent in extents:
                 if not extent.member.is_folder:
                     self._small(extent.member, block[extent.member.offset - begin :])
@@ -203,17 +203,17 @@ class Unpacker:
         self.job.store.put(key, data, crc32=whole.crc32, overwrite=self.job.overwrite)
         self._landed(key, whole)
 
-    def _part(self, wire: Connections, task: Task, large: Large) -> None:
+    def _part(self, connections: Connections, task: WorkItem, large: LargeEntry) -> None:
         member = large.extent.member
         with large.lock:
             if large.writer is None:
-                large.data = self._find_data(wire, large.extent)
+                large.data = self._find_data(connections, large.extent)
                 begun = self.job.store.begin(large.key, label=self.job.label)
                 large.writer = GuardedWriter(begun)
         writer, offset = large.writer, task.part * large.part_size
-        with self.memory.lent(large.part_size) as buffer:
+        with self.buffers.lent(large.part_size) as buffer:
             view = memoryview(buffer)[: min(large.part_size, member.size - offset)]
-            self.reader.read(wire, large.data + offset, view)
+            self.reader.read(connections, large.data + offset, view)
             part = Part(task.part + 1, offset, len(view), crc32(view, 0))
             writer.put_part(part, view)
         with large.lock:
@@ -229,34 +229,34 @@ class Unpacker:
         best_effort(writer.abort)
         self._landed(large.key, whole)
 
-    def _inflate_large(self, wire: Connections, extent: Extent) -> None:
+    def _inflate_large(self, connections: Connections, extent: Extent) -> None:
         member = extent.member
-        key, at = self._key(member), self._find_data(wire, extent)
+        key, at = self._key(member), self._find_data(connections, extent)
         job, size = self.job, part_size(self.job, member.size)
-        outlet = ObjectWriter(job.store, key, job.label, self.memory, size, job.overwrite)
+        writer = ObjectWriter(job.store, key, job.label, self.buffers, size, job.overwrite)
         try:
-            outlet.write_all(self._inflated(wire, member, at))
-            written = outlet.whole()
+            writer.write_all(self._inflated(connections, member, at))
+            written = writer.whole()
             check_whole(member, written.size, written.crc32)
-            whole = outlet.finish()
+            whole = writer.finish()
         except BaseException:
-            outlet.abort()
+            writer.abort()
             raise
         self._landed(key, whole)
 
-    def _inflated(self, wire: Connections, member: Member, at: int) -> Iterator[bytes]:
+    def _inflated(self, connections: Connections, member: Member, at: int) -> Iterator[bytes]:
         stored = member.method == STORED
         inflater = Inflater(member.name, member.method, member.size)
-        buffer = memoryview(bytearray(min(_PIECE, member.packed)))
-        for start in range(0, member.packed, _PIECE):
-            view = buffer[: min(_PIECE, member.packed - start)]
-            self.reader.read(wire, at + start, view)
+        buffer = memoryview(bytearray(min(_READ_SIZE, member.packed)))
+        for start in range(0, member.packed, _READ_SIZE):
+            view = buffer[: min(_READ_SIZE, member.packed - start)]
+            self.reader.read(connections, at + start, view)
             yield from (bytes(view),) if stored else inflater.feed(view)
         if not stored:
             inflater.close()
 
-    def _find_data(self, wire: Connections, extent: Extent) -> int:
+    def _find_data(self, connections: Connections, extent: Extent) -> int:
         member = extent.member
         head = memoryview(bytearray(HEADER + len(member.raw)))
-        self.reader.read(wire, member.offset, head)
+        self.reader.read(connections, member.offset, head)
         return member.offset + payload(head, member)

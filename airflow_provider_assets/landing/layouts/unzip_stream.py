@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from airflow_provider_assets.landing.job import Job
-from airflow_provider_assets.landing.manifest import SUFFIX, Entry
+from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX, Entry
 from airflow_provider_assets.landing.names import Names
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
@@ -33,20 +33,20 @@ class StreamUnpacker:
     """What a :class:`~.zipscan.ZipScanner` hands its entries to; uploads run in *pool*."""
 
     job: Job
-    memory: BufferPool
+    buffers: BufferPool
     part_size: int
     pool: Executor
     entries: list[Entry] = field(default_factory=list)
     _names: Names = field(default_factory=Names)
     _limits: Limits = field(init=False)
-    _outlet: ObjectWriter | None = None
+    _writer: ObjectWriter | None = None
     _under_way: list[ObjectWriter] = field(default_factory=list)
     _total: int = 0
 
     def __post_init__(self) -> None:
         """The manifest's name is taken."""
         options = self.job.options
-        self._names = Names(frozenset({self.job.name + SUFFIX}))
+        self._names = Names(frozenset({self.job.name + MANIFEST_SUFFIX}))
         self._limits = Limits(options.max_unpacked, options.max_ratio)
 
     def scanner_for(self, first: memoryview, name: str) -> Scanner:
@@ -63,11 +63,11 @@ class StreamUnpacker:
     def start(self, name: str) -> None:
         """An entry begins."""
         self._settle(wait=False)
-        self._outlet = None
+        self._writer = None
         if not name.endswith("/"):
             key = self.job.prefix + self._names.give(name)
-            self._outlet = ObjectWriter(
-                self.job.store, key, self.job.label, self.memory, self.part_size,
+            self._writer = ObjectWriter(
+                self.job.store, key, self.job.label, self.buffers, self.part_size,
                 self.job.overwrite, self.pool,
             )  # fmt: skip
 
@@ -75,17 +75,17 @@ class StreamUnpacker:
         """More of it."""
         self._total += len(piece)
         self._limits.check_total(self._total)
-        if self._outlet:
-            self._outlet.write(piece)
+        if self._writer:
+            self._writer.write(piece)
 
     def end(self, member: Member | None) -> None:
         """It is whole and verified: publish it."""
-        outlet, self._outlet = self._outlet, None
-        if outlet is None:
+        writer, self._writer = self._writer, None
+        if writer is None:
             return
-        self._under_way.append(outlet)
-        whole = outlet.finish()
-        name = outlet.key[len(self.job.prefix) :]
+        self._under_way.append(writer)
+        whole = writer.finish()
+        name = writer.key[len(self.job.prefix) :]
         self.entries.append(Entry(name, whole.size, f"{whole.crc32:08x}"))
 
     def close(self) -> None:
@@ -96,16 +96,16 @@ class StreamUnpacker:
 
     def abort(self) -> None:
         """Forget what is not published."""
-        for outlet in [*self._under_way, *([self._outlet] if self._outlet else [])]:
-            outlet.abort()
+        for writer in [*self._under_way, *([self._writer] if self._writer else [])]:
+            writer.abort()
 
     def _settle(self, *, wait: bool) -> None:
         left = []
-        for outlet in self._under_way:
-            if wait or outlet.is_settled:
-                outlet.settle()
+        for writer in self._under_way:
+            if wait or writer.is_settled:
+                writer.settle()
             else:
-                left.append(outlet)
+                left.append(writer)
         self._under_way = left
 
 

@@ -14,7 +14,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_assets.landing.crc import Checksum
-from airflow_provider_assets.landing.stores.base import Held, Part, Rules, Stored, taken
+from airflow_provider_assets.landing.stores.base import (
+    Part,
+    Rules,
+    StoredObject,
+    StoredPart,
+    name_taken,
+)
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     AuthenticationError,
@@ -72,7 +78,7 @@ class AzureStore:
         """``abfs://container/key``."""
         return f"abfs://{self.container.container_name}/{key}"
 
-    def head(self, key: str) -> Stored | None:
+    def head(self, key: str) -> StoredObject | None:
         """Length, and the CRC-32 that was committed with the blob."""
         try:
             found = _call(f"cannot look at {self.uri(key)}", self._blob(key).get_blob_properties)
@@ -81,7 +87,7 @@ class AzureStore:
                 return None
             raise
         crc = (found.metadata or {}).get("crc32")
-        return Stored(int(found.size), int(crc, 16) if crc else None)
+        return StoredObject(int(found.size), int(crc, 16) if crc else None)
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """List Blobs."""
@@ -107,7 +113,9 @@ class AzureStore:
             raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes came")
         view[:] = data
 
-    def put(self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool) -> Stored:
+    def put(
+        self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool
+    ) -> StoredObject:
         """Put Blob; the service checks the MD5."""
         whole = Checksum(len(data), crc32)
         blob, content = self._blob(key), bytes(data)
@@ -123,7 +131,7 @@ class AzureStore:
             )
         except AssetsError as error:
             return self.settle(key, error, whole)
-        return Stored(whole.size, crc32)
+        return StoredObject(whole.size, crc32)
 
     def begin(self, key: str, *, label: str) -> AzureWriter:  # ids tell runs apart
         """Nothing is asked of the service: its blocks carry an id of this run."""
@@ -146,14 +154,14 @@ class AzureStore:
         """Nothing: uncommitted blocks cannot be deleted, and are dropped by the service."""
         return 0
 
-    def settle(self, key: str, error: AssetsError, whole: Checksum) -> Stored:
+    def settle(self, key: str, error: AssetsError, whole: Checksum) -> StoredObject:
         """After a failed publish: it may have happened all the same, its answer lost."""
         if error.code not in _TAKEN:
             raise error
         there = self.head(key)
-        if there == Stored(whole.size, whole.crc32):
+        if there == StoredObject(whole.size, whole.crc32):
             return there
-        raise taken(self.uri(key)) from error
+        raise name_taken(self.uri(key)) from error
 
     def _blob(self, key: str) -> BlobClient:
         return self.container.get_blob_client(key)
@@ -187,7 +195,7 @@ class AzureWriter:
         """The mark of this run."""
         return {"run": self.run}
 
-    def done(self) -> Sequence[Held]:
+    def done(self) -> Sequence[StoredPart]:
         """Get Block List: the uncommitted blocks of this run."""
         try:
             _, blocks = _call(
@@ -203,14 +211,14 @@ class AzureWriter:
             run, number, tag = _parse(block.id)
             if run == self.run:
                 self._ids[number] = block.id
-                held.append(Held(number, int(block.size), tag))
+                held.append(StoredPart(number, int(block.size), tag))
         return sorted(held, key=lambda part: part.number)
 
     def read(self, offset: int, view: memoryview) -> bool:
         """Uncommitted blocks cannot be read."""
         return False
 
-    def commit(self, whole: Checksum, *, overwrite: bool) -> Stored:
+    def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
         """Compare what the service holds, then Put Block List."""
         from azure.core import MatchConditions
         from azure.storage.blob import BlobBlock
@@ -229,7 +237,7 @@ class AzureWriter:
             )
         except AssetsError as error:
             return self.store.settle(self.key, error, whole)
-        return Stored(whole.size, whole.crc32)
+        return StoredObject(whole.size, whole.crc32)
 
     def keep(self) -> None:
         """The blocks stay."""

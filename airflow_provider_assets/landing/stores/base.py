@@ -6,17 +6,15 @@ or by :meth:`PartWriter.commit`, which verifies before it publishes.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from airflow_provider_assets.landing.crc import Checksum, crc32
+from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 
-MIB = 1 << 20
-_ROOM = 255 - 33  # bytes: of a name in common file systems, less what is added to a hidden one
 _log = logging.getLogger(__name__)
 
 
@@ -39,7 +37,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class StoredPart:
     """A part that a store holds: number, bytes, and what the store calls its contents (an ETag)."""
 
     number: int
@@ -48,7 +46,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredObject:
     """What a store says it holds: bytes, and CRC-32 where it keeps one itself."""
 
     size: int
@@ -91,10 +89,10 @@ class PartWriter(Protocol):
     def state(self) -> Mapping[str, str]:
         """What :meth:`Store.resume` needs to find it again; empty where it cannot."""
 
-    def done(self) -> Sequence[Held]:
+    def done(self) -> Sequence[StoredPart]:
         """The parts that the store holds already, of an earlier attempt."""
 
-    def commit(self, whole: Checksum, *, overwrite: bool) -> Stored:
+    def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
         """Verify and publish.
 
         :raises IntegrityError: if the store holds something else; nothing is visible then.
@@ -121,7 +119,7 @@ class Store(Protocol):
     def uri(self, key: str) -> str:
         """The address of *key*, for people and for other tools."""
 
-    def head(self, key: str) -> Stored | None:
+    def head(self, key: str) -> StoredObject | None:
         """What is stored under *key*; None if nothing is."""
 
     def sizes(self, prefix: str) -> dict[str, int]:
@@ -133,7 +131,9 @@ class Store(Protocol):
     def read(self, key: str, offset: int, view: memoryview) -> None:
         """Fill *view* from *offset* on."""
 
-    def put(self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool) -> Stored:
+    def put(
+        self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool
+    ) -> StoredObject:
         """Store a small object in one step that happens wholly or not at all.
 
         :raises InvalidRequestError: if the name is taken and *overwrite* is false.
@@ -178,15 +178,9 @@ def holds(store: Store, key: str, whole: Checksum) -> bool:
     return crc == whole.crc32
 
 
-def taken(uri: str) -> InvalidRequestError:
+def name_taken(uri: str) -> InvalidRequestError:
     """The error for a name that is in use by something else."""
     return InvalidRequestError(
         f"{uri} exists and is not what this landing would write; "
         "choose another name or, for files, a folder of its own in destination, or set overwrite=True"
     )
-
-
-def hidden_name(name: str) -> str:
-    """The name from which that of a hidden file is made: *name*, or its digest if it is too long."""
-    raw = name.encode()
-    return name if len(raw) <= _ROOM else hashlib.sha256(raw).hexdigest()

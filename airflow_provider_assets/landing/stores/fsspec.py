@@ -7,8 +7,6 @@ same moment, depends on the file system; a broken landing starts over.
 
 from __future__ import annotations
 
-import re
-import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,15 +14,15 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_assets.landing.crc import Checksum
+from airflow_provider_assets.landing.markers import hidden_name, hidden_name_in, part_file
 from airflow_provider_assets.landing.stores.base import (
-    Held,
     Part,
     Rules,
-    Stored,
+    StoredObject,
+    StoredPart,
     best_effort,
-    hidden_name,
     holds,
-    taken,
+    name_taken,
 )
 from airflow_provider_assets.sansio.errors import (
     AuthenticationError,
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _RULES = Rules(in_order=True)
-_OURS = re.compile(r"\.(.+)\.landing-[0-9a-f]{8}\.part$")
 
 
 def _call(what: str, action: Callable[[], T]) -> T:
@@ -89,10 +86,10 @@ class FsspecStore:
         """Where *key* is in the file system."""
         return f"{self.root.rstrip('/')}/{key}" if self.root else key
 
-    def head(self, key: str) -> Stored | None:
+    def head(self, key: str) -> StoredObject | None:
         """Length."""
         size = _found(f"cannot look at {self.uri(key)}", lambda: self._size(key))
-        return None if size is None else Stored(size)
+        return None if size is None else StoredObject(size)
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """Of everything below the folder of *prefix*."""
@@ -115,7 +112,9 @@ class FsspecStore:
             raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes came")
         view[:] = data
 
-    def put(self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool) -> Stored:
+    def put(
+        self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool
+    ) -> StoredObject:
         """Write to a temporary name, then move."""
         writer = self.begin(key, label="")
         try:
@@ -127,7 +126,7 @@ class FsspecStore:
     def begin(self, key: str, *, label: str) -> FsspecWriter:
         """Open a temporary name."""
         folder, slash, name = self.path(key).rpartition("/")
-        temporary = f"{folder}{slash}.{hidden_name(name)}.landing-{secrets.token_hex(4)}.part"
+        temporary = f"{folder}{slash}{part_file(name)}"
         if folder:
             _call(f"cannot write to {folder}", lambda: self.fs.makedirs(folder, exist_ok=True))
         file = _call(f"cannot write {self.uri(key)}", lambda: self.fs.open(temporary, "wb"))
@@ -148,8 +147,7 @@ class FsspecStore:
         stale = 0
         for folder in {folder for folder, _ in targets}:
             for path in self._list(folder):
-                found = _OURS.match(path.rpartition("/")[2])
-                if found and (folder, found[1]) in targets:
+                if (folder, hidden_name_in(path.rpartition("/")[2])) in targets:
                     _found(f"cannot delete {path}", partial(self.fs.rm_file, path))
                     stale += 1
         return stale
@@ -190,7 +188,7 @@ class FsspecWriter:
         """Nothing to resume."""
         return {}
 
-    def done(self) -> Sequence[Held]:
+    def done(self) -> Sequence[StoredPart]:
         """Nothing."""
         return ()
 
@@ -198,7 +196,7 @@ class FsspecWriter:
         """Not while it is written."""
         return False
 
-    def commit(self, whole: Checksum, *, overwrite: bool) -> Stored:
+    def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
         """Compare the length, then move."""
         fs, target = self.store.fs, self.store.path(self.key)
         what = f"cannot publish {self.store.uri(self.key)}"
@@ -211,11 +209,11 @@ class FsspecWriter:
             raise IntegrityError(f"{self.temporary} holds {size} bytes, expected {whole.size}")
         if not overwrite and self.store.head(self.key):
             if not holds(self.store, self.key, whole):
-                raise taken(self.store.uri(self.key))
+                raise name_taken(self.store.uri(self.key))
         else:
             _call(what, lambda: self._move(target, overwrite=overwrite))
             fs.invalidate_cache()
-        return Stored(size)
+        return StoredObject(size)
 
     def _move(self, target: str, *, overwrite: bool) -> None:
         """To its name. Some file systems (SMB, HDFS) refuse a name that is taken: it is freed first."""

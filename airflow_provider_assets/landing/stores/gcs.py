@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_assets.landing.crc import CASTAGNOLI, Checksum, combine_all
 from airflow_provider_assets.landing.markers import PARTS_FOLDER
+from airflow_provider_assets.landing.options import PARALLEL_REQUESTS
 from airflow_provider_assets.landing.stores.base import (
-    Held,
     Part,
     Rules,
-    Stored,
+    StoredObject,
+    StoredPart,
     best_effort,
-    taken,
+    name_taken,
 )
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _RULES = Rules(checksum=True)
 _JOINED = 32
-_SIDE_BY_SIDE = 8
 
 
 def _call(what: str, action: Callable[[], T]) -> T:
@@ -89,13 +89,13 @@ class GcsStore:
         """``gs://bucket/key``."""
         return f"gs://{self.bucket.name}/{key}"
 
-    def head(self, key: str) -> Stored | None:
+    def head(self, key: str) -> StoredObject | None:
         """Length, and the CRC-32 that was published with the object."""
         blob = _call(f"cannot look at {self.uri(key)}", lambda: self.bucket.get_blob(key))
         if blob is None:
             return None
         crc = (blob.metadata or {}).get("crc32")
-        return Stored(int(blob.size), int(crc, 16) if crc else None)
+        return StoredObject(int(blob.size), int(crc, 16) if crc else None)
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """Objects: list."""
@@ -128,7 +128,9 @@ class GcsStore:
             raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes came")
         view[:] = data
 
-    def put(self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool) -> Stored:
+    def put(
+        self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool
+    ) -> StoredObject:
         """One upload; the service checks the CRC-32C."""
         whole = Checksum(len(data), crc32)
         try:
@@ -137,7 +139,7 @@ class GcsStore:
             return self.settle(key, error, whole)
         if int(blob.size) != whole.size:
             raise IntegrityError(f"{self.uri(key)} holds {blob.size} of {whole.size} bytes")
-        return Stored(whole.size, crc32)
+        return StoredObject(whole.size, crc32)
 
     def upload(self, key: str, content: bytes, *, crc32: int, overwrite: bool) -> Blob:
         """Upload and return the object as the service describes it."""
@@ -190,26 +192,26 @@ class GcsStore:
 
     def delete_all(self, names: Sequence[str]) -> None:
         """Delete objects side by side."""
-        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
             list(pool.map(self.delete, names))
 
-    def settle(self, key: str, error: AssetsError, whole: Checksum) -> Stored:
+    def settle(self, key: str, error: AssetsError, whole: Checksum) -> StoredObject:
         """After a failed publish: it may have happened all the same, its answer lost."""
         if error.status != 412:
             raise error
         there = self.head(key)
-        if there == Stored(whole.size, whole.crc32):
+        if there == StoredObject(whole.size, whole.crc32):
             return there
-        raise taken(self.uri(key)) from error
+        raise name_taken(self.uri(key)) from error
 
-    def check_free(self, key: str, whole: Checksum) -> Stored | None:
+    def check_free(self, key: str, whole: Checksum) -> StoredObject | None:
         """What is there already, if it is the same: an early look, the condition decides.
 
         :raises InvalidRequestError: if something else is.
         """
         there = self.head(key)
-        if there and there != Stored(whole.size, whole.crc32):
-            raise taken(self.uri(key))
+        if there and there != StoredObject(whole.size, whole.crc32):
+            raise name_taken(self.uri(key))
         return there
 
 
@@ -220,7 +222,7 @@ class GcsWriter:
     store: GcsStore
     key: str
     run: str
-    _held: dict[int, Held] = field(default_factory=dict)
+    _held: dict[int, StoredPart] = field(default_factory=dict)
 
     @property
     def prefix(self) -> str:
@@ -231,7 +233,7 @@ class GcsWriter:
         """One object; the service checks its CRC-32C."""
         name = f"{self.prefix}{part.number:06}"
         blob = self.store.upload(name, bytes(data), crc32=part.crc32, overwrite=True)
-        self._held[part.number] = Held(part.number, part.size, blob.crc32c)
+        self._held[part.number] = StoredPart(part.number, part.size, blob.crc32c)
         return str(blob.crc32c)
 
     @property
@@ -239,19 +241,19 @@ class GcsWriter:
         """The mark of this run."""
         return {"run": self.run}
 
-    def done(self) -> Sequence[Held]:
+    def done(self) -> Sequence[StoredPart]:
         """The parts that are there."""
         for blob in self.store.blobs(self.prefix):
             number = blob.name[len(self.prefix) :]
             if number.isdigit():
-                self._held[int(number)] = Held(int(number), int(blob.size), blob.crc32c)
+                self._held[int(number)] = StoredPart(int(number), int(blob.size), blob.crc32c)
         return [self._held[number] for number in sorted(self._held)]
 
     def read(self, offset: int, view: memoryview) -> bool:
         """Not offered: the parts are not one object yet."""
         return False
 
-    def commit(self, whole: Checksum, *, overwrite: bool) -> Stored:
+    def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
         """Compose, compare, copy to the name."""
         there = None if overwrite else self.store.check_free(self.key, whole)
         if there:
@@ -274,7 +276,7 @@ class GcsWriter:
         if (int(target.size or 0), _number(target.crc32c)) != (whole.size, crc):
             best_effort(lambda: self.store.delete(self.key))
             raise IntegrityError(f"{self.store.uri(self.key)}: the copy is not what was verified")
-        return Stored(whole.size, whole.crc32)
+        return StoredObject(whole.size, whole.crc32)
 
     def _compose(self, names: list[str]) -> Blob:
         level, bucket = 0, self.store.bucket

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
-import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,14 +11,19 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_assets.landing.crc import Checksum, crc32
+from airflow_provider_assets.landing.markers import (
+    PART_SUFFIX,
+    hidden_name,
+    hidden_name_in,
+    part_file,
+)
+from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.landing.stores.base import (
-    MIB,
-    Held,
     Part,
     Rules,
-    Stored,
-    hidden_name,
-    taken,
+    StoredObject,
+    StoredPart,
+    name_taken,
 )
 from airflow_provider_assets.sansio.errors import (
     AuthenticationError,
@@ -30,9 +33,6 @@ from airflow_provider_assets.sansio.errors import (
 )
 
 _RULES = Rules(reads_back=True)
-_UNFIT = re.compile(r"[^0-9A-Za-z]")
-_OURS = re.compile(r"\.(.+)\.[0-9A-Za-z]{1,16}-[0-9a-f]{8}\.part$")
-
 
 # What a person can do about a failure of the file system; the others may pass by themselves.
 _REMEDIES = {
@@ -80,11 +80,11 @@ class LocalStore:
         """``file://`` and the absolute path; a folder keeps its slash."""
         return self._path(key).absolute().as_uri() + ("/" if key.endswith("/") else "")
 
-    def head(self, key: str) -> Stored | None:
+    def head(self, key: str) -> StoredObject | None:
         """The file's length."""
         with _told(f"cannot look at {self.uri(key)}"):
             try:
-                return Stored(self._path(key).stat().st_size)
+                return StoredObject(self._path(key).stat().st_size)
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
@@ -114,7 +114,9 @@ class LocalStore:
             if file.readinto(view) != len(view):
                 raise TransferInterruptedError(f"{self.uri(key)} is shorter than expected")
 
-    def put(self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool) -> Stored:
+    def put(
+        self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool
+    ) -> StoredObject:
         """Write beside, sync, then show."""
         writer = self.begin(key, label="small")
         try:
@@ -128,8 +130,7 @@ class LocalStore:
         target = self._path(key)
         with _told(f"cannot write to {target.parent}"):
             _make_folder(target.parent)
-            mark = _UNFIT.sub("", label)[:16] or "landing"
-            part = target.parent / f".{hidden_name(target.name)}.{mark}-{secrets.token_hex(4)}.part"
+            part = target.parent / part_file(target.name, label)
             handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         return LocalWriter(target, part, handle)
 
@@ -137,7 +138,7 @@ class LocalStore:
         """Open the hidden file again."""
         target = self._path(key)
         part = target.parent / state.get("part", "")
-        if part.parent != target.parent or not _OURS.match(part.name):
+        if part.parent != target.parent or not hidden_name_in(part.name):
             return None
         try:
             return LocalWriter(target, part, os.open(part, os.O_RDWR), int(state["part_size"]))
@@ -158,9 +159,8 @@ class LocalStore:
         stale = 0
         for folder, names in targets.items():
             with _told(f"cannot clean up {folder}"):
-                for part in folder.glob(".*.part"):
-                    found = _OURS.match(part.name)
-                    if found and found[1] in names:
+                for part in folder.glob(f".*{PART_SUFFIX}"):
+                    if hidden_name_in(part.name) in names:
                         part.unlink(missing_ok=True)
                         stale += 1
         return stale
@@ -199,7 +199,7 @@ class LocalWriter:
         """The name of the ``.part`` file."""
         return {"part": self.part.name, "part_size": str(self.part_size)}
 
-    def done(self) -> Sequence[Held]:
+    def done(self) -> Sequence[StoredPart]:
         """What the file holds, read back; a hole in it shows by its CRC-32."""
         found, step = [], self.part_size or MIB
         with _told(f"cannot read {self.part}"):
@@ -208,7 +208,7 @@ class LocalWriter:
             for offset in range(0, size, step):
                 view = buffer[: min(step, size - offset)]
                 self.read(offset, view)
-                found.append(Held(offset // step + 1, len(view), f"{crc32(view, 0):08x}"))
+                found.append(StoredPart(offset // step + 1, len(view), f"{crc32(view, 0):08x}"))
         return found
 
     def read(self, offset: int, view: memoryview) -> bool:
@@ -216,7 +216,7 @@ class LocalWriter:
         with _told(f"cannot read {self.part}"):
             return os.preadv(self.handle, [view], offset) == len(view)
 
-    def commit(self, whole: Checksum, *, overwrite: bool) -> Stored:
+    def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
         """Check the length, sync the data, then give it its name in one step."""
         with _told(f"cannot publish {self.target}"):
             size = os.fstat(self.handle).st_size
@@ -228,7 +228,7 @@ class LocalWriter:
             else:
                 self._link(whole)
             _sync_folder(self.target.parent)
-        return Stored(size)
+        return StoredObject(size)
 
     def keep(self) -> None:
         """Leave the file."""
@@ -248,13 +248,13 @@ class LocalWriter:
         except FileExistsError:
             # What an earlier attempt published before it could say so is what we would publish.
             if _describe(self.target) != whole:
-                raise taken(self.target.as_uri()) from None
+                raise name_taken(self.target.as_uri()) from None
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS):
                 raise
             # A file system without links: the check and the rename are two steps there.
             if self.target.exists():
-                raise taken(self.target.as_uri()) from None
+                raise name_taken(self.target.as_uri()) from None
             self.part.rename(self.target)
 
 

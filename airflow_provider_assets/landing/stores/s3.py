@@ -17,17 +17,17 @@ from os.path import commonprefix  # of characters, as keys are
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_assets.landing.crc import Checksum
-from airflow_provider_assets.landing.markers import UPLOAD_MARK
+from airflow_provider_assets.landing.markers import UPLOAD_MARKER
+from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.landing.stores.base import (
-    MIB,
-    Held,
     Part,
     Rules,
-    Stored,
+    StoredObject,
+    StoredPart,
     best_effort,
     holds,
+    name_taken,
     put_document,
-    taken,
 )
 from airflow_provider_assets.landing.stores.errors import call, is_refusal
 from airflow_provider_assets.landing.stores.s3_dialect import Dialect, Params, crc_of_whole, encoded
@@ -72,10 +72,10 @@ class S3Store:
         """``s3://bucket/key``."""
         return f"{self.scheme}://{self.bucket}/{key}"
 
-    def head(self, key: str) -> Stored | None:
+    def head(self, key: str) -> StoredObject | None:
         """Length, and the CRC-32 of the whole where the store keeps it."""
         found = self._head(key)
-        return Stored(found["ContentLength"], crc_of_whole(found)) if found else None
+        return StoredObject(found["ContentLength"], crc_of_whole(found)) if found else None
 
     def _head(self, key: str) -> Params | None:
         try:
@@ -122,7 +122,9 @@ class S3Store:
             raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes came")
         view[:] = data
 
-    def put(self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool) -> Stored:
+    def put(
+        self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool
+    ) -> StoredObject:
         """One PutObject; the store compares the CRC-32."""
         is_first = not overwrite and self.dialect.only_new is None
         send = partial(
@@ -147,7 +149,7 @@ class S3Store:
         *,
         overwrite: bool,
         **options: Params,
-    ) -> tuple[Stored, bool]:
+    ) -> tuple[StoredObject, bool]:
         """Show an object, and compare what the store says of it.
 
         :param send: the request that shows it. :param options: of that request.
@@ -167,7 +169,7 @@ class S3Store:
             return self._settle(key, error, whole), False
         return self._confirmed(key, whole, answer), True
 
-    def _confirmed(self, key: str, whole: Checksum, answer: Params) -> Stored:
+    def _confirmed(self, key: str, whole: Checksum, answer: Params) -> StoredObject:
         """What the answer says is stored, else what the store says when it is asked."""
         crc = crc_of_whole(answer)
         found = None if crc is not None else self._head(key)
@@ -176,7 +178,7 @@ class S3Store:
         if found is None and crc is None:
             raise TransferInterruptedError(f"{self.uri(key)} was written, but is not there")
         if size == whole.size and crc in (None, whole.crc32):
-            return Stored(size, crc)
+            return StoredObject(size, crc)
         # Not if another writer has replaced it since: then it is not ours to remove.
         if found is None or found.get("ETag") == answer.get("ETag"):
             best_effort(lambda: self.delete(key))
@@ -202,7 +204,7 @@ class S3Store:
     def begin(self, key: str, *, label: str) -> S3Writer:
         """CreateMultipartUpload, after a mark beside the object says that its uploads are ours."""
         mark = json.dumps({"landing": label}).encode()
-        put_document(self, key + UPLOAD_MARK, mark)
+        put_document(self, key + UPLOAD_MARKER, mark)
         try:
             answer: Params = self.dialect.ask(
                 f"cannot write to {self.uri(key)}",
@@ -213,7 +215,7 @@ class S3Store:
                 full_object={"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"},
             )  # fmt: skip
         except BaseException:
-            best_effort(lambda: self.delete(key + UPLOAD_MARK))
+            best_effort(lambda: self.delete(key + UPLOAD_MARKER))
             raise
         if answer.get("ChecksumType") != "FULL_OBJECT":
             self.dialect.full_object = False
@@ -253,7 +255,7 @@ class S3Store:
                 f"cannot list the uploads to {self.uri(prefix)}",
                 lambda: [up for page in pages for up in page.get("Uploads", ())],
             )
-            marks = {key + UPLOAD_MARK: key for key in keys}
+            marks = {key + UPLOAD_MARKER: key for key in keys}
             # The marks themselves, too: a lifecycle rule may have removed the upload of one.
             left = self.sizes(commonprefix(list(marks))).keys() & marks.keys()  # noqa: RUF071  # likewise
         except AssetsError as error:
@@ -266,23 +268,23 @@ class S3Store:
         for writer in stale:
             best_effort(writer.abort)
         for key in ours - {writer.key for writer in stale}:
-            best_effort(partial(self.delete, key + UPLOAD_MARK))
+            best_effort(partial(self.delete, key + UPLOAD_MARKER))
         return len(stale)
 
-    def _settle(self, key: str, error: AssetsError, whole: Checksum) -> Stored:
+    def _settle(self, key: str, error: AssetsError, whole: Checksum) -> StoredObject:
         """After a failed publish: it may have happened all the same, its answer lost."""
         if error.code == "PreconditionFailed":
             self.dialect.only_new = True
             return self._same(key, whole, error)
         if error.code in ("NoSuchUpload", "ConditionalRequestConflict") and holds(self, key, whole):
-            return self.head(key) or Stored(whole.size)
+            return self.head(key) or StoredObject(whole.size)
         raise error
 
-    def _same(self, key: str, whole: Checksum, error: AssetsError | None = None) -> Stored:
+    def _same(self, key: str, whole: Checksum, error: AssetsError | None = None) -> StoredObject:
         """What is there already. :raises InvalidRequestError: if it is something else."""
         if holds(self, key, whole):
-            return self.head(key) or Stored(whole.size)
-        raise taken(self.uri(key)) from error
+            return self.head(key) or StoredObject(whole.size)
+        raise name_taken(self.uri(key)) from error
 
 
 @dataclass(slots=True)
@@ -292,7 +294,7 @@ class S3Writer:
     store: S3Store
     key: str
     upload: str
-    _held: dict[int, Held] = field(default_factory=dict)
+    _held: dict[int, StoredPart] = field(default_factory=dict)
 
     def put_part(self, part: Part, data: memoryview) -> str:
         """UploadPart; the store compares the part's CRC-32."""
@@ -309,7 +311,7 @@ class S3Writer:
         except IntegrityError as error:
             # Damaged on its way: the store has not taken it, and the other parts are sound.
             raise TransferInterruptedError(str(error), code=error.code) from error
-        self._held[part.number] = Held(part.number, part.size, answer["ETag"])
+        self._held[part.number] = StoredPart(part.number, part.size, answer["ETag"])
         return str(answer["ETag"])
 
     @property
@@ -317,7 +319,7 @@ class S3Writer:
         """The upload id."""
         return {"upload": self.upload}
 
-    def done(self) -> Sequence[Held]:
+    def done(self) -> Sequence[StoredPart]:
         """ListParts: what S3 holds."""
         what = f"cannot list the parts of {self.store.uri(self.key)}"
         pages = self.store.client.get_paginator("list_parts").paginate(
@@ -325,7 +327,7 @@ class S3Writer:
         )
         found = call(what, lambda: [part for page in pages for part in page.get("Parts", ())])
         self._held = {
-            part["PartNumber"]: Held(part["PartNumber"], part["Size"], part["ETag"])
+            part["PartNumber"]: StoredPart(part["PartNumber"], part["Size"], part["ETag"])
             for part in found
         }
         return self._in_order()
@@ -334,7 +336,7 @@ class S3Writer:
         """S3 shows nothing of an upload before it is complete."""
         return False
 
-    def commit(self, whole: Checksum, *, overwrite: bool) -> Stored:
+    def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
         """CompleteMultipartUpload, on condition that size and CRC-32 of the whole are right."""
         store, held = self.store, self._in_order()
         size = sum(part.size for part in held)
@@ -362,7 +364,7 @@ class S3Writer:
             store.dialect.full_object = stored.crc32 is not None
         return stored
 
-    def _in_order(self) -> list[Held]:
+    def _in_order(self) -> list[StoredPart]:
         return [self._held[number] for number in sorted(self._held)]
 
     def keep(self) -> None:
@@ -381,7 +383,7 @@ class S3Writer:
         except AssetsError as error:
             if error.code != "NoSuchUpload":
                 raise
-        self.store.delete(self.key + UPLOAD_MARK)
+        self.store.delete(self.key + UPLOAD_MARKER)
 
 
 def _may_do_without(error: AssetsError) -> bool:

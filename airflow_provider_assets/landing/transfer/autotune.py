@@ -30,7 +30,7 @@ class Tuner:
     _settled: bool = False
     _doubt: bool = False
     _before: tuple[int, float] | None = None
-    _mark: tuple[float, int, float] | None = None
+    _since: tuple[float, int, float] | None = None
     _busy: int = 0
 
     def __post_init__(self) -> None:
@@ -47,13 +47,13 @@ class Tuner:
             self._busy, self._settled = busy, True
             self.workers = max(1, self.workers // 2)
             return self.workers
-        if self._mark is None:
-            self._mark = (now, received, cpu)
-        then, had, spent = self._mark
+        if self._since is None:
+            self._since = (now, received, cpu)
+        then, had, spent = self._since
         if self._settled or now - then < self.window * (1 + 2 * self._doubt) or received == had:
             return self.workers
         if self._judge((received - had) / (now - then), (cpu - spent) / (now - then)):
-            self._mark = (now, received, cpu)
+            self._since = (now, received, cpu)
         return self.workers
 
     def _judge(self, rate: float, load: float) -> bool:

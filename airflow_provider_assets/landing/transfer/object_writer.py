@@ -22,7 +22,7 @@ class ObjectWriter:
     store: Store
     key: str
     label: str
-    memory: BufferPool
+    buffers: BufferPool
     part_size: int
     overwrite: bool
     pool: Executor | None = None
@@ -43,7 +43,7 @@ class ObjectWriter:
         view = memoryview(piece)
         while view:
             if self._buffer is None:
-                self._buffer = self.memory.acquire(self.part_size)
+                self._buffer = self.buffers.acquire(self.part_size)
             count = min(len(view), self.part_size - self._filled)
             self._buffer[self._filled : self._filled + count] = view[:count]
             self._filled += count
@@ -101,7 +101,7 @@ class ObjectWriter:
             if not future.cancelled():
                 future.exception()
         if self._buffer is not None:
-            self.memory.release(self._buffer)
+            self.buffers.release(self._buffer)
             self._buffer = None
         if self._writer:
             best_effort(self._writer.abort)
@@ -116,7 +116,7 @@ class ObjectWriter:
                 self.store.put(self.key, view, crc32=whole.crc32, overwrite=self.overwrite)
             finally:
                 if buffer is not None:
-                    self.memory.release(buffer)
+                    self.buffers.release(buffer)
 
         self._do(put)
         return whole
@@ -136,7 +136,7 @@ class ObjectWriter:
             try:
                 writer.put_part(part, view)
             finally:
-                self.memory.release(buffer)
+                self.buffers.release(buffer)
 
         self._do(upload)
 

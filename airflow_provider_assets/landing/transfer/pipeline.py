@@ -15,10 +15,11 @@ from typing import Protocol
 
 from airflow_provider_assets.landing.crc import Checksum, combine, crc32
 from airflow_provider_assets.landing.http import Connections
+from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.landing.source.download import Download
 from airflow_provider_assets.landing.stores.base import Part, PartWriter
 
-_LEAST_SLICE = 1 << 20
+_LEAST_SLICE = MIB
 
 
 class Feed(Protocol):
@@ -179,7 +180,7 @@ class PartScheduler:
 
 
 @dataclass(slots=True)
-class Pump:
+class PartPump:
     """The work of one worker on one file.
 
     :param scheduler: hands out the work. :param writer: takes the parts.
@@ -190,16 +191,16 @@ class Pump:
     writer: PartWriter
     _stream: threading.Lock = field(default_factory=threading.Lock)
 
-    def step(self, wire: Connections) -> bool:
+    def step(self, connections: Connections) -> bool:
         """Fetch one slice, and upload the part if it was its last."""
-        return self._fetch_ranged(wire) if self.download.ranged else self._fetch()
+        return self._fetch_ranged(connections) if self.download.ranged else self._fetch()
 
-    def _fetch_ranged(self, wire: Connections) -> bool:
+    def _fetch_ranged(self, connections: Connections) -> bool:
         task = self.scheduler.take()
         if task is None:
             return False
         part, start, size = task
-        self.download.read(wire, part.offset + start, part.view[start : start + size])
+        self.download.read(connections, part.offset + start, part.view[start : start + size])
         if self.scheduler.arrived(part, size):
             self._deliver(part)
         return True

@@ -39,7 +39,7 @@ class WorkerPool:
     busy: Callable[[], int] = lambda: 0
     _errors: list[BaseException] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
-    _wires: list[Connections] = field(default_factory=list)
+    _connections: list[Connections] = field(default_factory=list)
     _limit: int = 0
     _is_done: bool = False
     _changed: threading.Condition = field(default_factory=threading.Condition)
@@ -88,19 +88,19 @@ class WorkerPool:
         while len(self._threads) < workers:
             self._start(Connections(self.options))
 
-    def _start(self, wire: Connections) -> None:
+    def _start(self, connections: Connections) -> None:
         number = len(self._threads)
-        self._wires.append(wire)
+        self._connections.append(connections)
         thread = threading.Thread(
-            target=self._work, args=(number, wire), name=f"landing-{number}", daemon=True
+            target=self._work, args=(number, connections), name=f"landing-{number}", daemon=True
         )
         self._threads.append(thread)
         thread.start()
 
-    def _work(self, number: int, wire: Connections) -> None:
+    def _work(self, number: int, connections: Connections) -> None:
         try:
-            with self.cancel.on_cancel(wire.interrupt):
-                while self._may_work(number) and self.step(wire):
+            with self.cancel.on_cancel(connections.interrupt):
+                while self._may_work(number) and self.step(connections):
                     pass
                 self._is_done = True
                 self._wake()
@@ -129,5 +129,5 @@ class WorkerPool:
         deadline = time.monotonic() + self.options.stall_seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        for wire in self._wires:
-            wire.close()
+        for connections in self._connections:
+            connections.close()

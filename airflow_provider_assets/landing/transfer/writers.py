@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.crc import Checksum, crc32
 from airflow_provider_assets.landing.stores.base import (
-    Held,
     Part,
     PartWriter,
     Store,
-    Stored,
+    StoredObject,
+    StoredPart,
     best_effort,
 )
 from airflow_provider_assets.landing.transfer.pipeline import Feed
@@ -31,7 +31,7 @@ class NullWriter:
         """Nothing: the part is on its way already."""
         return ""
 
-    def done(self) -> Sequence[Held]:
+    def done(self) -> Sequence[StoredPart]:
         """Nothing."""
         return ()
 
@@ -39,9 +39,9 @@ class NullWriter:
         """Not possible."""
         return False
 
-    def commit(self, whole: Checksum, *, overwrite: bool) -> Stored:
+    def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
         """Nothing to publish."""
-        return Stored(whole.size)
+        return StoredObject(whole.size)
 
     def keep(self) -> None:
         """Nothing to keep."""
@@ -63,7 +63,7 @@ class BufferedPut(NullWriter):
         self.held.append(data)
         return ""
 
-    def commit(self, whole: Checksum, *, overwrite: bool) -> Stored:
+    def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
         """Store it."""
         data = self.held[0] if self.held else b""
         return self.store.put(self.key, data, crc32=whole.crc32, overwrite=overwrite)
@@ -94,7 +94,7 @@ class GuardedWriter:
         """That of the writer."""
         return self.writer.state
 
-    def done(self) -> Sequence[Held]:
+    def done(self) -> Sequence[StoredPart]:
         """The parts that the writer holds."""
         return self.writer.done()
 
@@ -102,7 +102,7 @@ class GuardedWriter:
         """Read back, where the writer can."""
         return self.writer.read(offset, view)
 
-    def commit(self, whole: Checksum, *, overwrite: bool) -> Stored:
+    def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
         """Publish."""
         return self.writer.commit(whole, overwrite=overwrite)
 
@@ -120,13 +120,13 @@ class GuardedWriter:
 class SequentialWriter:
     """For stores that take parts in their order only: they are written when their turn is audited."""
 
-    audit: Feed
+    verifier: Feed
     writer: PartWriter
     _part: Part = field(default=Part(0, 0, 0, 0))
 
     def feed(self, view: memoryview) -> None:
         """The next part."""
-        self.audit.feed(view)
+        self.verifier.feed(view)
         last = self._part
         self._part = Part(last.number + 1, last.offset + last.size, len(view), crc32(view, 0))
         self.writer.put_part(self._part, view)

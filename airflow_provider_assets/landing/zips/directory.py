@@ -15,9 +15,9 @@ from airflow_provider_assets.landing.zips.format import (
     LOCAL,
     LOCATOR64,
     MAX32,
-    Ledger,
     Member,
     MemberTable,
+    ZipCensus,
     decode_name,
     widen,
 )
@@ -48,7 +48,7 @@ class Directory:
     start: int
     max_entries: int
     members: MemberTable = field(default_factory=MemberTable)
-    seen: Ledger = field(default_factory=Ledger)
+    seen: ZipCensus = field(default_factory=ZipCensus)
 
     def parse(self, signature: bytes, position: Callable[[], int]) -> Parser:
         """Reads from its first *signature* to the end of the archive; *position* tells where it is.
@@ -101,7 +101,7 @@ class Directory:
             raise InvalidRequestError(f"the archive has more than {self.max_entries} entries")
         self.members.append(member)
 
-    def compare(self, went: Ledger) -> None:
+    def compare(self, went: ZipCensus) -> None:
         """:raises IntegrityError: unless it describes exactly the entries that *went* by."""
         if (self.seen.count, self.seen.digest) != (went.count, went.digest):
             raise IntegrityError(

@@ -89,7 +89,7 @@ class MemberTable:
 
 
 @dataclass(slots=True)
-class Ledger:
+class ZipCensus:
     """What went by so far, small enough to be stored: where, how many, and a sum of their digests."""
 
     offset: int = 0

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from airflow_provider_assets.landing.zips.format import BZIP2, DEFLATED, ENCRYPTED, STORED, Member
 from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
 
-PIECE = 1 << 18  # bytes that one step unpacks to at most
+STEP = 1 << 18  # bytes that one step unpacks to at most
 _HARMLESS = 1 << 26  # bytes that an entry may unpack to at any ratio: one flat image
 
 
@@ -117,7 +117,7 @@ class Inflater:
         self.packed += len(packed)
         while True:
             try:
-                out = self._engine.decompress(packed, PIECE)
+                out = self._engine.decompress(packed, STEP)
             except (zlib.error, OSError) as error:
                 raise IntegrityError(f"{self.name!r} is damaged: {error}") from error
             self.size += len(out)
@@ -129,7 +129,7 @@ class Inflater:
             yield out
             # A bz2 decompressor keeps what it did not use, and has no such attribute.
             packed = getattr(self._engine, "unconsumed_tail", b"")
-            if self.eof or not (packed or len(out) == PIECE):
+            if self.eof or not (packed or len(out) == STEP):
                 return
 
     def close(self) -> None:

@@ -22,9 +22,9 @@ from airflow_provider_assets.landing.zips.format import (
     LOCAL,
     LONGEST_DESCRIPTOR,
     STORED,
-    Ledger,
     Member,
     MemberTable,
+    ZipCensus,
     decode_name,
     described,
     widen,
@@ -38,7 +38,7 @@ from airflow_provider_assets.landing.zips.inflate import (
 )
 from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
 
-_PIECE = 1 << 15  # packed bytes per step
+_STEP = 1 << 15  # packed bytes per step
 
 
 class Handler(Protocol):
@@ -78,7 +78,7 @@ class ZipScanner:
     """
 
     handler: Handler | None = None
-    ledger: Ledger = field(default_factory=Ledger)
+    census: ZipCensus = field(default_factory=ZipCensus)
     max_entries: int = 1_000_000
     limits: Limits | None = None
     members: MemberTable = field(default_factory=MemberTable)
@@ -92,7 +92,7 @@ class ZipScanner:
 
     def __post_init__(self) -> None:
         """Start where the ledger stands."""
-        self.position = self.ledger.offset
+        self.position = self.census.offset
         self._parser = self._archive()
         self._want = next(self._parser)
 
@@ -155,7 +155,7 @@ class ZipScanner:
         directory = Directory(self.position - 4, self.max_entries)
         yield from directory.parse(signature, lambda: self.position)
         self.members = directory.members
-        directory.compare(self.ledger)
+        directory.compare(self.census)
 
     def _entry(self, offset: int) -> Parser:
         fixed = yield Want(26, exact=True)
@@ -176,8 +176,8 @@ class ZipScanner:
             member = yield from self._stored(head, offset)
         if self.handler:
             self.handler.end(member)
-        self.ledger.add(member, self.position)
-        if self.ledger.count > self.max_entries:
+        self.census.add(member, self.position)
+        if self.census.count > self.max_entries:
             raise InvalidRequestError(f"the archive has more than {self.max_entries} entries")
 
     def _stored(self, head: _Header, offset: int) -> Generator[Want, memoryview, Member]:
@@ -196,7 +196,7 @@ class ZipScanner:
     def _stored_blind(self, head: _Header, offset: int) -> Generator[Want, memoryview, Member]:
         window, size, crc = bytearray(), 0, 0
         while True:
-            window += yield Want(_PIECE, exact=False)
+            window += yield Want(_STEP, exact=False)
             while True:
                 at = window.find(DESCRIPTOR)
                 known = at if at >= 0 else max(0, len(window) - 3)
@@ -218,7 +218,7 @@ class ZipScanner:
         inflater = Inflater(head.name, head.method, None if described else head.size)
         crc = 0
         while not inflater.eof:
-            room = _PIECE if described else min(_PIECE, head.packed - inflater.packed)
+            room = _STEP if described else min(_STEP, head.packed - inflater.packed)
             if not room:
                 raise IntegrityError(f"{head.name!r} is damaged: its data ends early")
             for out in inflater.feed((yield Want(room, exact=False))):

@@ -7,7 +7,7 @@ from landing_kit import contents, landed, linked, noise, unzipped
 from unpacked_kit import files, kind
 
 from airflow_provider_assets.landing import LocalStore, land
-from airflow_provider_assets.landing.markers import STAGING
+from airflow_provider_assets.landing.markers import STAGING_FOLDER
 from airflow_provider_assets.sansio.errors import IntegrityError, TransferInterruptedError
 
 HOW = {"prefix": "out/", "layout": "files", "facts": {"fingerprint": "f"}}
@@ -63,6 +63,6 @@ def test_a_stage_that_could_not_be_cleared_is_cleared_by_the_next_attempt(
     with monkeypatch.context() as away:
         away.setattr(LocalStore, "delete", fail)
         land([source], local, options=quick, **HOW)
-    assert contents(local, f"out/{STAGING}export.zip") is not None
+    assert contents(local, f"out/{STAGING_FOLDER}export.zip") is not None
     assert land([source], local, options=quick, **HOW).skipped
     assert landed(local, "out/") == unzipped(kind("stored"))

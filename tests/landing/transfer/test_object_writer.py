@@ -26,12 +26,12 @@ def test_a_failed_part_ends_the_object_with_the_next_one(local):
         def begin(self, key, *, label):
             return Away()
 
-    memory = BufferPool(10 * PART)
+    buffers = BufferPool(10 * PART)
     with ThreadPoolExecutor(1) as pool:
-        outlet = ObjectWriter(Store(local.root), "key", "label", memory, PART, False, pool)
-        outlet.write(bytes(PART + 1))
-        wait(outlet._pending)
+        writer = ObjectWriter(Store(local.root), "key", "label", buffers, PART, False, pool)
+        writer.write(bytes(PART + 1))
+        wait(writer._pending)
         with pytest.raises(TransferInterruptedError, match="away"):
-            outlet.write(bytes(PART))
-        outlet.abort()
-    assert len(outlet.parts) == 2
+            writer.write(bytes(PART))
+        writer.abort()
+    assert len(writer.parts) == 2

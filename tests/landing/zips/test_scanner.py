@@ -142,9 +142,9 @@ def test_a_scan_continues_from_its_ledger():
     whole = zipped(FILES)
     first = ZipScanner()
     first.feed(whole[: whole.index(b"folder/\xc3\xbc") + 500])
-    ledger = first.ledger
-    second = ZipScanner(ledger=ledger)
-    second.feed(whole[ledger.offset :])
+    census = first.census
+    second = ZipScanner(census=census)
+    second.feed(whole[census.offset :])
     second.close()
     assert len(second.members) == len(FILES)
 
