@@ -1,7 +1,7 @@
-"""The landing engine: turns downloads into verified objects. No Airflow inside.
+"""The landing engine: turns downloads into verified objects, without Airflow.
 
-``land(sources, store, ...)`` is the whole of it; ``open_store(url)`` gives a store for a ``file://`` URL,
-and ``S3Store``, ``AzureStore``, ``GcsStore``, ``FsspecStore`` take ready clients.
+``land(sources, store, ...)`` is the only entry point. ``open_store(url)`` opens the store of a ``file://``
+URL; ``S3Store``, ``AzureStore``, ``GcsStore`` and ``FsspecStore`` take clients that are ready to use.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import on first use: a DAG that only names the operator pays for nothing here."""
+    """Import a public name when it is first used, so that parsing a DAG imports no engine."""
     if name not in _HOMES:
         raise AttributeError(name)
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

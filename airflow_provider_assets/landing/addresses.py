@@ -1,4 +1,4 @@
-"""The addresses that a download may come from."""
+"""The IP addresses from which a download is allowed."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from ipaddress import IPv6Address, ip_address
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.vendors.connection import is_loopback
 
-# Public by its number, but it answers the machines of Azure only, with their settings and certificates.
+# A public address by its number, but Azure's: it serves virtual machines their settings and certificates.
 _AZURE_HOST = ip_address("168.63.129.16")
 
 
 def check_address(host: str, address: str, private_hosts: frozenset[str] | None) -> None:
-    """Refuse *address*, which *host* has, unless anybody on the internet may reach it.
+    """Refuse *address*, to which *host* resolves, unless it belongs to the public internet.
 
-    A link, or a redirect of the server behind it, could otherwise have what only this machine can reach
-    stored: an internal service, or the credentials that a cloud hands to its machines.
+    Otherwise a link or a redirect could make the engine store data that only this machine can reach: an
+    internal service, or the credentials that a cloud gives its machines.
 
     :param private_hosts: as in :class:`LandingOptions`.
-    :raises InvalidRequestError: if it is refused.
+    :raises InvalidRequestError: if the address is refused.
     """
     if private_hosts is None or host in private_hosts:
         return

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class CancelToken:
-    """Cancels the work that shares it: no wait on it continues, and every registered callback is called."""
+    """Cancels the work that shares it: ends every wait on it and calls every registered callback."""
 
     _event: threading.Event = field(default_factory=threading.Event)
     _callbacks: dict[object, Callable[[], None]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def set(self) -> None:
-        """Cancel. Setting it again changes nothing."""
+        """Cancel. Cancelling again changes nothing."""
         with self._lock:
             self._event.set()
             callbacks, self._callbacks = list(self._callbacks.values()), {}
@@ -36,7 +36,7 @@ class CancelToken:
     def on_cancel(self, callback: Callable[[], None]) -> Iterator[None]:
         """Call *callback* if the work is cancelled during the block, or at once if it already was.
 
-        It wakes what waits inside the block, so it must not wait itself.
+        The callback wakes waits inside the block, so it must not wait itself.
         """
         registration = object()
         with self._lock:

@@ -1,7 +1,7 @@
-"""Checkpoints: what the next attempt needs to resume a broken landing.
+"""Checkpoints: records from which the next attempt resumes a broken landing.
 
-Small and free of secrets: it may be kept in a task's state. It is a claim, not a proof: the store is
-asked for the parts it holds and the source for its validator before anything is taken over.
+A checkpoint is small and free of secrets, so that a task's state can keep it. It is not trusted: before
+anything is reused, the store lists the parts it holds and the source confirms its validator.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ _PREFIX = "landing:"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Parts 1 to ``parts`` are stored and verified.
+    """State of a landing of which the parts 1 to ``parts`` are stored and verified.
 
-    :param label: identity of the landing. :param writer: what the store calls the unfinished object.
+    :param label: identity of the landing. :param writer: the store's handle of the unfinished object.
     :param part_size: bytes of each part but the last. :param total: bytes of the source.
     :param validator: ETag or Last-Modified of the source.
-    :param crc32: of all the parts together. :param proof: digest of their tags, in order.
-    :param container: ``zip`` or "" (a file without structure of its own).
-    :param offset: where the next entry to be verified begins; ``count`` and ``digest``: see Ledger.
+    :param crc32: CRC-32 of all the parts together. :param proof: digest of their tags, in order.
+    :param container: ``zip``, ``unseen`` (not looked at) or "" (a file without a structure of its own).
+    :param offset: offset of the next zip entry to be verified; ``count`` and ``digest``: see
+        :class:`~.zips.format.ZipCensus`.
     """
 
     label: str
@@ -51,16 +52,16 @@ class Checkpoint:
 
     @property
     def done(self) -> int:
-        """Bytes of these parts; the last part of all may be shorter than the others."""
+        """Bytes of these parts; the last part of the file may be shorter than the others."""
         return min(self.parts * self.part_size, self.total)
 
     @property
     def census(self) -> ZipCensus:
-        """The state of the verification of a zip at that point."""
+        """The entries of a zip that were verified up to this point."""
         return ZipCensus(self.offset, self.count, int(self.digest, 16))
 
     def is_proven_by(self, held: Sequence[StoredPart]) -> bool:
-        """Whether the store holds exactly these parts."""
+        """Whether *held*, the parts in the store, include exactly these parts."""
         first = [part for part in held if part.number <= self.parts]
         proof = ""
         for part in first:
@@ -76,12 +77,12 @@ class Checkpoint:
 
 
 def chain(proof: str, tag: str) -> str:
-    """The digest of the tags so far and one more."""
+    """The digest *proof* of some tags, extended by one more tag."""
     return hashlib.sha256(f"{proof}{tag}".encode()).hexdigest()
 
 
 def load(state: State | None, key: str, *, label: str) -> Checkpoint | None:
-    """What an earlier attempt at the same landing left, if anything usable."""
+    """The checkpoint that an earlier attempt at the same landing left; None if there is no usable one."""
     data = None if state is None else state.get(_PREFIX + key)
     if not isinstance(data, dict):
         return None
@@ -93,7 +94,7 @@ def load(state: State | None, key: str, *, label: str) -> Checkpoint | None:
 
 
 def save(state: State | None, key: str, found: Checkpoint | None) -> None:
-    """Remember, or forget."""
+    """Keep the checkpoint *found*; with None, forget the one that is kept."""
     if state is None:
         return
     if found is not None:
@@ -104,11 +105,11 @@ def save(state: State | None, key: str, found: Checkpoint | None) -> None:
 
 @dataclass(slots=True)
 class LandedFiles:
-    """What a landing of many files has landed so far, small enough to be kept in a task's state.
+    """The files that a landing of many files has completed, small enough for a task's state.
 
-    :param identity: of what is landed; something else starts from scratch.
-    :ivar again: an earlier attempt began to land the same.
-    :ivar done: number of a file that landed -> bytes, CRC-32, whether its length was announced.
+    :param identity: identity of the source; a landing of another source starts from scratch.
+    :ivar again: whether an earlier attempt began to land the same source.
+    :ivar done: number of a landed file -> bytes, CRC-32, whether its length was announced.
     """
 
     job: Job
@@ -117,7 +118,7 @@ class LandedFiles:
     done: dict[str, JSON] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Take over what the state knows."""
+        """Load the record of an earlier attempt."""
         state = self.job.state
         data = None if state is None else state.get(_files(self.job))
         if not isinstance(data, dict):
@@ -128,7 +129,7 @@ class LandedFiles:
             self.done = dict(kept)
 
     def save(self) -> None:
-        """Remember it."""
+        """Write the record to the state."""
         if self.job.state is None:
             return
         known: JSON = {"label": self.job.label, "identity": self.identity, "done": self.done}
@@ -136,11 +137,11 @@ class LandedFiles:
 
 
 def stored_files(job: Job, identity: str) -> dict[str, int]:
-    """Key -> bytes of what is stored already, if an earlier attempt began to land the same thing.
+    """Key -> bytes of the objects below the prefix, if an earlier attempt began to land the same source.
 
-    Any of it may be older, or somebody else's: see :func:`verified_keys`.
+    Any of them may be older than that attempt, or foreign: see :func:`verified_keys`.
 
-    :param identity: of what is landed now, validator and length; another archive starts from scratch.
+    :param identity: identity of the source: its validator and length.
     """
     if job.state is None:
         return {}
@@ -150,7 +151,7 @@ def stored_files(job: Job, identity: str) -> dict[str, int]:
 
 
 def verified_keys(store: Store, wanted: Mapping[str, Checksum]) -> set[str]:
-    """The keys under which *store* holds exactly what is *wanted*."""
+    """The keys of *wanted* under which *store* holds exactly these bytes."""
     pool = ThreadPoolExecutor(PARALLEL_REQUESTS, "landing")
     try:
         held = pool.map(partial(holds, store), wanted.keys(), wanted.values())
@@ -160,7 +161,7 @@ def verified_keys(store: Store, wanted: Mapping[str, Checksum]) -> set[str]:
 
 
 def forget_files(job: Job) -> None:
-    """The landing is finished."""
+    """Forget the files of a landing that is finished."""
     if job.state is not None:
         job.state.delete(_files(job))
 

@@ -1,4 +1,4 @@
-"""What a manifest says of what landed: which checks were made, and why the others were not."""
+"""Makes manifests: lists the checks that passed, and the reasons why others were not made."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_assets.landing.zips.scanner import ZipScanner
 def describe_file(
     job: Job, verifier: StreamVerifier, whole: Checksum, *, stored: StoredObject, known_length: bool
 ) -> tuple[Manifest, list[Entry]]:
-    """The manifest of one file that landed as it is, and what is inside it."""
+    """The manifest of one file that landed as it is, and the entries inside it."""
     scanner = verifier.scanner
     if isinstance(scanner, ZipScanner):
         files = [Entry(m.name, m.size, f"{m.crc:08x}") for m in scanner.members if not m.is_folder]
@@ -74,7 +74,7 @@ def _why_no_sha256(job: Job, *, keeps_checksum: bool) -> str:
 def describe_files(
     job: Job, entries: list[Entry], *, known_length: bool = True, zipped: bool = True
 ) -> Manifest:
-    """The manifest of a folder; sorts *entries* by name."""
+    """The manifest of several files; sorts *entries* by name."""
     entries.sort(key=lambda entry: entry.name)
     lines = "".join(f"{entry.crc32}  {entry.bytes}  {entry.name}\n" for entry in entries)
     checks = {

@@ -1,4 +1,4 @@
-"""The landing of one archive: skip, fetch, verify, publish, and the manifest last."""
+"""Landing of one archive: skip it if it is there, else fetch, verify and publish it, then its manifest."""
 
 from __future__ import annotations
 
@@ -60,24 +60,24 @@ def land(
 ) -> Manifest:
     """Land *sources* in *store* and return what landed.
 
-    What ``facts["fingerprint"]`` names is landed once: the very same ``facts`` never again, unless the
-    object is damaged; other facts (another archive of the same contents) only to replace what is
-    incomplete, or with *overwrite*.
+    The contents that ``facts["fingerprint"]`` identifies land once. A call with equal ``facts`` lands again
+    only if the object is damaged. A call with other ``facts`` (another archive of the same contents)
+    replaces a landing that is incomplete; any other only with *overwrite*.
 
-    :param prefix: key prefix, with its trailing slash if it is a folder.
-    :param name: of the object (``archive``) or of the manifest (``files``); None: the source's own.
+    :param prefix: prefix of all keys, with its trailing slash if it is a folder.
+    :param name: name of the object (``archive``) or of the manifest (``files``); None: that of the source.
     :param layout: ``archive``: one object; ``files``: one object per file.
-    :param overwrite: replace what has the same name.
-    :param expected: files that the landing should hold; one that holds fewer counts as done only for
-        the very same archive.
+    :param overwrite: replace objects that have the same names.
+    :param expected: number of files that the landing should hold; one that holds fewer counts as
+        complete only for the same archive. 0: unknown.
     :param verify: read zip and gzip archives through; length and checksums are always compared.
-    :param facts: remembered in the manifest; JSON, and no secret.
-    :param progress: called at most every 5 s or 5 %, in the calling thread.
-    :param state: where a broken landing is remembered for the next attempt; None: nowhere. If it fails,
-        that is logged and the landing continues.
-    :raises InvalidRequestError: if the name is taken, or the arguments are wrong.
-    :raises TransferInterruptedError: if source or store failed too often; try again.
-    :raises IntegrityError: if what arrived is not what was announced.
+    :param facts: origin of the archive, recorded in the manifest; JSON without secrets.
+    :param progress: called in the calling thread, every 5 s or 5 % at most.
+    :param state: keeps checkpoints for the next attempt; None: a broken landing starts from scratch. A
+        state that fails is logged and never fails the landing.
+    :raises InvalidRequestError: if the name is taken, or an argument is wrong.
+    :raises TransferInterruptedError: if source or store failed too often; another attempt may succeed.
+    :raises IntegrityError: if the bytes that arrived are not those that were announced.
     :raises AuthenticationError, ArchiveExpiredError: if fresh links are refused.
     """
     budget = options or LandingOptions()
@@ -90,7 +90,7 @@ def land(
         expected=expected,
         verify=verify,
         options=budget,
-        facts=json.loads(json.dumps(dict(facts or {}))),  # as a manifest will give them back
+        facts=json.loads(json.dumps(dict(facts or {}))),  # in the form that a manifest returns
         meter=Meter(budget.clock, progress),
         state=None if state is None else BestEffortState(state),
     )
@@ -98,7 +98,7 @@ def land(
 
 
 def _own_name(sources: Sequence[Source], layout: str) -> str:
-    """The name of what is given none: that of its only source, else of its kind."""
+    """The default name: that of the only source, else one for the layout."""
     own = sources[0].file.name if len(sources) == 1 else ""
     return own or ("archive.zip" if layout == "archive" else "files")
 
@@ -107,10 +107,10 @@ def _land(job: Job, sources: Sequence[Source]) -> Manifest:
     if job.layout not in ("archive", "files"):
         raise InvalidRequestError(f"layout must be 'archive' or 'files', not {job.layout!r}")
     if not sources:
-        raise InvalidRequestError("there is nothing to land")
+        raise InvalidRequestError("nothing to land: no source was given")
     before = landed_before(job)
     if before and before.is_due_again(job):
-        job = replace(job, overwrite=True)  # what is there is our own
+        job = replace(job, overwrite=True)  # the object of that name is ours
     elif before and before.is_whole(job):
         _clean_up(job)
         return replace(before.record, skipped=True)
@@ -122,7 +122,7 @@ def _land(job: Job, sources: Sequence[Source]) -> Manifest:
 
 
 def _clean_up(job: Job) -> None:
-    """Remove what only an unfinished landing needs."""
+    """Remove the staged package and the state, which only an unfinished landing needs."""
     if job.layout == "files":
         from airflow_provider_assets.landing.layouts.staged import clear_stage
 

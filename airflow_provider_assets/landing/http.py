@@ -1,7 +1,7 @@
-"""Keep-alive connections of one thread, one for each origin: URLs go out byte for byte, nothing is retried.
+"""Keep-alive connections of one thread, one per origin. URLs are sent unchanged and nothing is retried.
 
-``http.client`` and not a friendlier library, for two measured reasons: it reads straight into the
-part's buffer, and it does not rewrite the percent-encoding of a signed URL.
+``http.client`` is used instead of a friendlier library for two measured reasons: it reads straight into
+the part's buffer, and it does not rewrite the percent-encoding of a signed URL.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.trust import ssl_context
 
 _SMALLEST, _LARGEST = 1 << 14, 1 << 21  # bytes of one read
-_BRISK, _SLOW = 0.02, 0.1  # seconds that a read may take before the next is larger, or smaller
-_TLS_CLOSED = (ssl.SSLEOFError, ssl.SSLZeroReturnError)  # TLS's words for ConnectionError
-_PATIENCE = 5  # stall times over which the least rate is an average
+_BRISK, _SLOW = 0.02, 0.1  # seconds: a faster read enlarges the next one, a slower read shrinks it
+_TLS_CLOSED = (ssl.SSLEOFError, ssl.SSLZeroReturnError)  # a closed connection, as TLS reports it
+_PATIENCE = 5  # stall times over which the rate of a connection is averaged
 
 
 class _Plain(http.client.HTTPConnection):
-    """A connection with a socket that *dial* opens; None: as the library does, to a proxy."""
+    """A connection whose socket *dial* opens; without *dial*, http.client connects (to a proxy)."""
 
     dial: Callable[[str, int], socket.socket] | None = None
 
@@ -46,10 +46,10 @@ class _Tls(http.client.HTTPSConnection, _Plain):
 
 @dataclass(slots=True)
 class _Kept:
-    """An open connection, the proxy that it leads to, its socket and its last response.
+    """An open connection, its proxy, its socket and its last response.
 
-    A connection forgets its socket when it hands it over to a response that the server ends by closing:
-    such a response could be neither interrupted nor closed through its connection.
+    The socket is kept here because a connection forgets it when it hands it over to a response that the
+    server ends by closing: such a response could not be interrupted or closed through its connection.
     """
 
     connection: _Plain
@@ -67,7 +67,7 @@ class _Kept:
 class Connections:
     """The connections of one thread.
 
-    :param options: when a connection counts as stalled, and which addresses it may lead to.
+    :param options: limits of a stalled connection, and the hosts that may have private addresses.
     """
 
     options: LandingOptions = field(default_factory=LandingOptions)
@@ -80,9 +80,10 @@ class Connections:
     ) -> http.client.HTTPResponse:
         """Send one request and return its response with the body unread.
 
-        :param fresh: open a new connection, so that nothing can ever ask for the request twice.
+        :param fresh: open a new connection, so that the request is never sent a second time.
         :raises OSError, http.client.HTTPException: if the network or the server failed.
-        :raises InvalidRequestError: if it cannot be sent at all, or only a person can change that.
+        :raises InvalidRequestError: if the request cannot be sent, or will fail until somebody changes the
+            configuration.
         """
         try:
             return self._request(method, url, headers=headers, fresh=fresh)
@@ -95,7 +96,7 @@ class Connections:
         except (http.client.InvalidURL, ValueError) as error:
             if isinstance(error, OSError):
                 raise
-            # Its text quotes the URL, or a header, and either may be a secret.
+            # Its text quotes the URL or a header, and both may contain a secret.
             raise InvalidRequestError(
                 "cannot send the download request: its URL or a header contains a space, a control or "
                 "a non-ASCII character; the vendor has to encode it"
@@ -109,7 +110,7 @@ class Connections:
             try:
                 return self._send(kept, method, url, headers)
             except (ConnectionError, *_TLS_CLOSED):
-                kept.close()  # idle, and closed by the server meanwhile
+                kept.close()  # the server closed it while it was idle
         return self._send(self._connection(urlsplit(url)), method, url, headers)
 
     def _send(
@@ -127,12 +128,12 @@ class Connections:
                 connection.connect()
             kept.sock = connection.sock
             if self._interrupted:
-                raise ConnectionAbortedError("the landing was cancelled")  # noqa: TRY301  # as if the server
+                raise ConnectionAbortedError("the landing was cancelled")  # noqa: TRY301  # handled like a connection that broke
             connection.request(method, target, headers=sent)
             kept.response = response = connection.getresponse()
         except BaseException as error:
             self.drop(url)
-            # The only trace of the status that a proxy answered CONNECT with.
+            # http.client reports the status with which a proxy answered CONNECT in this text only.
             if proxy and str(error).startswith("Tunnel connection failed: 407"):
                 raise _refused_by(proxy) from None
             raise
@@ -155,14 +156,14 @@ class Connections:
             connection = _Plain(at, at_port, timeout=timeout)
         if not proxy:
             connection.dial = self._dial
-        elif literal := _literal(host):  # the address of a name is known to the proxy only
+        elif literal := _literal(host):  # only the proxy resolves names
             check_address(host, literal, self.options.private_hosts)
         seconds = _PATIENCE * timeout
         connection.response_class = paced(seconds, self.options.min_rate * seconds)
         return _Kept(connection, proxy)
 
     def _dial(self, host: str, port: int) -> socket.socket:
-        """Connect to an address of *host* that was checked, and not to what its name means next time."""
+        """Connect to a checked address of *host*, so that no second lookup can return another one."""
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
         for address in addresses:
@@ -176,13 +177,13 @@ class Connections:
             else:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return sock
-        raise OSError(f"{host} has no address")
+        raise OSError(f"{host} does not resolve to any address")
 
     def read(self, response: http.client.HTTPResponse, view: memoryview) -> int:
-        """Fill *view* with the next bytes, or the beginning of it.
+        """Fill *view*, or the beginning of it, with the next bytes; return their number.
 
-        A read is as large as takes a twentieth of a second: on a fast connection the interpreter
-        has little to do, and on a slow one progress shows soon.
+        The size of a read is adapted to take about a twentieth of a second: a fast connection costs the
+        interpreter few calls, and a slow one shows progress soon.
 
         :raises OSError, http.client.HTTPException: if the network or the server failed.
         """
@@ -190,7 +191,7 @@ class Connections:
         try:
             count = response.readinto(view[: self._gulp])
         except BaseException:
-            # What came of a broken read is lost: the next are small, so that some of it counts.
+            # The bytes of a broken read are lost. Smaller reads lose fewer.
             self._gulp = _SMALLEST
             raise
         took = time.monotonic() - began
@@ -201,19 +202,19 @@ class Connections:
         return count
 
     def drop(self, url: str) -> None:
-        """Close the connection that *url* uses: its response was not read to the end."""
+        """Close the connection to the origin of *url*, for a response that was not read to its end."""
         kept = self._open.pop(_origin(url), None)
         if kept:
             kept.close()
 
     def interrupt(self) -> None:
-        """End whatever another thread is waiting for on these connections, for good."""
+        """Cancel the waits of another thread on these connections; later requests fail as well."""
         self._interrupted = True
         for kept in list(self._open.values()):
             if kept.sock is not None:
                 with suppress(OSError):
-                    # Not the method of a TLS socket: it also forgets the keys, and a read under way would
-                    # hand over what is still encrypted.
+                    # Not the method of the TLS socket: it also drops the keys, and a read in progress
+                    # would then return encrypted bytes as data.
                     socket.socket.shutdown(kept.sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
@@ -226,7 +227,7 @@ class Connections:
 def _context() -> ssl.SSLContext:
     try:
         return ssl_context()
-    except OSError as error:  # it names the file, and who named it
+    except OSError as error:  # its text names the file and the variable
         raise InvalidRequestError(str(error)) from error
 
 
@@ -242,7 +243,7 @@ def _authority(parts: SplitResult) -> tuple[str, int]:
 
 
 def _literal(host: str) -> str | None:
-    """The address that *host* is, where it is no name."""
+    """*host* as an address; None if it is a name."""
     try:
         return str(socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)[0][4][0])
     except (OSError, UnicodeError):
@@ -256,6 +257,6 @@ def _target(url: str) -> str:
 
 def _refused_by(proxy: Proxy) -> InvalidRequestError:
     return InvalidRequestError(
-        f"the proxy {proxy.host}:{proxy.port} refuses the login (HTTP 407); correct user and password in "
+        f"the proxy {proxy.host}:{proxy.port} refuses the login (HTTP 407); correct the user and password in "
         f"{proxy.named_by}"
     )

@@ -1,4 +1,4 @@
-"""The arguments of one landing, as all its parts see them."""
+"""The arguments of one landing, shared by all modules that take part in it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from airflow_provider_assets.sansio.messages import JSON
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Everything one landing was called with."""
+    """One landing: the arguments of :func:`~.engine.land`, its meter and its cancel token."""
 
     store: Store
     prefix: str
@@ -33,15 +33,15 @@ class Job:
 
     @property
     def key(self) -> str:
-        """Of the object."""
+        """Key of the object."""
         return self.prefix + self.name
 
     @property
     def manifest_key(self) -> str:
-        """Of the manifest beside it."""
+        """Key of the manifest beside it."""
         return self.key + MANIFEST_SUFFIX
 
     @property
     def label(self) -> str:
-        """Identity of the landing."""
+        """Identity of the landing's contents."""
         return identity(self.facts)

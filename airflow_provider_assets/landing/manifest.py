@@ -1,4 +1,4 @@
-"""The record of what landed. Its object beside the data is written last: it is the commit."""
+"""The manifest of a landing. Its object is written last: it commits the landing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Document = bytes  # ``bytes`` is a field below
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file of what landed: its name (relative to the data), bytes and checksums (hex)."""
+    """One file of a landing: name (relative to the data), bytes and checksums (hex)."""
 
     name: str
     bytes: int
@@ -37,19 +37,19 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What landed where, small enough for XCom; the entries are listed in the manifest object.
+    """Summary of a landing, small enough for XCom; only the manifest object lists the entries.
 
-    :param uri: of the object, or of the folder for ``layout="files"``.
-    :param bytes: bytes stored, the manifest not counted.
-    :param sha256: hex; of the object, or for ``files`` of the lines ``<crc32>  <bytes>  <name>``
-        in order of name. None where it was not computed.
-    :param crc32: hex, of the object; None for ``files``.
-    :param entries: number of files inside the archive, or of the files that landed.
-    :param verified: the checks that were made and held, of ``length``, ``sha256``,
-        ``zip_structure``, ``zip_crc32``, ``gzip_trailer``, ``store_checksum``.
-    :param unverified: check -> why it could not be made.
-    :param skipped: everything was there already; no byte moved.
-    :param facts: what the caller wanted remembered (vendor, window, fingerprint, job id).
+    :param uri: URI of the object, or of the folder for ``layout="files"``.
+    :param bytes: bytes stored, without the manifest.
+    :param sha256: hex digest of the object, or for ``files`` of the lines ``<crc32>  <bytes>  <name>``
+        sorted by name; None if it was not computed.
+    :param crc32: hex CRC-32 of the object; None for ``files``.
+    :param entries: number of files inside the archive, or of files that landed.
+    :param verified: checks that passed: ``length``, ``zip_structure``, ``zip_crc32``, ``gzip_trailer``,
+        ``store_checksum``.
+    :param unverified: check -> reason why it was not made.
+    :param skipped: whether the landing was complete already, so that no byte was moved.
+    :param facts: origin of the archive, as the caller gave it (vendor, window, fingerprint, job id).
     """
 
     uri: str
@@ -83,9 +83,9 @@ class Manifest:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, JSON]) -> Manifest:
-        """The manifest that :meth:`to_dict` described.
+        """The inverse of :meth:`to_dict`.
 
-        :raises InvalidRequestError: if it is not one, or of another version.
+        :raises InvalidRequestError: if *data* is not a manifest, or one of another version.
         """
         if data.get("version") != VERSION:
             raise InvalidRequestError(
@@ -93,7 +93,7 @@ class Manifest:
             )
         known = {key: value for key, value in data.items() if key not in ("version", "files")}
         if not isinstance(known.get("facts", {}), dict):
-            raise InvalidRequestError("not a manifest: its facts are no JSON object")
+            raise InvalidRequestError("not a manifest: 'facts' is not a JSON object")
         known["verified"] = cast("JSON", tuple(cast("list[str]", known.get("verified") or ())))
         try:
             return cls(**known)  # type: ignore[arg-type]  # unknown names raise right here
@@ -108,24 +108,24 @@ class Manifest:
 
 
 def parse(document: bytes) -> tuple[Manifest, list[Entry]]:
-    """The manifest of a manifest object, and the files that it lists.
+    """The manifest and the files in the bytes of a manifest object.
 
-    :raises InvalidRequestError: if it is none of ours.
+    :raises InvalidRequestError: if *document* is not a manifest of this package.
     """
     try:
         data = json.loads(document)
     except ValueError as error:
         raise InvalidRequestError(f"not a manifest: {error}") from error
     if not isinstance(data, dict):
-        raise InvalidRequestError("not a manifest: no JSON object")
+        raise InvalidRequestError("not a manifest: not a JSON object")
     record = Manifest.from_dict(data)
     try:
         return record, [Entry(**item) for item in data["files"]]
     except (KeyError, TypeError) as error:
-        raise InvalidRequestError(f"not a manifest: its files cannot be read: {error}") from error
+        raise InvalidRequestError(f"not a manifest: 'files' cannot be read: {error}") from error
 
 
 def identity(facts: Mapping[str, JSON]) -> str:
-    """What makes two landings the same: ``facts["fingerprint"]``, else all the facts."""
+    """Identity of a landing: ``facts["fingerprint"]``, else a digest of all the facts."""
     given = facts.get("fingerprint")
     return given if isinstance(given, str) else fingerprint(dict(facts))

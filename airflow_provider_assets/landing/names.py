@@ -1,8 +1,8 @@
-r"""Names of files out of an archive, made safe to use as paths and object keys.
+r"""Names of an archive's entries, made safe to use as paths and object keys.
 
-An archive's names are input of unknown origin: ``../x``, ``/etc/x``, ``C:\x``, control characters, the
-same name twice, a name that the landing itself uses. None of them is refused and none is used as it
-is: what landed is listed in the manifest under the name it landed with.
+An archive's names are untrusted input: ``../x``, ``/etc/x``, ``C:\x``, control characters, the same name
+twice, a name that landings reserve. None of them is refused and none is used unchanged: the manifest
+lists every file under the name with which it landed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _KEY = 900  # bytes: S3 and GCS allow 1,024 with the prefix, Azure 1,024 charact
 
 
 def safe(name: str) -> str:
-    """*name* as a relative path with ``/``, without anything that leads out of its folder."""
+    """*name* as a relative path with ``/`` that stays below its folder."""
     text = unicodedata.normalize("NFC", name).encode("utf-8", "replace").decode()
     text = _DRIVE.sub("", text.replace("\\", "/"))
     segments = [_UNFIT.sub("_", part).strip().rstrip(".") for part in text.split("/")]
@@ -37,7 +37,7 @@ def _not_ours(name: str) -> str:
 def _short(name: str, limit: int, mark: str = "") -> str:
     """*name* with *mark* before its extension, in at most *limit* bytes."""
     stem, dot, suffix = name.rpartition(".")
-    if not stem or len(suffix) > 16:  # that is no file name extension
+    if not stem or len(suffix) > 16:  # too long for a file name extension
         stem, dot, suffix = name, "", ""
     end = mark + dot + suffix
     room = limit - len(end.encode())
@@ -46,9 +46,9 @@ def _short(name: str, limit: int, mark: str = "") -> str:
 
 @dataclass(slots=True)
 class Names:
-    """Gives every entry of one landing a safe name of its own, the same in every run.
+    """Gives every entry of one landing a safe, unique name, the same in every run.
 
-    :param reserved: names that are taken by the landing itself.
+    :param reserved: names that the landing itself uses.
     """
 
     reserved: frozenset[str] = frozenset()
@@ -58,13 +58,13 @@ class Names:
     _last: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """What is reserved was given already."""
+        """Count the reserved names as used."""
         self._used |= {name.casefold() for name in self.reserved}
 
     def give(self, name: str) -> str:
-        """A safe name that was not given before: ``a.png``, ``a-2.png``; case counts as the same.
+        """A safe name that was not given before: ``a.png``, ``a-2.png``. Case is ignored.
 
-        Nothing is a file and a folder at once, for most file systems cannot have that.
+        No name is given to both a file and a folder, since most file systems do not allow that.
         """
         path = ""
         *folders, file = safe(name).split("/")
@@ -75,7 +75,7 @@ class Names:
         return path
 
     def _folder(self, asked: str, name: str, parent: str) -> str:
-        """The path of a folder, with its slash: the same for all its files, for no file takes its name."""
+        """The path of a folder, with its slash: the same for all its files."""
         if asked not in self._paths:
             given = self._free(parent, name, self._used)
             self._folders.add(given.casefold())
@@ -85,7 +85,7 @@ class Names:
     def _free(self, parent: str, wanted: str, *taken: Container[str]) -> str:
         chosen = parent + wanted
         equal = chosen.casefold()
-        # What was given to an equal name before is not tried again.
+        # Numbers that equal names were given before are not tried again.
         number = self._last.get(equal, 1)
         while any(chosen.casefold() in names for names in taken):
             number += 1

@@ -1,4 +1,4 @@
-"""What a landing is given and what it tells while it works."""
+"""Sources, budgets and progress reports of a landing, and the constants that its parts share."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ SAVE_SECONDS = 10.0  # between checkpoints: the work that a SIGKILL may cost
 class Source:
     """One file to land.
 
-    :param file: its name, and its size in bytes where that is known beforehand.
-    :param resolve: gives a link that is good now; called late, and again when a link was refused.
-    :param single_use: the file can be downloaded once only: one GET, without Range, HEAD, retry or
-        redirect.
+    :param file: its name, and its size in bytes if that is known beforehand.
+    :param resolve: returns a valid link; called as late as possible, and again after a link was refused.
+    :param single_use: whether the file can be downloaded only once: by one GET, without Range, HEAD, retry
+        or redirect.
     """
 
     file: ArchiveFile
@@ -32,7 +32,7 @@ class Source:
 
     @property
     def own_name(self) -> str:
-        """The vendor's name of the file, under which it lands among several."""
+        """The vendor's name of the file, which it keeps when several files land."""
         return self.file.name or self.file.key
 
 
@@ -41,9 +41,9 @@ class Progress:
     """Progress of a landing.
 
     :param bytes: bytes received so far.
-    :param total: bytes to receive, None where the source does not say.
+    :param total: bytes to receive, None if the source does not announce it.
     :param rate: bytes per second since the start.
-    :param eta: seconds that remain at this rate, None where unknown.
+    :param eta: seconds left at this rate, None if unknown.
     """
 
     bytes: int
@@ -53,7 +53,7 @@ class Progress:
 
     @property
     def percent(self) -> float | None:
-        """Share done, 0 to 100, None where the total is unknown."""
+        """Share received, 0 to 100; None if the total is unknown."""
         return None if not self.total else 100 * self.bytes / self.total
 
 
@@ -61,23 +61,25 @@ class Progress:
 class LandingOptions:
     """Budgets of one landing.
 
-    :param concurrency: connections to the source; None lets the engine find the number.
-    :param max_concurrency: connections that the engine may find.
-    :param part_size: bytes of a part; None: 8 MiB, more where the store's part limit needs it.
+    :param concurrency: connections to the source; None: the engine adapts the number.
+    :param max_concurrency: upper limit of the adapted number.
+    :param part_size: bytes per part; None: 8 MiB, or more if the store's limit of parts requires it.
     :param max_memory: bytes that the engine may hold, buffers and overhead together.
-    :param stall_seconds: seconds without a byte after which a connection is given up.
-    :param min_rate: bytes per second that a connection has to bring, on average over five stall times of
-        waiting for it. A slower one counts as stalled: its range is requested again from the byte
-        that was reached.
-    :param attempts: attempts in a row without progress, or too slow, before the landing fails.
-    :param private_hosts: hosts that may have an address which is not of the public internet (private,
-        link-local, metadata services); a loopback host among them stands for all of this machine.
+    :param stall_seconds: seconds without a byte after which a connection is closed.
+    :param min_rate: least bytes per second of a connection, averaged over five stall times of waiting for
+        it. A slower connection counts as stalled: its range is requested again from the byte that was
+        reached.
+    :param attempts: consecutive failures without progress, or too slow, before the landing fails.
+    :param private_hosts: hosts that may resolve to an address outside the public internet (private,
+        link-local, metadata services); a loopback host among them allows every loopback address.
         None: every host may.
-    :param sha256: hash the whole; None: up to 256 MiB, and where the store keeps no checksum itself.
-    :param max_entries: entries an archive may have.
+    :param sha256: compute the SHA-256 of the whole; None: up to 256 MiB, and if the store keeps no
+        checksum itself.
+    :param max_entries: largest number of entries in an archive.
     :param max_unpacked: bytes that ``layout="files"`` may unpack to.
-    :param max_ratio: unpacked bytes per packed byte of one entry of more than 64 MiB, likewise.
-    :param now: epoch seconds. :param clock: seconds that never go back. :param jitter: 0.0 to 1.0.
+    :param max_ratio: unpacked bytes per packed byte of one entry of more than 64 MiB, for
+        ``layout="files"``.
+    :param now: epoch seconds. :param clock: monotonic seconds. :param jitter: random, 0.0 to 1.0.
     """
 
     concurrency: int | None = None
@@ -97,7 +99,7 @@ class LandingOptions:
     jitter: Callable[[], float] = field(default=random.random, repr=False)
 
     def __post_init__(self) -> None:
-        """:raises InvalidRequestError: if a budget cannot hold a landing."""
+        """:raises InvalidRequestError: if a budget is too small for any landing."""
         if self.concurrency is not None and self.concurrency < 1:
             raise InvalidRequestError(f"concurrency must be at least 1, not {self.concurrency}")
         if self.part_size is not None and self.part_size < MIB:

@@ -1,4 +1,4 @@
-"""The manifest that an earlier landing left under the same name, and whether it makes this one needless."""
+"""The earlier landing of the same name: decides whether this one is skipped, or replaces it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 @dataclass(frozen=True, slots=True)
 class PreviousLanding:
-    """The record of an earlier landing of the same contents."""
+    """The manifest of an earlier landing of the same contents."""
 
     record: Manifest
     files: list[Entry]
 
     def is_due_again(self, job: Job) -> bool:
-        """Whether *job* brings another archive that has to take the place of this one."""
+        """Whether *job* lands another archive, which has to replace this landing."""
         known = self.record
         counted = known.layout == "files" or "zip_structure" in known.verified
         incomplete = counted and known.entries < job.expected
         return known.facts != job.facts and (job.overwrite or incomplete)
 
     def is_whole(self, job: Job) -> bool:
-        """Whether everything that was recorded is still stored, in the layout that *job* wants."""
+        """Whether all that the manifest lists is still stored, in the layout of *job*."""
         known, store = self.record, job.store
         if known.layout != job.layout:
             return False
@@ -53,7 +53,7 @@ def landed_before(job: Job) -> PreviousLanding | None:
             return None
         raise InvalidRequestError(
             f"{job.store.uri(job.manifest_key)} cannot be read ({error}); delete it if nobody needs "
-            "it, choose another name, or set overwrite=True to replace it and what it describes"
+            "it, choose another name, or set overwrite=True to replace it and the objects it lists"
         ) from error
     if identity(known.facts) == job.label:
         return PreviousLanding(known, files)

@@ -1,4 +1,4 @@
-"""Counting what arrived, and reporting it at a human pace."""
+"""Counts received bytes and reports the progress every few seconds."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from airflow_provider_assets.landing.options import Progress
 
 @dataclass(slots=True)
 class Meter:
-    """Counts bytes from all threads and reports them at a human pace: every 5 s or 5 %.
+    """Counts the bytes of all threads and reports them every 5 s or 5 %.
 
-    :param shared: it counts several downloads, whose sum is known beforehand or not at all; who
-        started them calls :meth:`tell`.
+    :param report: receives the reports; None: nobody does.
+    :param shared: whether several downloads count here; then only the thread that started them reports,
+        by :meth:`report_if_due`.
     """
 
     clock: Callable[[], float]
@@ -27,28 +28,28 @@ class Meter:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        """The time runs from now."""
+        """Start the clock."""
         self._began = self.clock()
         self._last = (self._began, 0)
 
     def add(self, count: int) -> None:
-        """More bytes arrived."""
+        """Count bytes that arrived."""
         with self._lock:
             self.bytes += count
 
     def begin(self, total: int | None) -> None:
-        """One download begins, or begins again from its first byte."""
+        """Start counting a download, or start again from its first byte."""
         if not self.shared:
             self.total, self.bytes = total, 0
 
     def tick(self) -> int:
-        """Report if it is time and ours to do; returns the bytes so far."""
+        """Report if a report is due and the meter is not shared; return the bytes so far."""
         if not self.shared:
-            self.tell()
+            self.report_if_due()
         return self.bytes
 
-    def tell(self) -> None:
-        """Report if it is time."""
+    def report_if_due(self) -> None:
+        """Report if 5 s have passed, or 5 % have arrived, since the last report."""
         now = self.clock()
         then, had = self._last
         step = self.total and self.bytes - had >= self.total / 20
@@ -57,12 +58,12 @@ class Meter:
             self.report(self.now(now))
 
     def finish(self) -> None:
-        """Report the end."""
+        """Report the final numbers."""
         if self.report:
             self.report(self.now())
 
     def now(self, at: float | None = None) -> Progress:
-        """The present state."""
+        """The current progress, or that *at* a time."""
         spent = max((self.clock() if at is None else at) - self._began, 1e-6)
         rate = self.bytes / spent
         left = None if self.total is None or not rate else max(0, self.total - self.bytes) / rate

@@ -1,7 +1,7 @@
-"""The memory that outlives an attempt: a task's state, or nothing.
+"""State that outlives an attempt, such as the state of an Airflow task.
 
-It only saves time. A landing that cannot remember starts from scratch in the next attempt, so a memory
-that fails never fails a landing.
+It only saves time: without it the next attempt starts from scratch. So a state that fails never fails a
+landing.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ _log = logging.getLogger(__name__)
 
 
 class State(Protocol):
-    """Keeps small JSON values by key from one attempt to the next."""
+    """Keeps small JSON values by key from one attempt to the next. Used by many threads at the same time."""
 
     def get(self, key: str) -> JSON:
         """The value; None if there is none."""
 
     def set(self, key: str, value: JSON) -> None:
-        """Keep *value*, which is not None."""
+        """Keep *value*, which must not be None."""
 
     def delete(self, key: str) -> None:
-        """Forget the value; nothing happens if there is none."""
+        """Forget the value, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
 class BestEffortState:
-    """A state whose failures are logged and cost nothing but a resume."""
+    """A state that logs its failures instead of raising them; they cost a resume at most."""
 
     state: State
 
@@ -51,7 +51,7 @@ class BestEffortState:
     def _attempt(self, done: str, act: Callable[[], T]) -> T | None:
         try:
             return act()
-        except Exception as error:  # noqa: BLE001  # whatever a client of an API raises
+        except Exception as error:  # noqa: BLE001  # each implementation raises errors of its own
             _log.warning(
                 "The state of the landing cannot be %s; the landing continues, but a later attempt may "
                 "have to start from scratch: %s",

@@ -1,4 +1,4 @@
-"""What is checked while the bytes go by, in order: the digest of the whole and what the container says."""
+"""Verifies a file while it streams: digest of the whole, structure and checksums of its container."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 class _GzipScanner:
     """Checks the CRC-32 and length in the trailer of each member (RFC 1952 §2.3.1).
 
-    Zeros may follow a member: what is written in blocks is padded, and gzip(1) skips them.
+    Zeros may follow a member: writers of whole blocks pad with them, and gzip(1) skips them.
     """
 
     engine: zlib._Decompress = field(default_factory=lambda: zlib.decompressobj(31))
@@ -47,9 +47,10 @@ class _GzipScanner:
 class StreamVerifier:
     """Feed it the bytes of one file in order, then call :meth:`close`.
 
-    :param name: of the file; a ``.zip`` that is none is refused (an error page, most likely).
-    :param hash_it: whether to compute the sha256 of the whole.
-    :param look_inside: whether a zip or gzip is read through and verified.
+    :param name: name of the file; a ``.zip`` that is not a zip (most likely an error page) is refused.
+    :param hash_it: whether to compute the SHA-256 of the whole.
+    :param look_inside: whether to read a zip or gzip through and verify it.
+    :param max_entries: largest number of entries that a zip may have.
     """
 
     name: str
@@ -62,12 +63,12 @@ class StreamVerifier:
     _hash: hashlib._Hash | None = None
 
     def __post_init__(self) -> None:
-        """Prepare the digest; what the container is shows with the first bytes."""
+        """Prepare the digest. The first bytes will show the kind of container."""
         if self.hash_it:
             self._hash = hashlib.sha256()
 
     def feed(self, view: memoryview) -> None:
-        """The next bytes.
+        """Verify the next bytes.
 
         :raises IntegrityError: as soon as they contradict the container's own checksums.
         """
@@ -80,34 +81,34 @@ class StreamVerifier:
             self.scanner.feed(view)
 
     def snapshot(self) -> tuple[str, ZipCensus] | None:
-        """Container and ledger as they stand, None where an audit of this kind cannot be taken over."""
+        """The kind of container and its census so far; None if such a verification cannot be resumed."""
         if isinstance(self.scanner, ZipScanner):
             return "zip", replace(self.scanner.census)
         return None if self.scanner else ("", ZipCensus())
 
     def take_over(self, census: ZipCensus, size: int, *, is_zip: bool) -> None:
-        """Continue after *size* bytes that another audit saw; feed the scanner from ``ledger.offset``."""
+        """Continue after *size* bytes that another verifier saw. Feed the scanner from ``census.offset`` on."""
         self.size, self._hash = size, None
         if is_zip and self.look_inside:
             self.scanner = ZipScanner(census=census, max_entries=self.max_entries)
 
     def close(self) -> None:
-        """No more bytes follow.
+        """End the file.
 
-        :raises IntegrityError: if the container is not whole.
+        :raises IntegrityError: if the container is incomplete.
         """
         if self.look_inside and not self.size and self.name.endswith(".zip"):
-            raise IntegrityError(f"{self.name} is empty: not even a zip without entries")
+            raise IntegrityError(f"{self.name} is empty, and not a zip archive")
         if self.scanner:
             self.scanner.close()
 
     @property
     def sha256(self) -> str | None:
-        """Hex digest of what was fed, None if it was not asked for."""
+        """Hex digest of all bytes; None if it is not computed."""
         return self._hash.hexdigest() if self._hash else None
 
     def verdict(self) -> tuple[list[str], dict[str, str]]:
-        """The checks that held, and check -> why it was not possible. Call after :meth:`close`."""
+        """The checks that passed, and check -> reason why it was not made. Call after :meth:`close`."""
         if isinstance(self.scanner, ZipScanner):
             if self.scanner.unverified:
                 return ["zip_structure"], {"zip_crc32": self.scanner.unverified}
@@ -120,5 +121,5 @@ class StreamVerifier:
         if magic in ZIP_MAGICS:
             return ZipScanner(census=self.census, max_entries=self.max_entries)
         if self.name.lower().endswith(".zip"):
-            raise IntegrityError(f"{self.name} is no zip archive: it starts with {magic!r}")
+            raise IntegrityError(f"{self.name} is not a zip archive: it starts with {magic!r}")
         return _GzipScanner() if magic.startswith(GZIP_MAGIC) else None

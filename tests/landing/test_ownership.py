@@ -105,7 +105,7 @@ def test_a_failed_clean_up_does_not_fail_a_landing_that_is_published(
     monkeypatch.setattr(type(store), "delete", fail)
     land([linked(origin, BIG)], store, options=quick, facts=FACTS)
     assert contents(store, "export.zip") == BIG
-    assert "could not be cleaned up" in caplog.text
+    assert "Cleanup failed" in caplog.text
     assert land([linked(origin, BIG)], store, options=quick, facts=FACTS).skipped
     monkeypatch.undo()
     if isinstance(store, S3Store):

@@ -1,4 +1,4 @@
-"""One file into one object, as it is."""
+"""``layout="archive"`` from one download: the file lands as one object, unchanged."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ from airflow_provider_assets.sansio.errors import (
 )
 
 _RESTARTS = 3
-_UNSEEN = "unseen"  # the container of a checkpoint that was made with verify=False
+_UNSEEN = "unseen"  # container of a checkpoint that was recorded with verify=False
 _HOPELESS = (SourceChangedError, IntegrityError, PermanentError, JobError)
 PART = 8 * MIB
-FIRST = 2 * MIB  # asked for by the first request, before the length is known
-_HASHED = 256 * MIB  # above, sha256 costs over 15 % of the wall time of a fast transfer
+FIRST = 2 * MIB  # requested first, before the length of the file is known
+_HASHED = 256 * MIB  # for larger files, sha256 costs over 15 % of the time of a fast transfer
 
 
 def land_one(
@@ -51,9 +51,9 @@ def land_one(
 ) -> tuple[Manifest, list[Entry]]:
     """Land one file as it is, under ``job.key``.
 
-    :param known: where an earlier attempt broke; it is resumed there if source and store still agree.
-    :raises AssetsError: nothing is visible then. With ``job.state`` the parts are kept for the next
-        attempt where another may succeed; otherwise nothing is left behind.
+    :param known: checkpoint of an earlier attempt; it is resumed if source and store still match it.
+    :raises AssetsError: if the landing failed; nothing is visible then. With ``job.state`` the parts are
+        kept if another attempt may succeed; otherwise nothing is left behind.
     """
     for _ in range(_RESTARTS):
         transfer = Transfer(job, source, known)
@@ -63,12 +63,12 @@ def land_one(
             known = None
             save(job.state, job.key, None)
             job.meter.begin(None)
-    raise TransferInterruptedError("the download changes while it is read; try again later")
+    raise TransferInterruptedError("the download keeps changing while it is read; try again later")
 
 
 @dataclass(slots=True)
 class Transfer:
-    """One attempt at one object."""
+    """One attempt to land one object."""
 
     job: Job
     source: Source
@@ -80,10 +80,10 @@ class Transfer:
     _proof: str = ""
 
     def run(self) -> tuple[Manifest, list[Entry]]:
-        """Fetch, verify, publish.
+        """Fetch, verify and publish the object.
 
-        :raises SourceChangedError: if the file became another one.
-        :raises AssetsError: as :func:`land_one` says.
+        :raises SourceChangedError: if the source is another file by now.
+        :raises AssetsError: as in :func:`land_one`.
         """
         job, options = self.job, self.job.options
         download = Download(self.source, options, self.cancel, on_bytes=job.meter.add)
@@ -111,13 +111,13 @@ class Transfer:
     def _prepare(
         self, download: Download, connections: Connections
     ) -> tuple[StreamVerifier, PartPump]:
-        """Everything up to the first part: the download opened, the object begun or resumed."""
+        """Open the download and begin the object, or resume both."""
         known, self._writer = self._resumed_writer()
         self._open(download, connections, known)
         size = known.part_size if known else part_size(self.job, download.total)
         writer = GuardedWriter(self._writer or self._begun_writer(download.total, size))
         self._writer = writer
-        # After the store's first answers: whether it keeps checksums decides whether we compute one.
+        # Only after the store's first answers: if it keeps checksums, we may not need to compute one.
         if known:
             verifier = self._resumed_verifier(download, known, writer)
         else:
@@ -127,9 +127,9 @@ class Transfer:
     def _open(self, download: Download, connections: Connections, known: Checkpoint | None) -> None:
         """Send the first request, for the first bytes that are missing.
 
-        :raises SourceChangedError: if the file is not the one that *known* is about.
+        :raises SourceChangedError: if the file is not the one of the checkpoint *known*.
         """
-        # Where nothing is left to fetch, its last byte shows whether the file is still the same.
+        # If nothing is left to fetch, the last byte shows whether the file is still the same.
         download.open(connections, FIRST, at=min(known.done, known.total - 1) if known else 0)
         self.job.meter.begin(download.total)
         if download.total is not None:
@@ -150,10 +150,10 @@ class Transfer:
         known: Checkpoint | None,
         size: int,
     ) -> PartPump:
-        """The pump of the parts that are missing."""
+        """A pump for the parts that are missing."""
         feed: Feed = verifier
         if self.job.store.rules.in_order:
-            # Parts are written in their order, right after each was verified.
+            # Each part is written right after it was verified, in order.
             feed, writer = SequentialWriter(verifier, writer), NullWriter()
         buffers = self._buffers(size)
         scheduler = PartScheduler(
@@ -175,7 +175,7 @@ class Transfer:
             return self._writer.commit(whole, overwrite=overwrite)
 
     def _run(self, pump: PartPump, connections: Connections) -> Checksum:
-        """Move all parts; returns what was moved."""
+        """Move all parts; return the checksum of the whole."""
         options, scheduler, download = self.job.options, pump.scheduler, pump.download
         workers = WorkerPool(
             pump.step,
@@ -206,7 +206,7 @@ class Transfer:
     # -- resuming -----------------------------------------------------------------------------
 
     def _resumed_writer(self) -> tuple[Checkpoint | None, PartWriter | None]:
-        """The checkpoint and the unfinished object it is about, if the store still holds its parts."""
+        """The checkpoint and its unfinished object, if the store still holds the parts; else None twice."""
         job, known = self.job, self.known
         if known is None:
             return None, None
@@ -219,7 +219,7 @@ class Transfer:
         return None, None
 
     def _needs_first_bytes(self, known: Checkpoint) -> bool:
-        """Whether something is to be verified that no attempt has seen and the store cannot show."""
+        """Whether stored bytes still have to be verified, and the store cannot return them."""
         job = self.job
         is_unseen = job.options.sha256 or (job.verify and known.container == _UNSEEN)
         return bool(is_unseen) and not job.store.rules.reads_back
@@ -227,7 +227,7 @@ class Transfer:
     def _resumed_verifier(
         self, download: Download, known: Checkpoint, writer: PartWriter
     ) -> StreamVerifier:
-        """A verifier that has seen the parts which are stored: read back, or taken over."""
+        """A verifier of the stored parts: they are read back, or the checkpoint's census is taken over."""
         verifier = verifier_for(self.job, known.total)
         if writer.read(0, memoryview(bytearray(1))):
             _read_back(writer, verifier, known.done)
@@ -238,9 +238,9 @@ class Transfer:
         return verifier
 
     def _fetch_again(self, download: Download, scanner: Feed, known: Checkpoint) -> None:
-        """Show *scanner* the first bytes of the entry that was under way at the checkpoint.
+        """Feed *scanner* the first bytes of the entry that the checkpoint cuts in two.
 
-        They are stored, but no store that resumes an upload can read them back before its end.
+        They are stored, but no store that resumes an upload can return them before its end.
         """
         size, buffers = known.part_size, self._buffers(known.part_size)
         scheduler = PartScheduler(known.done, size, size, size, buffers, scanner, window=buffers)
@@ -252,7 +252,7 @@ class Transfer:
     def _record_checkpoint(
         self, download: Download, verifier: StreamVerifier, size: int
     ) -> Callable[[PartInFlight, int], None]:
-        """Remembers each part that was stored and verified; called in their order."""
+        """A callback that records a checkpoint after each part that was verified, in order."""
 
         def record(part: PartInFlight, crc: int) -> None:
             self._proof = chain(self._proof, part.tag)
@@ -279,7 +279,7 @@ class Transfer:
         return record if can_resume else lambda part, crc: None
 
     def _leave(self, failure: BaseException | None) -> None:
-        """Keep the parts for the next attempt, if there may be one and it can use them."""
+        """Keep the parts if another attempt can use them; otherwise remove them."""
         if self._writer is None:
             return
         hopeless = isinstance(failure, _HOPELESS)
@@ -304,7 +304,7 @@ def _read_back(writer: PartWriter, feed: Feed, end: int) -> None:
 
 
 def verifier_for(job: Job, total: int | None) -> StreamVerifier:
-    """The verifier of an object of *total* bytes, with a digest where the options ask for one."""
+    """A verifier for an object of *total* bytes, with a SHA-256 if the options ask for one."""
     wanted = job.options.sha256
     if wanted is None:
         wanted = not job.store.rules.checksum or total is None or total <= _HASHED
@@ -317,7 +317,7 @@ def verifier_for(job: Job, total: int | None) -> StreamVerifier:
 
 
 def part_size(job: Job, total: int | None = None) -> int:
-    """Bytes of a part, so that *total* fits into the parts that the store allows."""
+    """Bytes per part, so that *total* bytes need no more parts than the store allows."""
     rules = job.store.rules
     least = -(-(total or 0) // max(1, rules.max_parts * 19 // 20))
     return max(job.options.part_size or PART, rules.min_part, -(-least // MIB) * MIB)

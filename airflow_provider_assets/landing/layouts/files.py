@@ -1,4 +1,4 @@
-"""``layout="files"`` from several downloads: each lands as it is, in parallel."""
+"""``layout="files"`` from several downloads: each lands as one object, in parallel."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from airflow_provider_assets.sansio.messages import JSON
 _TICK = 0.1  # seconds between looks at progress
 
 
-Result = tuple[Entry, bool]  # of one file; whether its length was announced
+Result = tuple[Entry, bool]  # one file, and whether its length was announced
 
 
 def land_many(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
-    """Land every source as a file of its own, in parallel. The first failure ends them all.
+    """Land every source as a file of its own, in parallel. The first failure cancels the others.
 
-    :raises AssetsError: files that were verified before stay, and the next attempt keeps them;
-        without a manifest they do not count.
+    :raises AssetsError: the first failure. Files that were verified before it stay for the next attempt,
+        but do not count as landed without a manifest.
     """
     few = _downloads_at_a_time(job, len(sources))
     jobs = _jobs(job, sources, few)
@@ -65,14 +65,17 @@ def land_many(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry
 
 
 def _wait_for(running: Sequence[Future[Result]], job: Job, landed: LandedFiles) -> None:
-    """Until all have landed. :raises BaseException: the first failure."""
+    """Wait until all have landed.
+
+    :raises BaseException: the first failure.
+    """
     landed.save()
     saved, waiting = job.options.clock(), set(running)
     while waiting:
         done, waiting = wait(waiting, _TICK, FIRST_EXCEPTION)
         for future in done:
             future.result()
-        job.meter.tell()
+        job.meter.report_if_due()
         if job.options.clock() - saved >= SAVE_SECONDS:
             saved = job.options.clock()
             _remember(running, landed)
@@ -87,13 +90,13 @@ def _remember(running: Sequence[Future[Result]], landed: LandedFiles) -> None:
 
 
 def _downloads_at_a_time(job: Job, many: int) -> int:
-    """Downloads at a time: each holds two parts at least."""
+    """Number of parallel downloads, each of which holds at least two parts in memory."""
     room = job.options.max_memory // (2 * part_size(job))
     return max(1, min(PARALLEL_REQUESTS, many, room))
 
 
 def _jobs(job: Job, sources: Sequence[Source], few: int) -> list[Job]:
-    """One for each file, with its share of the budgets."""
+    """A job for each file, with its share of the budgets."""
     names = Names(frozenset({job.name + MANIFEST_SUFFIX}))
     options = job.options
     if few > 1:
@@ -107,9 +110,10 @@ def _jobs(job: Job, sources: Sequence[Source], few: int) -> list[Job]:
 
 
 def _land_or_keep(job: Job, source: Source, done: JSON, known: Checkpoint | None) -> Result:
-    """Land one file, unless an earlier attempt has.
+    """Land one file, unless an earlier attempt has landed it.
 
-    :param done: what is remembered of a file that landed. :param known: of one that broke.
+    :param done: record of the file in :class:`LandedFiles`, None if it has not landed.
+    :param known: checkpoint of the file, None if there is none.
     """
     if isinstance(done, list):
         size, crc, known_length = cast("tuple[int, str, bool]", done)

@@ -1,8 +1,8 @@
-"""``layout="archive"`` from several files: a zip packed while they arrive, the same bytes every time.
+"""``layout="archive"`` from several downloads: they are packed into one zip while they arrive.
 
-Stored, in the order of the sources, dated 1980-01-01, without owner or permissions: the archive
-depends on names and contents only. A small file is written when it is complete, with its CRC-32 in
-its header; a large one streams through, with a data descriptor behind it (APPNOTE 4.3.9).
+The archive depends on names and contents only, so that every attempt writes the same bytes: entries are
+stored uncompressed in the order of the sources, as :mod:`~.zips.writer` describes. A small file is written
+when it is complete; a large one streams through.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ from airflow_provider_assets.landing.transfer.writers import NullWriter
 from airflow_provider_assets.landing.zips.writer import Record, ZipWriter
 from airflow_provider_assets.sansio.errors import TransferInterruptedError
 
-SMALL = 8 * MIB  # part of the format: another value would give other bytes
-_FETCHED_AHEAD = 3  # files that are fetched before their turn
-_PART_SIZE, _BUFFERS = 4 * MIB, 4  # buffers of a large file
+SMALL = 8 * MIB  # part of the format: another value would change the bytes of archives
+_FETCHED_AHEAD = 3  # files that are fetched while an earlier one is written
+_PART_SIZE, _BUFFERS = 4 * MIB, 4  # size and number of a large file's buffers
 _WORKERS = 4  # connections to one large file
 
 
 @dataclass(slots=True)
 class _Fetched:
-    """A source that was opened: its bytes if it is small, else the download to continue with."""
+    """A source that was opened: the bytes of a small file, else its open download."""
 
     download: Download
     connections: Connections
     data: memoryview | None = None
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the download and its connections."""
         self.download.close()
         self.connections.close()
 
 
 @dataclass(slots=True)
 class Packer:
-    """Fetches files ahead, in parallel, and writes them in their order."""
+    """Fetches the next files in parallel and writes them in order."""
 
     job: Job
     writer: ZipWriter
@@ -60,9 +60,9 @@ class Packer:
     _waiting: deque[Future[_Fetched | None]] = field(default_factory=deque)
 
     def run(self, sources: Sequence[Source]) -> list[Entry]:
-        """Pack them all.
+        """Pack all sources; return the entries.
 
-        :raises AssetsError: the archive is not complete then.
+        :raises AssetsError: if a download failed; the archive is incomplete then.
         """
         names = Names()
         given = [names.give(source.own_name) for source in sources]
@@ -101,9 +101,9 @@ class Packer:
             yield self._waiting.popleft().result()
 
     def _fetch(self, source: Source) -> _Fetched | None:
-        """A file before its turn; None if it has to be opened again when its turn comes.
+        """Open a file before its turn; None if it has to be opened again when its turn comes.
 
-        A large file that comes as a stream would idle until then, which no server allows for long.
+        A large file without ranges would keep an idle connection until then, which servers close.
         """
         fetched = self._open(source)
         try:
@@ -116,7 +116,7 @@ class Packer:
         return fetched if is_kept else None
 
     def _read_small(self, fetched: _Fetched) -> bool:
-        """Read the file if it is small; whether it is."""
+        """Read the file if it is small; return whether it is."""
         download, total = fetched.download, fetched.download.total
         if (total is None and download.source.single_use) or (total is not None and total > SMALL):
             return False
@@ -166,7 +166,7 @@ def _entry(record: Record) -> Entry:
 def land_packed(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
     """Land *sources* as one zip under ``job.key``.
 
-    :raises AssetsError: nothing is visible then, and nothing is left behind.
+    :raises AssetsError: if the landing failed; nothing is visible then, and nothing is left behind.
     """
     total = None
     if all(source.file.size is not None for source in sources):
@@ -178,7 +178,7 @@ def land_packed(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Ent
         try:
             if total is not None and total > size:
                 target.begin()
-            # After the store's first answers: whether it keeps checksums decides whether we compute one.
+            # Only after the store's first answers: if it keeps checksums, we may not need to compute one.
             verifier = verifier_for(job, total)
 
             def verified(view: memoryview) -> None:

@@ -1,7 +1,7 @@
-"""``layout="files"`` from a package that can be downloaded once.
+"""``layout="files"`` from a package that can be downloaded only once.
 
-It is kept whole in the store until its files have landed: unpacking can then be repeated, the download
-cannot.
+The package is staged in the store until its files have landed, because unpacking can be repeated and the
+download cannot.
 """
 
 from __future__ import annotations
@@ -21,22 +21,23 @@ from airflow_provider_assets.sansio.errors import IntegrityError
 
 
 def land_package(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
-    """Land the files inside the package that *source* brings, or that an earlier attempt has staged.
+    """Land the files of the package that an earlier attempt has staged, or that *source* downloads.
 
-    :raises AssetsError: a package that has been staged stays for the next attempt, unless it is damaged.
+    :raises AssetsError: if the landing failed. A staged package stays for the next attempt, unless it is
+        damaged.
     """
     package = _stage(job, source)
-    # The record names the vendor's job whose bytes were unpacked, whichever is asked for now.
+    # The manifest names the vendor's job that made these bytes, even if another one is landed now.
     unpacking = replace(job, facts=package.facts)
     try:
         return land_stored(unpacking, _at(job).key, package.bytes, source.own_name)
     except IntegrityError:
-        clear_stage(job)  # the next attempt would find it again
+        clear_stage(job)  # so that the next attempt does not find the damaged package
         raise
 
 
 def clear_stage(job: Job) -> None:
-    """Remove the package if one is staged; a failure of that is logged."""
+    """Remove the package if one is staged; a failure is logged."""
     stage = _at(job)
 
     def clear() -> None:
@@ -59,5 +60,5 @@ def _stage(job: Job, source: Source) -> Manifest:
 
 
 def _at(job: Job) -> Job:
-    """The landing of the package itself, in a folder that is ours."""
+    """The landing of the package itself, below the staging folder."""
     return replace(job, prefix=f"{job.prefix}{STAGING_FOLDER}", layout="archive", overwrite=True)

@@ -1,4 +1,4 @@
-"""``layout="files"``: the files inside one zip."""
+"""``layout="files"`` from one download: the files inside a zip land as objects; any other file as it is."""
 
 from __future__ import annotations
 
@@ -26,14 +26,12 @@ from airflow_provider_assets.landing.zips.directory import Index, Location, Read
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
 from airflow_provider_assets.sansio.errors import TransferInterruptedError
 
-_LARGEST_INDEX = (
-    64 * MIB
-)  # of central directory that is held; an archive with more is read in one pass
+_LARGEST_INDEX = 64 * MIB  # a zip with a larger central directory is read as one stream
 
 
 @dataclass(frozen=True, slots=True)
 class StoredReader:
-    """An archive that is in the store already."""
+    """Reads an archive that is in the store already."""
 
     store: Store
     key: str
@@ -45,7 +43,7 @@ class StoredReader:
 
 
 def _as_stream(read: Read, total: int) -> Callable[[memoryview], int]:
-    """Read from start to end what could be read at any place."""
+    """A function that reads a source of *total* bytes from its start to its end."""
     at = 0
 
     def next_bytes(view: memoryview) -> int:
@@ -59,9 +57,10 @@ def _as_stream(read: Read, total: int) -> Callable[[memoryview], int]:
 
 
 def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
-    """Land the files inside the zip that *source* brings; any other file lands as it is.
+    """Land the files inside the zip of *source*; a file that is not a zip lands as it is.
 
-    :raises AssetsError: files that were verified before stay; without a manifest they do not count.
+    :raises AssetsError: if the landing failed. Files that were verified before stay for the next attempt,
+        but do not count as landed without a manifest.
     """
     download = Download(source, job.options, job.cancel, on_bytes=job.meter.add)
     connections, other = (Connections(job.options) for _ in range(2))
@@ -87,9 +86,9 @@ def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
 
 
 def land_stored(job: Job, key: str, total: int, name: str) -> tuple[Manifest, list[Entry]]:
-    """Land the files inside the zip that is in the store already, under *key*; any other as it is, as *name*.
+    """Land the files inside the zip that is stored under *key*; a file that is not a zip lands as *name*.
 
-    :raises IntegrityError: if it is a damaged zip.
+    :raises IntegrityError: if the zip is damaged.
     """
     reader, connections = StoredReader(job.store, key), Connections()
     read = partial(reader.read, connections)
@@ -109,9 +108,10 @@ def _land_located(
     read: Read,
     identity: str,
 ) -> tuple[Manifest, list[Entry]]:
-    """Land the files of a zip whose directory was found.
+    """Land the files of a zip after its central directory was located.
 
-    :param wire: may have a response under way, with the first bytes. :param read: uses another.
+    :param connections: may hold an open response with the first bytes.
+    :param read: reads any place over other connections.
     """
     if location.size > _LARGEST_INDEX:
         stream = _as_stream(partial(reader.read, connections), location.total)
@@ -149,7 +149,7 @@ def _unpack_ranged(
 
 
 def _tuner(job: Job, buffers: BufferPool) -> Tuner:
-    # Bytes come in windows here, and every window costs several puts: a short look shows chance.
+    # Bytes arrive in windows, each followed by several puts, so that a shorter look measures noise.
     most = min(job.options.max_concurrency, max(1, buffers.budget // WINDOW))
     return Tuner(most, workers=PARALLEL_REQUESTS, window=0.4)
 
@@ -157,7 +157,7 @@ def _tuner(job: Job, buffers: BufferPool) -> Tuner:
 def _unpack_stream(
     job: Job, read: Callable[[memoryview], int], name: str
 ) -> tuple[list[Entry], bool]:
-    """The files that landed, and whether they were in a zip; else it is one file, *name*."""
+    """Land a stream; return its files and whether it is a zip. Any other stream lands as one file, *name*."""
     buffers = BufferPool(job.options.max_memory // 2)
     buffer = memoryview(bytearray(WINDOW))
     with (

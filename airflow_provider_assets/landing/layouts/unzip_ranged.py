@@ -1,7 +1,7 @@
-"""Lands the files inside a zip of which any part can be read: side by side, nothing on disk.
+"""Unpacks a zip whose source can be read at any place: in parallel, without touching the disk.
 
-Small neighbours come together in one window; a large stored entry comes in parts, like a file of its
-own; a large compressed one goes through one worker, piece by piece.
+Small neighbours are fetched together in one window. A large stored entry is fetched in parts, like a file
+of its own. A large compressed entry is unpacked piece by piece by one worker.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from airflow_provider_assets.landing.zips.format import STORED, Member
 from airflow_provider_assets.landing.zips.inflate import Inflater, Limits, check_whole, inflate
 
 WINDOW = 4 * MIB
-_READ_SIZE = MIB
+_READ_SIZE = MIB  # bytes that a large compressed entry is read in
 
 
 class Reader(Protocol):
@@ -36,15 +36,18 @@ class Reader(Protocol):
 
     @property
     def busy(self) -> int:
-        """How often the source refused for load."""
+        """Number of responses so far in which the source said that it is busy."""
 
     def read(self, connections: Connections, offset: int, view: memoryview) -> None:
-        """Fill *view* from *offset* on; from many threads."""
+        """Fill *view* with the bytes from *offset* on. Thread-safe."""
 
 
 @dataclass(slots=True)
 class LargeEntry:
-    """A large stored entry on its way, in parts."""
+    """A large stored entry whose parts are being moved.
+
+    :ivar parts: the parts that are stored. :ivar data: offset of the entry's data in the archive.
+    """
 
     extent: Extent
     key: str
@@ -57,7 +60,7 @@ class LargeEntry:
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """One piece of work: a window of small entries, a part of a large one, or a compressed one."""
+    """One step of a worker: a window of small entries, a part of a large one, or a compressed one."""
 
     extents: Sequence[Extent]
     large: LargeEntry | None = None
@@ -67,10 +70,10 @@ class WorkItem:
 
 @dataclass(slots=True)
 class Unpacker:
-    """The work, and what has landed so far.
+    """Plans the work, performs it step by step, and collects the entries that have landed.
 
-    :param extents: the entries, in the order of the archive.
-    :param there: key -> bytes of what may have landed in an earlier attempt.
+    :param extents: the entries of the zip, in the order of the archive.
+    :param there: key -> bytes of the objects that an earlier attempt may have landed.
     """
 
     job: Job
@@ -86,7 +89,7 @@ class Unpacker:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        """Check the limits before anything is written."""
+        """Check the limits, name the files and find those that have landed, before anything is written."""
         options = self.job.options
         limits = Limits(options.max_unpacked, options.max_ratio)
         limits.check(extent.member for extent in self.extents)
@@ -96,7 +99,7 @@ class Unpacker:
         self._tasks = self._plan()
 
     def step(self, connections: Connections) -> bool:
-        """Do one task; false when there is none left."""
+        """Perform one work item; false if none is left."""
         with self._lock:
             task = next(self._tasks, None) if self._tasks else None
         if task is None:
@@ -110,13 +113,13 @@ class Unpacker:
         return True
 
     def cancel(self) -> None:
-        """Nothing is handed out any more."""
+        """Hand out no more work, and end waits for buffers."""
         with self._lock:
             self._tasks = None
         self.buffers.cancel()
 
     def abort(self) -> None:
-        """Remove what is neither published nor wanted any more."""
+        """Remove the parts of entries that were not published."""
         for large in self._open:
             if large.writer:
                 best_effort(large.writer.abort)
@@ -125,7 +128,7 @@ class Unpacker:
         return (extent.member for extent in self.extents if not extent.member.is_folder)
 
     def _name(self, names: Names) -> None:
-        """Give every file its name; only a name that is not the entry's own is kept in memory."""
+        """Give every file its name; only names that differ from the entry's own are kept in memory."""
         for member in self._files():
             if (given := names.give(member.name)) != member.name:
                 self._renamed[member.offset] = given

@@ -1,4 +1,4 @@
-"""Lands the files inside a zip that can only be read once, from its start to its end."""
+"""Unpacks a zip whose source can only be read once, from its start to its end."""
 
 from __future__ import annotations
 
@@ -22,15 +22,18 @@ class Scanner(Protocol):
     """Takes a stream in pieces."""
 
     def feed(self, data: memoryview) -> None:
-        """The next bytes."""
+        """Process the next bytes."""
 
     def close(self) -> None:
-        """No more bytes follow."""
+        """End the stream."""
 
 
 @dataclass(slots=True)
 class StreamUnpacker:
-    """What a :class:`~.zipscan.ZipScanner` hands its entries to; uploads run in *pool*."""
+    """The :class:`~.zips.scanner.Handler` that lands the entries of a zip.
+
+    :param pool: runs the uploads.
+    """
 
     job: Job
     buffers: BufferPool
@@ -44,15 +47,15 @@ class StreamUnpacker:
     _total: int = 0
 
     def __post_init__(self) -> None:
-        """The manifest's name is taken."""
+        """Set the limits, and reserve the manifest's name."""
         options = self.job.options
         self._names = Names(frozenset({self.job.name + MANIFEST_SUFFIX}))
         self._limits = Limits(options.max_unpacked, options.max_ratio)
 
     def scanner_for(self, first: memoryview, name: str) -> Scanner:
-        """A reader for a stream that begins with *first*: of the entries of a zip, else of one file.
+        """A scanner for a stream that begins with *first*: of a zip's entries, or of one plain file.
 
-        :param name: the vendor's for the stream, under which it lands if it is no zip.
+        :param name: the vendor's name of the stream, under which it lands if it is not a zip.
         """
         if bytes(first[:4]) in ZIP_MAGICS:
             options = self.job.options
@@ -61,7 +64,7 @@ class StreamUnpacker:
         return _Plain(self, name)
 
     def start(self, name: str) -> None:
-        """An entry begins."""
+        """Begin an entry."""
         self._settle(wait=False)
         self._writer = None
         if not name.endswith("/"):
@@ -72,14 +75,14 @@ class StreamUnpacker:
             )  # fmt: skip
 
     def data(self, piece: memoryview | bytes) -> None:
-        """More of it."""
+        """Write the next bytes of the entry."""
         self._total += len(piece)
         self._limits.check_total(self._total)
         if self._writer:
             self._writer.write(piece)
 
     def end(self, member: Member | None) -> None:
-        """It is whole and verified: publish it."""
+        """Publish the entry, which is complete and verified."""
         writer, self._writer = self._writer, None
         if writer is None:
             return
@@ -89,13 +92,16 @@ class StreamUnpacker:
         self.entries.append(Entry(name, whole.size, f"{whole.crc32:08x}"))
 
     def close(self) -> None:
-        """:raises AssetsError: if any file could not be published."""
+        """Wait for the uploads, then remove what dead landings left.
+
+        :raises AssetsError: if a file could not be published.
+        """
         self._settle(wait=True)
-        # Only now are all names known; what is swept is what an earlier attempt left.
+        # Only now are all names known.
         self.job.store.sweep([self.job.prefix + entry.name for entry in self.entries])
 
     def abort(self) -> None:
-        """Forget what is not published."""
+        """Abort the entries that are not published."""
         for writer in [*self._under_way, *([self._writer] if self._writer else [])]:
             writer.abort()
 
@@ -111,7 +117,7 @@ class StreamUnpacker:
 
 @dataclass(slots=True)
 class _Plain:
-    """A stream that is no archive: one file."""
+    """Lands a stream that is not a zip as one file."""
 
     unpacker: StreamUnpacker
     name: str
@@ -132,10 +138,10 @@ class _Plain:
 
 
 def refuse_zip_name(job: Job, name: str) -> None:
-    """Check that what is no zip is not called one: it may well be an error page.
+    """Refuse a file that is named ``.zip`` without being a zip, since it is most likely an error page.
 
-    :raises IntegrityError: if it is.
+    :raises IntegrityError: if it is refused.
     """
     for given in (name, job.name):
         if given.lower().endswith(".zip"):
-            raise IntegrityError(f"{given} is no zip archive")
+            raise IntegrityError(f"{given} is not a zip archive")

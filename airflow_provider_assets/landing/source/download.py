@@ -1,8 +1,8 @@
-"""The reader of one download: ranged, resumed at the failed byte, its link renewed when it is refused.
+"""Reads one download in ranges, resumes at the byte that failed, and renews a link that is refused.
 
-The first request asks for the range of the first part and *is* the transfer of that part: there is
-no HEAD and no probe. A server that ignores Range is read as one stream. A single-use link is opened once,
-without Range, and never again, whatever happens.
+The first request asks for the range of the first part and also transfers that part: there is no probe
+before it. The response of a server that ignores Range is read as one stream. A single-use link is opened
+exactly once, without Range.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from airflow_provider_assets.sansio.jobs import Link
 
 @contextmanager
 def _of_download() -> Iterator[None]:
-    """Mark failures of a download that cannot be repeated: a failing store may raise the very same errors."""
+    """Mark errors as failures of the download, since a failing store may raise the same classes."""
     try:
         yield
     except AssetsError as error:
@@ -48,12 +48,12 @@ def _of_download() -> Iterator[None]:
 
 
 class SourceChangedError(Exception):
-    """The file behind the link is not the one that the landing began with."""
+    """The link leads to another file than the one with which the landing began."""
 
 
 @dataclass(slots=True)
 class _Opened:
-    """A response under way: its place in the file, and its bytes (ranged) or those read (stream)."""
+    """A response that is being read: its place in the file and its bytes (of a stream: those read so far)."""
 
     response: http.client.HTTPResponse
     connections: Connections
@@ -64,12 +64,13 @@ class _Opened:
 
 @dataclass(slots=True)
 class Download:
-    """One file's bytes.
+    """The bytes of one file.
 
-    :param cancel: set when the landing gives up; every wait ends.
-    :param on_bytes: told the number of bytes as they arrive, from many threads.
-    :ivar total: bytes of the file, None while (or where) unknown.
-    :ivar ranged: whether any part can be asked for; known after :meth:`open`.
+    :param cancel: cancels every wait of the download.
+    :param on_bytes: called with the number of bytes as they arrive, by many threads.
+    :ivar total: bytes of the file, None while unknown.
+    :ivar ranged: whether the server serves ranges; known after :meth:`open`.
+    :ivar validator: ETag or Last-Modified of the file, "" if the server sends none.
     """
 
     source: Source
@@ -84,16 +85,16 @@ class Download:
     _requester: RangeRequester = field(init=False)
 
     def __post_init__(self) -> None:
-        """Prepare; no link is resolved yet."""
+        """Prepare the requester; no link is resolved yet."""
         self._requester = RangeRequester(LinkResolver(self.source.resolve, self.options.now))
 
     @property
     def busy(self) -> int:
-        """Refusals of the host for load so far."""
+        """Number of responses so far in which the host said that it is busy."""
         return self._requester.busy
 
     def open(self, connections: Connections, first: int, *, at: int = 0) -> None:
-        """Send the first request, for *first* bytes from *at* on, and learn what the server can do.
+        """Send the first request, for *first* bytes from *at* on, and learn whether the server serves ranges.
 
         :raises TransferInterruptedError: if the host cannot be reached or keeps failing.
         :raises AuthenticationError, ArchiveExpiredError: if fresh links are refused as well.
@@ -107,9 +108,9 @@ class Download:
         self._patiently(lambda: self._open_ranged(connections, at, first))
 
     def read(self, connections: Connections, offset: int, view: memoryview) -> None:
-        """Fill *view* with the bytes from *offset* on. Thread-safe where ``ranged``.
+        """Fill *view* with the bytes from *offset* on. Thread-safe if the download is ``ranged``.
 
-        :raises SourceChangedError: if the file is another one by now.
+        :raises SourceChangedError: if the link leads to another file by now.
         :raises AssetsError: as :meth:`open` does.
         """
         got = 0
@@ -130,9 +131,9 @@ class Download:
 
     @_of_download()
     def read_stream(self, view: memoryview) -> int:
-        """Fill *view* with the next bytes of the single stream; fewer only at its end.
+        """Fill *view* with the next bytes of the stream, fewer only at its end; return their number.
 
-        :raises TransferInterruptedError: if it breaks or ends early: a stream cannot be continued.
+        :raises TransferInterruptedError: if the stream breaks or ends early; it cannot be resumed.
         :raises IntegrityError: if it is longer than announced.
         """
         stream = self._first
@@ -159,14 +160,14 @@ class Download:
         return filled
 
     def close(self) -> None:
-        """Close the response under way: one without a length has a socket of its own."""
+        """Close the response being read, which has a socket of its own if it has no length."""
         with self._lock:
             first, self._first = self._first, None
         if first:
             first.response.close()
 
     def _check_end(self, stream: _Opened, reached: int) -> None:
-        # Where the response has no length of its own, more than was announced may follow.
+        # A response without a length may be longer than the vendor announced.
         more = reached == self.total and stream.response.length is None
         if more and self._some(
             stream.connections, stream.response, memoryview(bytearray(1)), end_ok=True
@@ -174,7 +175,7 @@ class Download:
             reached += 1
         if self.total is not None and reached > self.total:
             raise IntegrityError(
-                f"the download has more than the {self.total} bytes that were announced"
+                f"the download is longer than the {self.total} bytes that were announced"
             )
 
     @_of_download()
@@ -196,7 +197,7 @@ class Download:
         if response.status == http.client.PARTIAL_CONTENT:
             start, end, total = content_range(response)
             if total is None:
-                raise TransferInterruptedError("the server gives ranges without a total length")
+                raise TransferInterruptedError("the server sends ranges without a total length")
             self._expect(total)
             self.ranged = True
             self.validator = validator(response)
@@ -209,7 +210,7 @@ class Download:
             self.ranged = True
         elif at:
             connections.drop(url)
-            raise SourceChangedError  # it is shorter than what came of it before
+            raise SourceChangedError  # the file is shorter now than the bytes that were fetched of it
         else:
             connections.drop(url)
             response, url = self._requester.get(connections, {})
@@ -241,7 +242,7 @@ class Download:
     def _respond(
         self, connections: Connections, offset: int, size: int
     ) -> tuple[http.client.HTTPResponse, str, int]:
-        """A response with bytes from *offset* on: itself, where it came from, how many it has."""
+        """A response with bytes from *offset* on, its URL, and the number of its bytes."""
         first = self._pop_first(connections)
         if first and offset == first.start and first.bytes <= size:
             return first.response, first.url, first.bytes
@@ -280,7 +281,7 @@ class Download:
             response = connections.request("HEAD", url, headers={"Accept-Encoding": "identity"})
             response.read()
         except (OSError, http.client.HTTPException):
-            return None  # it only would have told the length earlier
+            return None  # the GET announces the length as well
         length = response.headers.get("Content-Length", "")
         return int(length) if response.status == http.client.OK and length.isdigit() else None
 
@@ -298,7 +299,7 @@ class Download:
             count = connections.read(response, view)
         except (OSError, http.client.HTTPException) as error:
             raise BrokenError.of(error) from error
-        # An interrupted read may look like the end of the response.
+        # A cancelled read may look like the end of the response.
         if self.cancel.is_set():
             raise BrokenError("the landing was cancelled")
         if not count and not end_ok:

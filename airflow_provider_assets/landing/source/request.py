@@ -1,4 +1,4 @@
-"""One request for the bytes of a download: its link, redirects, refusals and busy hosts."""
+"""Requests for the bytes of a download: links, redirects, refusals and busy hosts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestErr
 from airflow_provider_assets.sansio.jobs import Link
 
 _ANSWERS = frozenset({200, 206, 416})
-_REFUSED = frozenset({400, 401, 403, 404, 410})  # S3 and GCS answer an expired signature with 400
+_REFUSED = frozenset({400, 401, 403, 404, 410})  # S3 and GCS answer 400 to an expired signature
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
 _OURS = frozenset({"Accept", "Accept-Encoding", "Range", "If-Range"})
@@ -33,7 +33,7 @@ _UNSENDABLE = re.compile(r"[^\x21-\x7e]")
 class RangeRequester:
     """Requests ranges of one download; thread-safe.
 
-    :ivar busy: refusals for load so far.
+    :ivar busy: number of responses so far in which the host said that it is busy.
     """
 
     links: LinkResolver
@@ -42,11 +42,11 @@ class RangeRequester:
     def get(
         self, connections: Connections, span: Mapping[str, str]
     ) -> tuple[http.client.HTTPResponse, str]:
-        """A response with status 200, 206 or 416, and the URL that gave it.
+        """A response with status 200, 206 or 416, and the URL that sent it.
 
-        :param span: the headers that ask for a range; empty for the whole.
-        :raises BrokenError: if the same may work later, or with the link that was resolved again.
-        :raises AssetsError: if it will not.
+        :param span: headers that request a range; empty for the whole file.
+        :raises BrokenError: if another attempt may succeed, with a renewed link after a refusal.
+        :raises AssetsError: if no other attempt can.
         """
         link, serial = self.links.current()
         response, url = _follow(connections, link.url, headers_for(link) | dict(span))
@@ -85,8 +85,8 @@ def _follow(
         old, new = urlsplit(url), urlsplit(target)
         if (old.scheme, new.scheme) == ("https", "http"):
             raise InvalidRequestError(
-                f"{old.hostname} redirects the download to http, where anybody on the way could read or "
-                "change it; ask the vendor for a link that stays on https"
+                f"{old.hostname} redirects the download to http, which anybody on the network could read or "
+                "change; ask the vendor for a link that stays on https"
             )
         if new[:2] != old[:2]:
             sent = {name: value for name, value in sent.items() if name in _OURS}
@@ -102,16 +102,16 @@ def _target(url: str, location: str) -> str:
     return sendable if urlsplit(sendable).scheme else urljoin(url, sendable)
 
 
-_SOON = 10.0  # seconds before its expiry from which a link is not used for a new request
+_SOON = 10.0  # seconds before its expiry in which a link is not used for new requests
 _MAX_REFUSALS = 2  # consecutive refusals of fresh links before giving up
 
 
 @dataclass(slots=True)
 class LinkResolver:
-    """Links to one file; thread-safe: however many threads find one refused, it is resolved again once.
+    """Resolves the link of one file. Thread-safe: a link that many threads find refused is renewed once.
 
-    :param resolve: asks the vendor. :param now: epoch seconds.
-    :ivar refusals: consecutive refusals of fresh links; set to 0 when one works.
+    :param resolve: asks the vendor for a link. :param now: epoch seconds.
+    :ivar refusals: consecutive refusals of fresh links; reset to 0 by a response that is not a refusal.
     """
 
     resolve: Callable[[], Link]
@@ -132,7 +132,7 @@ class LinkResolver:
             return link, self._serial
 
     def renew(self, serial: int, error: AssetsError) -> None:
-        """Replace link number *serial*, which was refused with *error*.
+        """Renew link number *serial*, which was refused with *error*.
 
         :raises AssetsError: *error*, if fresh links are refused as well.
         """

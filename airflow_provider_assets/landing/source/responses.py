@@ -1,4 +1,4 @@
-"""The meaning of a download host's responses."""
+"""Interprets the responses of download hosts."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from airflow_provider_assets.sansio.jobs import Link
 from airflow_provider_assets.sansio.messages import seconds_to_wait, without_queries
 
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
-_LONGEST_WAIT = 120.0  # seconds; what a host asks for beyond that would idle a worker
+_LONGEST_WAIT = 120.0  # seconds; a longer Retry-After would idle a worker
 _UNENCODED = frozenset(
     {"", "identity", "aws-chunked"}
-)  # the last marks some uploads to S3, no encoding
-_BODY_BYTES, _BODY_SECONDS = 8192, 5.0  # of a refusal's body, and how long reading it may take
+)  # S3 keeps aws-chunked as metadata of some uploads; it is no encoding
+_BODY_BYTES, _BODY_SECONDS = 8192, 5.0  # limits of reading the body of a refusal
 _CODE, _MESSAGE = (re.compile(rf"<{tag}>([^<]{{1,300}})</{tag}>") for tag in ("Code", "Message"))
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
 
 
 class BrokenError(Exception):
-    """An attempt that failed and may be repeated; the text is for people.
+    """A request that failed and may be repeated; its text explains the failure to users.
 
-    :param wait: seconds that the host asks to wait before the next.
-    :param is_slow: bytes arrived, but so few that they are no progress.
+    :param wait: seconds that the host asks to wait before the next request.
+    :param is_slow: whether bytes arrived, but too slowly to count as progress.
     """
 
     def __init__(self, reason: str, *, wait: float = 0.0, is_slow: bool = False) -> None:
@@ -43,48 +43,51 @@ class BrokenError(Exception):
 
     @classmethod
     def of(cls, error: BaseException) -> BrokenError:
-        """The attempt that *error* of the network ended."""
+        """The failure that *error* of the network caused."""
         return cls(failure_text(error), is_slow=isinstance(error, SlowError))
 
 
 def headers_for(link: Link) -> dict[str, str]:
-    """Headers of every request; ``identity``, because ranges and lengths are those of the file."""
+    """Headers of every request; ``identity``, because ranges and lengths refer to the file itself."""
     return {"Accept-Encoding": "identity", "Accept": "*/*"} | dict(link.headers)
 
 
 def content_range(response: http.client.HTTPResponse) -> tuple[int, int, int | None]:
-    """First and last byte, and the length of the whole if it is known."""
+    """First and last byte of a partial response, and the length of the file if it is known."""
     found = _CONTENT_RANGE.match(response.headers.get("Content-Range", "").strip())
     if not found:
-        raise BrokenError("a partial response without a valid Content-Range")
+        raise BrokenError("the partial response has no valid Content-Range")
     start, end, total = found.groups()
     return int(start), int(end), None if total == "*" else int(total)
 
 
 def is_empty(response: http.client.HTTPResponse, announced: int | None) -> bool:
-    """Whether a refused range (416) means that the file has no bytes at all."""
+    """Whether a refused range (416) means that the file is empty."""
     total = response.headers.get("Content-Range", "").strip()
     refused = response.status == http.client.REQUESTED_RANGE_NOT_SATISFIABLE
     return refused and (total == "bytes */0" or (not total and announced == 0))
 
 
 def check_encoding(response: http.client.HTTPResponse) -> None:
-    """:raises IntegrityError: if the bytes are not those of the file but an encoding of them."""
+    """Check that the bytes are those of the file.
+
+    :raises IntegrityError: if they are an encoding of them.
+    """
     given = response.headers.get("Content-Encoding", "").strip().lower()
     if given not in _UNENCODED:
         raise IntegrityError(
             f"the download arrives with Content-Encoding {given!r} although it was requested unencoded; "
-            "look for a proxy that compresses"
+            "check for a proxy that compresses responses"
         )
 
 
 def validator(response: http.client.HTTPResponse) -> str:
-    """Identity of the file among all that were at the same place; "" if nothing tells it."""
+    """The file's ETag, else its Last-Modified; "" if the response has neither."""
     return response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
 
 
 def is_read_to_the_end(response: http.client.HTTPResponse) -> bool:
-    """Whether nothing is left of the response, so that its connection can serve the next."""
+    """Whether the response was read to its end, so that its connection can be reused."""
     try:
         return response.isclosed() or not response.read(1)
     except (OSError, http.client.HTTPException):
@@ -92,26 +95,26 @@ def is_read_to_the_end(response: http.client.HTTPResponse) -> bool:
 
 
 def retry_after(response: http.client.HTTPResponse, now: float) -> float:
-    """Seconds that the host asks to wait, two minutes at most."""
+    """Seconds that the host asks to wait (Retry-After), two minutes at most."""
     return min(seconds_to_wait(_headers(response), {}, now) or 0.0, _LONGEST_WAIT)
 
 
 def failure_text(error: BaseException) -> str:
-    """A failure of the network, for people."""
+    """A failure of the network, as a text for users."""
     if isinstance(error, TimeoutError) and not isinstance(error, SlowError):
         return "no byte arrived within the stall time"
     return f"{type(error).__name__}: {error}"
 
 
 def error_of_refusal(response: http.client.HTTPResponse, link: Link, what: str) -> AssetsError:
-    """The error for *what* being refused, in the words of whoever answered."""
+    """The error for a refusal of *what*, with the reason that the vendor or the store gives."""
     body = _beginning(response)
     told = link.refused(response.status, _headers(response), body) if link.refused else None
     return told or error_of_status(response.status, what, _store_message(body))
 
 
 def error_of_status(status: int, what: str, message: str = "") -> AssetsError:
-    """The error for *what* being answered with *status* and *message*."""
+    """The error for *what* when the host answers with *status* and *message*."""
     what = f"{what} ({message})" if message else what
     if status in (404, 410):
         return ArchiveExpiredError(
@@ -136,7 +139,7 @@ def _headers(response: http.client.HTTPResponse) -> dict[str, str]:
 
 
 def _beginning(response: http.client.HTTPResponse) -> bytes:
-    """The first few KiB of a body that is read for its words only; less if the host is slow."""
+    """The first few KiB of an error's body; fewer if the host is slow."""
     body, until = b"", time.monotonic() + _BODY_SECONDS
     try:
         while len(body) < _BODY_BYTES and time.monotonic() < until:
@@ -145,14 +148,14 @@ def _beginning(response: http.client.HTTPResponse) -> bytes:
                 break
             body += piece
     except (OSError, http.client.HTTPException):
-        pass  # the words that have arrived will do
+        pass  # the error is reported with what has arrived
     return body
 
 
 def _store_message(body: bytes) -> str:
-    """Code and message of an object store's XML: S3, CloudFront, GCS and Azure answer alike.
+    """Code and message of an object store's XML error, alike in S3, CloudFront, GCS and Azure.
 
-    Nothing else of it is told: some quote the signed URL.
+    The rest is left out, because some stores quote the signed URL in it.
     """
     text = body.decode("utf-8", "replace")
     found = [match[1] for match in (_CODE.search(text), _MESSAGE.search(text)) if match]

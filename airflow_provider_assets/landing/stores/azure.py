@@ -1,9 +1,8 @@
-"""Azure Blob Storage: blocks side by side, published by Put Block List.
+"""Azure Blob Storage: blocks are uploaded in parallel and published by Put Block List.
 
-Every block travels with its MD5, which the service compares (Put Block, ``Content-MD5``), and has its
-number and our CRC-32 in its id: the list of blocks that is committed is the list of checksums.
-Uncommitted blocks are invisible; nothing can delete them, and the service drops them after a week
-(Put Block List, "Remarks").
+The service verifies the MD5 of every block (Put Block, ``Content-MD5``). A block's id contains its number
+and our CRC-32, so that the committed block list is also a list of checksums. Uncommitted blocks are
+invisible. They cannot be deleted; the service drops them after a week (Put Block List, "Remarks").
 """
 
 from __future__ import annotations
@@ -79,7 +78,7 @@ class AzureStore:
         return f"abfs://{self.container.container_name}/{key}"
 
     def head(self, key: str) -> StoredObject | None:
-        """Length, and the CRC-32 that was committed with the blob."""
+        """Length, and the CRC-32 in the metadata of the blob."""
         try:
             found = _call(f"cannot look at {self.uri(key)}", self._blob(key).get_blob_properties)
         except InvalidRequestError as error:
@@ -90,13 +89,13 @@ class AzureStore:
         return StoredObject(int(found.size), int(crc, 16) if crc else None)
 
     def sizes(self, prefix: str) -> dict[str, int]:
-        """List Blobs."""
+        """Bytes of the listed blobs."""
         listed = self.container.list_blobs(name_starts_with=prefix)
         found = _call(f"cannot list {self.uri(prefix)}", lambda: list(listed))
         return {blob.name: int(blob.size) for blob in found}
 
     def get(self, key: str) -> bytes | None:
-        """The blob's bytes."""
+        """Contents of the blob."""
         try:
             blob = self._blob(key)
             return _call(f"cannot read {self.uri(key)}", lambda: blob.download_blob().readall())
@@ -106,17 +105,17 @@ class AzureStore:
             raise
 
     def read(self, key: str, offset: int, view: memoryview) -> None:
-        """Get Blob with a range."""
+        """Read a range of the blob."""
         what, blob = f"cannot read {self.uri(key)}", self._blob(key)
         data = _call(what, lambda: blob.download_blob(offset=offset, length=len(view)).readall())
         if len(data) != len(view):
-            raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes came")
+            raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes arrived")
         view[:] = data
 
     def put(
         self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool
     ) -> StoredObject:
-        """Put Blob; the service checks the MD5."""
+        """Put Blob; the service verifies the MD5."""
         whole = Checksum(len(data), crc32)
         blob, content = self._blob(key), bytes(data)
         try:
@@ -133,12 +132,12 @@ class AzureStore:
             return self.settle(key, error, whole)
         return StoredObject(whole.size, crc32)
 
-    def begin(self, key: str, *, label: str) -> AzureWriter:  # ids tell runs apart
-        """Nothing is asked of the service: its blocks carry an id of this run."""
+    def begin(self, key: str, *, label: str) -> AzureWriter:
+        """Choose an identifier for the blocks of this run; no request is sent."""
         return AzureWriter(self, key, self._blob(key), secrets.token_hex(4))
 
     def resume(self, key: str, state: Mapping[str, str]) -> AzureWriter | None:
-        """Resume with the blocks of an earlier run."""
+        """Resume with the blocks of an earlier run, if there are any."""
         writer = AzureWriter(self, key, self._blob(key), state.get("run", ""))
         return writer if writer.run and writer.done() else None
 
@@ -151,11 +150,11 @@ class AzureStore:
                 raise
 
     def sweep(self, keys: Collection[str]) -> int:
-        """Nothing: uncommitted blocks cannot be deleted, and are dropped by the service."""
+        """Do nothing: the service itself drops uncommitted blocks, which cannot be deleted."""
         return 0
 
     def settle(self, key: str, error: AssetsError, whole: Checksum) -> StoredObject:
-        """After a failed publish: it may have happened all the same, its answer lost."""
+        """The stored blob after a failed publish, which may have succeeded although its answer was lost."""
         if error.code not in _TAKEN:
             raise error
         there = self.head(key)
@@ -178,7 +177,7 @@ class AzureWriter:
     _ids: dict[int, str] = field(default_factory=dict)
 
     def put_part(self, part: Part, data: memoryview) -> str:
-        """Put Block; the service checks the MD5."""
+        """Put Block; the service verifies the MD5."""
         self.store.rules.admit(part.number)
         tag = f"{part.crc32:08x}"
         block = f"{self.run}-{part.number:06}-{tag}"
@@ -192,7 +191,7 @@ class AzureWriter:
 
     @property
     def state(self) -> Mapping[str, str]:
-        """The mark of this run."""
+        """Identifier of this run."""
         return {"run": self.run}
 
     def done(self) -> Sequence[StoredPart]:
@@ -219,7 +218,7 @@ class AzureWriter:
         return False
 
     def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
-        """Compare what the service holds, then Put Block List."""
+        """Compare the length of the blocks that the service holds, then Put Block List."""
         from azure.core import MatchConditions
         from azure.storage.blob import BlobBlock
 
@@ -240,10 +239,10 @@ class AzureWriter:
         return StoredObject(whole.size, whole.crc32)
 
     def keep(self) -> None:
-        """The blocks stay."""
+        """Leave the blocks as they are."""
 
     def abort(self) -> None:
-        """Nothing to do: the blocks are invisible and expire."""
+        """Do nothing: the blocks are invisible and expire."""
 
 
 def _parse(block: str) -> tuple[str, int, str]:

@@ -1,7 +1,7 @@
-"""Where objects are written: part writers with an atomic publish.
+"""The protocols of stores and part writers, and the helpers that all stores share.
 
-A store shows an object under its final name only by :meth:`Store.put` (one request, small objects)
-or by :meth:`PartWriter.commit`, which verifies before it publishes.
+An object becomes visible under its final name only by :meth:`Store.put` (small objects, one request) or by
+:meth:`PartWriter.commit`, which verifies it before publishing.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _log = logging.getLogger(__name__)
 
 
 def best_effort(clean: Callable[[], object]) -> None:
-    """Clean up. A failure of that fails nothing: what stays is swept by the next landing of its key."""
+    """Call *clean*. Failures are logged only: the next landing of the key sweeps what is left."""
     try:
         clean()
     except (AssetsError, OSError) as error:
-        _log.warning("Something could not be cleaned up beside what landed: %s", error)
+        _log.warning("Cleanup failed; the landing is not affected: %s", error)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of an object: number from 1, place and length in bytes, CRC-32 of its bytes."""
+    """One part of an object: number from 1, offset and size in bytes, CRC-32."""
 
     number: int
     offset: int
@@ -38,7 +38,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class StoredPart:
-    """A part that a store holds: number, bytes, and what the store calls its contents (an ETag)."""
+    """A part in a store: number, bytes, and the store's tag of its contents (such as an ETag)."""
 
     number: int
     size: int
@@ -47,7 +47,7 @@ class StoredPart:
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """What a store says it holds: bytes, and CRC-32 where it keeps one itself."""
+    """An object in a store: bytes, and CRC-32 if the store keeps it itself."""
 
     size: int
     crc32: int | None = None
@@ -55,12 +55,11 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a store asks of parts.
+    """The requirements and capabilities of a store.
 
-    :param min_part: bytes of every part but the last.
-    :param max_parts: parts an object may have.
-    :param in_order: parts must come in their order, one at a time; else in any, side by side.
-    :param checksum: whether the store verifies and keeps a checksum of the whole, as far as is known now.
+    :param min_part: least bytes of every part but the last. :param max_parts: parts per object at most.
+    :param in_order: whether parts must arrive in order, one at a time; else in any order, in parallel.
+    :param checksum: whether the store verifies and keeps a checksum of the whole, as far as known so far.
     :param reads_back: whether an unfinished object can be read back (:meth:`PartWriter.read`).
     """
 
@@ -71,99 +70,102 @@ class Rules:
     reads_back: bool = False
 
     def admit(self, number: int) -> None:
-        """:raises InvalidRequestError: if an object cannot have a part of this *number*."""
+        """Check the *number* of a part.
+
+        :raises InvalidRequestError: if it exceeds the store's limit.
+        """
         if number > self.max_parts:
             raise InvalidRequestError(
-                f"what is landed does not say how long it is and needs more than {self.max_parts} "
-                "parts, the limit of the store; set a larger part_size="
+                f"the source announces no length and exceeds the store's limit of {self.max_parts} parts; "
+                "set a larger part_size"
             )
 
 
 class PartWriter(Protocol):
-    """An object that grows out of sight."""
+    """Writes one object in parts, invisibly until :meth:`commit`."""
 
     def put_part(self, part: Part, data: memoryview) -> str:
-        """Store one part, from many threads at once; returns its tag, as :meth:`done` will."""
+        """Store one part; thread-safe. Returns the tag that :meth:`done` will list."""
 
     @property
     def state(self) -> Mapping[str, str]:
-        """What :meth:`Store.resume` needs to find it again; empty where it cannot."""
+        """The data that :meth:`Store.resume` needs; empty if the store cannot resume."""
 
     def done(self) -> Sequence[StoredPart]:
-        """The parts that the store holds already, of an earlier attempt."""
+        """The parts that the store holds, from earlier attempts too."""
 
     def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
-        """Verify and publish.
+        """Verify the object and publish it.
 
-        :raises IntegrityError: if the store holds something else; nothing is visible then.
+        :raises IntegrityError: if the store holds other bytes than *whole*; nothing is visible then.
         :raises InvalidRequestError: if the name is taken and *overwrite* is false.
         """
 
     def read(self, offset: int, view: memoryview) -> bool:
-        """Read back what was written, where the store can do that; whether it could."""
+        """Fill *view* with bytes of the unfinished object; return whether the store can do that."""
 
     def keep(self) -> None:
-        """Let go of it, but leave its parts for :meth:`Store.resume`."""
+        """Close the writer, but keep its parts for :meth:`Store.resume`."""
 
     def abort(self) -> None:
-        """Remove every trace. Never raises for what is gone already."""
+        """Remove all parts; those that are gone already are no error."""
 
 
 class Store(Protocol):
-    """A place for objects, by key. Thread-safe."""
+    """Keeps objects by key. Thread-safe."""
 
     @property
     def rules(self) -> Rules:
-        """What it asks of parts."""
+        """The store's requirements and capabilities."""
 
     def uri(self, key: str) -> str:
-        """The address of *key*, for people and for other tools."""
+        """The URI of *key*, for users and other tools."""
 
     def head(self, key: str) -> StoredObject | None:
-        """What is stored under *key*; None if nothing is."""
+        """The object under *key*; None if there is none."""
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """Bytes of every object whose key begins with *prefix*."""
 
     def get(self, key: str) -> bytes | None:
-        """The whole of a small object; None if there is none."""
+        """The bytes of a small object; None if there is none."""
 
     def read(self, key: str, offset: int, view: memoryview) -> None:
-        """Fill *view* from *offset* on."""
+        """Fill *view* with the object's bytes from *offset* on."""
 
     def put(
         self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool
     ) -> StoredObject:
-        """Store a small object in one step that happens wholly or not at all.
+        """Store a small object atomically.
 
         :raises InvalidRequestError: if the name is taken and *overwrite* is false.
         """
 
     def begin(self, key: str, *, label: str) -> PartWriter:
-        """Start an object of many parts.
+        """Begin an object of many parts.
 
-        :param label: identity of the landing; what a crash leaves is recognised as ours.
+        :param label: identity of the landing, kept where :meth:`sweep` can recognize the parts as ours.
         """
 
     def resume(self, key: str, state: Mapping[str, str]) -> PartWriter | None:
         """The unfinished object that an earlier :attr:`PartWriter.state` names; None if it is gone."""
 
     def delete(self, key: str) -> None:
-        """Remove an object; nothing happens if there is none."""
+        """Remove an object, if there is one."""
 
     def sweep(self, keys: Collection[str]) -> int:
-        """Remove what dead landings left of *keys*, known by our mark; returns how many."""
+        """Remove unfinished objects of *keys* that dead landings left; return their number."""
 
 
 def put_document(store: Store, key: str, document: bytes) -> None:
-    """Store a small object of our own, a mark or a manifest, in the place of an earlier one."""
+    """Store a marker or a manifest, replacing an earlier one."""
     store.put(key, document, crc32=crc32(document, 0), overwrite=True)
 
 
 def holds(store: Store, key: str, whole: Checksum) -> bool:
-    """Whether *whole* is stored under *key*.
+    """Whether the object under *key* has the size and CRC-32 of *whole*.
 
-    By the store's own checksum, else read back: that costs less than the vendor's bytes.
+    Without a checksum of the store, the object is read back, which costs less than a download.
     """
     there = store.head(key)
     if there is None or there.size != whole.size:
@@ -179,8 +181,8 @@ def holds(store: Store, key: str, whole: Checksum) -> bool:
 
 
 def name_taken(uri: str) -> InvalidRequestError:
-    """The error for a name that is in use by something else."""
+    """The error for a name that belongs to another object."""
     return InvalidRequestError(
-        f"{uri} exists and is not what this landing would write; "
-        "choose another name or, for files, a folder of its own in destination, or set overwrite=True"
+        f"{uri} already exists with other contents; "
+        "choose another name (for files: a folder of its own in destination), or set overwrite=True"
     )

@@ -1,4 +1,4 @@
-"""Failures of an S3 client in our words."""
+"""Translates the errors of an S3 client into those of this package."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from airflow_provider_assets.sansio.errors import (
 T = TypeVar("T")
 _DENIED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"})
 _DAMAGED = frozenset({"BadDigest", "XAmzContentChecksumMismatch", "InvalidDigest"})
-# They pass, although several come with status 400 (Amazon S3 API Reference, "Error responses").
+# Transient, although several have status 400 (Amazon S3 API Reference, "Error responses").
 _PASSING = frozenset(
     {
         "BandwidthLimitExceeded", "ConditionalRequestConflict", "IncompleteBody", "InternalError",
@@ -27,7 +27,7 @@ _PASSING = frozenset(
         "TransactionInProgressException",
     }
 )  # fmt: skip
-# How a store says that it does not know a header or an operation; "400": of a HEAD, which has no body.
+# Answers to a header or an operation that the store does not know; "400": to a HEAD, which has no body.
 _REFUSED = frozenset(
     {
         "400", "501", "BadRequest", "InvalidArgument", "InvalidHeader", "InvalidRequest",
@@ -40,7 +40,7 @@ _REFUSED = frozenset(
 def call(what: str, action: Callable[[], T]) -> T:
     """The result of *action*.
 
-    :param what: what cannot be done if it fails, for people.
+    :param what: the operation that failed, as the beginning of an error's text.
     :raises AssetsError: in place of any error of botocore.
     """
     from botocore.exceptions import BotoCoreError, ClientError
@@ -54,7 +54,7 @@ def call(what: str, action: Callable[[], T]) -> T:
 
 
 def is_refusal(error: AssetsError) -> bool:
-    """Whether the store may not know something that the request asked for."""
+    """Whether *error* may mean that the store does not support an option of the request."""
     return isinstance(error, InvalidRequestError) and (
         error.code in _REFUSED or error.status in (405, 501)
     )

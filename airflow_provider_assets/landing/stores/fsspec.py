@@ -1,8 +1,8 @@
-"""Any fsspec file system: one writer, in order, to a temporary name; then a move.
+"""Any other fsspec file system: parts are written in order to a part file, which is then moved to its name.
 
-The promise is weaker than that of the other stores: the length is compared before the move, no
-checksum; whether the move is one step, and whether it could replace something that appears in the
-same moment, depends on the file system; a broken landing starts over.
+The guarantees are weaker than those of the other stores: only the length is compared before the move, and
+no checksum. The file system decides whether the move is atomic, and whether it could replace a file that
+appears at the same moment. A broken landing starts from scratch.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ def _call(what: str, action: Callable[[], T]) -> T:
         raise AuthenticationError(f"{what}: permission denied") from error
     except (NotImplementedError, TypeError, ValueError) as error:
         raise InvalidRequestError(
-            f"{what}: the file system cannot do that ({type(error).__name__})"
+            f"{what}: the file system does not support it ({type(error).__name__})"
         ) from error
-    except Exception as error:  # each file system brings the errors of its own library
+    except Exception as error:  # each file system raises errors of its own library
         raise TransferInterruptedError(f"{what}: {type(error).__name__}") from error
 
 
 def _found(what: str, action: Callable[[], T]) -> T | None:
-    """The same, or None where there is no such file."""
+    """The result of *action*; None if there is no such file."""
 
     def look() -> T | None:
         with suppress(FileNotFoundError):
@@ -65,10 +65,10 @@ def _found(what: str, action: Callable[[], T]) -> T | None:
 
 @dataclass(frozen=True, slots=True)
 class FsspecStore:
-    """A file system and the folder (or bucket) in it.
+    """A folder (or bucket) of a file system.
 
-    :param fs: an ``fsspec.AbstractFileSystem``. :param root: path that all keys are below.
-    :param scheme: what URIs begin with; None: the file system's own protocol.
+    :param fs: an ``fsspec.AbstractFileSystem``. :param root: path of the folder.
+    :param scheme: scheme of the URIs; None: the file system's own protocol.
     """
 
     fs: AbstractFileSystem = field(repr=False)
@@ -83,16 +83,16 @@ class FsspecStore:
         return f"{self.scheme or own}://{self.path(key).lstrip('/')}"
 
     def path(self, key: str) -> str:
-        """Where *key* is in the file system."""
+        """Path of *key* in the file system."""
         return f"{self.root.rstrip('/')}/{key}" if self.root else key
 
     def head(self, key: str) -> StoredObject | None:
-        """Length."""
+        """Length of the file."""
         size = _found(f"cannot look at {self.uri(key)}", lambda: self._size(key))
         return None if size is None else StoredObject(size)
 
     def sizes(self, prefix: str) -> dict[str, int]:
-        """Of everything below the folder of *prefix*."""
+        """Bytes of every file below the folder of *prefix*."""
         folder = self.path(prefix.rpartition("/")[0])
         found = _found(f"cannot list {self.uri(prefix)}", lambda: self._find(folder)) or {}
         cut = len(self.path("x").lstrip("/")) - 1
@@ -100,22 +100,22 @@ class FsspecStore:
         return {key: size for key, size in keys.items() if key.startswith(prefix)}
 
     def get(self, key: str) -> bytes | None:
-        """The file's bytes."""
+        """Contents of the file."""
         found = _found(f"cannot read {self.uri(key)}", lambda: self.fs.cat_file(self.path(key)))
         return None if found is None else bytes(found)
 
     def read(self, key: str, offset: int, view: memoryview) -> None:
-        """A range of the file."""
+        """Read a range of the file."""
         what, end = f"cannot read {self.uri(key)}", offset + len(view)
         data = _call(what, lambda: self.fs.cat_file(self.path(key), start=offset, end=end))
         if len(data) != len(view):
-            raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes came")
+            raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes arrived")
         view[:] = data
 
     def put(
         self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool
     ) -> StoredObject:
-        """Write to a temporary name, then move."""
+        """Write a part file, then move it."""
         writer = self.begin(key, label="")
         try:
             writer.put_part(Part(1, 0, len(data), crc32), memoryview(data))
@@ -124,7 +124,7 @@ class FsspecStore:
             writer.abort()
 
     def begin(self, key: str, *, label: str) -> FsspecWriter:
-        """Open a temporary name."""
+        """Open a part file."""
         folder, slash, name = self.path(key).rpartition("/")
         temporary = f"{folder}{slash}{part_file(name)}"
         if folder:
@@ -133,7 +133,7 @@ class FsspecStore:
         return FsspecWriter(self, key, temporary, file)
 
     def resume(self, key: str, state: Mapping[str, str]) -> None:
-        """Not offered."""
+        """Nothing: a part file cannot be resumed."""
         return
 
     def delete(self, key: str) -> None:
@@ -141,7 +141,7 @@ class FsspecStore:
         _found(f"cannot delete {self.uri(key)}", lambda: self.fs.rm_file(self.path(key)))
 
     def sweep(self, keys: Collection[str]) -> int:
-        """Remove temporary names of dead landings, known by their form."""
+        """Remove part files of dead landings, recognized by their names."""
         paths = [self.path(key).rpartition("/")[::2] for key in keys]
         targets = {(folder, hidden_name(name)) for folder, name in paths}
         stale = 0
@@ -169,7 +169,7 @@ class FsspecStore:
 
 @dataclass(slots=True)
 class FsspecWriter:
-    """One temporary file, written in order."""
+    """One part file, written in order."""
 
     store: FsspecStore
     key: str
@@ -177,7 +177,7 @@ class FsspecWriter:
     file: AbstractBufferedFile | None
 
     def put_part(self, part: Part, data: memoryview) -> str:
-        """Append."""
+        """Append the part."""
         file = self.file
         assert file is not None  # noqa: S101  # for the type checker: open until commit
         _call(f"part {part.number} of {self.store.uri(self.key)}", lambda: file.write(bytes(data)))
@@ -185,19 +185,19 @@ class FsspecWriter:
 
     @property
     def state(self) -> Mapping[str, str]:
-        """Nothing to resume."""
+        """Empty: there is nothing to resume."""
         return {}
 
     def done(self) -> Sequence[StoredPart]:
-        """Nothing."""
+        """No parts."""
         return ()
 
     def read(self, offset: int, view: memoryview) -> bool:
-        """Not while it is written."""
+        """A file cannot be read while it is written."""
         return False
 
     def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
-        """Compare the length, then move."""
+        """Compare the length, then move the file."""
         fs, target = self.store.fs, self.store.path(self.key)
         what = f"cannot publish {self.store.uri(self.key)}"
         if self.file is not None:
@@ -216,12 +216,12 @@ class FsspecWriter:
         return StoredObject(size)
 
     def _move(self, target: str, *, overwrite: bool) -> None:
-        """To its name. Some file systems (SMB, HDFS) refuse a name that is taken: it is freed first."""
+        """Move the file to *target*, which is freed first if the file system needs that (SMB, HDFS)."""
         fs = self.store.fs
         try:
             fs.mv(self.temporary, target)
         except Exception:
-            # Only where the move has not happened, and what is in its way is the reason.
+            # Only if the move has not happened, and the target is in its way.
             fs.invalidate_cache()
             if not (overwrite and fs.exists(self.temporary) and fs.exists(target)):
                 raise
@@ -229,11 +229,11 @@ class FsspecWriter:
             fs.mv(self.temporary, target)
 
     def keep(self) -> None:
-        """Nothing can be kept."""
+        """Remove the file, since it cannot be resumed."""
         self.abort()
 
     def abort(self) -> None:
-        """Remove the temporary file; a file system that has one publishes it when it is closed."""
+        """Remove the part file. Object stores create it only when it is closed."""
         if self.file is not None:
             with suppress(Exception):
                 self.file.discard() if hasattr(self.file, "discard") else self.file.close()

@@ -1,9 +1,8 @@
-"""Google Cloud Storage: parts as objects of their own, composed, compared, then copied to their name.
+"""Google Cloud Storage: parts are objects that are composed, verified, then copied to their final name.
 
-Each part is uploaded with its CRC-32C, which the service compares; Compose joins up to 32 objects
-(Cloud Storage, "Composite objects") into one beside the target, whose CRC-32C and length must be
-those of the whole; and only then it gets its name, by a
-copy that can refuse to replace anything (``ifGenerationMatch=0``).
+Each part is uploaded with its CRC-32C, which the service verifies. Compose joins up to 32 objects (Cloud
+Storage, "Composite objects") into one beside the target, whose CRC-32C and length must be those of the
+whole. Only then is it copied to its name, on the condition (``ifGenerationMatch=0``) that the name is free.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _RULES = Rules(checksum=True)
-_JOINED = 32
+_JOINED = 32  # objects that one Compose joins at most
 
 
 def _call(what: str, action: Callable[[], T]) -> T:
@@ -60,7 +59,7 @@ def _call(what: str, action: Callable[[], T]) -> T:
 
 
 def _retry() -> Retry:
-    """For writes without a generation condition, too: each of ours has the same end when it is repeated."""
+    """The retry policy of all writes, which are safe to repeat even without a generation condition."""
     from google.cloud.storage.retry import DEFAULT_RETRY
 
     return DEFAULT_RETRY
@@ -90,7 +89,7 @@ class GcsStore:
         return f"gs://{self.bucket.name}/{key}"
 
     def head(self, key: str) -> StoredObject | None:
-        """Length, and the CRC-32 that was published with the object."""
+        """Length, and the CRC-32 in the metadata of the object."""
         blob = _call(f"cannot look at {self.uri(key)}", lambda: self.bucket.get_blob(key))
         if blob is None:
             return None
@@ -98,16 +97,16 @@ class GcsStore:
         return StoredObject(int(blob.size), int(crc, 16) if crc else None)
 
     def sizes(self, prefix: str) -> dict[str, int]:
-        """Objects: list."""
+        """Bytes of the listed objects."""
         return {blob.name: int(blob.size) for blob in self.blobs(prefix)}
 
     def blobs(self, prefix: str) -> list[Blob]:
-        """The objects whose names begin with *prefix*."""
+        """List the objects whose names begin with *prefix*."""
         what = f"cannot list {self.uri(prefix)}"
         return _call(what, lambda: list(self.bucket.list_blobs(prefix=prefix)))
 
     def get(self, key: str) -> bytes | None:
-        """The object's bytes."""
+        """Contents of the object."""
         try:
             blob = self.bucket.blob(key)
             return bytes(_call(f"cannot read {self.uri(key)}", blob.download_as_bytes))
@@ -117,7 +116,7 @@ class GcsStore:
             raise
 
     def read(self, key: str, offset: int, view: memoryview) -> None:
-        """Objects: get, with a range."""
+        """Read a range of the object."""
         what, blob, end = (
             f"cannot read {self.uri(key)}",
             self.bucket.blob(key),
@@ -125,13 +124,13 @@ class GcsStore:
         )
         data = _call(what, lambda: blob.download_as_bytes(start=offset, end=end, checksum=None))
         if len(data) != len(view):
-            raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes came")
+            raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes arrived")
         view[:] = data
 
     def put(
         self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool
     ) -> StoredObject:
-        """One upload; the service checks the CRC-32C."""
+        """One upload; the service verifies the CRC-32C."""
         whole = Checksum(len(data), crc32)
         try:
             blob = self.upload(key, bytes(data), crc32=crc32, overwrite=overwrite)
@@ -142,7 +141,7 @@ class GcsStore:
         return StoredObject(whole.size, crc32)
 
     def upload(self, key: str, content: bytes, *, crc32: int, overwrite: bool) -> Blob:
-        """Upload and return the object as the service describes it."""
+        """Upload an object, and return it with the properties that the service reports."""
         blob = self.bucket.blob(key)
         blob.metadata = {"crc32": f"{crc32:08x}"}
         only_new = None if overwrite else 0
@@ -158,17 +157,17 @@ class GcsStore:
         )
         return blob
 
-    def begin(self, key: str, *, label: str) -> GcsWriter:  # names tell runs apart
-        """Nothing is asked of the service: the parts are named after this run."""
+    def begin(self, key: str, *, label: str) -> GcsWriter:
+        """Choose a name for the parts of this run; no request is sent."""
         return GcsWriter(self, key, secrets.token_hex(4))
 
     def resume(self, key: str, state: Mapping[str, str]) -> GcsWriter | None:
-        """Resume with the parts of an earlier run."""
+        """Resume with the parts of an earlier run, if there are any."""
         writer = GcsWriter(self, key, state.get("run", ""))
         return writer if writer.run and writer.done() else None
 
     def delete(self, key: str) -> None:
-        """Objects: delete."""
+        """Delete the object."""
         try:
             _call(
                 f"cannot delete {self.uri(key)}",
@@ -179,9 +178,9 @@ class GcsStore:
                 raise
 
     def sweep(self, keys: Collection[str]) -> int:
-        """Delete the parts of dead runs, known by their names."""
+        """Delete the parts of dead runs, recognized by their names."""
         chunks = {key + PARTS_FOLDER for key in keys}
-        # One listing: a folder of thousands of files would cost as many, before its first byte.
+        # One listing for all keys: one per key would cost thousands of requests before the first byte.
         found = self.blobs(commonprefix(list(chunks))) if chunks else []  # noqa: RUF071  # keys, not paths
         names = [blob.name for blob in found]
         stale = [
@@ -191,12 +190,12 @@ class GcsStore:
         return len(stale)
 
     def delete_all(self, names: Sequence[str]) -> None:
-        """Delete objects side by side."""
+        """Delete objects in parallel."""
         with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
             list(pool.map(self.delete, names))
 
     def settle(self, key: str, error: AssetsError, whole: Checksum) -> StoredObject:
-        """After a failed publish: it may have happened all the same, its answer lost."""
+        """The stored object after a failed publish, which may have succeeded although its answer was lost."""
         if error.status != 412:
             raise error
         there = self.head(key)
@@ -205,9 +204,9 @@ class GcsStore:
         raise name_taken(self.uri(key)) from error
 
     def check_free(self, key: str, whole: Checksum) -> StoredObject | None:
-        """What is there already, if it is the same: an early look, the condition decides.
+        """The object under *key* if it equals *whole*; an early check, since the condition decides.
 
-        :raises InvalidRequestError: if something else is.
+        :raises InvalidRequestError: if another object has the name.
         """
         there = self.head(key)
         if there and there != StoredObject(whole.size, whole.crc32):
@@ -226,11 +225,11 @@ class GcsWriter:
 
     @property
     def prefix(self) -> str:
-        """What the names of all its objects begin with."""
+        """Common prefix of the names of all parts."""
         return f"{self.key}{PARTS_FOLDER}{self.run}/"
 
     def put_part(self, part: Part, data: memoryview) -> str:
-        """One object; the service checks its CRC-32C."""
+        """Upload the part as an object; the service verifies its CRC-32C."""
         name = f"{self.prefix}{part.number:06}"
         blob = self.store.upload(name, bytes(data), crc32=part.crc32, overwrite=True)
         self._held[part.number] = StoredPart(part.number, part.size, blob.crc32c)
@@ -238,11 +237,11 @@ class GcsWriter:
 
     @property
     def state(self) -> Mapping[str, str]:
-        """The mark of this run."""
+        """Identifier of this run."""
         return {"run": self.run}
 
     def done(self) -> Sequence[StoredPart]:
-        """The parts that are there."""
+        """The parts that are stored."""
         for blob in self.store.blobs(self.prefix):
             number = blob.name[len(self.prefix) :]
             if number.isdigit():
@@ -250,11 +249,11 @@ class GcsWriter:
         return [self._held[number] for number in sorted(self._held)]
 
     def read(self, offset: int, view: memoryview) -> bool:
-        """Not offered: the parts are not one object yet."""
+        """Nothing can be read back before the parts are composed."""
         return False
 
     def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
-        """Compose, compare, copy to the name."""
+        """Compose the parts, verify the result, and copy it to its name."""
         there = None if overwrite else self.store.check_free(self.key, whole)
         if there:
             return there
@@ -262,7 +261,9 @@ class GcsWriter:
         joined = self._compose([f"{self.prefix}{part.number:06}" for part in held])
         crc = combine_all([(_number(part.tag), part.size) for part in held], CASTAGNOLI)
         if (int(joined.size or 0), _number(joined.crc32c)) != (whole.size, crc):
-            raise IntegrityError(f"{self.store.uri(self.key)}: the parts do not make up the whole")
+            raise IntegrityError(
+                f"{self.store.uri(self.key)}: the composed object is not what was sent"
+            )
         target = self.store.bucket.blob(self.key)
         target.metadata = {"crc32": f"{whole.crc32:08x}"}
         only_new = None if overwrite else 0
@@ -297,7 +298,7 @@ class GcsWriter:
                 return blob
 
     def keep(self) -> None:
-        """The parts stay."""
+        """Leave the parts as they are."""
 
     def abort(self) -> None:
         """Delete the parts."""

@@ -1,4 +1,4 @@
-"""Files: a hidden ``.part`` file beside the target, synced, then linked to its name in one step."""
+"""Local folders: an object is a hidden part file until it is synced and linked to its name in one step."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from airflow_provider_assets.sansio.errors import (
 
 _RULES = Rules(reads_back=True)
 
-# What a person can do about a failure of the file system; the others may pass by themselves.
+# Remedies for failures of the file system that do not pass by themselves.
 _REMEDIES = {
     errno.EACCES: "give the worker's user access to it",
     errno.EPERM: "give the worker's user access to it",
@@ -54,7 +54,7 @@ _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 @contextmanager
 def _told(what: str) -> Iterator[None]:
-    """Failures of the file system in our words: what happened, and what can be done about it."""
+    """Translate failures of the file system into errors of this package, with a remedy."""
     try:
         yield
     except OSError as error:
@@ -71,7 +71,7 @@ def _told(what: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class LocalStore:
-    """A directory tree; keys are paths below *root*, with ``/``."""
+    """A directory tree; keys are relative paths below *root*, with ``/``."""
 
     root: Path
     rules: Rules = field(default=_RULES, repr=False)
@@ -81,7 +81,7 @@ class LocalStore:
         return self._path(key).absolute().as_uri() + ("/" if key.endswith("/") else "")
 
     def head(self, key: str) -> StoredObject | None:
-        """The file's length."""
+        """Length of the file."""
         with _told(f"cannot look at {self.uri(key)}"):
             try:
                 return StoredObject(self._path(key).stat().st_size)
@@ -89,7 +89,7 @@ class LocalStore:
                 return None
 
     def sizes(self, prefix: str) -> dict[str, int]:
-        """Of every file below the folder of *prefix*."""
+        """Bytes of every file below the folder of *prefix*."""
         folder = self._path(prefix.rpartition("/")[0])
         with _told(f"cannot list {folder}"):
             found = ((path.relative_to(self.root).as_posix(), path) for path in folder.rglob("*"))
@@ -100,7 +100,7 @@ class LocalStore:
             }
 
     def get(self, key: str) -> bytes | None:
-        """The file's contents."""
+        """Contents of the file."""
         with _told(f"cannot read {self.uri(key)}"):
             try:
                 return self._path(key).read_bytes()
@@ -108,7 +108,7 @@ class LocalStore:
                 return None
 
     def read(self, key: str, offset: int, view: memoryview) -> None:
-        """Read at a place."""
+        """Read a range of the file."""
         with _told(f"cannot read {self.uri(key)}"), self._path(key).open("rb", buffering=0) as file:
             file.seek(offset)
             if file.readinto(view) != len(view):
@@ -117,7 +117,7 @@ class LocalStore:
     def put(
         self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool
     ) -> StoredObject:
-        """Write beside, sync, then show."""
+        """Write a part file, sync it, then publish it."""
         writer = self.begin(key, label="small")
         try:
             writer.put_part(Part(1, 0, len(data), crc32), memoryview(data))
@@ -126,7 +126,7 @@ class LocalStore:
             writer.abort()
 
     def begin(self, key: str, *, label: str) -> LocalWriter:
-        """A hidden file beside the target."""
+        """Create a hidden part file beside the target."""
         target = self._path(key)
         with _told(f"cannot write to {target.parent}"):
             _make_folder(target.parent)
@@ -135,7 +135,7 @@ class LocalStore:
         return LocalWriter(target, part, handle)
 
     def resume(self, key: str, state: Mapping[str, str]) -> LocalWriter | None:
-        """Open the hidden file again."""
+        """Open the part file again."""
         target = self._path(key)
         part = target.parent / state.get("part", "")
         if part.parent != target.parent or not hidden_name_in(part.name):
@@ -151,7 +151,7 @@ class LocalStore:
             self._path(key).unlink(missing_ok=True)
 
     def sweep(self, keys: Collection[str]) -> int:
-        """Remove hidden ``.part`` files, known by their names."""
+        """Remove part files, recognized by their names."""
         targets: dict[Path, set[str]] = {}
         for key in keys:
             path = self._path(key)
@@ -177,7 +177,7 @@ class LocalStore:
 
 @dataclass(slots=True)
 class LocalWriter:
-    """One ``.part`` file, written at any place by any thread."""
+    """One part file, written at any offset by any thread."""
 
     target: Path
     part: Path
@@ -185,7 +185,7 @@ class LocalWriter:
     part_size: int = 0
 
     def put_part(self, part: Part, data: memoryview) -> str:
-        """Write at the part's place."""
+        """Write at the part's offset."""
         self.part_size = max(self.part_size, part.size)
         with _told(f"cannot write {self.target}"):
             at, left = part.offset, data
@@ -196,11 +196,11 @@ class LocalWriter:
 
     @property
     def state(self) -> Mapping[str, str]:
-        """The name of the ``.part`` file."""
+        """Name of the part file, and its part size."""
         return {"part": self.part.name, "part_size": str(self.part_size)}
 
     def done(self) -> Sequence[StoredPart]:
-        """What the file holds, read back; a hole in it shows by its CRC-32."""
+        """The parts in the file, read back; a hole shows in the CRC-32."""
         found, step = [], self.part_size or MIB
         with _told(f"cannot read {self.part}"):
             size = os.fstat(self.handle).st_size
@@ -212,12 +212,12 @@ class LocalWriter:
         return found
 
     def read(self, offset: int, view: memoryview) -> bool:
-        """Read back."""
+        """Read from the part file."""
         with _told(f"cannot read {self.part}"):
             return os.preadv(self.handle, [view], offset) == len(view)
 
     def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
-        """Check the length, sync the data, then give it its name in one step."""
+        """Check the length, sync the data, then link it to its name in one step."""
         with _told(f"cannot publish {self.target}"):
             size = os.fstat(self.handle).st_size
             if size != whole.size:
@@ -231,13 +231,13 @@ class LocalWriter:
         return StoredObject(size)
 
     def keep(self) -> None:
-        """Leave the file."""
+        """Close the file and keep it."""
         if self.handle >= 0:
             os.close(self.handle)
             self.handle = -1
 
     def abort(self) -> None:
-        """Remove the ``.part`` file."""
+        """Remove the part file."""
         self.keep()
         with _told(f"cannot delete {self.part}"):
             self.part.unlink(missing_ok=True)
@@ -246,13 +246,13 @@ class LocalWriter:
         try:
             os.link(self.part, self.target)
         except FileExistsError:
-            # What an earlier attempt published before it could say so is what we would publish.
+            # An earlier attempt may have published these bytes and been killed before it recorded that.
             if _describe(self.target) != whole:
                 raise name_taken(self.target.as_uri()) from None
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS):
                 raise
-            # A file system without links: the check and the rename are two steps there.
+            # On a file system without links, the check and the rename are two steps.
             if self.target.exists():
                 raise name_taken(self.target.as_uri()) from None
             self.part.rename(self.target)
@@ -279,7 +279,7 @@ def _describe(path: Path) -> Checksum:
 
 
 def _make_folder(folder: Path) -> None:
-    """With its parents, so that they are there after a loss of power, too."""
+    """Create *folder* and its parents, and sync them, so that they survive a power failure."""
     new = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for path in reversed(new):
@@ -291,7 +291,7 @@ def _sync_folder(folder: Path) -> None:
     try:
         os.fsync(handle)
     except OSError as error:
-        # Some network file systems cannot sync a folder; they write its entries through.
+        # Some network file systems cannot sync a folder, because they write its entries through.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
             raise
     finally:

@@ -1,9 +1,9 @@
-"""S3 and its likes: parts side by side, published by Complete, which the store refuses for wrong bytes.
+"""Amazon S3 and compatible stores: multipart uploads whose checksum the store verifies before publishing.
 
-Every part carries its CRC-32, and Complete the CRC-32 of the whole (``FULL_OBJECT``) and its size, so
-the store itself compares what it holds with what arrived from the vendor before it shows anything
-(Amazon S3 User Guide, "Checking object integrity"). ``If-None-Match: *`` keeps a name that is taken.
-What a store does without some of this is in :mod:`.s3_dialect`, what we do then in ``docs/stores.md``.
+Every part carries its CRC-32, and Complete the CRC-32 of the whole (``FULL_OBJECT``) and its size. So the
+store itself compares the bytes it holds with those that arrived from the vendor before the object becomes
+visible (Amazon S3 User Guide, "Checking object integrity"). ``If-None-Match: *`` protects a name that is
+taken. Stores that lack some of this are the subject of :mod:`.s3_dialect` and of ``docs/stores.md``.
 """
 
 from __future__ import annotations
@@ -52,9 +52,10 @@ class S3Store:
     """A bucket.
 
     :param client: a boto3 S3 client, with its own credentials and endpoint. It should add no checksum
-        of its own (``request_checksum_calculation="when_required"``): not every store takes them.
-    :param bucket: its name. :param scheme: what URIs begin with.
+        of its own (``request_checksum_calculation="when_required"``): not every store accepts them.
+    :param bucket: name of the bucket. :param scheme: scheme of the URIs.
     :param extra: arguments for every new object (``ServerSideEncryption``, ``StorageClass``).
+    :param dialect: the options that the store has shown to support or to refuse.
     """
 
     client: S3Client = field(repr=False)
@@ -65,7 +66,7 @@ class S3Store:
 
     @property
     def rules(self) -> Rules:
-        """Those of S3; a checksum counts as kept when an answer has shown it."""
+        """The limits of S3; a checksum counts as kept once an answer has shown it."""
         return replace(_RULES, checksum=self.dialect.keeps_checksums)
 
     def uri(self, key: str) -> str:
@@ -73,7 +74,7 @@ class S3Store:
         return f"{self.scheme}://{self.bucket}/{key}"
 
     def head(self, key: str) -> StoredObject | None:
-        """Length, and the CRC-32 of the whole where the store keeps it."""
+        """Length, and the CRC-32 of the whole if the store keeps it."""
         found = self._head(key)
         return StoredObject(found["ContentLength"], crc_of_whole(found)) if found else None
 
@@ -119,13 +120,13 @@ class S3Store:
         found = call(what, lambda: self.client.get_object(Bucket=self.bucket, Key=key, Range=span))
         data = call(what, found["Body"].read)
         if len(data) != len(view):
-            raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes came")
+            raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes arrived")
         view[:] = data
 
     def put(
         self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool
     ) -> StoredObject:
-        """One PutObject; the store compares the CRC-32."""
+        """One PutObject; the store verifies the CRC-32."""
         is_first = not overwrite and self.dialect.only_new is None
         send = partial(
             cast("Any", self.client.put_object),
@@ -150,16 +151,16 @@ class S3Store:
         overwrite: bool,
         **options: Params,
     ) -> tuple[StoredObject, bool]:
-        """Show an object, and compare what the store says of it.
+        """Publish an object, and compare the store's answer with *whole*.
 
-        :param send: the request that shows it. :param options: of that request.
-        :returns: what is stored, and whether by this request: else it was there already.
-        :raises IntegrityError: if the store holds something else; nothing is visible then.
+        :param send: sends the request that publishes it. :param options: options of that request.
+        :returns: the stored object, and whether this request stored it; else it was stored before.
+        :raises IntegrityError: if the store holds other bytes; nothing is visible then.
         :raises InvalidRequestError: if the name is taken and *overwrite* is false.
         """
         if not overwrite:
             options["only_new"] = {"IfNoneMatch": "*"}
-            # The condition decides, but not every store knows it, and some ignore it.
+            # The condition decides. But some stores do not know it, and some ignore it.
             there = None if self.dialect.only_new else self.head(key)
             if there:
                 return self._same(key, whole), False
@@ -170,27 +171,27 @@ class S3Store:
         return self._confirmed(key, whole, answer), True
 
     def _confirmed(self, key: str, whole: Checksum, answer: Params) -> StoredObject:
-        """What the answer says is stored, else what the store says when it is asked."""
+        """The stored object, from the answer; if that has no checksum, from a HEAD request."""
         crc = crc_of_whole(answer)
         found = None if crc is not None else self._head(key)
         size = found["ContentLength"] if found else whole.size
         crc = crc_of_whole(found) if found else crc
         if found is None and crc is None:
-            raise TransferInterruptedError(f"{self.uri(key)} was written, but is not there")
+            raise TransferInterruptedError(f"{self.uri(key)} was written, but cannot be found")
         if size == whole.size and crc in (None, whole.crc32):
             return StoredObject(size, crc)
-        # Not if another writer has replaced it since: then it is not ours to remove.
+        # An object that another writer has put there since is not ours to remove.
         if found is None or found.get("ETag") == answer.get("ETag"):
             best_effort(lambda: self.delete(key))
         raise IntegrityError(
-            f"{self.uri(key)} is stored with other contents than were sent ({size} bytes of "
-            f"{whole.size}, CRC-32 {crc} instead of {whole.crc32}); they were removed"
+            f"{self.uri(key)} was stored with other contents than were sent ({size} bytes of "
+            f"{whole.size}, CRC-32 {crc} instead of {whole.crc32}); it was removed"
         )
 
     def _learn_condition(self, key: str, send: Callable[..., Any], options: Params) -> None:
-        """Put the same bytes once more on the condition that must fail now: whether it does.
+        """Learn whether the store obeys ``If-None-Match``: repeat a put, which must fail with it.
 
-        Once for each store. Without it, every small object would cost a look before.
+        This happens once per store. Otherwise every small object would need a HEAD request first.
         """
         only_new = {"only_new": {"IfNoneMatch": "*"}}
         try:
@@ -202,9 +203,9 @@ class S3Store:
             self.dialect.only_new = False
 
     def begin(self, key: str, *, label: str) -> S3Writer:
-        """CreateMultipartUpload, after a mark beside the object says that its uploads are ours."""
-        mark = json.dumps({"landing": label}).encode()
-        put_document(self, key + UPLOAD_MARKER, mark)
+        """Create the multipart upload, after the marker that identifies its uploads as ours."""
+        marker = json.dumps({"landing": label}).encode()
+        put_document(self, key + UPLOAD_MARKER, marker)
         try:
             answer: Params = self.dialect.ask(
                 f"cannot write to {self.uri(key)}",
@@ -222,7 +223,7 @@ class S3Store:
         return S3Writer(self, key, str(answer["UploadId"]))
 
     def resume(self, key: str, state: Mapping[str, str]) -> S3Writer | None:
-        """Resume an upload, if S3 still knows it and lists its parts."""
+        """Resume an upload, if the store still lists its parts."""
         writer = S3Writer(self, key, state.get("upload", ""))
         try:
             return writer if writer.upload and writer.done() else None
@@ -231,7 +232,7 @@ class S3Store:
                 return None
             if not _may_do_without(error):
                 raise
-            _log.warning("The upload starts again from its beginning: %s", error)
+            _log.warning("The upload starts from scratch: %s", error)
             best_effort(writer.abort)
             return None
 
@@ -243,7 +244,7 @@ class S3Store:
         )
 
     def sweep(self, keys: Collection[str]) -> int:
-        """Abort the uploads that nobody completed and beside whose key our mark is; remove the marks."""
+        """Abort unfinished uploads to keys with our marker, and remove the markers."""
         if not keys:  # their common prefix would be that of the whole bucket
             return 0
         prefix = commonprefix(list(keys))  # noqa: RUF071  # keys, not paths
@@ -255,15 +256,15 @@ class S3Store:
                 f"cannot list the uploads to {self.uri(prefix)}",
                 lambda: [up for page in pages for up in page.get("Uploads", ())],
             )
-            marks = {key + UPLOAD_MARKER: key for key in keys}
-            # The marks themselves, too: a lifecycle rule may have removed the upload of one.
-            left = self.sizes(commonprefix(list(marks))).keys() & marks.keys()  # noqa: RUF071  # likewise
+            markers = {key + UPLOAD_MARKER: key for key in keys}
+            # List the markers as well: a lifecycle rule may have removed the upload of one.
+            left = self.sizes(commonprefix(list(markers))).keys() & markers.keys()  # noqa: RUF071  # likewise
         except AssetsError as error:
             if not _may_do_without(error):
                 raise
-            _log.warning("Uploads that a killed landing left cannot be looked for: %s", error)
+            _log.warning("Cannot look for uploads that killed landings left: %s", error)
             return 0
-        ours = {marks[mark] for mark in left}
+        ours = {markers[marker] for marker in left}
         stale = [S3Writer(self, up["Key"], up["UploadId"]) for up in found if up["Key"] in ours]
         for writer in stale:
             best_effort(writer.abort)
@@ -272,7 +273,7 @@ class S3Store:
         return len(stale)
 
     def _settle(self, key: str, error: AssetsError, whole: Checksum) -> StoredObject:
-        """After a failed publish: it may have happened all the same, its answer lost."""
+        """The stored object after a failed publish, which may have succeeded although its answer was lost."""
         if error.code == "PreconditionFailed":
             self.dialect.only_new = True
             return self._same(key, whole, error)
@@ -281,7 +282,10 @@ class S3Store:
         raise error
 
     def _same(self, key: str, whole: Checksum, error: AssetsError | None = None) -> StoredObject:
-        """What is there already. :raises InvalidRequestError: if it is something else."""
+        """The object that has the name already.
+
+        :raises InvalidRequestError: if its contents differ.
+        """
         if holds(self, key, whole):
             return self.head(key) or StoredObject(whole.size)
         raise name_taken(self.uri(key)) from error
@@ -297,7 +301,7 @@ class S3Writer:
     _held: dict[int, StoredPart] = field(default_factory=dict)
 
     def put_part(self, part: Part, data: memoryview) -> str:
-        """UploadPart; the store compares the part's CRC-32."""
+        """UploadPart; the store verifies the part's CRC-32."""
         store = self.store
         store.rules.admit(part.number)
         what = f"part {part.number} of {store.uri(self.key)}"
@@ -309,7 +313,7 @@ class S3Writer:
         try:
             answer = store.dialect.ask(what, send, **store.dialect.body(data, part.crc32))
         except IntegrityError as error:
-            # Damaged on its way: the store has not taken it, and the other parts are sound.
+            # Damaged in transit: the store has refused it, and the other parts are intact.
             raise TransferInterruptedError(str(error), code=error.code) from error
         self._held[part.number] = StoredPart(part.number, part.size, answer["ETag"])
         return str(answer["ETag"])
@@ -320,7 +324,7 @@ class S3Writer:
         return {"upload": self.upload}
 
     def done(self) -> Sequence[StoredPart]:
-        """ListParts: what S3 holds."""
+        """ListParts: the parts that the store holds."""
         what = f"cannot list the parts of {self.store.uri(self.key)}"
         pages = self.store.client.get_paginator("list_parts").paginate(
             Bucket=self.store.bucket, Key=self.key, UploadId=self.upload
@@ -333,11 +337,11 @@ class S3Writer:
         return self._in_order()
 
     def read(self, offset: int, view: memoryview) -> bool:
-        """S3 shows nothing of an upload before it is complete."""
+        """An upload cannot be read before it is complete."""
         return False
 
     def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
-        """CompleteMultipartUpload, on condition that size and CRC-32 of the whole are right."""
+        """CompleteMultipartUpload, which the store refuses if size or CRC-32 of the whole differ."""
         store, held = self.store, self._in_order()
         size = sum(part.size for part in held)
         if size != whole.size:
@@ -368,10 +372,10 @@ class S3Writer:
         return [self._held[number] for number in sorted(self._held)]
 
     def keep(self) -> None:
-        """The upload stays."""
+        """Leave the upload as it is."""
 
     def abort(self) -> None:
-        """AbortMultipartUpload, unless it is complete or gone; and remove the mark."""
+        """AbortMultipartUpload, unless it is complete or gone; then remove the marker."""
         try:
             if self.upload:
                 call(
@@ -387,12 +391,12 @@ class S3Writer:
 
 
 def _may_do_without(error: AssetsError) -> bool:
-    """Whether an operation failed that the store does not know or does not permit."""
+    """Whether *error* means that the store does not support, or does not permit, an optional operation."""
     return error.code == "AccessDenied" or is_refusal(error)
 
 
 def _body(data: memoryview) -> bytes | bytearray:
-    """What botocore accepts: the buffer itself where the part fills it, a copy of the last part."""
+    """A body that botocore accepts: the buffer itself if the part fills it, else a copy."""
     whole = data.obj
     is_whole = isinstance(whole, (bytes, bytearray)) and len(whole) == len(data)
     return cast("bytes | bytearray", whole) if is_whole else bytes(data)

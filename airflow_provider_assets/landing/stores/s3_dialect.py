@@ -1,8 +1,8 @@
-"""What a store that speaks S3 can do beyond keeping bytes, learnt from its answers.
+"""The optional features of an S3-compatible store, learnt from its answers.
 
-Amazon S3 can do all that is named here. Stores that speak its protocol refuse some of it (400, 501) or
-take no notice of it. A refused option is left out from then on, and a claim is made only of what an
-answer has shown (``docs/stores.md``).
+Amazon S3 supports all options that are named here. Compatible stores refuse some of them (400, 501) or
+ignore them. A refused option is left out from then on, and a feature is only relied on after an answer has
+shown it (``docs/stores.md``).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Dialect:
-    """One store's; shared by all threads, each of which may learn the same at the same time.
+    """The features of one store. All threads share it; several may learn the same at the same time.
 
-    :ivar refused: names of options that the store answered with an error.
-    :ivar checksum: whether it keeps the CRC-32 of an object that is put in one request; None: not known.
-    :ivar full_object: whether it keeps the CRC-32 of the whole of an object of many parts.
-    :ivar only_new: whether it obeys ``If-None-Match: *``.
+    :ivar refused: names of options that the store has refused.
+    :ivar checksum: whether it keeps the CRC-32 of an object that is put in one request; None: unknown.
+    :ivar full_object: whether it keeps the CRC-32 of the whole of a multipart object; None: unknown.
+    :ivar only_new: whether it obeys ``If-None-Match: *``; None: unknown.
     """
 
     refused: set[str] = field(default_factory=set)
@@ -44,13 +44,13 @@ class Dialect:
         return bool(self.checksum) and self.full_object is not False
 
     def ask(self, what: str, send: Callable[..., T], **options: Params) -> T:
-        """The answer to a request with as many of *options* as the store takes.
+        """The answer to a request with as many of *options* as the store supports.
 
-        :param what: what cannot be done if it fails, for people.
-        :param send: performs the request; is given the parameters of the options.
-        :param options: name -> the parameters it adds. If the store refuses the request, it is
-            repeated without one of them, then without two, and so on.
-        :raises AssetsError: the first refusal, if leaving options out does not help; any other failure.
+        :param what: the operation that failed, as the beginning of an error's text.
+        :param send: sends the request with the parameters of the options.
+        :param options: name of an option -> parameters that it adds. If the store refuses the request, it
+            is repeated without one of them, then without two, and so on.
+        :raises AssetsError: the first refusal if no combination is accepted, or any other failure.
         """
         offered = {name: given for name, given in options.items() if name not in self.refused}
         ways = [left_out for n in range(len(offered) + 1) for left_out in combinations(offered, n)]
@@ -72,9 +72,9 @@ class Dialect:
         raise first
 
     def body(self, data: memoryview | bytes, crc32: int) -> dict[str, Params]:
-        """The option that lets the store compare a body with what was sent.
+        """The option with which the store verifies a body.
 
-        The CRC-32 if it is used, else the MD5, which is older than the other checksums of S3.
+        It is the CRC-32, or the MD5 if the store lacks the newer checksums of S3.
         """
         if self.checksum is False or "checksum" in self.refused:
             digest = hashlib.md5(data, usedforsecurity=False).digest()
@@ -85,7 +85,7 @@ class Dialect:
         self.refused.update(left_out)
         if left_out:
             _log.warning(
-                "The store refuses %s (%s); it is left out from now on, see docs/stores.md",
+                "The store refuses %s (%s), which is left out from now on; see docs/stores.md",
                 " and ".join(_NAMES[name] for name in left_out),
                 error and (error.code or error.status),
             )
@@ -102,12 +102,12 @@ _NAMES = {
 
 
 def encoded(crc32: int) -> str:
-    """As S3 writes it."""
+    """A CRC-32 in the encoding of S3."""
     return base64.b64encode(crc32.to_bytes(4, "big")).decode()
 
 
 def crc_of_whole(answer: Params) -> int | None:
-    """The CRC-32 of the whole object that an answer names; None if it names none, or one of parts."""
+    """The CRC-32 of the whole object in an answer; None if it has none, or only a composite one."""
     crc = str(answer.get("ChecksumCRC32") or "")
     if not crc or "-" in crc or answer.get("ChecksumType") == "COMPOSITE":
         return None

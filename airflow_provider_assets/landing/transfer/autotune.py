@@ -1,9 +1,9 @@
-"""Finds how many connections a transfer should use, from what it observes.
+"""Adapts the number of connections of a transfer to the observed rate and CPU load.
 
-More connections help while we wait for the network, and not when the processor is the limit or when
-the source shares one rate among them. So: start with a few, double while the process is mostly
-waiting and the last doubling paid, go back when it did not, do with fewer while the processor is the
-limit from the start, and halve when the source says it is busy.
+More connections help while the process waits for the network. They do not help if the CPU is the limit, or
+if the source shares one rate among all of them. So the tuner starts with a few connections, doubles them
+while the process is mostly waiting and the last doubling paid off, returns to the previous number if it did
+not, uses fewer if the CPU is the limit from the start, and halves them when the source is busy.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 START = 6
-_WORKING = 0.75  # CPU seconds per second from which more connections only add work
-_ENOUGH = 3  # connections that keep one interpreter busy; more only hold buffers
+_WORKING = 0.75  # CPU seconds per second above which more connections only add work
+_ENOUGH = 3  # connections that keep one interpreter busy; more would only hold buffers
 _WORTH = 0.25  # share of the ideal gain that a doubling has to bring
 
 
 @dataclass(slots=True)
 class Tuner:
-    """Decides again at every call of :meth:`decide`.
+    """Decides the number of connections; :meth:`decide` is called repeatedly during the transfer.
 
-    :param most: connections that are never exceeded.
-    :param window: seconds between decisions: short, since a transfer may last only one or two.
+    :param most: largest number of connections.
+    :param window: seconds between decisions; short, since a transfer may last only one or two seconds.
+    :param workers: number of connections to start with.
     """
 
     most: int
@@ -34,14 +35,14 @@ class Tuner:
     _busy: int = 0
 
     def __post_init__(self) -> None:
-        """Never more than *most*, from the start."""
+        """Limit the first number to *most*."""
         self.workers = min(self.workers, self.most)
 
     def decide(self, now: float, *, received: int, cpu: float, busy: int) -> int:
         """The number of connections to use from now on.
 
-        :param now: seconds on a clock that never goes back. :param received: bytes so far.
-        :param cpu: CPU seconds of the process so far. :param busy: refusals for load so far.
+        :param now: monotonic seconds. :param received: bytes so far.
+        :param cpu: CPU seconds of the process so far. :param busy: "busy" responses of the source so far.
         """
         if busy > self._busy:
             self._busy, self._settled = busy, True
@@ -57,12 +58,12 @@ class Tuner:
         return self.workers
 
     def _judge(self, rate: float, load: float) -> bool:
-        """Changes the number if that is due; false where a longer look is needed."""
+        """Change the number if the measurements say so; return whether they were conclusive."""
         if self._before:
             fewer, slower = self._before
             ideal = slower * self.workers / fewer
             if rate < slower + _WORTH * (ideal - slower):
-                # New connections start slowly: the first disappointing look decides nothing.
+                # New connections start slowly: one disappointing measurement is not conclusive.
                 if not self._doubt:
                     self._doubt = True
                     return False
@@ -70,7 +71,9 @@ class Tuner:
                 return True
         self._doubt = False
         if load > _WORKING and not self._before:
-            self.workers = min(self.workers, _ENOUGH)  # for now: the load may have been our start
+            self.workers = min(
+                self.workers, _ENOUGH
+            )  # not settled yet: the load may come from starting up
         elif load > _WORKING or self.workers >= self.most:
             self._settled = True
         else:

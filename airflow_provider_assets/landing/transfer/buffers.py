@@ -1,4 +1,4 @@
-"""Buffers out of a fixed budget: who asks for more than is left waits until something comes back."""
+"""A bounded buffer pool: ``acquire()`` blocks until enough of the budget has been released."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from airflow_provider_assets.sansio.errors import TransferInterruptedError
 
 @dataclass(slots=True)
 class BufferPool:
-    """A budget of bytes. Buffers are kept and given out again: making them costs a write of each.
+    """A pool of buffers within a budget. Released buffers are reused, since a new one has to be zeroed.
 
-    :param budget: bytes in use at most; one buffer larger than that is given out alone.
+    :param budget: bytes in use at most; a larger buffer is given out only while no other is in use.
     """
 
     budget: int
@@ -24,7 +24,7 @@ class BufferPool:
     _freed: threading.Condition = field(default_factory=threading.Condition)
 
     def acquire(self, size: int) -> bytearray:
-        """A buffer of *size* bytes, with old contents.
+        """A buffer of *size* bytes, with arbitrary contents. Waits for the budget.
 
         :raises TransferInterruptedError: after :meth:`cancel`.
         """
@@ -37,12 +37,12 @@ class BufferPool:
             for index, kept in enumerate(self._kept):
                 if len(kept) == size:
                     return self._kept.pop(index)
-            # What is kept in other sizes would come on top of the budget.
+            # Spare buffers of other sizes would exceed the budget.
             self._kept.clear()
         return bytearray(size)
 
     def release(self, buffer: bytearray) -> None:
-        """Give a buffer back."""
+        """Return a buffer to the pool."""
         with self._freed:
             self._used -= len(buffer)
             self._kept.append(buffer)
@@ -50,7 +50,7 @@ class BufferPool:
 
     @contextmanager
     def lent(self, size: int) -> Iterator[bytearray]:
-        """A buffer for the length of a block."""
+        """A buffer that is released at the end of the block."""
         buffer = self.acquire(size)
         try:
             yield buffer
@@ -58,7 +58,7 @@ class BufferPool:
             self.release(buffer)
 
     def cancel(self) -> None:
-        """Nobody waits any more."""
+        """End all waits; :meth:`acquire` fails from now on."""
         with self._freed:
             self._cancelled = True
             self._freed.notify_all()

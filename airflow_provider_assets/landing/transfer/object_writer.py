@@ -1,4 +1,4 @@
-"""An object written piece by piece when its length shows only at its end."""
+"""Writes an object piece by piece, without knowing its length beforehand."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from airflow_provider_assets.landing.transfer.buffers import BufferPool
 
 @dataclass(slots=True)
 class ObjectWriter:
-    """Write, then :meth:`finish`; or :meth:`abort`, and nothing was there.
+    """Collects pieces into parts: :meth:`write`, then :meth:`finish` or :meth:`abort`.
 
-    :param part_size: bytes of a part; an object that fits into one is stored in one request.
+    :param label: identity of the landing. :param buffers: memory for the parts.
+    :param part_size: bytes per part; an object that fits into one part is stored in one request.
+    :param overwrite: whether to replace an object of the same key.
     :param pool: uploads parts in the background; None: in the calling thread.
     """
 
@@ -34,12 +36,12 @@ class ObjectWriter:
     _pending: list[Future[None]] = field(default_factory=list)
 
     def begin(self) -> None:
-        """Begin an object that is known to have many parts: the answer shows what the store can do."""
+        """Begin an object of many parts early, so that the store's answer shows what it supports."""
         if self._writer is None:
             self._writer = self.store.begin(self.key, label=self.label)
 
     def write(self, piece: memoryview | bytes) -> None:
-        """The next bytes."""
+        """Write the next bytes."""
         view = memoryview(piece)
         while view:
             if self._buffer is None:
@@ -52,12 +54,12 @@ class ObjectWriter:
                 self._flush()
 
     def write_all(self, pieces: Iterable[bytes]) -> None:
-        """All of *pieces*."""
+        """Write all *pieces*."""
         for piece in pieces:
             self.write(piece)
 
     def whole(self) -> Checksum:
-        """What was written so far."""
+        """Checksum of the bytes that were written so far."""
         parts = [(part.crc32, part.size) for part in self.parts]
         if self._buffer is not None:
             view = memoryview(self._buffer)[: self._filled]
@@ -65,7 +67,7 @@ class ObjectWriter:
         return Checksum(sum(size for _, size in parts), combine_all(parts))
 
     def finish(self) -> Checksum:
-        """Publish. A small object is left to the *pool*, if there is one: :meth:`settle` waits for it.
+        """Publish the object. With a *pool*, a small object is published when :meth:`settle` returns.
 
         :raises AssetsError: if it could not be published; nothing is visible then.
         """
@@ -81,20 +83,20 @@ class ObjectWriter:
 
     @property
     def is_settled(self) -> bool:
-        """Whether :meth:`settle` would not wait."""
+        """Whether :meth:`settle` would return at once."""
         return all(future.done() for future in self._pending)
 
     def settle(self) -> None:
-        """Wait for what the pool still does.
+        """Wait for the uploads in the pool.
 
-        :raises AssetsError: if any of it failed.
+        :raises AssetsError: if one of them failed.
         """
         pending, self._pending = self._pending, []
         for future in pending:
             future.result()
 
     def abort(self) -> None:
-        """Forget it."""
+        """Give up the object, and remove its parts."""
         for future in self._pending:
             future.cancel()
         for future in self._pending:
@@ -124,7 +126,7 @@ class ObjectWriter:
     def _flush(self) -> None:
         self.begin()
         writer, buffer = self._writer, self._buffer
-        # For the type checker: it has begun, and something was written.
+        # For the type checker: the object was begun and has bytes.
         assert writer is not None and buffer is not None  # noqa: S101, PT018
         view = memoryview(buffer)[: self._filled]
         part = Part(len(self.parts) + 1, self._offset, len(view), crc32(view, 0))
@@ -148,7 +150,10 @@ class ObjectWriter:
             work()
 
     def _check(self) -> None:
-        """:raises AssetsError: if something failed in the background: the rest would be for nothing."""
+        """Stop early if an upload in the pool has failed.
+
+        :raises AssetsError: the failure.
+        """
         done = [future for future in self._pending if future.done()]
         self._pending = [future for future in self._pending if not future.done()]
         for future in done:

@@ -1,9 +1,9 @@
 """Moves one file from its source into a part writer: in parallel, in bounded memory, verified in order.
 
-Connections and memory are independent of each other. A few part buffers are filled by many
-connections, each fetching a slice; the worker that fills a part's last slice uploads the part. The
-verifier (digest, zip) needs the bytes in order: the worker that completes the next part in turn feeds
-it, so that no worker waits for its turn; only buffers do.
+The number of connections does not depend on the memory: many connections fill a few part buffers, a slice
+each. The worker that fills a part's last slice uploads the part. The verifier (digest, zip) needs the parts
+in order: the worker that completes the next part in sequence feeds it, so that buffers may wait for their
+turn, but workers never do.
 """
 
 from __future__ import annotations
@@ -23,15 +23,19 @@ _LEAST_SLICE = MIB
 
 
 class Feed(Protocol):
-    """Takes the bytes in order."""
+    """Receives the bytes of a file in order."""
 
     def feed(self, view: memoryview) -> None:
-        """The next bytes; valid during the call only."""
+        """Process the next bytes, which are valid during the call only."""
 
 
 @dataclass(slots=True)
 class PartInFlight:
-    """A part being transferred: its buffer, the bytes that are asked for, the bytes still missing."""
+    """A part being transferred.
+
+    :ivar asked: bytes that were handed out to workers. :ivar missing: bytes that have not arrived.
+    :ivar crc: CRC-32 of the part. :ivar tag: the store's tag of the part, once it is stored.
+    """
 
     number: int
     offset: int
@@ -44,18 +48,20 @@ class PartInFlight:
 
     @property
     def view(self) -> memoryview:
-        """The part's bytes."""
+        """The part's bytes in its buffer."""
         return memoryview(self.buffer)[: self.size]
 
 
 @dataclass(slots=True)
 class PartScheduler:
-    """Hands out slices, takes back parts, and feeds them to the verifier in their order.
+    """Hands out slices to workers, and feeds completed parts to the verifier in order.
 
-    :param total: bytes of the file, None where unknown. :param spare: buffers that may be made.
-    :param feed: takes every part in its order. :param sliced: whether any part can be asked for.
+    :param total: bytes of the file, None if unknown. :param part_size: bytes of each part but the last.
+    :param first_slice: bytes of the first slice. :param slice_size: bytes of the others.
+    :param spare: number of buffers that may be created. :param feed: receives every part in order.
+    :param sliced: whether a part can be fetched in several slices.
     :param on_verified: called after each part with the CRC-32 of all parts so far.
-    :param window: parts that are in memory at most.
+    :param window: largest number of parts in memory.
     """
 
     total: int | None
@@ -80,9 +86,9 @@ class PartScheduler:
     _ready: threading.Condition = field(default_factory=threading.Condition)
 
     def take(self) -> tuple[PartInFlight, int, int] | None:
-        """The next slice to fetch (part, place in it, bytes); None: no work is left.
+        """The next slice to fetch (part, offset in it, bytes); None if no work is left.
 
-        Waits while there is no buffer.
+        Waits for a free buffer.
         """
         with self._ready:
             while not self._cancelled:
@@ -101,26 +107,26 @@ class PartScheduler:
             return None
 
     def resize(self, workers: int) -> None:
-        """Make slices so small that the buffers keep *workers* busy."""
+        """Make slices small enough for *workers* to share the buffers."""
         if self.sliced:
             fair = self.part_size * self.window * 2 // (3 * workers)
             self.slice_size = min(self.part_size, max(_LEAST_SLICE, fair))
 
     def cut(self, part: PartInFlight, size: int) -> None:
-        """The stream ended with this part, which has *size* bytes."""
+        """End the file with *part*, of which only *size* bytes exist."""
         with self._ready:
             part.size = part.missing = size
             self.total = part.offset + size
             self._filling = None
 
     def arrived(self, part: PartInFlight, size: int) -> bool:
-        """Whether this slice was the part's last."""
+        """Count a slice of *part* as arrived; return whether it was the last one."""
         with self._ready:
             part.missing -= size
             return part.missing == 0
 
     def stored(self, part: PartInFlight) -> None:
-        """The part is in the store. Feeds the parts that are next in turn and frees their buffers."""
+        """Count *part* as stored; verify the parts that are next in order, and free their buffers."""
         with self._ready:
             self._waiting[part.number] = part
             if self._verifying:
@@ -143,19 +149,19 @@ class PartScheduler:
                 self._ready.notify_all()
 
     def skip(self, parts: int, whole: Checksum) -> None:
-        """Begin after so many parts, together *whole*, which are stored and verified."""
+        """Begin after the first *parts* parts, which are stored and verified; their checksum is *whole*."""
         self._next_offset, self._whole = whole.size, whole
         self._next_number = self._turn = parts + 1
 
     def cancel(self) -> None:
-        """Nothing is handed out any more."""
+        """Hand out no more work, and end waits for buffers."""
         with self._ready:
             self._cancelled = True
             self._ready.notify_all()
 
     @property
     def whole(self) -> Checksum:
-        """The parts that went by, in their order; all of them when no work is left."""
+        """Checksum of the parts that were verified; of the whole file when no work is left."""
         return self._whole
 
     def _is_all_asked(self) -> bool:
@@ -181,9 +187,9 @@ class PartScheduler:
 
 @dataclass(slots=True)
 class PartPump:
-    """The work of one worker on one file.
+    """Moves the parts of one file; its :meth:`step` is what each worker repeats.
 
-    :param scheduler: hands out the work. :param writer: takes the parts.
+    :param scheduler: hands out the slices. :param writer: receives the parts.
     """
 
     download: Download
@@ -192,7 +198,7 @@ class PartPump:
     _stream: threading.Lock = field(default_factory=threading.Lock)
 
     def step(self, connections: Connections) -> bool:
-        """Fetch one slice, and upload the part if it was its last."""
+        """Fetch one slice, and upload its part if it was the last one; false if no work is left."""
         return self._fetch_ranged(connections) if self.download.ranged else self._fetch()
 
     def _fetch_ranged(self, connections: Connections) -> bool:

@@ -1,4 +1,4 @@
-"""Threads with a connection each that repeat a step until there is nothing left to do."""
+"""A worker pool: threads with connections of their own repeat a step until no work is left."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _TICK = 0.02  # seconds between looks at progress and at the number of connectio
 class WorkerPool:
     """Runs *step* in parallel, in as many threads as the tuner allows.
 
-    :param step: does one piece of work over a worker's connections; false when no work is left, for
-        any worker.
-    :param cancel: set by the first error, here or elsewhere. Whatever waits inside *step* has to be
-        registered with it by the caller.
-    :param options: for the connections of the workers.
-    :param tuner: finds the number of workers; None: it stays as it was given. Workers beyond it wait
-        before their next step, with their connection.
-    :param resized: told the number of workers when it changes.
-    :param busy: how often the source refused for load so far.
+    :param step: performs one piece of work over a worker's connections; returns false if no work is
+        left for any worker.
+    :param cancel: set by the first error, here or elsewhere. The caller has to register with it every
+        wait inside *step*.
+    :param options: options of the workers' connections.
+    :param tuner: adapts the number of workers; None: the number is fixed. Workers beyond it pause before
+        their next step and keep their connections.
+    :param resized: called with the number of workers when it changes.
+    :param busy: returns the number of "busy" responses of the source so far.
     """
 
     step: Callable[[Connections], bool]
@@ -47,8 +47,8 @@ class WorkerPool:
     def run(self, first: Connections, workers: int, tick: Callable[[], int]) -> None:
         """Run until every worker has finished.
 
-        :param first: the connection of the first worker; it may have a response under way.
-        :param tick: called often, in this thread; tells the bytes so far.
+        :param first: the connections of the first worker; they may hold an open response.
+        :param tick: called often in this thread; returns the bytes received so far.
         :raises BaseException: the first error of any worker.
         """
         try:
@@ -64,7 +64,7 @@ class WorkerPool:
             self._end()
         if self._errors:
             raise self._errors[0]
-        # Stopped by who started us: workers without an error may have finished early.
+        # The caller cancelled: workers may have finished early, without an error.
         if self.cancel.is_set():
             raise TransferInterruptedError("the landing was cancelled")
 
@@ -104,12 +104,12 @@ class WorkerPool:
                     pass
                 self._is_done = True
                 self._wake()
-        except BaseException as error:  # noqa: BLE001  # handed to the thread that waits
+        except BaseException as error:  # noqa: BLE001  # raised in the thread that waits
             self._errors.append(error)
             self.cancel.set()
 
     def _may_work(self, number: int) -> bool:
-        """Wait while there are too many workers; false if there is no work for another one."""
+        """Pause while there are too many workers; return false if this one is not needed any more."""
         with self._changed:
             self._changed.wait_for(
                 lambda: number < self._limit or self._is_done or self.cancel.is_set()

@@ -1,4 +1,4 @@
-"""Part writers that adapt: for an object of one part, and for stores that take parts in order only."""
+"""Part writers around a store's own: for objects of one part, stores that need order, and late parts."""
 
 from __future__ import annotations
 
@@ -20,69 +20,69 @@ from airflow_provider_assets.sansio.errors import TransferInterruptedError
 
 @dataclass(frozen=True, slots=True)
 class NullWriter:
-    """Takes everything, keeps nothing."""
+    """A part writer that does nothing, used where the ordered feed does the writing."""
 
     @property
     def state(self) -> Mapping[str, str]:
-        """Nothing to resume."""
+        """Empty: there is nothing to resume."""
         return {}
 
     def put_part(self, part: Part, data: memoryview) -> str:
-        """Nothing: the part is on its way already."""
+        """Ignore the part."""
         return ""
 
     def done(self) -> Sequence[StoredPart]:
-        """Nothing."""
+        """No parts."""
         return ()
 
     def read(self, offset: int, view: memoryview) -> bool:
-        """Not possible."""
+        """Nothing can be read back."""
         return False
 
     def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
-        """Nothing to publish."""
+        """Publish nothing."""
         return StoredObject(whole.size)
 
     def keep(self) -> None:
-        """Nothing to keep."""
+        """Keep nothing."""
 
     def abort(self) -> None:
-        """Nothing to remove."""
+        """Remove nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class BufferedPut(NullWriter):
-    """An object of one part: held until it is verified, then stored in one request."""
+    """An object of one part: kept in memory until it is verified, then stored in one request."""
 
     store: Store
     key: str
     held: list[memoryview] = field(default_factory=list)
 
     def put_part(self, part: Part, data: memoryview) -> str:
-        """Hold it."""
+        """Keep the part in memory."""
         self.held.append(data)
         return ""
 
     def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
-        """Store it."""
+        """Store the part."""
         data = self.held[0] if self.held else b""
         return self.store.put(self.key, data, crc32=whole.crc32, overwrite=overwrite)
 
 
 @dataclass(slots=True)
 class GuardedWriter:
-    """Leaves nothing of parts that arrive after the landing was given up.
+    """Removes parts that arrive after the landing was aborted.
 
-    Workers are waited for, but not without end: one may hang in a request to the store.
+    The pool waits for its workers only for a limited time: one may hang in a request to the store.
     """
 
     writer: PartWriter
     _is_aborted: bool = False
 
     def put_part(self, part: Part, data: memoryview) -> str:
-        """Store it, unless the object was given up; if that happened meanwhile, clean up again."""
+        """Store the part, unless the object was aborted; if that happens meanwhile, abort it again."""
         if self._is_aborted:
-            raise TransferInterruptedError("the landing was given up")
+            raise TransferInterruptedError("the landing was aborted")
         try:
             return self.writer.put_part(part, data)
         finally:
@@ -91,7 +91,7 @@ class GuardedWriter:
 
     @property
     def state(self) -> Mapping[str, str]:
-        """That of the writer."""
+        """The state of the writer."""
         return self.writer.state
 
     def done(self) -> Sequence[StoredPart]:
@@ -99,33 +99,33 @@ class GuardedWriter:
         return self.writer.done()
 
     def read(self, offset: int, view: memoryview) -> bool:
-        """Read back, where the writer can."""
+        """Read back, if the writer can."""
         return self.writer.read(offset, view)
 
     def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
-        """Publish."""
+        """Publish the object."""
         return self.writer.commit(whole, overwrite=overwrite)
 
     def keep(self) -> None:
-        """Leave the parts; one that is late may be used as well."""
+        """Keep the parts; a late one may be used as well."""
         self.writer.keep()
 
     def abort(self) -> None:
-        """Remove every trace, now and after parts that are late."""
+        """Remove all parts, now and after each late one."""
         self._is_aborted = True
         self.writer.abort()
 
 
 @dataclass(slots=True)
 class SequentialWriter:
-    """For stores that take parts in their order only: they are written when their turn is audited."""
+    """Writes parts in order, right after each was verified, for stores that accept no other order."""
 
     verifier: Feed
     writer: PartWriter
     _part: Part = field(default=Part(0, 0, 0, 0))
 
     def feed(self, view: memoryview) -> None:
-        """The next part."""
+        """Verify the next part, then write it."""
         self.verifier.feed(view)
         last = self._part
         self._part = Part(last.number + 1, last.offset + last.size, len(view), crc32(view, 0))

@@ -1,4 +1,4 @@
-"""The central directory of a zip: parsed as a stream, or read first where any part can be read."""
+"""The central directory of a zip: parsed while the archive streams, or read first over random access."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from airflow_provider_assets.landing.zips.format import (
 )
 from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
 
-_END64 = 44  # bytes of a zip64 end after its length
+_END64 = 44  # bytes of a zip64 end record after its length field
 
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """What a parser needs next: exactly *size* bytes, or a piece of at most that many."""
+    """The request of a parser for its next bytes: exactly *size*, or at most that many."""
 
     size: int
     exact: bool
@@ -39,10 +39,10 @@ Parser = Generator[Want, memoryview, None]
 
 @dataclass(slots=True)
 class Directory:
-    """What the central directory says.
+    """Parser of a central directory.
 
-    :param start: where it begins. :param max_entries: records it may have.
-    :ivar members: its records, in its order.
+    :param start: its offset. :param max_entries: largest number of records.
+    :ivar members: its entries, in its order. :ivar seen: census of these entries.
     """
 
     start: int
@@ -51,10 +51,10 @@ class Directory:
     seen: ZipCensus = field(default_factory=ZipCensus)
 
     def parse(self, signature: bytes, position: Callable[[], int]) -> Parser:
-        """Reads from its first *signature* to the end of the archive; *position* tells where it is.
+        """Parse from the first *signature* to the end of the archive; *position* returns the current offset.
 
         :raises IntegrityError: if it contradicts itself.
-        :raises InvalidRequestError: if it has too many records.
+        :raises InvalidRequestError: if it has too many entries.
         """
         if signature == EXTRA_DATA:
             yield from _skip_extra_data()
@@ -71,7 +71,9 @@ class Directory:
         if signature == END64:
             (more,) = struct.unpack("<Q", (yield Want(8, exact=True)))
             if more < _END64:
-                raise IntegrityError("the zip archive is damaged: its zip64 end is too short")
+                raise IntegrityError(
+                    "the zip archive is damaged: its zip64 end record is too short"
+                )
             block = yield Want(min(more, 1 << 16), exact=True)
             count, length, at = struct.unpack_from("<QQQ", block, 20)
             signature = bytes((yield Want(4, exact=True)))
@@ -87,7 +89,9 @@ class Directory:
             # Writers without zip64 let the 16 bits wrap.
             count, length, at = self.seen.count & ~0xFFFF | n, size, offset
         if (count, length, at) != (self.seen.count, end - self.start, self.start):
-            raise IntegrityError("the zip archive is damaged: its end does not fit its directory")
+            raise IntegrityError(
+                "the zip archive is damaged: its end record does not match its directory"
+            )
 
     def _record(self, fixed: bytes, tail: bytes, n: int, x: int) -> None:
         flags, method, _, _, crc, packed, size = struct.unpack_from("<4H3L", fixed, 4)
@@ -101,17 +105,20 @@ class Directory:
             raise InvalidRequestError(f"the archive has more than {self.max_entries} entries")
         self.members.append(member)
 
-    def compare(self, went: ZipCensus) -> None:
-        """:raises IntegrityError: unless it describes exactly the entries that *went* by."""
-        if (self.seen.count, self.seen.digest) != (went.count, went.digest):
+    def compare(self, passed: ZipCensus) -> None:
+        """Compare the directory with the entries that were *passed*.
+
+        :raises IntegrityError: unless it describes exactly these.
+        """
+        if (self.seen.count, self.seen.digest) != (passed.count, passed.digest):
             raise IntegrityError(
                 f"the zip archive is damaged: its directory lists {self.seen.count} entries and "
-                f"does not describe the {went.count} that it holds"
+                f"does not describe the {passed.count} that it holds"
             )
 
 
 def _skip_extra_data() -> Parser:
-    # Its length is whatever the archive says, so it is never held as a whole.
+    # The archive may announce any length, so the block is never held as a whole.
     (left,) = struct.unpack("<L", (yield Want(4, exact=True)))
     while left:
         left -= len((yield Want(left, exact=False)))
@@ -126,22 +133,22 @@ _SLACK = 0xFFFF + 24  # the longest extra field of a local header, and a data de
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """An entry and the bytes of the archive that hold it, local header first."""
+    """An entry and its extent: the number of bytes in the archive, from its local header on."""
 
     member: Member
     size: int
 
     @property
     def end(self) -> int:
-        """Where the next may begin."""
+        """Offset at which the next entry may begin."""
         return self.member.offset + self.size
 
 
 @dataclass(slots=True)
 class Index:
-    """The entries of an archive, in the order of the archive.
+    """The entries of an archive, sorted by offset.
 
-    :param start: where the central directory begins, and the last entry ends.
+    :param start: offset of the central directory, where the last entry ends.
     """
 
     members: MemberTable
@@ -149,18 +156,18 @@ class Index:
     _order: Sequence[int] = ()
 
     def __post_init__(self) -> None:
-        """Find the order; most directories have it already."""
+        """Sort the entries; most directories are sorted already."""
         places = range(len(self.members))
         offset = self.members.offset
         in_order = all(offset(place) <= offset(place + 1) for place in places[:-1])
         self._order = places if in_order else array("Q", sorted(places, key=offset))
 
     def __len__(self) -> int:
-        """Entries."""
+        """Number of entries."""
         return len(self.members)
 
     def __iter__(self) -> Iterator[Extent]:
-        """All of them, each with its bytes as far as the next one."""
+        """All entries, each with its extent."""
         for number, place in enumerate(self._order):
             member = self.members[place]
             is_last = number + 1 == len(self._order)
@@ -171,14 +178,17 @@ class Index:
             yield Extent(member, min(room, least + _SLACK))
 
     def check(self) -> None:
-        """:raises IntegrityError: if entries overlap."""
+        """Check every extent.
+
+        :raises IntegrityError: if entries overlap.
+        """
         for _ in self:
             pass
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """The place of the central directory in an archive of *total* bytes, which ends with *tail*."""
+    """Position of the central directory in an archive of *total* bytes that ends with *tail*."""
 
     start: int
     total: int
@@ -186,17 +196,17 @@ class Location:
 
     @property
     def size(self) -> int:
-        """Bytes from its first record to the end of the archive."""
+        """Bytes from the first record to the end of the archive."""
         return self.total - self.start
 
     def read_index(self, read: Read, *, max_entries: int) -> Index:
-        """The entries of the archive, in the order of the archive.
+        """Read the entries of the archive.
 
-        :raises IntegrityError: if it contradicts itself.
-        :raises InvalidRequestError: if it has more than *max_entries* records.
+        :raises IntegrityError: if the directory contradicts itself.
+        :raises InvalidRequestError: if it has more than *max_entries* entries.
         """
         tail_start = self.total - len(self.tail)
-        before = max(0, tail_start - self.start)  # bytes of it that are not in the tail
+        before = max(0, tail_start - self.start)  # bytes of the directory that are not in the tail
         block = bytearray(self.size)
         if before:
             read(self.start, memoryview(block)[:before])
@@ -210,8 +220,8 @@ def locate(read: Read, total: int) -> Location | None:
     """Find the central directory of an archive of *total* bytes.
 
     :param read: fills a view with the bytes from an offset on.
-    :returns: None if this is no zip at all.
-    :raises IntegrityError: if its end is missing, or contradicts itself.
+    :returns: None if the file is not a zip.
+    :raises IntegrityError: if the end record is missing, or contradicts itself.
     """
     tail_size = min(total, _END + _LONGEST_COMMENT + _LOCATOR + _END64_RECORD)
     tail = bytearray(tail_size)
@@ -221,7 +231,7 @@ def locate(read: Read, total: int) -> Location | None:
         magic = bytearray(min(4, total))
         read(0, memoryview(magic))
         if magic == LOCAL:
-            raise IntegrityError("the zip archive is cut: its end is missing")
+            raise IntegrityError("the zip archive is truncated: its end record is missing")
         return None
     if not 0 <= start <= total:
         raise IntegrityError(
@@ -231,7 +241,7 @@ def locate(read: Read, total: int) -> Location | None:
 
 
 def parse_directory(block: bytes | bytearray, start: int, max_entries: int) -> MemberTable:
-    """The records of a central directory that begins at *start* and ends with the archive."""
+    """The entries of a central directory that begins at *start* and ends with the archive."""
     at = 4
     directory = Directory(start, max_entries)
     parser = directory.parse(bytes(block[:4]), lambda: start + at)
@@ -250,15 +260,15 @@ def parse_directory(block: bytes | bytearray, start: int, max_entries: int) -> M
 
 
 def payload(block: memoryview, member: Member) -> int:
-    """Where the data of *member* begins in *block*, which begins with its local header.
+    """Offset of the data of *member* in *block*, which begins with its local header.
 
-    :raises IntegrityError: if there is no such header.
+    :raises IntegrityError: if the header is missing, or belongs to another entry.
     """
     if bytes(block[:4]) != LOCAL:
-        raise IntegrityError(f"{member.name!r} is damaged: it has no header")
+        raise IntegrityError(f"{member.name!r} is damaged: its local header is missing")
     name, extra = struct.unpack_from("<2H", block, 26)
     if bytes(block[HEADER : HEADER + name]) != member.raw:
-        raise IntegrityError(f"{member.name!r} is damaged: its header names another entry")
+        raise IntegrityError(f"{member.name!r} is damaged: its local header names another entry")
     return int(HEADER + name + extra)
 
 
@@ -281,5 +291,5 @@ def _wide_start(tail: bytes, end: int, total: int) -> int:
     (place,) = struct.unpack_from("<Q", tail, at + 8)
     place -= total - len(tail)
     if not 0 <= place <= len(tail) - _END64_RECORD or tail[place : place + 4] != END64:
-        raise IntegrityError("the zip archive is damaged: its zip64 end is missing")
+        raise IntegrityError("the zip archive is damaged: its zip64 end record is missing")
     return int(struct.unpack_from("<Q", tail, place + 48)[0])

@@ -1,4 +1,4 @@
-"""The words of the zip format that reading, unpacking and packing share (PKWARE APPNOTE.TXT 6.3.10)."""
+"""Constants and records of the zip format that readers and the writer share (PKWARE APPNOTE.TXT 6.3.10)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ DESCRIPTOR, EXTRA_DATA = b"PK\x07\x08", b"PK\x06\x08"
 STORED, DEFLATED, BZIP2 = 0, 8, 12
 ENCRYPTED, DESCRIBED, UTF8 = 1, 8, 1 << 11
 LONGEST_DESCRIPTOR = 24
-_COLUMNS = 6  # of a table of entries
-MAX32 = 0xFFFFFFFF  # in a 32-bit field: look into the zip64 extra
+_COLUMNS = 6  # numbers per entry in a table
+MAX32 = 0xFFFFFFFF  # in a 32-bit field: the value is in the zip64 extra field
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
     """One entry, as the archive describes it.
 
-    :param size: bytes unpacked; ``packed``: bytes in the archive.
-    :param offset: of its local header. :param raw: the name as it is in the archive.
-    :param flags: general purpose bits, known from the directory only.
+    :param size: bytes unpacked. :param packed: bytes in the archive.
+    :param offset: offset of its local header. :param raw: the name as the archive encodes it.
+    :param flags: general purpose bits; 0 if only the local header was read.
     """
 
     name: str
@@ -42,30 +42,30 @@ class Member:
         return self.name.endswith("/")
 
     def digest(self) -> int:
-        """A number that differs when any of it differs."""
-        facts = f"{self.offset}:{self.method}:{self.packed}:{self.size}:{self.crc}:".encode()
-        return int.from_bytes(hashlib.blake2b(facts + self.raw, digest_size=16).digest(), "big")
+        """A 128-bit digest of the offset, sizes, CRC-32, method and name."""
+        numbers = f"{self.offset}:{self.method}:{self.packed}:{self.size}:{self.crc}:".encode()
+        return int.from_bytes(hashlib.blake2b(numbers + self.raw, digest_size=16).digest(), "big")
 
 
 @dataclass(slots=True)
 class MemberTable:
-    """Entries of an archive in a few bytes each: columns of numbers, and the names in one piece.
+    """A compact sequence of entries: one array of numbers, and all names in one buffer.
 
-    An archive may have a million of them. A :class:`Member` is made when it is looked at.
+    An archive may have a million entries. A :class:`Member` is created when it is accessed.
     """
 
     _numbers: array[int] = field(default_factory=lambda: array("Q"))
     _names: bytearray = field(default_factory=bytearray)
 
     def append(self, member: Member) -> None:
-        """Add one at the end."""
+        """Append an entry."""
         self._names += member.raw
         kind = member.method << 16 | member.flags
         numbers = (member.size, member.packed, member.crc, member.offset, kind, len(self._names))
         self._numbers.extend(numbers)
 
     def __len__(self) -> int:
-        """Entries."""
+        """Number of entries."""
         return len(self._numbers) // _COLUMNS
 
     def __getitem__(self, index: int) -> Member:
@@ -80,24 +80,24 @@ class MemberTable:
         return Member(name, size, packed, crc, method, offset, raw, flags)
 
     def __iter__(self) -> Iterator[Member]:
-        """All of them, in the order in which they were added."""
+        """All entries, in the order in which they were added."""
         return map(self.__getitem__, range(len(self)))
 
     def offset(self, index: int) -> int:
-        """Of the local header of the entry at *index*."""
+        """Offset of the local header of the entry at *index*."""
         return self._numbers[index * _COLUMNS + 3]
 
 
 @dataclass(slots=True)
 class ZipCensus:
-    """What went by so far, small enough to be stored: where, how many, and a sum of their digests."""
+    """The entries that a scan has passed, in three numbers: end offset, count, and sum of their digests."""
 
     offset: int = 0
     count: int = 0
     digest: int = 0
 
     def add(self, member: Member, end: int) -> None:
-        """One more entry, which ends at *end*."""
+        """Count one more entry, which ends at *end*."""
         self.offset, self.count = end, self.count + 1
         self.digest = (self.digest + member.digest()) % (1 << 128)
 
@@ -105,7 +105,7 @@ class ZipCensus:
 def described(
     block: bytes | bytearray, crc: int, packed: int, size: int, *, prefer_wide: bool = False
 ) -> int:
-    """Length of the data descriptor at the start of *block*, 0 if there is none that fits."""
+    """Length of the data descriptor at the start of *block*; 0 if none there has these values."""
     narrow = struct.pack("<LLL", crc, packed & MAX32, size & MAX32)
     wide = struct.pack("<LQQ", crc, packed, size)
     for form in (wide, narrow) if prefer_wide or max(packed, size) > MAX32 else (narrow, wide):
@@ -126,7 +126,7 @@ def decode_name(raw: bytes, flags: int) -> str:
 
 
 def widen(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int, int, bool]:
-    """Sizes and offset with the zip64 extra field (id 1) applied, and whether there is one."""
+    """Size, packed size and offset after the zip64 extra field (id 1), and whether there is one."""
     at = 0
     while at + 4 <= len(extra):
         kind, length = struct.unpack_from("<HH", extra, at)

@@ -1,7 +1,7 @@
-"""The one decompressor of zip entries: works piece by piece, and stops where its limits end.
+"""Decompresses zip entries piece by piece, within limits.
 
-What a header announces is a claim. Unpacking stops with the piece that passes the announced size, so
-that a header that lies costs no more than it announced.
+A header's sizes are not trusted. Unpacking stops with the piece that exceeds the announced size, so that a
+false header costs no more than it announced.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from airflow_provider_assets.landing.zips.format import BZIP2, DEFLATED, ENCRYPTED, STORED, Member
 from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
 
-STEP = 1 << 18  # bytes that one step unpacks to at most
-_HARMLESS = 1 << 26  # bytes that an entry may unpack to at any ratio: one flat image
+STEP = 1 << 18  # largest number of bytes that one step unpacks to
+_HARMLESS = 1 << 26  # bytes that an entry may unpack to at any ratio, as a single-colour image does
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +23,17 @@ class Limits:
     """Limits of unpacking.
 
     :param max_unpacked: bytes of all entries together.
-    :param max_ratio: unpacked bytes per packed byte of one entry; what is small is never refused.
+    :param max_ratio: unpacked bytes per packed byte of one entry; entries of up to 64 MiB always pass.
     """
 
     max_unpacked: int
     max_ratio: int
 
     def check_ratio(self, name: str, packed: int, size: int) -> None:
-        """:raises InvalidRequestError: if an entry unpacks to too much for what it takes packed."""
+        """Check the ratio of one entry.
+
+        :raises InvalidRequestError: if it exceeds the limit.
+        """
         if size > self.max_ratio * packed + _HARMLESS:
             raise InvalidRequestError(
                 f"{name!r} unpacks to over {self.max_ratio} times its size; if that is expected, "
@@ -38,7 +41,10 @@ class Limits:
             )
 
     def check_total(self, size: int) -> None:
-        """:raises InvalidRequestError: if all entries together unpack to too much."""
+        """Check the unpacked size of all entries together.
+
+        :raises InvalidRequestError: if it exceeds the limit.
+        """
         if size > self.max_unpacked:
             raise InvalidRequestError(
                 f"the archive unpacks to {size} bytes, more than {self.max_unpacked}; if that is "
@@ -46,9 +52,9 @@ class Limits:
             )
 
     def check(self, members: Iterable[Member]) -> None:
-        """Check what a central directory lists, before anything is unpacked.
+        """Check the entries of a central directory before anything is unpacked.
 
-        :raises InvalidRequestError: if the archive cannot, or should not, be unpacked.
+        :raises InvalidRequestError: if an entry cannot be unpacked, or a limit is exceeded.
         :raises IntegrityError: if an entry contradicts itself.
         """
         total = 0
@@ -56,7 +62,7 @@ class Limits:
             check_method(member.name, member.method, member.flags)
             if member.method == STORED and member.size != member.packed:
                 raise IntegrityError(
-                    f"{member.name!r} is damaged: it is stored, and its two sizes differ"
+                    f"{member.name!r} is damaged: it is stored, but its packed and unpacked sizes differ"
                 )
             self.check_ratio(member.name, member.packed, member.size)
             total += member.size
@@ -64,14 +70,17 @@ class Limits:
 
 
 def why_opaque(method: int, flags: int) -> str:
-    """The reason why an entry cannot be unpacked, "" if it can."""
+    """The reason why an entry cannot be unpacked; "" if it can."""
     if flags & ENCRYPTED:
         return "encrypted"
     return "" if method in (STORED, DEFLATED, BZIP2) else f"compression method {method}"
 
 
 def check_method(name: str, method: int, flags: int) -> None:
-    """:raises InvalidRequestError: if an entry cannot be unpacked."""
+    """Check that an entry can be unpacked.
+
+    :raises InvalidRequestError: if it cannot.
+    """
     if why := why_opaque(method, flags):
         raise InvalidRequestError(f"{name!r} cannot be unpacked: {why}; use layout='archive'")
 
@@ -80,9 +89,9 @@ def check_method(name: str, method: int, flags: int) -> None:
 class Inflater:
     """Unpacks one compressed entry.
 
-    :param name: of the entry, for errors.
-    :param announced: bytes it should unpack to; None where the archive says so only behind it.
-    :ivar size: bytes that it has unpacked to so far; ``packed``: bytes that were fed.
+    :param name: name of the entry, for errors. :param method: compression method.
+    :param announced: bytes that it should unpack to; None if the archive announces them only behind it.
+    :ivar size: bytes that came out so far. :ivar packed: bytes that were fed so far.
     """
 
     name: str
@@ -93,24 +102,24 @@ class Inflater:
     _engine: zlib._Decompress | bz2.BZ2Decompressor = field(init=False)
 
     def __post_init__(self) -> None:
-        """Choose the engine."""
+        """Choose the decompressor."""
         deflated = self.method == DEFLATED
         self._engine = zlib.decompressobj(-15) if deflated else bz2.BZ2Decompressor()
 
     @property
     def eof(self) -> bool:
-        """Whether the data has reached its own end."""
+        """Whether the compressed data has reached its end marker."""
         return self._engine.eof
 
     @property
     def unused(self) -> bytes:
-        """Bytes that were fed and lie behind the end."""
+        """Bytes that were fed beyond the end."""
         return self._engine.unused_data
 
     def feed(self, packed: memoryview | bytes) -> Iterator[bytes]:
-        """The unpacked form of the next bytes, in pieces of at most :data:`PIECE`.
+        """The unpacked form of the next bytes, in pieces of at most :data:`STEP` bytes.
 
-        :raises IntegrityError: if it is no such data, or unpacks to more than was announced.
+        :raises IntegrityError: if the data is damaged, or unpacks to more than was announced.
         """
         if self.eof:
             raise self._misplaced_end()
@@ -127,13 +136,16 @@ class Inflater:
                     "that the archive announces"
                 )
             yield out
-            # A bz2 decompressor keeps what it did not use, and has no such attribute.
+            # A bz2 decompressor keeps its unused input itself, and has no such attribute.
             packed = getattr(self._engine, "unconsumed_tail", b"")
             if self.eof or not (packed or len(out) == STEP):
                 return
 
     def close(self) -> None:
-        """:raises IntegrityError: unless the data ended with the last byte that was fed."""
+        """End the entry.
+
+        :raises IntegrityError: unless the data ended with the last byte that was fed.
+        """
         if not self.eof or self.unused:
             raise self._misplaced_end()
 
@@ -142,7 +154,7 @@ class Inflater:
 
 
 def inflate(member: Member, packed: memoryview) -> bytes:
-    """The data of a small compressed entry.
+    """Unpack a small compressed entry at once.
 
     :raises IntegrityError: if it is damaged, or longer than announced.
     """
@@ -153,7 +165,10 @@ def inflate(member: Member, packed: memoryview) -> bytes:
 
 
 def check_whole(member: Member, size: int, crc: int) -> None:
-    """:raises IntegrityError: unless these are length and CRC-32 that the archive gives for *member*."""
+    """Compare the length and CRC-32 of an unpacked entry with those in the archive.
+
+    :raises IntegrityError: if they differ.
+    """
     if (size, crc) != (member.size, member.crc):
         raise IntegrityError(
             f"{member.name!r} is damaged: {size} bytes with CRC-32 {crc:08x}, "

@@ -1,9 +1,9 @@
-"""Reads a zip in one pass as its bytes go by: structure, sizes and CRC-32 of every entry.
+"""Verifies a zip in one pass while it streams: structure, sizes and CRC-32 of every entry.
 
-A push parser: the bytes are not kept and the whole is never needed. It follows PKWARE's APPNOTE.TXT
+It is a push parser: it keeps no bytes and never needs the whole archive. It follows PKWARE's APPNOTE.TXT
 6.3.10: local headers (4.3.7), data descriptors (4.3.9), zip64 (4.5.3) and the central directory
-(4.3.12), which must describe exactly the entries that went by. An entry that is stored *and* has a
-data descriptor has no announced length; its end is where a descriptor's CRC-32 and size fit the
+(4.3.12), which must describe exactly the entries that were passed. An entry that is stored *and* has a
+data descriptor has no announced length; it ends where a descriptor matches the CRC-32 and the size of the
 bytes before it.
 """
 
@@ -38,20 +38,20 @@ from airflow_provider_assets.landing.zips.inflate import (
 )
 from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
 
-_STEP = 1 << 15  # packed bytes per step
+_STEP = 1 << 15  # bytes of an entry that one step asks for
 
 
 class Handler(Protocol):
-    """Who wants the contents of the entries while they go by."""
+    """Receives the contents of the entries while the archive streams."""
 
     def start(self, name: str) -> None:
-        """An entry begins."""
+        """Begin an entry."""
 
     def data(self, piece: memoryview | bytes) -> None:
-        """The next piece of it, unpacked; valid during the call only."""
+        """Process the next unpacked bytes of the entry, which are valid during the call only."""
 
     def end(self, member: Member) -> None:
-        """It is whole, and its length and CRC-32 are right."""
+        """End the entry; its length and CRC-32 have been verified."""
 
 
 @dataclass(slots=True)
@@ -70,11 +70,11 @@ class _Header:
 class ZipScanner:
     """Feed it the archive in order, then call :meth:`close`.
 
-    :param handler: receives the contents; None only verifies.
-    :param ledger: where an earlier scan stood; feeding continues at its ``offset``.
-    :param limits: of unpacking; None where nothing is kept of what is unpacked.
-    :ivar members: the central directory, in its order.
-    :ivar unverified: why the CRC-32 of some entry could not be checked; "" if all were.
+    :param handler: receives the contents; None: only verify.
+    :param census: result of an earlier scan; feeding continues at its ``offset``.
+    :param limits: limits of unpacking; None if the unpacked bytes are not kept.
+    :ivar members: entries of the central directory, in its order.
+    :ivar unverified: reason why the CRC-32 of an entry could not be verified; "" if all were.
     """
 
     handler: Handler | None = None
@@ -91,15 +91,15 @@ class ZipScanner:
     _ended: bool = False
 
     def __post_init__(self) -> None:
-        """Start where the ledger stands."""
+        """Start at the end of the census."""
         self.position = self.census.offset
         self._parser = self._archive()
         self._want = next(self._parser)
 
     def feed(self, view: memoryview | bytes) -> None:
-        """The next bytes of the archive.
+        """Verify the next bytes of the archive.
 
-        :raises IntegrityError: as soon as they contradict what the archive says of itself.
+        :raises IntegrityError: as soon as they contradict the archive's own structure or checksums.
         """
         view = memoryview(view)
         while view:
@@ -110,9 +110,9 @@ class ZipScanner:
                 self._back_after(rest[self._step(rest) :])
 
     def close(self) -> None:
-        """No more bytes follow.
+        """End the archive.
 
-        :raises IntegrityError: if the archive is not whole.
+        :raises IntegrityError: if it is incomplete.
         """
         if not self._ended or self._held:
             raise IntegrityError(f"the zip archive ends early, after {self.position} bytes")
@@ -121,7 +121,7 @@ class ZipScanner:
         self._back += bytes(rest)
 
     def _step(self, view: memoryview) -> int:
-        """Gives the parser what it wants from *view*; returns how much of *view* was used."""
+        """Give the parser the bytes of *view* that it wants; return their number."""
         want = self._want
         if not want.exact:
             used = min(want.size, len(view))
@@ -184,7 +184,7 @@ class ZipScanner:
         left, crc = head.size, 0
         if head.packed != head.size:
             raise IntegrityError(
-                f"{head.name!r} is damaged: it is stored, and its two sizes differ"
+                f"{head.name!r} is damaged: it is stored, but its packed and unpacked sizes differ"
             )
         while left:
             piece = yield Want(left, exact=False)
@@ -224,7 +224,7 @@ class ZipScanner:
             for out in inflater.feed((yield Want(room, exact=False))):
                 crc = crc32(out, crc)
                 self._emit(out)
-                # Only who unpacks is harmed by a bomb; who verifies keeps nothing of it.
+                # A zip bomb only harms unpacking: verifying keeps nothing of what comes out.
                 if self.limits:
                     self.limits.check_ratio(head.name, inflater.packed, inflater.size)
         unused, size = bytes(inflater.unused), inflater.size
@@ -240,7 +240,9 @@ class ZipScanner:
         )  # what follows it is at least as long
         width = described(block, crc, packed, size, prefer_wide=head.zip64)
         if not width:
-            raise IntegrityError(f"{head.name!r} is damaged: its descriptor does not fit its data")
+            raise IntegrityError(
+                f"{head.name!r} is damaged: its data descriptor does not match its data"
+            )
         self._give_back(block[width:])
         head.crc, head.packed, head.size = crc, packed, size
 

@@ -1,8 +1,8 @@
-"""Writes a zip in one pass: stored, dated 1980-01-01, without owner or permissions.
+"""Writes a zip in one pass: entries stored uncompressed, dated 1980-01-01, without owner or permissions.
 
-The bytes depend on names and contents only. A small file has its CRC-32 in its header, so that readers
-of a stream need no look ahead (``zipfile`` writes a data descriptor behind every entry of a target that
-cannot seek); a large one streams through, with a data descriptor behind it (APPNOTE 4.3.9).
+The bytes depend on names and contents only. A small file has its CRC-32 in its local header, so that
+streaming readers need not search for its end. (``zipfile`` writes a data descriptor behind every entry of
+a target that cannot seek.) A large file streams through and has a data descriptor (APPNOTE 4.3.9).
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from airflow_provider_assets.landing.zips.format import (
     UTF8,
 )
 
-_DATE = 0x21  # 1980-01-01, the first day that a zip knows
+_DATE = 0x21  # 1980-01-01, the earliest date of the format
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An entry as the directory will describe it.
+    """An entry that was written, for the central directory.
 
-    :param name: as it is in the archive. :param flags: general purpose bits (APPNOTE 4.4.4).
-    :param crc: CRC-32. :param size: bytes. :param offset: of its local header.
+    :param name: its encoded name. :param flags: general purpose bits (APPNOTE 4.4.4).
+    :param crc: CRC-32. :param size: bytes. :param offset: offset of its local header.
     """
 
     name: bytes
@@ -44,14 +44,14 @@ class Record:
 
 @dataclass(slots=True)
 class ZipWriter:
-    """Gives the bytes of the archive to *write*, in order."""
+    """Passes the bytes of an archive to *write*, in order."""
 
     write: Callable[[memoryview], object]
     position: int = 0
     records: list[Record] = field(default_factory=list)
 
     def small(self, name: str, data: memoryview | bytes) -> Record:
-        """A file that is here as a whole."""
+        """Write a file of which all bytes are in memory."""
         record = self._record(name, 0, crc32(data, 0), len(data))
         self._write(_local(record, wide=False))
         self._write(data)
@@ -59,24 +59,24 @@ class ZipWriter:
         return record
 
     def begin(self, name: str) -> Record:
-        """A file whose length and CRC-32 show when it has gone by; :meth:`feed` it."""
+        """Begin a file of unknown length and CRC-32; :meth:`feed` follows."""
         record = self._record(name, DESCRIBED, 0, 0)
         self._write(_local(record, wide=True))
         return record
 
     def feed(self, view: memoryview) -> None:
-        """The next bytes of it."""
+        """Write the next bytes of the file that was begun."""
         self._write(view)
 
     def end(self, record: Record, whole: Checksum) -> Record:
-        """It has gone by."""
+        """End the file that was begun; *whole* is its checksum."""
         self._write(DESCRIPTOR + struct.pack("<LQQ", whole.crc32, whole.size, whole.size))
         written = replace(record, crc=whole.crc32, size=whole.size)
         self.records.append(written)
         return written
 
     def close(self) -> None:
-        """The directory and the end."""
+        """Write the central directory and the end record."""
         start = self.position
         for record in self.records:
             self._write(_central(record))
@@ -102,7 +102,7 @@ class ZipWriter:
 
 
 def _local(record: Record, *, wide: bool) -> bytes:
-    # A file that streams through is given the wide form, for its length is not known yet.
+    # A file that streams through gets the zip64 form, since its length is not known yet.
     extra = struct.pack("<HHQQ", 1, 16, 0, 0) if wide else b""
     size = MAX32 if wide else record.size
     fixed = struct.pack(

@@ -227,7 +227,7 @@ def test_a_missing_permission_to_list_uploads_does_not_stop_a_landing(
     _, store = serve(Quirks(refuses=(Refusal("ListMultipartUploads", 403, "AccessDenied"),)))
     land([linked(origin, BIG)], store, options=quick, facts=FACTS)
     assert contents(s3, "export.zip") == BIG
-    assert "cannot be looked for" in caplog.text
+    assert "Cannot look for" in caplog.text
 
 
 def test_a_store_that_forbids_to_delete_lands_again_and_again(serve, s3, origin, quick, caplog):
@@ -239,7 +239,7 @@ def test_a_store_that_forbids_to_delete_lands_again_and_again(serve, s3, origin,
         manifest = land([linked(origin, BIG)], store, options=quick, facts=facts, overwrite=True)
         assert not manifest.skipped
     assert contents(s3, "export.zip") == BIG
-    assert "could not be cleaned up" in caplog.text
+    assert "Cleanup failed" in caplog.text
     left.abort()
 
 
