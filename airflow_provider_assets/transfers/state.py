@@ -1,8 +1,9 @@
-"""Keeps what a broken landing left in Airflow's task state, so that the next attempt resumes it."""
+"""Keeps the checkpoints of a landing in Airflow's task state, from which the next attempt resumes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_provider_assets.sansio.messages import JSON
@@ -13,25 +14,33 @@ if TYPE_CHECKING:
 
 
 def landing_state(context: Context) -> TaskState | None:
-    """The state of the task of *context*; None below Airflow 3.3, where a broken landing starts over."""
+    """The state of the task in *context*; None before Airflow 3.3, so that nothing resumes there."""
     store = context.get("task_state_store")
     return None if store is None else TaskState(store)
 
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """Airflow's task state store as the :class:`~.landing.State` of a landing."""
+    """Airflow's task state store as the :class:`~.landing.State` of a landing.
+
+    Downloads in parallel share it, and one of them uses the store at a time: while ``dag.test()`` answers a
+    call, it removes the channel (``SUPERVISOR_COMMS``) that a second call would need.
+    """
 
     store: TaskStateStoreAccessor
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def get(self, key: str) -> JSON:
         """The value; None if there is none."""
-        return self.store.get(key)
+        with self._lock:
+            return self.store.get(key)
 
     def set(self, key: str, value: JSON) -> None:
         """Keep *value* for the next attempts of the task."""
-        self.store.set(key, value)
+        with self._lock:
+            self.store.set(key, value)
 
     def delete(self, key: str) -> None:
         """Forget the value."""
-        self.store.delete(key)
+        with self._lock:
+            self.store.delete(key)

@@ -149,3 +149,11 @@ def test_a_task_state_that_fails_costs_a_resume_and_nothing_else(
     assert fetched.errors == [TransferInterruptedError]
     document = next(data for name, data in read(folder).items() if name.endswith(".manifest.json"))
     assert json.loads(document)["bytes"] > 0
+
+
+def test_downloads_in_parallel_share_the_task_state(airflow, large, folder, caplog):
+    where = folder.as_uri()
+    run = airflow(landing(Fetched(large), where, layout="files", target_format="png"))
+    assert run.state == "success", run.tries
+    assert len(archives(read(folder))) == COUNT
+    assert [text for text in caplog.messages if "state of the landing" in text] == []
