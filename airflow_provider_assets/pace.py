@@ -1,7 +1,7 @@
-"""Responses that are given up when their server is too slow.
+"""Responses with a minimum rate, so that no server can occupy a client by sending too slowly.
 
-The timeout of a socket is one between bytes: a server that sends a byte a minute would hold a worker, or a
-wait for a thousand jobs, for ever.
+The timeout of a socket only limits the time between two bytes. A server that sends one byte per minute could
+block a worker, or the poller of a thousand jobs, forever.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from typing import Any, cast
 
 
 class SlowError(TimeoutError):
-    """Bytes arrive, but too few."""
+    """Bytes arrive, but more slowly than the minimum rate."""
 
 
 def paced(seconds: float, least: float) -> type[http.client.HTTPResponse]:
-    """Responses, headers and body, that bring *least* bytes within any *seconds* of waiting for them.
+    """A ``response_class`` whose responses need at least *least* bytes per *seconds* of waiting.
 
-    To be the ``response_class`` of a connection. With an endless *least* nothing may take longer
-    than *seconds*. Only the time spent waiting for the server counts: a reader that is slow itself costs
-    the server nothing.
+    Headers and body both count. With an infinite *least*, no response may take longer than *seconds*. Only
+    the time spent waiting for the server counts, so that a slow reader is not mistaken for a slow server.
+
+    :raises SlowError: from the reads of a response that is slower.
     """
 
     class Paced(http.client.HTTPResponse):
@@ -36,7 +37,7 @@ def paced(seconds: float, least: float) -> type[http.client.HTTPResponse]:
 
 @dataclass(frozen=True, slots=True)
 class _PacedSocket:
-    """As much of a socket as a response reads from."""
+    """The part of a socket's interface that a response uses."""
 
     sock: socket.socket
     seconds: float

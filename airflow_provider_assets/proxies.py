@@ -1,8 +1,8 @@
-"""The proxy of a request: what the environment names, read as ``requests`` reads it.
+"""Chooses the proxy of a request from the environment, by the rules of ``requests``.
 
-``HTTPS_PROXY``, ``HTTP_PROXY`` and ``ALL_PROXY`` in upper or lower case, with or without scheme and login;
-``NO_PROXY`` with names, ports, addresses and networks. Without one rule for all, a proxy that works for
-the API would fail for downloads.
+It reads ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``ALL_PROXY`` in upper or lower case, with or without scheme and
+login, and ``NO_PROXY`` with names, ports, addresses and networks. API requests and downloads share these
+rules; otherwise a proxy that works for the API could fail for downloads.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError
 class Proxy:
     """A proxy that speaks HTTP.
 
-    :param named_by: the variable that names it; for errors.
-    :param login: user and password, if there are any.
+    :param named_by: the environment variable that names it, for errors.
+    :param login: user and password, None if there are none.
     """
 
     host: str
@@ -40,16 +40,16 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """Its address and login."""
+        """URL of the proxy, with its login."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         login = ":".join(quote(part, safe="") for part in self.login) + "@" if self.login else ""
         return f"http://{login}{host}:{self.port}"
 
 
 def proxy_for(url: str) -> Proxy | None:
-    """The proxy through which *url* is reached; None if directly.
+    """The proxy for requests to *url*; None if they need no proxy.
 
-    :raises InvalidRequestError: if the environment names a proxy that is not supported, or none at all.
+    :raises InvalidRequestError: if the environment names an unsupported proxy, or an invalid one.
     """
     parts = urlsplit(url)
     if not parts.hostname or _is_exempt(parts):
@@ -65,14 +65,14 @@ def _variable(scheme: str) -> str:
 
 
 def _parsed(value: str, named_by: str, target: str) -> Proxy:
-    # No error quotes the value: it may hold a login.
+    # No error quotes the value, since it may contain a login.
     try:
         proxy = urlsplit(value if "://" in value else f"http://{value}")
         host, port = proxy.hostname, proxy.port or 80
     except ValueError:
         host, port = None, 0
     if not host:
-        raise InvalidRequestError(f"{named_by} names no proxy; set it to http://host:port")
+        raise InvalidRequestError(f"{named_by} names no usable proxy; set it to http://host:port")
     if proxy.scheme != "http":
         raise InvalidRequestError(
             f"{named_by} names a {proxy.scheme}:// proxy, and only http:// proxies are supported; set it "
@@ -87,7 +87,7 @@ def _login(proxy: SplitResult, named_by: str) -> tuple[str, str] | None:
     login = unquote(proxy.username), unquote(proxy.password or "")
     if max("".join(login), default="") > "\xff":
         raise InvalidRequestError(
-            f"the login in {named_by} holds a character beyond Latin-1, which no proxy can be sent"
+            f"the login in {named_by} contains a character outside Latin-1, which cannot be sent to a proxy"
         )
     return login
 
@@ -102,7 +102,7 @@ def _is_exempt(parts: SplitResult) -> bool:
             return True
         if host.endswith(f".{name}") or with_port.endswith(f".{name}"):
             return True
-    return bool(proxy_bypass(host))  # "*", and what the system's settings except
+    return bool(proxy_bypass(host))  # "*", and the exceptions in the system's settings
 
 
 def _is_in_network(host: str, entry: str) -> bool:

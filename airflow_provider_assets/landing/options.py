@@ -99,7 +99,10 @@ class LandingOptions:
     jitter: Callable[[], float] = field(default=random.random, repr=False)
 
     def __post_init__(self) -> None:
-        """:raises InvalidRequestError: if a budget is too small for any landing."""
+        """Check the budgets.
+
+        :raises InvalidRequestError: if one is too small for any landing.
+        """
         if self.concurrency is not None and self.concurrency < 1:
             raise InvalidRequestError(f"concurrency must be at least 1, not {self.concurrency}")
         if self.part_size is not None and self.part_size < MIB:

@@ -87,7 +87,7 @@ class StreamVerifier:
         return None if self.scanner else ("", ZipCensus())
 
     def take_over(self, census: ZipCensus, size: int, *, is_zip: bool) -> None:
-        """Continue after *size* bytes that another verifier saw. Feed the scanner from ``census.offset`` on."""
+        """Continue after *size* verified bytes; feed the scanner from ``census.offset`` on."""
         self.size, self._hash = size, None
         if is_zip and self.look_inside:
             self.scanner = ZipScanner(census=census, max_entries=self.max_entries)

@@ -1,0 +1,1 @@
+"""Operators that move archives from a vendor into object storage."""

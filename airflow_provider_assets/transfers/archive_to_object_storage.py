@@ -1,4 +1,4 @@
-"""Lands a finished archive in object storage, verified."""
+"""The operator that lands a finished archive in object storage and verifies it."""
 
 from __future__ import annotations
 
@@ -40,51 +40,61 @@ if TYPE_CHECKING:
     from airflow_provider_assets.landing import LandingOptions, Manifest, Progress, State
     from airflow_provider_assets.sansio.messages import JSON
     from airflow_provider_assets.transfers.stores import Destination
-
-    Landed = tuple[Manifest, str]  # and the key of the manifest object
     from airflow_provider_assets.vendors.base import Vendor, VendorSpec
 
+    Landed = tuple[Manifest, str]  # a manifest and the key of its object
+
 MIB = 1 << 20
-# Links are never logged; that Airflow masks them as well is a second net, whose cost grows with the square.
+# Links are never logged. Masking them is a second safeguard, at a cost that grows quadratically.
 MAX_MASKED = 16
-# A retry of the landing cannot bring back an archive that is gone.
+# A retry of the landing cannot bring back an expired archive.
 _HOPELESS = (*HOPELESS, ArchiveExpiredError)
 
 
 class ArchiveToObjectStorageOperator(BaseOperator):
-    """Move a finished archive into your own storage, without holding it in memory or on disk.
+    """Move a finished archive into your own object storage, without holding it in memory or on disk.
 
     The object becomes visible only after its length and checksums have been verified, and a manifest
-    beside it lists what it holds. A landing that is there already is not done again, unless it holds
-    fewer files than were asked for and another archive of the same items comes. Returns the manifest
-    without its entries.
+    beside it lists its files. An archive that has landed before is skipped. If that landing holds fewer files
+    than were requested, another archive of the same items replaces it. Returns the manifest without its
+    entries.
 
     :param archive: one of the references that ``AssetArchiveOperator`` or ``AssetArchiveSensor``
         returned; map over them with ``.expand(archive=archive.output)``. A mapped archive task returns
         lists: flatten them in an intermediate task, ``[one for many in archives for one in many]``.
     :param destination: Airflow object storage URL, ``s3://conn_id@bucket/prefix/`` or ``file:///...``.
-    :param layout: ``archive`` lands one object, ``files`` one object per file. Files bear the vendor's
-        names, which runs may share: give each run a folder in *destination*, ``s3://.../{{ ds }}/``.
-    :param name: of the object, or of the manifest of files, without ending; default is made of vendor,
-        window (or, for named items, the run's date) and query. The batches of several get a number. The
-        ending is the vendor's. ROMA Connect documents no container and gives none: its packages land
-        without an ending, unless *name* has one; a ``.zip`` that is no zip is then refused.
-    :param overwrite: replace what another archive landed under the same name.
-    :param verify: read archives through while they pass. Length and checksums are always compared.
-    :param sha256: hash what lands; default: up to 256 MiB, and beyond where the store keeps no checksum
-        of its own. It costs a third of the speed, and a broken landing cannot be resumed with it.
-    :param concurrency: connections to the source; chosen adaptively if not set.
-    :param part_size: bytes of a part.
-    :param max_memory: bytes that the engine may hold, 128 MiB.
-    :param target_format: let the vendor convert every file (Scenario); lands files one by one.
-    :param max_reexports: where an archive can be downloaded only once and the download broke, how often
-        an attempt may ask the vendor to export it again.
-    :param on_partial: what an archive with fewer files than were asked for does: ``fail``, or ``land``.
-    :param max_entries: entries that an archive may have, 1,000,000 by default; more fail the task.
-    :param max_unpacked: bytes that ``layout="files"`` may unpack to, 1 TiB by default.
-    :param max_ratio: unpacked bytes per packed byte of one large entry, 200 by default. Deflate can reach
-        1032, which only a few kinds of data do: texts of one repeated line, and zip bombs.
-    :raises AssetsError: see ``sansio.errors``; nothing half is visible then.
+    :param layout: ``archive`` (default) lands one object, ``files`` one object per file. Files keep the
+        vendor's names, which may be equal in several runs: give each run a folder of its own in
+        *destination*, ``s3://.../{{ ds }}/``.
+    :param name: name of the object, or of the manifest of files, without an ending. By default it consists of
+        vendor, window (or, for named items, the run's date) and query. If there are several batches, each
+        gets a number. The ending is the vendor's. ROMA Connect documents no container format and gives no
+        ending: its packages land without one, unless *name* has one; a ``.zip`` that is not a zip is then
+        refused.
+    :param overwrite: replace the landing of another archive under the same name; false by default.
+    :param verify: read zip and gzip archives through while they arrive; true by default. Length and
+        checksums are always compared.
+    :param sha256: compute the SHA-256 of the object; by default up to 256 MiB, and for larger objects only
+        if the store keeps no checksum of its own. It costs a third of the speed, and a broken landing
+        cannot be resumed with it.
+    :param concurrency: number of connections to the source; chosen adaptively by default.
+    :param part_size: bytes per part, at least 1 MiB; 8 MiB by default, or more if the store limits the
+        number of parts.
+    :param max_memory: bytes of memory that the engine may use, at least 32 MiB; 128 MiB by default.
+    :param target_format: format into which the vendor converts every file (Scenario only), which are then
+        downloaded one by one; no conversion by default.
+    :param max_reexports: number of times per attempt that the vendor may be asked to export a single-use
+        archive again after its download broke; 1 by default.
+    :param on_partial: ``fail`` (default) raises ``PartialArchiveError`` after an archive with fewer files
+        than requested has landed; ``land`` logs a warning instead.
+    :param max_entries: largest number of entries of an archive, 1,000,000 by default; an archive with more
+        raises ``InvalidRequestError``.
+    :param max_unpacked: bytes that ``layout="files"`` may unpack to, 1 TiB by default; an archive with more
+        raises ``InvalidRequestError``.
+    :param max_ratio: unpacked bytes per packed byte of one entry of more than 64 MiB, 200 by default; a
+        larger ratio raises ``InvalidRequestError``. Deflate can reach 1032, but only for few kinds of data:
+        texts of one repeated line, and zip bombs.
+    :raises AssetsError: if the landing failed (see ``sansio.errors``); no incomplete object is visible then.
     """
 
     template_fields: Sequence[str] = ("archive", "destination", "name", "target_format")
@@ -132,9 +142,9 @@ class ArchiveToObjectStorageOperator(BaseOperator):
 
     @cached_property
     def reference(self) -> ArchiveReference:
-        """The archive, typed.
+        """The typed form of *archive*.
 
-        :raises InvalidRequestError: if it is none, or not finished.
+        :raises InvalidRequestError: if it is not a reference, or its job is not finished.
         """
         reference = ArchiveReference.from_dict(self.archive)
         if reference.job.state is not JobState.SUCCEEDED:
@@ -145,7 +155,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         return reference
 
     def execute(self, context: Context) -> Data:
-        """Land the archive; see the class for what is returned."""
+        """Land the archive and return its manifest without the entries."""
         from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 
         try:
@@ -184,7 +194,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         reference: ArchiveReference,
         before_get: Callable[[], None] = lambda: None,
     ) -> Landed:
-        """Land *reference*; *before_get* is called when its link is about to be used, and may raise."""
+        """Land *reference*. *before_get* is called immediately before its link is used, and may raise."""
         from airflow_provider_assets.landing import Source, land
         from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX
 
@@ -219,12 +229,12 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         return manifest, f"{target.prefix}{name}{MANIFEST_SUFFIX}"
 
     def _expected(self, spec: VendorSpec, files: Sequence[ArchiveFile]) -> int:
-        """Files that the landing should hold; 0 where they cannot be counted or are not looked at."""
+        """Number of files that the landing should hold; 0 if they cannot be counted, or are not read."""
         is_counted = spec.entry_per_item and (self.verify or len(files) > 1)
         return self.reference.request.count if is_counted else 0
 
     def _options(self, hook: AssetArchiveHook) -> LandingOptions:
-        """The engine's budgets, within the connection's ``max_concurrent_downloads``."""
+        """The options of the engine, within the connection's ``max_concurrent_downloads``."""
         from airflow_provider_assets.landing import LandingOptions
 
         limit = positive_number(hook.vendor.connection, "max_concurrent_downloads")
@@ -252,7 +262,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         return request.stem
 
     def _object_name(self, files: Sequence[ArchiveFile], reference: ArchiveReference) -> str:
-        """Of the object, or of the manifest of several files."""
+        """Name of the object, or of the manifest of several files."""
         if len(files) == 1:
             # A dot of the stem (a window of milliseconds) does not begin an ending.
             name = files[0].name.removeprefix(reference.request.stem)
@@ -283,7 +293,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             self.log.info("Not verified: %s (%s)", check, reason)
 
     def _check_complete(self, spec: VendorSpec, landed: Landed, target: Destination) -> None:
-        """Compare what landed with what was asked for.
+        """Compare the files that landed with the items that were requested.
 
         :raises PartialArchiveError: if items are missing, unless ``on_partial="land"``.
         """
@@ -302,7 +312,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             return
         named = shown(f"{item} ({why})" for item, why in missing.items())
         text = (
-            f"{manifest.uri} holds {len(ids) - len(missing)} of the {len(ids)} items asked for; "
+            f"{manifest.uri} holds {len(ids) - len(missing)} of the {len(ids)} requested items; "
             f"missing: {named}"
         )
         if self.on_partial == "fail":
@@ -313,7 +323,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         self.log.warning("%s", text)
 
     def _tell_outlets(self, context: Context, result: Mapping[str, JSON]) -> None:
-        """Put the landing into the asset events of the task's outlets."""
+        """Add the landing to the asset events of the task's outlets."""
         extra = {
             name: result[name] for name in ("uri", "bytes", "sha256", "entries", "manifest_uri")
         }
@@ -327,19 +337,19 @@ class ArchiveToObjectStorageOperator(BaseOperator):
 
 
 def _lists_items(manifest: Manifest) -> bool:
-    """Whether the entries of a manifest are the vendor's files, and not one object of our naming."""
+    """Whether the manifest lists the vendor's files, and not one object that we have named."""
     return manifest.layout == "files" or "zip_structure" in manifest.verified
 
 
 def _private_hosts(vendor: Vendor) -> frozenset[str] | None:
-    """The hosts that may have a private address: the API's, which a person has set, or with leave all."""
+    """The hosts that may have a private address: that of the API, or None (all) if the connection says so."""
     if vendor.connection.flag("allow_private_downloads"):
         return None
     return frozenset({urlsplit(vendor.base_url).hostname or ""})
 
 
 def manifest_facts(reference: ArchiveReference, target_format: str | None) -> dict[str, JSON]:
-    """What the manifest remembers; the fingerprint decides whether a landing is the same one."""
+    """The origin of the archive for the manifest. Landings with equal fingerprints are the same."""
     request = reference.request
     failed = reference.job.details.get("failed")
     contents: list[JSON] = [request.fingerprint, target_format]

@@ -1,4 +1,4 @@
-"""Compares what has landed with the items that were asked for."""
+"""Finds requested items that are missing among the names of the files that landed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def missing_items(ids: Collection[str], names: Iterable[str]) -> list[str]:
-    """Those of *ids* that no file of *names* bears; an extra file makes up for none.
+    """The *ids* that do not occur in any of *names*. Extra files do not make up for missing ones.
 
-    Where there are files and not a single name bears an id, nothing can be told from names: then there
-    are none.
+    If there are names and none of them contains any id, they do not tell anything about completeness, and
+    the result is empty.
     """
     wanted, given = set(ids), list(names)
     found = {item for name in given for item in _ids_in(name, wanted)}

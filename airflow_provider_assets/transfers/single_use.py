@@ -1,12 +1,12 @@
 """Lands packages that can be downloaded only once.
 
-Immediately before the GET a *marker* with the archive's id is stored beside the target. That proves the
-destination writable, and tells a later attempt that this archive may be gone. The GET itself is sent
-once, without Range, retry or redirect. If the download breaks after that, the package is exported again:
-an export changes nothing at the vendor. If the destination fails, nothing is exported: the next attempt
-unpacks what has been staged, and exports again only if the bytes are lost. A second GET is sent only
-where the first one demonstrably ended before the vendor answered, and the vendor still offers the archive,
-or, by a later attempt, where the vendor says that it refused the credentials.
+Immediately before the GET, a *marker* with the archive's id is stored beside the target. This proves that the
+destination is writable, and tells a later attempt that the archive may have been consumed. The GET is sent
+once, without Range, retry or redirect. If the download breaks after that, the package is exported again,
+which changes nothing at the vendor. If the destination fails, nothing is exported: the next attempt
+unpacks the staged package, and exports again only if its bytes are lost. A second GET is sent only if the
+first one demonstrably ended before the vendor opened the archive, and the vendor still offers it; or, in a later
+attempt, if the vendor says that it refused the credentials.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from airflow_provider_assets.sansio.waiter import ensure_succeeded
 if TYPE_CHECKING:
     from airflow_provider_assets.landing import Store
 
-# The answers that a gateway gives before the service has opened the archive.
+# Answers of a gateway, which come before the service has opened the archive.
 BEFORE_OPENING = frozenset({401, 408, 429, 500, 502, 503, 504})
-# "Downloading an Asset Package" documents 403 for whatever is refused, a second download included.
+# "Downloading an Asset Package" documents 403 for every refusal, a second download included.
 GONE = frozenset({403, 404, 410})
-EXPORT_TIMEOUT = 6 * 3600.0
+EXPORT_TIMEOUT = 6 * 3600.0  # seconds that a re-export may take
 
 
 T = TypeVar("T")
@@ -47,23 +47,23 @@ Land = Callable[[ArchiveReference, Callable[[], None]], T]
 
 @dataclass(slots=True)
 class Marker:
-    """What earlier attempts did.
+    """The record of earlier attempts, stored beside the target.
 
-    :param opened: ids of the archives whose GET was or may have been sent.
-    :param job: the job of the latest re-export, if there was one and it has not failed.
+    :param opened: ids of the archives for which a GET was, or may have been, sent.
+    :param job: the job of the latest re-export; None if there is none, or it failed.
     """
 
     opened: list[str] = field(default_factory=list)
     job: ArchiveJob | None = None
 
     def to_bytes(self) -> bytes:
-        """As it is stored."""
+        """The bytes to store."""
         data = {"opened": self.opened, "job": self.job.to_dict() if self.job else None}
         return json.dumps(data).encode()
 
     @classmethod
     def from_bytes(cls, document: bytes | None) -> Marker:
-        """The marker that :meth:`to_bytes` gave; an empty one for None."""
+        """The inverse of :meth:`to_bytes`; an empty marker for None."""
         if document is None:
             return cls()
         data = json.loads(document)
@@ -75,8 +75,8 @@ class Marker:
 class SingleUseLanding:
     """Lands single-use archives.
 
-    :param key: of the marker.
-    :param max_reexports: re-exports in one attempt.
+    :param store: store of the target. :param key: key of the marker.
+    :param max_reexports: re-exports per attempt at most.
     """
 
     hook: AssetArchiveHook
@@ -85,11 +85,11 @@ class SingleUseLanding:
     max_reexports: int
 
     def land(self, reference: ArchiveReference, land: Land[T]) -> T:
-        """Land *reference*, or what a re-export gave in its place.
+        """Land *reference*, or the archive of a re-export in its place.
 
-        :param land: lands one reference, by one GET at most; moves nothing if it has landed before. It
-            calls its second argument immediately before the GET, and sends none if that raises.
-        :raises AssetsError: a failure of the destination, or the failure that used up the re-exports.
+        :param land: lands one reference by at most one GET, and moves nothing if it has landed before. It
+            calls its second argument immediately before the GET, and does not send it if that raises.
+        :raises AssetsError: if the destination failed, or no re-export is left after a failed download.
         """
         marker = Marker.from_bytes(self.store.get(self.key))
         left = self.max_reexports
@@ -114,7 +114,7 @@ class SingleUseLanding:
                 return landed
 
     def _finished(self, reference: ArchiveReference, marker: Marker) -> ArchiveReference:
-        """*reference*, its job finished; one that failed is not waited for by the next attempt again."""
+        """*reference* after its job has finished; the marker forgets a job that failed."""
         if reference.job.state.is_terminal:
             return reference
         end = self.hook.wait([reference.job], deadline=time.time() + EXPORT_TIMEOUT)[0]
@@ -126,9 +126,9 @@ class SingleUseLanding:
             raise
 
     def _open(self, reference: ArchiveReference, marker: Marker, land: Land[T]) -> T:
-        """Land by the one GET; what an earlier attempt opened can only have been stored already.
+        """Land by a single GET. An archive that was opened before may only land from the store.
 
-        :raises ArchiveExpiredError: if it was opened and is not stored.
+        :raises ArchiveExpiredError: if it was opened before and is not in the store.
         """
         archive = _archive_id(reference)
         if archive in marker.opened:
@@ -176,11 +176,13 @@ class SingleUseLanding:
 
 
 def refuse_to_open() -> None:
-    """Refuse the GET of an archive that may have been opened.
+    """Refuse the GET of an archive that an earlier attempt may have opened.
 
     :raises ArchiveExpiredError: always.
     """
-    raise ArchiveExpiredError("an earlier attempt opened the archive and did not finish")
+    raise ArchiveExpiredError(
+        "an earlier attempt opened the archive and did not finish; clear the archive task to export again"
+    )
 
 
 def _archive_id(reference: ArchiveReference) -> str:
@@ -189,10 +191,10 @@ def _archive_id(reference: ArchiveReference) -> str:
 
 
 def _is_lost(error: AssetsError) -> bool:
-    """Whether only a re-export can help: the archive is gone, damaged, or broke while it was read.
+    """Whether only a re-export can help: the archive expired, is damaged, or its download broke.
 
-    A destination that fails, or a vendor that cannot be reached while an export is waited for, may
-    recover by the next attempt.
+    After a failure of the destination, or of the vendor's API while waiting for an export, the next attempt
+    may succeed without one.
     """
     return isinstance(error, (JobError, IntegrityError)) or error.is_of_download
 

@@ -1,4 +1,4 @@
-"""From an Airflow object storage URL to a store of the landing engine, with the connection's credentials."""
+"""Opens the store of an Airflow object storage URL, with the credentials of its connection."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError
 if TYPE_CHECKING:
     from airflow_provider_assets.landing import Store
 
-# Parts that may be on their way to the store at once, plus the request that began them.
+# Parts that are uploaded at the same time, plus the request that began them.
 MAX_POOL = 17
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A store and the prefix, with its slash, of all keys in it."""
+    """A store and the prefix of all keys in it, with its trailing slash."""
 
     store: Store
     prefix: str = ""
 
 
 def open_destination(url: str) -> Destination:
-    """The place that *url* names.
+    """The store and prefix that *url* names.
 
     :param url: ``scheme://conn_id@bucket/prefix/`` with ``s3``, ``gs``, ``abfs`` or any other scheme that
-        Airflow's object storage knows, or ``file:///folder/``. Without a connection id the environment's
-        own credentials count.
-    :raises InvalidRequestError: if the URL is none of these, or the extra that serves it is missing.
+        Airflow's object storage supports, or ``file:///folder/``. Without a connection id, the credentials
+        of the environment are used.
+    :raises InvalidRequestError: if the URL has another form, or the extra for its scheme is not installed.
     """
-    # "?" and "#" may be part of a name, and mean nothing else here.
+    # "?" and "#" may be part of a name here.
     parts = urlsplit(url, allow_fragments=False)
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
     if parts.scheme in {"", "file"}:
         if parts.netloc not in {"", "localhost"}:
             raise InvalidRequestError(
-                f"destination {url!r} names the machine {parts.netloc!r}; a folder of this one has "
-                f"three slashes: file:///{parts.netloc}{path}"
+                f"destination {url!r} names the host {parts.netloc!r}; local paths need three slashes: "
+                f"file:///{parts.netloc}{path}"
             )
         return Destination(_local(url, path))
     bucket = parts.netloc.rpartition("@")[2]
@@ -80,15 +80,15 @@ def _s3(bucket: str, conn_id: str | None) -> Store:
     from airflow_provider_assets.landing import S3Store
 
     hook = S3Hook(aws_conn_id=conn_id)
-    # Whatever the connection says (proxies, retries, timeouts, addressing) counts before our defaults.
+    # Settings of the connection (proxies, retries, timeouts, addressing) take precedence over our defaults.
     theirs = hook.config
     ours: dict[str, object] = {
-        # Parts carry their own checksum, so hashing them once more for the signature proves nothing.
+        # Parts carry their own checksum, so hashing them again for the signature adds nothing.
         "s3": {"payload_signing_enabled": False, **(theirs.s3 or {})},
         "signature_version": theirs.signature_version or "s3v4",
         "max_pool_connections": max(MAX_POOL, theirs.max_pool_connections),
     }
-    # A checksum of botocore's own comes as a trailer over TLS, which many stores like S3 refuse.
+    # Over TLS, botocore sends its own checksum as a trailer, which many S3-compatible stores refuse.
     for name in ("request_checksum_calculation", "response_checksum_validation"):
         if name in Config.OPTION_DEFAULTS:  # botocore 1.36 and later
             ours[name] = getattr(theirs, name) or "when_required"

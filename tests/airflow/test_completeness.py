@@ -122,5 +122,5 @@ def test_a_landing_names_the_items_that_the_vendor_reports_as_failed(
     run = airflow(build("fail"))
     assert [type(one.error) for one in run.tries] == [errors.PartialArchiveError]
     assert f"{processes[0]} (Failed)" in str(run.error)
-    assert "of the 3 items asked for" in str(run.error)
+    assert "of the 3 requested items" in str(run.error)
     assert airflow(build("land")).state == "success"

@@ -111,7 +111,7 @@ def test_a_download_that_is_denied_costs_no_new_export(airflow, roma, folder):
     assert isinstance(run.error, AuthenticationError), run.tries
     assert "no permission" in str(run.error)
     assert totals(roma)["accepted"] == 1
-    assert json.loads(landed(folder)["package" + STARTED])["opened"] == []
+    assert json.loads(landed(folder)["package" + STARTED_MARKER])["opened"] == []
 
 
 @pytest.mark.parametrize("max_reexports", [0, 1])

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_assets.landing.markers import (
-    CLAIM,
-    PART_FILE,
+    OWNERSHIP_MARKER,
+    PART_SUFFIX,
     PARTS_FOLDER,
-    STAGING,
-    STARTED,
-    UPLOAD_MARK,
+    STAGING_FOLDER,
+    STARTED_MARKER,
+    UPLOAD_MARKER,
 )
 from airflow_provider_assets.landing.names import Names, safe
 
@@ -91,8 +91,8 @@ def test_long_names_keep_their_extension():
 @pytest.mark.parametrize(
     "name",
     [
-        f"a.zip{UPLOAD_MARK}", f"a.zip{PARTS_FOLDER[:-1]}", f"a.zip{CLAIM}", f"a{STARTED}",
-        STAGING[:-1], f".a.zip.0a1b{PART_FILE}",
+        f"a.zip{UPLOAD_MARKER}", f"a.zip{PARTS_FOLDER[:-1]}", f"a.zip{OWNERSHIP_MARKER}",
+        f"a{STARTED_MARKER}", STAGING_FOLDER[:-1], f".a.zip.0a1b{PART_SUFFIX}",
     ],
 )  # fmt: skip
 def test_no_file_of_an_archive_gets_the_name_of_a_marker(name):

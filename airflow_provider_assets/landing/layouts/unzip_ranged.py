@@ -82,7 +82,7 @@ class Unpacker:
     buffers: BufferPool
     there: Mapping[str, int] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
-    _tasks: Iterator[WorkItem] | None = None
+    _items: Iterator[WorkItem] | None = None
     _renamed: dict[int, str] = field(default_factory=dict)
     _kept: set[str] = field(default_factory=set)
     _open: list[LargeEntry] = field(default_factory=list)
@@ -96,26 +96,26 @@ class Unpacker:
         self._name(Names(frozenset({self.job.name + MANIFEST_SUFFIX})))
         self._keep_what_landed()
         self.job.store.sweep([self._key(member) for member in self._files()])
-        self._tasks = self._plan()
+        self._items = self._plan()
 
     def step(self, connections: Connections) -> bool:
         """Perform one work item; false if none is left."""
         with self._lock:
-            task = next(self._tasks, None) if self._tasks else None
-        if task is None:
+            item = next(self._items, None) if self._items else None
+        if item is None:
             return False
-        if task.large:
-            self._part(connections, task, task.large)
-        elif self._is_large(task.extents[0]):
-            self._inflate_large(connections, task.extents[0])
+        if item.large:
+            self._part(connections, item, item.large)
+        elif self._is_large(item.extents[0]):
+            self._inflate_large(connections, item.extents[0])
         else:
-            self._window(connections, task.extents)
+            self._window(connections, item.extents)
         return True
 
     def cancel(self) -> None:
         """Hand out no more work, and end waits for buffers."""
         with self._lock:
-            self._tasks = None
+            self._items = None
         self.buffers.cancel()
 
     def abort(self) -> None:
@@ -206,22 +206,22 @@ class Unpacker:
         self.job.store.put(key, data, crc32=whole.crc32, overwrite=self.job.overwrite)
         self._landed(key, whole)
 
-    def _part(self, connections: Connections, task: WorkItem, large: LargeEntry) -> None:
+    def _part(self, connections: Connections, item: WorkItem, large: LargeEntry) -> None:
         member = large.extent.member
         with large.lock:
             if large.writer is None:
                 large.data = self._find_data(connections, large.extent)
                 begun = self.job.store.begin(large.key, label=self.job.label)
                 large.writer = GuardedWriter(begun)
-        writer, offset = large.writer, task.part * large.part_size
+        writer, offset = large.writer, item.part * large.part_size
         with self.buffers.lent(large.part_size) as buffer:
             view = memoryview(buffer)[: min(large.part_size, member.size - offset)]
             self.reader.read(connections, large.data + offset, view)
-            part = Part(task.part + 1, offset, len(view), crc32(view, 0))
+            part = Part(item.part + 1, offset, len(view), crc32(view, 0))
             writer.put_part(part, view)
         with large.lock:
             large.parts.append(part)
-            if len(large.parts) < task.parts:
+            if len(large.parts) < item.parts:
                 return
         large.parts.sort(key=lambda part: part.number)
         crc = combine_all((part.crc32, part.size) for part in large.parts)

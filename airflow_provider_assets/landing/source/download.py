@@ -175,7 +175,7 @@ class Download:
             reached += 1
         if self.total is not None and reached > self.total:
             raise IntegrityError(
-                f"the download is longer than the {self.total} bytes that were announced"
+                f"the download has more than the {self.total} bytes that were announced"
             )
 
     @_of_download()

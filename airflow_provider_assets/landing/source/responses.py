@@ -21,9 +21,8 @@ from airflow_provider_assets.sansio.messages import seconds_to_wait, without_que
 
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _LONGEST_WAIT = 120.0  # seconds; a longer Retry-After would idle a worker
-_UNENCODED = frozenset(
-    {"", "identity", "aws-chunked"}
-)  # S3 keeps aws-chunked as metadata of some uploads; it is no encoding
+# S3 stores "aws-chunked" with some uploads, although the object itself is not encoded.
+_UNENCODED = frozenset({"", "identity", "aws-chunked"})
 _BODY_BYTES, _BODY_SECONDS = 8192, 5.0  # limits of reading the body of a refusal
 _CODE, _MESSAGE = (re.compile(rf"<{tag}>([^<]{{1,300}})</{tag}>") for tag in ("Code", "Message"))
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")

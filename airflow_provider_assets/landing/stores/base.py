@@ -77,7 +77,7 @@ class Rules:
         if number > self.max_parts:
             raise InvalidRequestError(
                 f"the source announces no length and exceeds the store's limit of {self.max_parts} parts; "
-                "set a larger part_size"
+                "set a larger part_size="
             )
 
 

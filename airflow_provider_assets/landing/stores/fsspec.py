@@ -133,7 +133,7 @@ class FsspecStore:
         return FsspecWriter(self, key, temporary, file)
 
     def resume(self, key: str, state: Mapping[str, str]) -> None:
-        """Nothing: a part file cannot be resumed."""
+        """Not supported: return None."""
         return
 
     def delete(self, key: str) -> None:

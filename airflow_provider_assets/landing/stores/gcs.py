@@ -249,7 +249,7 @@ class GcsWriter:
         return [self._held[number] for number in sorted(self._held)]
 
     def read(self, offset: int, view: memoryview) -> bool:
-        """Nothing can be read back before the parts are composed."""
+        """Parts cannot be read back before they are composed."""
         return False
 
     def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:

@@ -185,7 +185,7 @@ class S3Store:
             best_effort(lambda: self.delete(key))
         raise IntegrityError(
             f"{self.uri(key)} was stored with other contents than were sent ({size} bytes of "
-            f"{whole.size}, CRC-32 {crc} instead of {whole.crc32}); it was removed"
+            f"{whole.size}, CRC-32 {crc} instead of {whole.crc32}); they were removed"
         )
 
     def _learn_condition(self, key: str, send: Callable[..., Any], options: Params) -> None:

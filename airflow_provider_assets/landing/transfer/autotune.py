@@ -71,9 +71,8 @@ class Tuner:
                 return True
         self._doubt = False
         if load > _WORKING and not self._before:
-            self.workers = min(
-                self.workers, _ENOUGH
-            )  # not settled yet: the load may come from starting up
+            # Not settled yet: the load may come from starting up.
+            self.workers = min(self.workers, _ENOUGH)
         elif load > _WORKING or self.workers >= self.most:
             self._settled = True
         else:

@@ -36,7 +36,7 @@ class NullWriter:
         return ()
 
     def read(self, offset: int, view: memoryview) -> bool:
-        """Nothing can be read back."""
+        """Not supported: return false."""
         return False
 
     def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:

@@ -102,7 +102,10 @@ class Directory:
         )
         self.seen.add(member, 0)
         if self.seen.count > self.max_entries:
-            raise InvalidRequestError(f"the archive has more than {self.max_entries} entries")
+            raise InvalidRequestError(
+                f"the archive has more than {self.max_entries} entries; if that is expected, "
+                "set a larger max_entries"
+            )
         self.members.append(member)
 
     def compare(self, passed: ZipCensus) -> None:

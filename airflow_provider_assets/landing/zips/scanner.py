@@ -178,7 +178,10 @@ class ZipScanner:
             self.handler.end(member)
         self.census.add(member, self.position)
         if self.census.count > self.max_entries:
-            raise InvalidRequestError(f"the archive has more than {self.max_entries} entries")
+            raise InvalidRequestError(
+                f"the archive has more than {self.max_entries} entries; if that is expected, "
+                "set a larger max_entries"
+            )
 
     def _stored(self, head: _Header, offset: int) -> Generator[Want, memoryview, Member]:
         left, crc = head.size, 0
@@ -235,9 +238,8 @@ class ZipScanner:
         return _checked(head, offset, size=size, packed=packed, crc=crc)
 
     def _descriptor(self, head: _Header, crc: int, packed: int, size: int) -> Parser:
-        block = bytes(
-            (yield Want(LONGEST_DESCRIPTOR, exact=True))
-        )  # what follows it is at least as long
+        # The end record, at least, follows every descriptor, so that these bytes always exist.
+        block = bytes((yield Want(LONGEST_DESCRIPTOR, exact=True)))
         width = described(block, crc, packed, size, prefer_wide=head.zip64)
         if not width:
             raise IntegrityError(

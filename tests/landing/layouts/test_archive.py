@@ -141,7 +141,7 @@ def test_a_cut_archive_is_never_published(store, origin, quick):
 
 
 def test_an_error_page_is_no_archive(store, origin, quick):
-    with pytest.raises(IntegrityError, match="no zip"):
+    with pytest.raises(IntegrityError, match="not a zip"):
         land([linked(origin, b"<html>sorry</html>")], store, options=quick)
     assert contents(store, "export.zip") is None
 

@@ -29,7 +29,7 @@ from airflow_provider_assets.landing import (
     land,
 )
 from airflow_provider_assets.landing.crc import Checksum
-from airflow_provider_assets.landing.stores.base import Part, Stored
+from airflow_provider_assets.landing.stores.base import Part, StoredObject
 from airflow_provider_assets.sansio.errors import (
     IntegrityError,
     InvalidRequestError,
@@ -55,7 +55,7 @@ def whole(data: bytes) -> Checksum:
     return Checksum(len(data), zlib.crc32(data))
 
 
-def put(store, key: str, data: bytes, *, overwrite: bool = False) -> Stored:
+def put(store, key: str, data: bytes, *, overwrite: bool = False) -> StoredObject:
     return store.put(key, data, crc32=zlib.crc32(data), overwrite=overwrite)
 
 
@@ -70,9 +70,9 @@ def write(writer, data: bytes, numbers: tuple[int, ...] = (1, 2, 3)) -> dict[int
     return tags
 
 
-def may_be(store, data: bytes) -> tuple[Stored, Stored]:
+def may_be(store, data: bytes) -> tuple[StoredObject, StoredObject]:
     """With the checksum of what is stored, or without: never with another one."""
-    return Stored(len(data), zlib.crc32(data)), Stored(len(data))
+    return StoredObject(len(data), zlib.crc32(data)), StoredObject(len(data))
 
 
 class StoreContract:
