@@ -5,8 +5,8 @@ destination is writable, and tells a later attempt that the archive may have bee
 once, without Range, retry or redirect. If the download breaks after that, the package is exported again,
 which changes nothing at the vendor. If the destination fails, nothing is exported: the next attempt
 unpacks the staged package, and exports again only if its bytes are lost. A second GET is sent only if the
-first one demonstrably ended before the vendor opened the archive, and the vendor still offers it; or, in a later
-attempt, if the vendor says that it refused the credentials.
+first one demonstrably ended before the vendor opened the archive, and the vendor still offers it; or, in
+a later attempt, if the vendor says that it refused the credentials.
 """
 
 from __future__ import annotations

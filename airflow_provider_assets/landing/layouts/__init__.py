@@ -1,1 +1,1 @@
-"""Layouts: which objects a landing writes (one object, one per file, the files of a zip, a packed zip)."""
+"""Layouts: which objects one landing writes, from one download or from several."""
