@@ -83,7 +83,7 @@ def test_unpacking_stops_where_the_announced_size_ends(store, origin, ranged, an
 def test_an_archive_with_a_large_directory_is_read_in_one_pass(local, origin, quick, monkeypatch):
     files = {f"{number:03}.txt": noise(50_000, number) for number in range(40)}
     data = zipped(files)
-    monkeypatch.setattr(unzip, "_DIRECTORY", 1000)
+    monkeypatch.setattr(unzip, "_LARGEST_INDEX", 1000)
     source = linked(origin, data)
     manifest = land([source], local, prefix="out/", layout="files", options=quick)
     assert {"zip_structure", "zip_crc32", "length"} <= set(manifest.verified)
@@ -95,7 +95,7 @@ def test_a_staged_archive_with_a_large_directory_is_read_in_one_pass(
     local, origin, quick, monkeypatch
 ):
     files = {f"{number:03}.txt": noise(5000, number) for number in range(40)}
-    monkeypatch.setattr(unzip, "_DIRECTORY", 1000)
+    monkeypatch.setattr(unzip, "_LARGEST_INDEX", 1000)
     source = linked(origin, zipped(files), single_use=True)
     land([source], local, prefix="out/", layout="files", options=quick)
     assert {name: local.get(f"out/{name}") for name in files} == files
