@@ -178,6 +178,7 @@ class AssetArchiveOperator(BaseOperator):
         except TaskDeferralTimeout:
             ledger = self._ledger(context)
             if plan := ledger.resume():
+                self.conn_id = plan.conn_id  # the DAG file may have been edited meanwhile
                 self._begin(ledger, plan).cancel(plan.entries)
             raise
 

@@ -10,6 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 from airflow.sdk import Asset
+from airflow.sdk.bases.operator import TriggerFailureReason
+from airflow.sdk.exceptions import TaskDeferralTimeout, TaskDeferred
 from airflow.sdk.execution_time.context import TaskStateStoreAccessor
 from exported import CONN, archive, exportable
 
@@ -65,6 +67,21 @@ def test_an_edit_while_deferred_moves_the_watermark_of_what_was_exported(airflow
     following = airflow(since_last(AssetArchiveOperator), run={"logical_date": "2026-01-08"})
     (reference,) = following.result("archive")
     assert reference["request"]["window"][0] == "2026-01-06T00:00:00.000Z"
+
+
+def test_airflows_own_timeout_is_told_although_the_dag_was_edited_meanwhile(airflow, sandbox):
+    class TimedOut(AssetArchiveOperator):
+        def execute(self, context):
+            with pytest.raises(TaskDeferred):
+                super().execute(context)
+            self.conn_id = "edited_meanwhile"
+            del self.__dict__["hook"]  # a resume has another process
+            timeout = {"error": TriggerFailureReason.TRIGGER_TIMEOUT}
+            self.resume_execution("__fail__", timeout, context)
+
+    sandbox.fault("poll:503empty:1")
+    run = airflow(lambda: TimedOut(task_id="archive", conn_id=CONN, deferrable=True))
+    assert type(run.error) is TaskDeferralTimeout
 
 
 def test_a_template_that_renders_otherwise_after_the_deferral_changes_nothing(airflow, sandbox):
