@@ -61,8 +61,8 @@ def land(
     """Land *sources* in *store* and return what landed.
 
     The contents that ``facts["fingerprint"]`` identifies land once. A call with equal ``facts`` lands again
-    only if the object is damaged. A call with other ``facts`` (another archive of the same contents)
-    replaces a landing that is incomplete; any other only with *overwrite*.
+    only if the object is gone or, with *overwrite*, has been changed. A call with other ``facts`` (another
+    archive of the same contents) replaces a landing that is incomplete; any other only with *overwrite*.
 
     :param prefix: prefix of all keys, with its trailing slash if it is a folder.
     :param name: name of the object (``archive``) or of the manifest (``files``); None: that of the source.

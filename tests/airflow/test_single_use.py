@@ -325,6 +325,29 @@ def test_a_landing_that_is_there_already_opens_nothing(airflow, roma, folder):
     assert gets(roma) == before
 
 
+@pytest.mark.parametrize("layout", ["archive", "files"])
+@pytest.mark.parametrize(
+    ("package", "container"),
+    [
+        ("one", "zip"), ("per-item", "zip"), ("two-per-item", "zip"),
+        ("per-item", "gzip"), ("per-item", "tar"),
+    ],
+)  # fmt: skip
+def test_a_package_lands_whatever_it_holds(airflow, roma, folder, package, container, layout):
+    roma.configure(roma_package=package, roma_container=container)
+    try:
+        run = airflow(export(roma, folder, layout=layout))
+    finally:
+        roma.configure(roma_package="two-per-item", roma_container="zip")
+    assert run.state == "success", run.tries
+    assert gets(roma) == [1]
+    if layout == "archive":
+        assert_right(folder, roma)
+    elif container == "zip":
+        (manifest,) = run.results("export.land")
+        assert manifest["entries"] == {"one": 1, "per-item": 8, "two-per-item": 16}[package]
+
+
 def test_a_package_of_fewer_files_than_items_does_not_count_as_incomplete(
     airflow, folder, monkeypatch
 ):

@@ -110,3 +110,14 @@ def test_a_failed_clean_up_does_not_fail_a_landing_that_is_published(
     monkeypatch.undo()
     if isinstance(store, S3Store):
         store.delete("export.zip.landing")
+
+
+def test_an_object_that_was_changed_is_replaced_only_if_that_is_said(store, origin, quick):
+    land([linked(origin, BIG)], store, options=quick, facts=FACTS)
+    store.put("export.zip", b"changed", crc32=zlib.crc32(b"changed"), overwrite=True)
+    with pytest.raises(InvalidRequestError, match="overwrite=True"):
+        land([linked(origin, BIG)], store, options=quick, facts=FACTS)
+    assert not land(
+        [linked(origin, BIG)], store, options=quick, facts=FACTS, overwrite=True
+    ).skipped
+    assert contents(store, "export.zip") == BIG
