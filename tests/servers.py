@@ -97,8 +97,13 @@ def _start_weed(folder: Path) -> tuple[S3Server, subprocess.Popen]:
         "-volume.max=40", "-filer=true", f"-filer.port={filer}", "-s3", f"-s3.port={s3}",
         f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0",
     ]  # fmt: skip
+    # Each bucket gets seven volumes otherwise: slow, and the fifth new one finds no room.
+    environment = {**os.environ, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
     with (folder / "weed.log").open("wb") as log:
-        return server, subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, start_new_session=True, env=environment
+        )
+    return server, process
 
 
 def _is_ready(server: S3Server, process: subprocess.Popen) -> bool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from servers import S3Server
 from airflow_provider_assets import transport
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio import waiter
+from airflow_provider_assets.vendors import BUILT_IN, vendor_class
 
 BUCKET = "exports"
 
@@ -23,10 +25,14 @@ def database() -> None:
 
 @pytest.fixture
 def airflow(database: None, monkeypatch: pytest.MonkeyPatch) -> Airflow:
-    """A real Airflow, whose requests are tried again without pauses and whose waits bear no outage."""
+    """A real Airflow: no pauses before requests are tried again, quick polls, waits that bear no outage."""
     monkeypatch.setattr(transport, "_BACKOFF", tenacity.wait_none())
     monkeypatch.setattr(waiter, "OUTAGE_SECONDS", 0.0)
     monkeypatch.setattr(waiter, "LONGEST_BACKOFF", 0.1)
+    for name in BUILT_IN:
+        vendor = vendor_class(name)
+        quick = replace(vendor.spec.poll, initial=0.1, maximum=0.5)
+        monkeypatch.setattr(vendor, "spec", replace(vendor.spec, poll=quick))
     return Airflow(monkeypatch)
 
 

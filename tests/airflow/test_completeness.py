@@ -30,7 +30,7 @@ class Always(RetryPolicy):
 
 @pytest.fixture(scope="module")
 def _topaz():
-    with running("--vendor", "topaz", "--items", "8") as topaz:
+    with running("--vendor", "topaz", "--items", "8", "--job-seconds", "0.2") as topaz:
         yield topaz
 
 

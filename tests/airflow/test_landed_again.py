@@ -71,7 +71,7 @@ def test_a_partial_landing_is_repaired_by_clearing_both_tasks(airflow, sandbox, 
 def test_images_that_topaz_had_not_finished_land_when_both_tasks_are_cleared(
     airflow, folder, monkeypatch
 ):
-    with running("--vendor", "topaz", "--items", "8") as topaz:
+    with running("--vendor", "topaz", "--items", "8", "--job-seconds", "0.2") as topaz:
         connect(monkeypatch, "topaz_again", topaz.topaz["connection"])
         kept = [one for one in topaz.items("topaz") if one["kept"]]
         late, *others = [one["id"] for one in kept if one["status"] == "Completed"][:3]
