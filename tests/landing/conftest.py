@@ -3,8 +3,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from leaks import nothing_leaks
 from origin import Origin, http_origin
 from servers import S3Server
 
@@ -19,6 +21,18 @@ from airflow_provider_assets.landing import (
 
 # Its assertions explain themselves as those of test modules do.
 pytest.register_assert_rewrite("broken_landings", "store_contract")
+
+
+@pytest.fixture
+def ports() -> set[int]:
+    """Ports of the origins of a test."""
+    return set()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaks(tmp_path: Path, ports: set[int]) -> Iterator[None]:
+    with nothing_leaks(tmp_path, ports):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -80,11 +94,12 @@ def store(request: pytest.FixtureRequest):
 
 
 @pytest.fixture
-def origin(request: pytest.FixtureRequest) -> Iterator[Origin]:
+def origin(request: pytest.FixtureRequest, ports: set[int]) -> Iterator[Origin]:
     """Over http, and over https too where a test is marked with ``over_http_and_https``."""
     scheme = getattr(request, "param", "http")
     trusted = request.getfixturevalue("trusted") if scheme == "https" else None
     with http_origin(trusted) as running:
+        ports.add(urlsplit(running.url).port)
         yield running
 
 

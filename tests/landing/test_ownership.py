@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from functools import cache
 
 import pytest
 from landing_kit import FACTS, contents, leftovers, linked, noise, zipped
@@ -10,7 +11,18 @@ from landing_kit import FACTS, contents, leftovers, linked, noise, zipped
 from airflow_provider_assets.landing import S3Store, engine, land
 from airflow_provider_assets.sansio.errors import InvalidRequestError, TransferInterruptedError
 
-SMALL, BIG = (zipped({"a": noise(size)}) for size in (1000, 11_000_000))
+
+@cache
+def small() -> bytes:
+    return zipped({"a": noise(1000)})
+
+
+@cache
+def parts() -> bytes:
+    """A zip that lands in parts."""
+    return zipped({"a": noise(11_000_000)})
+
+
 ALL = ["local", "s3", "moto", "azure", "gcs", "fsspec_memory"]
 
 
@@ -34,17 +46,17 @@ def killed_before_the_manifest(monkeypatch, sources, store, **how):
 
 
 @pytest.mark.parametrize("many", [False, True], ids=["one", "packed"])
-@pytest.mark.parametrize("data", [SMALL, BIG], ids=["one part", "many parts"])
+@pytest.mark.parametrize("data", [small, parts], ids=["one part", "many parts"])
 def test_our_own_object_without_a_manifest_is_replaced(
     store, origin, quick, monkeypatch, data, many
 ):
     def sources(last):
-        made = [linked(origin, data, "export.zip"), linked(origin, last, "last")]
+        made = [linked(origin, data(), "export.zip"), linked(origin, last, "last")]
         return made if many else [linked(origin, last, "export.zip")]
 
     how = {"options": quick, "name": "night.zip"}
     newer = zipped({"b": noise(5000)})
-    killed_before_the_manifest(monkeypatch, sources(data), store, facts=FACTS, **how)
+    killed_before_the_manifest(monkeypatch, sources(data()), store, facts=FACTS, **how)
     old = contents(store, "night.zip")
     with pytest.raises(InvalidRequestError, match="overwrite"):
         land(sources(newer), store, facts={"fingerprint": "day"}, **how)
@@ -58,23 +70,23 @@ def test_our_own_object_without_a_manifest_is_replaced(
 def test_a_refused_publish_leaves_no_mark(store, origin, quick):
     store.put("export.zip", b"precious", crc32=zlib.crc32(b"precious"), overwrite=True)
     with pytest.raises(InvalidRequestError, match="overwrite"):
-        land([linked(origin, SMALL)], store, options=quick, facts=FACTS)
+        land([linked(origin, small())], store, options=quick, facts=FACTS)
     assert set(store.sizes("")) == {"export.zip"}
 
 
 def test_another_object_of_our_name_is_seen_before_the_download_is_fetched(store, origin, quick):
     store.put("export.zip", b"precious", crc32=zlib.crc32(b"precious"), overwrite=True)
     with pytest.raises(InvalidRequestError, match="overwrite"):
-        land([linked(origin, BIG)], store, options=quick, facts=FACTS)
+        land([linked(origin, parts())], store, options=quick, facts=FACTS)
     assert len(origin.seen) == 1
-    assert origin.sent < len(BIG) / 2
+    assert origin.sent < len(parts()) / 2
     assert not leftovers(store)
 
 
 def test_a_package_for_single_use_is_not_opened_for_a_name_that_is_taken(store, origin, quick):
-    store.put("export.zip", SMALL, crc32=zlib.crc32(SMALL), overwrite=True)
+    store.put("export.zip", small(), crc32=zlib.crc32(small()), overwrite=True)
     with pytest.raises(InvalidRequestError, match="overwrite"):
-        land([linked(origin, SMALL, single_use=True)], store, options=quick, facts=FACTS)
+        land([linked(origin, small(), single_use=True)], store, options=quick, facts=FACTS)
     assert not origin.seen
 
 
@@ -89,11 +101,11 @@ def test_a_manifest_that_cannot_be_read_is_named_and_overwrite_replaces_it(
     key = "export.zip.manifest.json"
     local.put(key, document, crc32=zlib.crc32(document), overwrite=True)
     with pytest.raises(InvalidRequestError, match=f"{key} cannot be read.*overwrite=True"):
-        land([linked(origin, SMALL)], local, options=quick, facts=FACTS)
+        land([linked(origin, small())], local, options=quick, facts=FACTS)
     assert not origin.seen
-    land([linked(origin, SMALL)], local, options=quick, facts=FACTS, overwrite=True)
-    assert contents(local, "export.zip") == SMALL
-    assert land([linked(origin, SMALL)], local, options=quick, facts=FACTS).skipped
+    land([linked(origin, small())], local, options=quick, facts=FACTS, overwrite=True)
+    assert contents(local, "export.zip") == small()
+    assert land([linked(origin, small())], local, options=quick, facts=FACTS).skipped
 
 
 def test_a_failed_clean_up_does_not_fail_a_landing_that_is_published(
@@ -103,21 +115,21 @@ def test_a_failed_clean_up_does_not_fail_a_landing_that_is_published(
         raise TransferInterruptedError("the store is away")
 
     monkeypatch.setattr(type(store), "delete", fail)
-    land([linked(origin, BIG)], store, options=quick, facts=FACTS)
-    assert contents(store, "export.zip") == BIG
+    land([linked(origin, parts())], store, options=quick, facts=FACTS)
+    assert contents(store, "export.zip") == parts()
     assert "Cleanup failed" in caplog.text
-    assert land([linked(origin, BIG)], store, options=quick, facts=FACTS).skipped
+    assert land([linked(origin, parts())], store, options=quick, facts=FACTS).skipped
     monkeypatch.undo()
     if isinstance(store, S3Store):
         store.delete("export.zip.landing")
 
 
 def test_an_object_that_was_changed_is_replaced_only_if_that_is_said(store, origin, quick):
-    land([linked(origin, BIG)], store, options=quick, facts=FACTS)
+    land([linked(origin, parts())], store, options=quick, facts=FACTS)
     store.put("export.zip", b"changed", crc32=zlib.crc32(b"changed"), overwrite=True)
     with pytest.raises(InvalidRequestError, match="overwrite=True"):
-        land([linked(origin, BIG)], store, options=quick, facts=FACTS)
+        land([linked(origin, parts())], store, options=quick, facts=FACTS)
     assert not land(
-        [linked(origin, BIG)], store, options=quick, facts=FACTS, overwrite=True
+        [linked(origin, parts())], store, options=quick, facts=FACTS, overwrite=True
     ).skipped
-    assert contents(store, "export.zip") == BIG
+    assert contents(store, "export.zip") == parts()

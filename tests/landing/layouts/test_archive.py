@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 import zlib
 
 import pytest
-from landing_kit import contents, leftovers, linked, noise, zipped
+from landing_kit import big, contents, images, leftovers, linked, noise, small
 
 from airflow_provider_assets.landing import Manifest, Source, land
 from airflow_provider_assets.sansio.errors import (
@@ -17,15 +16,10 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.jobs import ArchiveFile
 
-FILES = {f"image-{n:03}.png": noise(700_000, n) for n in range(32)}
-BIG = zipped(FILES)
-SMALL = zipped(
-    {"one.txt": b"hello", "two/": b"", "two/three.txt": b"world" * 1000}, zipfile.ZIP_DEFLATED
-)
 
-
-@pytest.mark.parametrize("data", [SMALL, BIG], ids=["one part", "many parts"])
+@pytest.mark.parametrize("data", [small, big], ids=["one part", "many parts"])
 def test_an_archive_lands_as_it_is(store, origin, quick, data):
+    data = data()
     manifest = land(
         [linked(origin, data)], store, prefix="in/", options=quick, facts={"fingerprint": "f"}
     )
@@ -38,11 +32,11 @@ def test_an_archive_lands_as_it_is(store, origin, quick, data):
 
 def test_the_manifest_object_lists_every_entry(store, origin, quick):
     manifest = land(
-        [linked(origin, BIG)], store, options=quick, facts={"fingerprint": "f", "vendor": "v"}
+        [linked(origin, big())], store, options=quick, facts={"fingerprint": "f", "vendor": "v"}
     )
     document = json.loads(contents(store, "export.zip.manifest.json"))
     assert {entry["name"]: entry["bytes"] for entry in document["files"]} == {
-        name: len(data) for name, data in FILES.items()
+        name: len(data) for name, data in images().items()
     }
     assert document["facts"]["vendor"] == "v"
     assert Manifest.from_dict(manifest.to_dict()) == manifest
@@ -50,18 +44,19 @@ def test_the_manifest_object_lists_every_entry(store, origin, quick):
 
 def test_a_local_landing_has_the_sha256_of_the_whole(local, origin, quick):
     assert (
-        land([linked(origin, BIG)], local, options=quick).sha256 == hashlib.sha256(BIG).hexdigest()
+        land([linked(origin, big())], local, options=quick).sha256
+        == hashlib.sha256(big()).hexdigest()
     )
 
 
 def test_s3_confirms_the_checksum_of_the_whole(s3, origin, quick):
-    manifest = land([linked(origin, BIG)], s3, options=quick)
+    manifest = land([linked(origin, big())], s3, options=quick)
     assert "store_checksum" in manifest.verified
     assert f"{s3.head('export.zip').crc32:08x}" == manifest.crc32
 
 
 def test_a_finished_landing_moves_nothing_again(store, origin, quick):
-    source = linked(origin, BIG)
+    source = linked(origin, big())
     first = land([source], store, options=quick, facts={"fingerprint": "same"})
     asked = len(origin.seen)
     second = land(
@@ -77,12 +72,14 @@ def test_an_incomplete_landing_is_replaced_by_a_later_archive_of_the_same_conten
     store, origin, quick
 ):
     night = {"fingerprint": "night"}
-    land([linked(origin, SMALL)], store, options=quick, facts=night | {"job_id": "1"}, expected=30)
-    known = {"options": quick, "expected": 30}
-    assert land([linked(origin, BIG)], store, facts=night | {"job_id": "1"}, **known).skipped
-    assert not land([linked(origin, BIG)], store, facts=night | {"job_id": "2"}, **known).skipped
-    assert contents(store, "export.zip") == BIG
-    assert land([linked(origin, SMALL)], store, facts=night | {"job_id": "3"}, **known).skipped
+    land(
+        [linked(origin, small())], store, options=quick, facts=night | {"job_id": "1"}, expected=20
+    )
+    known = {"options": quick, "expected": 20}
+    assert land([linked(origin, big())], store, facts=night | {"job_id": "1"}, **known).skipped
+    assert not land([linked(origin, big())], store, facts=night | {"job_id": "2"}, **known).skipped
+    assert contents(store, "export.zip") == big()
+    assert land([linked(origin, small())], store, facts=night | {"job_id": "3"}, **known).skipped
     assert not leftovers(store)
 
 
@@ -96,21 +93,22 @@ def test_a_package_whose_files_cannot_be_counted_counts_as_complete(local, origi
 
 def test_overwriting_lands_a_later_archive_but_never_the_very_same_twice(local, origin, quick):
     night, known = {"fingerprint": "night"}, {"options": quick, "overwrite": True}
-    land([linked(origin, SMALL)], local, facts=night | {"job_id": "1"}, **known)
-    assert land([linked(origin, BIG)], local, facts=night | {"job_id": "1"}, **known).skipped
-    assert not land([linked(origin, BIG)], local, facts=night | {"job_id": "2"}, **known).skipped
-    assert contents(local, "export.zip") == BIG
+    land([linked(origin, small())], local, facts=night | {"job_id": "1"}, **known)
+    assert land([linked(origin, big())], local, facts=night | {"job_id": "1"}, **known).skipped
+    assert not land([linked(origin, big())], local, facts=night | {"job_id": "2"}, **known).skipped
+    assert contents(local, "export.zip") == big()
 
 
 def test_another_landing_does_not_replace_the_first(store, origin, quick):
-    land([linked(origin, BIG)], store, options=quick, facts={"fingerprint": "a"})
+    land([linked(origin, big())], store, options=quick, facts={"fingerprint": "a"})
     with pytest.raises(InvalidRequestError, match="overwrite"):
-        land([linked(origin, SMALL)], store, options=quick, facts={"fingerprint": "b"})
-    assert contents(store, "export.zip") == BIG
+        land([linked(origin, small())], store, options=quick, facts={"fingerprint": "b"})
+    assert contents(store, "export.zip") == big()
 
 
-@pytest.mark.parametrize("data", [SMALL, BIG], ids=["one part", "many parts"])
+@pytest.mark.parametrize("data", [small, big], ids=["one part", "many parts"])
 def test_a_foreign_object_is_kept_unless_overwrite_is_said(store, origin, quick, data):
+    data = data()
     store.put("export.zip", b"precious", crc32=zlib.crc32(b"precious"), overwrite=True)
     with pytest.raises(InvalidRequestError, match="overwrite"):
         land([linked(origin, data)], store, options=quick)
@@ -120,11 +118,9 @@ def test_a_foreign_object_is_kept_unless_overwrite_is_said(store, origin, quick,
     assert contents(store, "export.zip") == data
 
 
-@pytest.mark.parametrize(
-    "position", [100, 10_000_000, len(BIG) - 30], ids=["start", "middle", "end"]
-)
+@pytest.mark.parametrize("position", [100, 10_000_000, -30], ids=["start", "middle", "end"])
 def test_a_damaged_archive_is_never_published(store, origin, quick, position):
-    damaged = bytearray(BIG)
+    damaged = bytearray(big())
     damaged[position] ^= 1
     with pytest.raises(IntegrityError):
         land([linked(origin, bytes(damaged))], store, options=quick)
@@ -135,7 +131,7 @@ def test_a_damaged_archive_is_never_published(store, origin, quick, position):
 
 def test_a_cut_archive_is_never_published(store, origin, quick):
     with pytest.raises(IntegrityError):
-        land([linked(origin, BIG[:-30])], store, options=quick)
+        land([linked(origin, big()[:-30])], store, options=quick)
     assert contents(store, "export.zip") is None
     assert not leftovers(store)
 
@@ -147,7 +143,7 @@ def test_an_error_page_is_no_archive(store, origin, quick):
 
 
 def test_a_length_other_than_announced_is_refused(local, origin, quick):
-    source = linked(origin, BIG)
-    wrong = Source(ArchiveFile("k", "export.zip", len(BIG) + 1), source.resolve)
+    source = linked(origin, big())
+    wrong = Source(ArchiveFile("k", "export.zip", len(big()) + 1), source.resolve)
     with pytest.raises(IntegrityError, match="announced"):
         land([wrong], local, options=quick)

@@ -7,6 +7,7 @@ import random
 import subprocess
 import time
 import zipfile
+from functools import cache
 
 import pytest
 from landing_kit import FewParts, contents, leftovers, linked, noise
@@ -17,15 +18,18 @@ from airflow_provider_assets.landing.layouts import archive
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
 
-THINGS = {
-    "small.png": noise(300_000, 1),
-    "ümlaut.png": noise(10, 2),
-    "empty": b"",
-    "large.tif": noise(11_000_000, 3),
-    "exactly.bin": noise(8 << 20, 4),
-    "more.bin": noise((8 << 20) + 1, 5),
-    "last.txt": b"bye",
-}
+
+@cache
+def things() -> dict[str, bytes]:
+    return {
+        "small.png": noise(300_000, 1),
+        "ümlaut.png": noise(10, 2),
+        "empty": b"",
+        "large.tif": noise(11_000_000, 3),
+        "exactly.bin": noise(8 << 20, 4),
+        "more.bin": noise((8 << 20) + 1, 5),
+        "last.txt": b"bye",
+    }
 
 
 @pytest.mark.parametrize("ranged", [True, False])
@@ -34,16 +38,16 @@ def test_the_archive_holds_every_file_in_order(store, origin, quick, ranged):
     manifest = land(sources_quoted(origin), store, prefix="p/", name="night.zip", options=quick)
     with zipfile.ZipFile(io.BytesIO(contents(store, "p/night.zip"))) as opened:
         assert opened.testzip() is None
-        assert {name: opened.read(name) for name in opened.namelist()} == THINGS
-        assert opened.namelist() == list(THINGS)
-    assert manifest.entries == len(THINGS)
+        assert {name: opened.read(name) for name in opened.namelist()} == things()
+        assert opened.namelist() == list(things())
+    assert manifest.entries == len(things())
     assert {"zip_structure", "zip_crc32"} <= set(manifest.verified)
     assert not leftovers(store)
 
 
 def sources_quoted(origin):
     made = []
-    for number, (name, data) in enumerate(THINGS.items()):
+    for number, (name, data) in enumerate(things().items()):
         origin.files[f"/{number}"] = data
         made.append(
             Source(ArchiveFile(str(number), name), lambda n=number: Link(f"{origin.url}/{n}"))
@@ -56,7 +60,7 @@ def test_parts_grow_where_the_store_allows_few(s3, origin, quick):
     made = sources_quoted(origin)
     sized = [
         Source(ArchiveFile(s.file.key, s.file.name, len(data)), s.resolve)
-        for s, data in zip(made, THINGS.values(), strict=True)
+        for s, data in zip(made, things().values(), strict=True)
     ]
     land(sized, few, name="night.zip", options=quick)
     with zipfile.ZipFile(io.BytesIO(contents(s3, "night.zip"))) as opened:
@@ -79,15 +83,15 @@ def test_the_same_files_give_the_same_bytes_whatever_happens_on_the_way(local, o
 @pytest.mark.parametrize("announced", [True, False])
 def test_a_large_stream_is_opened_when_its_turn_comes(local, origin, quick, announced):
     origin.ranged, origin.announce_length, origin.rate = False, announced, 40e6
-    things = {f"{number}": noise(20_000_000, number) for number in range(3)} | {"small": b"small"}
+    streams = {f"{number}": noise(20_000_000, number) for number in range(3)} | {"small": b"small"}
     opened: dict[str, float] = {}
     origin.fault = lambda seen, number: opened.update({seen.target: time.monotonic()})
-    sources = [linked(origin, data, name) for name, data in things.items()]
+    sources = [linked(origin, data, name) for name, data in streams.items()]
     land(sources, local, name="night.zip", options=quick)
     assert opened["/1"] - opened["/0"] > 0.4  # what takes half a second has ended
     assert opened["/2"] - opened["/1"] > 0.4
     with zipfile.ZipFile(local.root / "night.zip") as opened_zip:
-        assert {name: opened_zip.read(name) for name in opened_zip.namelist()} == things
+        assert {name: opened_zip.read(name) for name in opened_zip.namelist()} == streams
 
 
 def test_a_file_gives_the_same_bytes_whether_its_length_is_announced(local, origin, quick):
@@ -103,7 +107,7 @@ def test_a_large_archive_is_not_hashed_where_the_store_keeps_a_checksum(
     monkeypatch.setattr(archive, "_HASHED", 10_000_000)
     large = [
         Source(ArchiveFile(one.file.key, one.file.name, len(data)), one.resolve)
-        for one, data in zip(sources_quoted(origin), THINGS.values(), strict=True)
+        for one, data in zip(sources_quoted(origin), things().values(), strict=True)
     ]
     manifest = land(large, s3, name="large.zip", options=quick)
     assert manifest.sha256 is None

@@ -224,14 +224,10 @@ class StoreContract:
             assert contents(store, "export.zip") == data
             store.delete("export.zip.manifest.json")
 
-    def test_an_object_that_lost_its_manifest_is_replaced_only_where_overwrite_is_said(
-        self, store, origin, quick
-    ):
+    def test_the_same_object_again_is_no_conflict(self, store, origin, quick):
         land([linked(origin, archive())], store, options=quick)
         store.delete("export.zip.manifest.json")
-        with pytest.raises(InvalidRequestError, match="overwrite"):
-            land([linked(origin, archive())], store, options=quick)
-        land([linked(origin, archive())], store, options=quick, overwrite=True)
+        land([linked(origin, archive())], store, options=quick)
         assert contents(store, "export.zip") == archive()
         assert not leftovers(store)
 

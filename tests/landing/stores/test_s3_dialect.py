@@ -5,9 +5,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 
 import pytest
-from landing_kit import MemoryState, contents, leftovers, linked, noise, zipped
+from landing_kit import FACTS, MemoryState, contents, leftovers, linked, noise, zipped
 from s3_quirks import CHECKSUMS, Quirks, QuirkyS3, Refusal, quirky_s3
 
 from airflow_provider_assets.landing import S3Store, land
@@ -20,9 +21,17 @@ from airflow_provider_assets.sansio.errors import (
     TransferInterruptedError,
 )
 
-BIG = zipped({f"{n}.png": noise(3_000_000, n) for n in range(5)})
-SMALL = zipped({"a.png": noise(1000), "b.png": noise(2000, 2)})
-FACTS = {"fingerprint": "night"}
+
+@cache
+def parts() -> bytes:
+    """A zip that lands in parts, 15 MB."""
+    return zipped({f"{n}.png": noise(3_000_000, n) for n in range(5)})
+
+
+@cache
+def one_part() -> bytes:
+    return zipped({"a.png": noise(1000), "b.png": noise(2000, 2)})
+
 
 NO_CHECKSUMS = Quirks(ignores=CHECKSUMS)
 QUIRKS = {
@@ -77,20 +86,20 @@ def test_an_archive_lands_and_is_claimed_verified_only_where_the_store_said_so(
     serve, quirks, s3, origin, quick
 ):
     _, store = serve(quirks)
-    manifest = land([linked(origin, BIG)], store, options=quick, facts=FACTS)
-    assert contents(s3, "export.zip") == BIG
+    manifest = land([linked(origin, parts())], store, options=quick, facts=FACTS)
+    assert contents(s3, "export.zip") == parts()
     assert ("store_checksum" in manifest.verified) == quirks.keeps_checksum
     assert ("store_checksum" in manifest.unverified) != quirks.keeps_checksum
     assert set(s3.sizes("")) == {"export.zip", "export.zip.manifest.json"}
     assert not leftovers(s3)
-    assert land([linked(origin, BIG)], store, options=quick, facts=FACTS).skipped
+    assert land([linked(origin, parts())], store, options=quick, facts=FACTS).skipped
 
 
 def test_files_land_and_are_claimed_verified_only_where_the_store_said_so(
     serve, quirks, s3, origin, quick
 ):
     _, store = serve(quirks)
-    manifest = land([linked(origin, SMALL)], store, layout="files", options=quick, facts=FACTS)
+    manifest = land([linked(origin, one_part())], store, layout="files", options=quick, facts=FACTS)
     assert contents(s3, "b.png") == noise(2000, 2)
     claims = "store_checksum" in manifest.verified
     # Small files need no FULL_OBJECT.
@@ -98,8 +107,9 @@ def test_files_land_and_are_claimed_verified_only_where_the_store_said_so(
     assert claims == (s3.rules.checksum or store.rules.checksum)
 
 
-@pytest.mark.parametrize("data", [SMALL, BIG], ids=["one part", "many parts"])
+@pytest.mark.parametrize("data", [one_part, parts], ids=["one part", "many parts"])
 def test_a_name_that_is_taken_is_never_overwritten(serve, quirks, s3, origin, quick, data):
+    data = data()
     _, store = serve(quirks)
     s3.put("export.zip", b"precious", crc32=zlib.crc32(b"precious"), overwrite=True)
     with pytest.raises(InvalidRequestError, match="overwrite"):
@@ -127,19 +137,20 @@ def test_a_broken_landing_goes_on_or_starts_again(serve, quirks, s3, origin, qui
     state = MemoryState()
     server.quirks = replace(quirks, refuses=(*quirks.refuses, Refusal("Complete", 500, "Oops")))
     with pytest.raises(TransferInterruptedError):
-        land([linked(origin, BIG)], store, options=quick, facts=FACTS, state=state)
+        land([linked(origin, parts())], store, options=quick, facts=FACTS, state=state)
     server.quirks = quirks
     sent = origin.sent
     again = S3Store(server.client(), s3.bucket)  # as the next attempt's process makes it
-    land([linked(origin, BIG)], again, options=quick, facts=FACTS, state=state)
-    assert contents(s3, "export.zip") == BIG
+    land([linked(origin, parts())], again, options=quick, facts=FACTS, state=state)
+    assert contents(s3, "export.zip") == parts()
     lists_parts = not any(one.what == "ListParts" for one in quirks.refuses)
-    assert (origin.sent - sent < len(BIG) // 2) == lists_parts
+    assert (origin.sent - sent < len(parts()) // 2) == lists_parts
     assert not leftovers(s3)
 
 
-@pytest.mark.parametrize("data", [SMALL, BIG], ids=["one part", "many parts"])
+@pytest.mark.parametrize("data", [one_part, parts], ids=["one part", "many parts"])
 def test_a_store_that_loses_bytes_publishes_nothing(serve, s3, origin, quick, data):
+    data = data()
     _, store = serve(replace(NO_CHECKSUMS, loses=1, ignores=f"{CHECKSUMS}|content-md5|x-amz-mp-"))
     with pytest.raises(IntegrityError, match="were removed"):
         land([linked(origin, data)], store, options=quick, facts=FACTS)
@@ -148,10 +159,10 @@ def test_a_store_that_loses_bytes_publishes_nothing(serve, s3, origin, quick, da
 
 def test_bodies_carry_their_md5_where_the_store_keeps_no_crc(serve, s3, origin, quick):
     server, store = serve(NO_CHECKSUMS)
-    land([linked(origin, BIG)], store, options=quick, facts=FACTS)
-    parts = [headers for what, headers in server.seen if what == "UploadPart"]
-    assert parts
-    assert all("content-md5" in headers for headers in parts)
+    land([linked(origin, parts())], store, options=quick, facts=FACTS)
+    uploaded = [headers for what, headers in server.seen if what == "UploadPart"]
+    assert uploaded
+    assert all("content-md5" in headers for headers in uploaded)
 
 
 def test_a_part_that_is_damaged_on_its_way_is_a_passing_failure(serve, s3):
@@ -186,7 +197,7 @@ def test_the_sha256_is_left_out_only_where_the_store_keeps_a_checksum(
 ):
     monkeypatch.setattr(archive, "_HASHED", 1 << 20)
     _, store = serve(QUIRKS[quirk])
-    manifest = land([linked(origin, BIG)], store, options=quick, facts=FACTS)
+    manifest = land([linked(origin, parts())], store, options=quick, facts=FACTS)
     assert (manifest.sha256 is None) == QUIRKS[quirk].keeps_checksum
 
 
@@ -197,12 +208,12 @@ def test_a_400_that_passes_keeps_the_parts_for_the_next_attempt(serve, s3, origi
     server, store = serve(Quirks(refuses=(Refusal("Complete", 400, code),)))
     state = MemoryState()
     with pytest.raises(TransferInterruptedError, match=code):
-        land([linked(origin, BIG)], store, options=quick, facts=FACTS, state=state)
+        land([linked(origin, parts())], store, options=quick, facts=FACTS, state=state)
     server.quirks = Quirks()
     sent = origin.sent
-    land([linked(origin, BIG)], store, options=quick, facts=FACTS, state=state)
-    assert contents(s3, "export.zip") == BIG
-    assert origin.sent - sent < len(BIG) // 2
+    land([linked(origin, parts())], store, options=quick, facts=FACTS, state=state)
+    assert contents(s3, "export.zip") == parts()
+    assert origin.sent - sent < len(parts()) // 2
 
 
 def test_an_upload_that_is_refused_leaves_no_mark(serve, s3):
@@ -225,8 +236,8 @@ def test_a_missing_permission_to_list_uploads_does_not_stop_a_landing(
     serve, s3, origin, quick, caplog
 ):
     _, store = serve(Quirks(refuses=(Refusal("ListMultipartUploads", 403, "AccessDenied"),)))
-    land([linked(origin, BIG)], store, options=quick, facts=FACTS)
-    assert contents(s3, "export.zip") == BIG
+    land([linked(origin, parts())], store, options=quick, facts=FACTS)
+    assert contents(s3, "export.zip") == parts()
     assert "Cannot look for" in caplog.text
 
 
@@ -236,9 +247,9 @@ def test_a_store_that_forbids_to_delete_lands_again_and_again(serve, s3, origin,
     left = s3.begin("export.zip", label="dead")
     for night in ("1", "2"):
         facts = FACTS | {"job_id": night}
-        manifest = land([linked(origin, BIG)], store, options=quick, facts=facts, overwrite=True)
+        manifest = land([linked(origin, parts())], store, options=quick, facts=facts, overwrite=True)
         assert not manifest.skipped
-    assert contents(s3, "export.zip") == BIG
+    assert contents(s3, "export.zip") == parts()
     assert "Cleanup failed" in caplog.text
     left.abort()
 

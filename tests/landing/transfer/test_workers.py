@@ -12,8 +12,6 @@ from airflow_provider_assets.landing import GcsStore, LandingOptions, land
 from airflow_provider_assets.landing.stores.gcs import GcsWriter
 from airflow_provider_assets.sansio.errors import TransferInterruptedError
 
-DATA = zipped({"large": noise(20_000_000)})
-
 
 @pytest.mark.parametrize("layout", ["archive", "files"])
 def test_a_part_that_arrives_after_the_end_leaves_nothing(gcs, origin, layout):
@@ -38,10 +36,11 @@ def test_a_part_that_arrives_after_the_end_leaves_nothing(gcs, origin, layout):
         is_late = seen.start and 15_000_000 < seen.start < 19_500_000
         return Fault(status=503, delay=1.5) if is_late else None
 
+    data = zipped({"large": noise(20_000_000)})
     origin.fault = fault
     hasty = LandingOptions(attempts=1, stall_seconds=2, jitter=lambda: 0.0, part_size=5 << 20)
     with pytest.raises(TransferInterruptedError):
-        land([linked(origin, DATA)], SlowStore(gcs.bucket), layout=layout, options=hasty)
+        land([linked(origin, data)], SlowStore(gcs.bucket), layout=layout, options=hasty)
     assert hangs.is_set()
     released.set()
     assert ended.wait(30)
