@@ -142,7 +142,7 @@ def test_another_landing_does_not_take_over_the_parts(store, origin, quick):
 
 
 def test_without_a_state_nothing_is_left_behind(store, origin):
-    origin.fault = breaking_after(6)
+    origin.fault = breaking_after(3)
     with pytest.raises(TransferInterruptedError):
         land([linked(origin, big())], store, options=HASTY, facts=FACTS)
     assert not leftovers(store)
@@ -154,7 +154,7 @@ def test_a_state_that_fails_neither_fails_nor_masks_anything(store, origin, quic
     state = MemoryState()
     state.fails = True
     how = {"layout": layout, "facts": FACTS, "state": state}
-    origin.fault = breaking_after(6)
+    origin.fault = breaking_after(3)
     with pytest.raises(TransferInterruptedError):
         land([linked(origin, big())], store, options=HASTY, **how)
     origin.fault = lambda seen, number: None
