@@ -47,11 +47,13 @@ unit: $(VENV)/.testable ## run the tests of the pure rooms, and require every br
 		--cov-branch --cov-report term-missing:skip-covered --cov-fail-under 100
 
 test: $(VENV)/.testable ## run all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not chaos"
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not chaos"
 	@$(BIN)/python -m pytest -m chaos
 
 chaos: $(VENV)/.testable ## kill parts of a real Airflow in every way and print what the vendor saw
 	@$(BIN)/python -m pytest tests/chaos tests/landing -m slow
+	@$(BIN)/python -m pytest -n 2 --hypothesis-profile thorough tests/sansio tests/vendors \
+		tests/landing/zips tests/landing/test_crc.py tests/landing/test_names.py
 
 $(VENV)/.benchable: $(VENV)/.testable
 	@echo "Installing what the benchmarks need (once) ..."

@@ -9,11 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 from certificates import Certificate, issue  # noqa: E402
 from servers import S3Server, azurite, azurite_binary, fake_gcs, moto, seaweedfs  # noqa: E402
+
+# A slow machine proves nothing; `make chaos` asks for the thorough profile.
+settings.register_profile("quick", deadline=None)
+settings.register_profile("thorough", deadline=None, max_examples=2000)
+settings.load_profile("quick")
 
 # Airflow reads its configuration when it is first imported, by whichever test comes first.
 HOME = Path(tempfile.mkdtemp(prefix="airflow-provider-assets-"))

@@ -87,7 +87,7 @@ BODIES = st.one_of(
 STATUSES = st.sampled_from([200, 200, 200, 201, 204, 269, 302, 400, 401, 403, 404, 409, 429, 500])
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(
     st.sampled_from(sorted(FLOWS)), st.lists(st.tuples(STATUSES, BODIES), min_size=1, max_size=4)
 )

@@ -8,7 +8,7 @@ import zipfile
 import zlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from landing_kit import noise, zipped
 from zip_kit import scan
@@ -69,7 +69,6 @@ def test_more_entries_than_sixteen_bits_count():
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
 def test_a_cut_archive_is_never_whole(data):
     whole = zipped(FILES, streamed=data.draw(st.booleans()))
     cut = data.draw(st.integers(0, len(whole) - 1))
@@ -78,7 +77,6 @@ def test_a_cut_archive_is_never_whole(data):
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
 def test_a_changed_byte_of_content_is_always_found(data):
     method = data.draw(st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
     whole = bytearray(zipped({"a": noise(3000), "b": b"b" * 900}, method=method))
@@ -98,7 +96,6 @@ def test_a_changed_byte_of_content_is_always_found(data):
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=200, deadline=None)
 def test_noise_is_refused_and_never_crashes_the_reader(data):
     for lead in (b"", b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"):
         try:
