@@ -48,6 +48,11 @@ def s3(s3_client) -> Iterator[S3Store]:
     yield S3Store(s3_client, "landing")
     for item in s3_client.list_objects_v2(Bucket="landing").get("Contents", ()):
         s3_client.delete_object(Bucket="landing", Key=item["Key"])
+    # One failed test shall not fail all that look for open uploads after it.
+    for upload in s3_client.list_multipart_uploads(Bucket="landing").get("Uploads", ()):
+        s3_client.abort_multipart_upload(
+            Bucket="landing", Key=upload["Key"], UploadId=upload["UploadId"]
+        )
 
 
 @pytest.fixture
