@@ -247,7 +247,9 @@ def test_a_store_that_forbids_to_delete_lands_again_and_again(serve, s3, origin,
     left = s3.begin("export.zip", label="dead")
     for night in ("1", "2"):
         facts = FACTS | {"job_id": night}
-        manifest = land([linked(origin, parts())], store, options=quick, facts=facts, overwrite=True)
+        manifest = land(
+            [linked(origin, parts())], store, options=quick, facts=facts, overwrite=True
+        )
         assert not manifest.skipped
     assert contents(s3, "export.zip") == parts()
     assert "Cleanup failed" in caplog.text
