@@ -176,11 +176,18 @@ class AssetArchiveOperator(BaseOperator):
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except TaskDeferralTimeout:
-            ledger = self._ledger(context)
-            if plan := ledger.resume():
-                self.conn_id = plan.conn_id  # the DAG file may have been edited meanwhile
-                self._begin(ledger, plan).cancel(plan.entries)
+            try:
+                self._cancel_recorded(context)
+            except Exception as error:  # noqa: BLE001  # the timeout must not be masked by any
+                self.log.warning("The jobs could not be cancelled: %s", error)
             raise
+
+    def _cancel_recorded(self, context: Context) -> None:
+        """Cancel the jobs of the attempt that was deferred, through the connection that it used."""
+        ledger = self._ledger(context)
+        if plan := ledger.resume():
+            self.conn_id = plan.conn_id
+            self._begin(ledger, plan).cancel(plan.entries)
 
     def on_kill(self) -> None:
         """Cancel what this attempt waits for, and submit nothing more."""

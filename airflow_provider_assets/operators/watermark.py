@@ -47,7 +47,10 @@ class Watermark:
         start = None if value is None else parse_moment(value, KEY)
         window = resolve_window("since_last", context, start)
         if self._task:
-            self._task.set(self.key, iso_ms(window.start))
+            from airflow.sdk.execution_time.context import NEVER_EXPIRE  # 3.3+, as the store
+
+            # However late the run is cleared: without it, that would export nothing but an error.
+            self._task.set(self.key, iso_ms(window.start), retention=NEVER_EXPIRE)
         return window
 
     def advance(self, end: str) -> None:

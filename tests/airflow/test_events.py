@@ -7,10 +7,14 @@ from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
 import pytest
+from airflow.models.task_state_store import TaskStateStoreModel
 from airflow.sdk import Asset
+from airflow.utils.session import create_session
 from exported import CONN
+from sqlalchemy import select
 
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
+from airflow_provider_assets.operators.watermark import KEY as WATERMARK
 from airflow_provider_assets.run_timing import resolve_window
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.triggers import events
@@ -55,6 +59,16 @@ def test_a_cleared_run_exports_its_own_span_again(airflow, sandbox):
     assert [windows(airflow.clear(dag, run)) for run in runs] == spans
     following = windows(airflow.run(dag, "2026-01-08"))
     assert following == [["2026-01-07T00:00:00.000Z", "2026-01-08T00:00:00.000Z"]]
+
+
+def test_the_span_of_a_run_is_kept_however_late_it_is_cleared(airflow, sandbox):
+    run = airflow.run(airflow.dag(since_last("kept")), "2026-01-06")
+    with create_session() as session:
+        query = select(TaskStateStoreModel).where(
+            TaskStateStoreModel.dag_id == run.dag_run.dag_id,
+            TaskStateStoreModel.key.startswith(WATERMARK),
+        )
+        assert [row.expires_at for row in session.scalars(query)] == [None]
 
 
 def test_an_empty_span_moves_the_watermark(airflow, sandbox):
@@ -156,8 +170,8 @@ def test_triggers_that_watch_one_asset_each_remember_how_far_they_have_seen(sand
     today = datetime.now(timezone.utc)
     sandbox.add_items("scenario", (today - timedelta(days=1)).date().isoformat(), 1)
     state = State((today - timedelta(days=2)).isoformat())
-    for select in ({}, {"originalAssets": False}):
-        trigger = AssetArchiveEventTrigger(conn_id=CONN, select=select, poll_interval=0.1)
+    for chosen in ({}, {"originalAssets": False}):
+        trigger = AssetArchiveEventTrigger(conn_id=CONN, select=chosen, poll_interval=0.1)
         assert event_after(trigger, state)["window"][0][:10] == state.start[:10]
     assert len(state.asked) == 2
 
