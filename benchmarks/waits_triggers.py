@@ -16,7 +16,7 @@ import requests
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from airflow_provider_assets.hooks.connections import read_connection
+from airflow_provider_assets.hooks.airflow_connection import read_connection
 from airflow_provider_assets.triggers.archive import AssetArchiveTrigger
 from airflow_provider_assets.triggers.poller import _POLLERS, connection_for
 from airflow_provider_assets.vendors.connection import VendorConnection

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from airflow.sdk import BaseHook
 
 from airflow_provider_assets.airflow_compat import mask_secret
+from airflow_provider_assets.hooks.airflow_connection import to_connection
 from airflow_provider_assets.hooks.client import mask_link, poll_policy, rate_limit, vendor_for
-from airflow_provider_assets.hooks.connections import to_connection
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,

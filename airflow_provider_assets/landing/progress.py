@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.options import Progress
 
+# A report follows the last one after so many seconds, or after so large a share of the whole.
+REPORT_SECONDS = 5.0
+REPORT_SHARE = 0.05
+
 
 @dataclass(slots=True)
 class Meter:
-    """Counts the bytes of all threads and reports them every 5 s or 5 %.
+    """Counts the bytes of all threads and reports them at a human pace.
 
     :param report: receives the reports; None: nobody does.
     :param shared: whether several downloads count here; then only the thread that started them reports,
@@ -49,11 +53,11 @@ class Meter:
         return self.bytes
 
     def report_if_due(self) -> None:
-        """Report if 5 s have passed, or 5 % have arrived, since the last report."""
+        """Report if enough time has passed, or enough has arrived, since the last report."""
         now = self.clock()
         then, had = self._last
-        step = self.total and self.bytes - had >= self.total / 20
-        if self.report and (now - then >= 5 or step):
+        step = self.total and self.bytes - had >= self.total * REPORT_SHARE
+        if self.report and (now - then >= REPORT_SECONDS or step):
             self._last = (now, self.bytes)
             self.report(self.now(now))
 

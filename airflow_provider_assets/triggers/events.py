@@ -9,8 +9,8 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from airflow_provider_assets.hooks.airflow_connection import read_connection
 from airflow_provider_assets.hooks.client import AsyncClient
-from airflow_provider_assets.hooks.connections import read_connection
 from airflow_provider_assets.sansio.errors import TransientError
 from airflow_provider_assets.sansio.jobs import state_key
 from airflow_provider_assets.sansio.messages import JSON

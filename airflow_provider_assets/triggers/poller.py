@@ -14,8 +14,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextvars import copy_context
 
+from airflow_provider_assets.hooks.airflow_connection import read_connection
 from airflow_provider_assets.hooks.client import AsyncClient
-from airflow_provider_assets.hooks.connections import read_connection
 from airflow_provider_assets.sansio import flow as flows
 from airflow_provider_assets.sansio.errors import AssetsError
 from airflow_provider_assets.sansio.jobs import Answer, ArchiveJob, Data, fingerprint

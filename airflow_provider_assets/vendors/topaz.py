@@ -55,7 +55,7 @@ class Topaz(Vendor):
         hook="airflow_provider_assets.hooks.topaz.TopazHook",
         docs_url="https://developer.topazlabs.com/reference/image/status",
         base_url="https://api.topazlabs.com/image/v1",
-        max_batch=contract.PAGE,  # one page of statuses answers for a batch
+        max_batch=contract.MAX_BATCH,
         kinds=("process_ids",),
         filters=contract.FILTERS,
         options=frozenset({"kind"}),

@@ -20,8 +20,9 @@ from airflow_provider_assets.vendors.connection import ConnectionForm
 
 # "Status", "Download", "Cancel": process_id is a UUID.
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-# "Status", list: limit 1..100.
+# "Status", list: limit 1..100. One page of statuses answers for a batch.
 PAGE = 100
+MAX_BATCH = PAGE
 # "Download": outputs are stored for 7 days after processing, inputs for 7 days after the upload.
 # "Status", list: statuses of the last 7 days.
 RETENTION = timedelta(days=7)

@@ -10,9 +10,9 @@ from airflow.sdk import BaseHook
 from airflow_runs import connect
 from installation import needs_installation
 
+from airflow_provider_assets.hooks.airflow_connection import to_connection
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.hooks.client import AsyncClient, mask_link, rate_limit
-from airflow_provider_assets.hooks.connections import to_connection
 from airflow_provider_assets.hooks.roma import RomaConnectHook
 from airflow_provider_assets.hooks.scenario import ScenarioHook
 from airflow_provider_assets.hooks.topaz import TopazHook

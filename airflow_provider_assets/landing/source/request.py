@@ -11,11 +11,11 @@ from urllib.parse import urljoin, urlsplit
 
 from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.source.responses import (
-    BUSY,
     BrokenError,
     check_encoding,
     error_of_refusal,
     headers_for,
+    is_busy,
     retry_after,
 )
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
@@ -55,7 +55,7 @@ class RangeRequester:
             self.links.refusals = 0
             check_encoding(response)
             return response, url
-        if status in BUSY:
+        if is_busy(status):
             connections.drop(url)
             self.busy += 1
             raise BrokenError(f"HTTP {status}", wait=retry_after(response, self.links.now()))

@@ -19,7 +19,7 @@ from airflow_provider_assets.sansio.errors import (
 from airflow_provider_assets.sansio.jobs import Link
 from airflow_provider_assets.sansio.messages import seconds_to_wait, without_queries
 
-BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_BUSY = frozenset({408, 425, 429})
 _LONGEST_WAIT = 120.0  # seconds; a longer Retry-After would idle a worker
 # S3 stores "aws-chunked" with some uploads, although the object itself is not encoded.
 _UNENCODED = frozenset({"", "identity", "aws-chunked"})
@@ -44,6 +44,11 @@ class BrokenError(Exception):
     def of(cls, error: BaseException) -> BrokenError:
         """The failure that *error* of the network caused."""
         return cls(failure_text(error), is_slow=isinstance(error, SlowError))
+
+
+def is_busy(status: int) -> bool:
+    """Whether the host failed or was overloaded; any 5xx counts, those of a CDN (520 to 527) as well."""
+    return status in _BUSY or status >= http.client.INTERNAL_SERVER_ERROR
 
 
 def headers_for(link: Link) -> dict[str, str]:
@@ -128,7 +133,7 @@ def error_of_status(status: int, what: str, message: str = "") -> AssetsError:
         )
     if status == http.client.TOO_MANY_REQUESTS:
         return RateLimitedError(f"the {what} is throttled (HTTP 429)", status=status)
-    if status in BUSY:
+    if is_busy(status):
         return TransferInterruptedError(f"the {what} failed (HTTP {status})", status=status)
     return InvalidRequestError(f"the {what} was answered with HTTP {status}", status=status)
 

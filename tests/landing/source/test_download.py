@@ -252,7 +252,9 @@ def test_a_host_that_breaks_every_response_early_still_brings_the_file(local, or
 
 
 def test_busy_servers_are_waited_for(local, origin, quick):
-    origin.fault = lambda seen, number: Fault(status=503) if number in (1, 3, 4) else None
+    origin.fault = lambda seen, number: (
+        Fault(status=(503, 520)[number % 2]) if number in (1, 3, 4) else None
+    )
     land([linked(origin, big())], local, options=quick)
     assert contents(local, "export.zip") == big()
 

@@ -1,4 +1,4 @@
-"""Reads Airflow connections, as plain data."""
+"""Reads an Airflow connection as plain data; its fields are declared in ``vendors``."""
 
 from __future__ import annotations
 
