@@ -70,30 +70,36 @@ class AssetArchiveOperator(BaseOperator):
     ``ArchiveToObjectStorageOperator.partial(...).expand(archive=archive.output)``.
 
     :param conn_id: Airflow connection; its type says which vendor.
-    :param items: explicitly named items, kind -> ids, e.g. ``{"asset_ids": [...]}``.
-    :param select: the vendor's listing filters; ``{}`` selects everything in the window.
-    :param window: span to select from: ``"auto"`` (the run's own), ``"since_last"`` (from the end of the last
-        run's span, which is kept with the one Asset in the task's inlets; give the DAG
-        ``max_active_runs=1``, because concurrent runs would start from the same watermark), a timedelta
-        that ends at the run's date, or a pair of zoned datetimes or ISO strings. ``"all"`` (or None)
-        selects everything there is, in every run. Not used with *items*.
-    :param options: the vendor's archive options.
-    :param max_items: refuse to export more than this.
-    :param wait_for_completion: False returns as soon as the jobs are submitted.
-    :param deferrable: wait in the triggerer instead of on a worker.
+    :param items: explicitly named items, kind -> ids, e.g. ``{"asset_ids": [...]}``; none by default. It
+        excludes *select*.
+    :param select: the vendor's listing filters; by default none, which selects everything in the window.
+    :param window: window of time to select from: ``"auto"`` (default; the run's own), ``"since_last"`` (from
+        the end of the last exported window, a watermark that is kept with the one Asset in the task's
+        inlets and moves when this task succeeds; give the DAG ``max_active_runs=1``, because concurrent
+        runs would start from the same watermark), a timedelta that ends at the run's date, or a pair of
+        zoned datetimes or ISO strings. ``"all"`` (or None) selects everything there is, in every run. Not
+        used with *items*.
+    :param options: the vendor's archive options; the vendor's defaults if it is not given.
+    :param max_items: refuse to export more than this; no limit by default.
+    :param wait_for_completion: True (default) waits for the jobs; False returns as soon as they are
+        submitted.
+    :param deferrable: wait in the triggerer instead of on a worker; the default is Airflow's
+        ``default_deferrable`` in ``[operators]``, which is False unless it is set.
     :param poll_interval: seconds or timedelta; default is the vendor's own pace.
-    :param timeout: seconds or timedelta from the submit; default one day.
-    :param on_empty: what to do if nothing is selected: ``skip`` the task, ``succeed`` with an empty
-        list, or ``fail``.
+    :param timeout: seconds or timedelta from the submit; default one day. An ``execution_timeout`` that is
+        shorter ends the wait earlier.
+    :param on_empty: what to do if nothing is selected: ``skip`` the task (default), ``succeed`` with an
+        empty list, or ``fail``.
     :param on_partial: what to do if items are missing, because a job archived only some of them or the
-        vendor has not finished them yet: ``fail``, or ``land`` the others.
+        vendor has not finished them yet: ``fail`` (default), or ``land`` the others.
     :param settle: seconds or timedelta from the end of the window until it is listed, since vendors list
         items late; default 30 s.
     :param pending_timeout: seconds or timedelta from the end of the window for which a run waits for
         items of the window that the vendor has not finished; default 15 minutes.
-    :param cancel_on_kill: whether to cancel at the vendor when the task is killed, cleared or given up;
-        default: only jobs that this task started. Topaz processes were started, and paid for, outside
-        of it.
+    :param cancel_on_kill: whether to cancel at the vendor when the task is killed, cleared or given up. By
+        default only jobs that this task started are, if the vendor can cancel them. Scenario and ROMA
+        Connect cannot, and Topaz processes were started, and paid for, outside of the task: of these
+        vendors' jobs, only Topaz processes are ever cancelled, and only with True.
     :raises AssetsError: see ``sansio.errors`` for what each class asks of you.
     """
 

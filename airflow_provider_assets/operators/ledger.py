@@ -8,8 +8,8 @@ Airflow's task state store (3.3+) keeps, under keys that begin with :data:`KEY`:
 * for each batch its *progress*, a few hundred bytes, written before and after each step.
 
 Each value carries the *fence* of the attempts that may use it: ordinary retries keep it, a clear changes
-it. So a retry re-attaches to its jobs and a cleared task starts from scratch. Below 3.3 nothing is kept,
-and every attempt starts from scratch.
+it. So a retry re-attaches to its jobs and a cleared task starts from scratch. On earlier versions
+nothing is kept, and every attempt starts from scratch.
 """
 
 from __future__ import annotations

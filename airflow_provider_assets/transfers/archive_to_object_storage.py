@@ -65,12 +65,13 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     :param destination: Airflow object storage URL, ``s3://conn_id@bucket/prefix/`` or ``file:///...``.
     :param layout: ``archive`` (default) lands one object, ``files`` one object per file. Files keep the
         vendor's names, which may be equal in several runs: give each run a folder of its own in
-        *destination*, ``s3://.../{{ ds }}/``.
-    :param name: name of the object, or of the manifest of files, without an ending. By default it consists of
-        vendor, window (or, for named items, the run's date) and query. If there are several batches, each
-        gets a number. The ending is the vendor's. ROMA Connect documents no container format and gives no
-        ending: its packages land without one, unless *name* has one; a ``.zip`` that is not a zip is then
-        refused.
+        *destination*, ``s3://.../{{ run_id }}/``. ``{{ ds }}`` is undefined in runs that an asset started,
+        and in a ``@daily`` DAG it is the day after the exported one.
+    :param name: name of the object, or of the manifest of files, without a file extension. By default it
+        consists of vendor, window (or, for named items, the run's date) and query. If there are several
+        batches, each gets a number. The extension is the vendor's. ROMA Connect documents no container
+        format and gives no extension: its packages land without one, unless *name* has one; a ``.zip`` that
+        is not a zip is then refused.
     :param overwrite: replace the landing of another archive under the same name; false by default.
     :param verify: read zip and gzip archives through while they arrive; true by default. Length and
         checksums are always compared.
@@ -92,7 +93,8 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     :param max_unpacked: bytes that ``layout="files"`` may unpack to, 1 TiB by default; an archive with more
         raises ``InvalidRequestError``.
     :param max_ratio: unpacked bytes per packed byte of one entry of more than 64 MiB, 200 by default; a
-        larger ratio raises ``InvalidRequestError``. Deflate can reach 1032, but only for few kinds of data:
+        larger ratio raises ``InvalidRequestError``. It applies only where archives are unpacked
+        (``layout="files"``). Deflate can reach 1032, but only for few kinds of data:
         texts of one repeated line, and zip bombs.
     :raises AssetsError: if the landing failed (see ``sansio.errors``); no incomplete object is visible then.
     """

@@ -24,14 +24,17 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
     """For ``AssetWatcher``: an event whenever the vendor lists new items.
 
     The event is ``{"conn_id": ..., "window": [start, end], "items": n}``. Where Airflow keeps state for
-    assets (3.3.2+), a restarted triggerer resumes where it stopped; below, it starts from now.
+    assets (3.3.2+), a restarted triggerer resumes where it stopped; on earlier versions, it
+    starts from now, and no event covers the items in between.
     ``items`` counts those that the vendor has not finished, too: the run that the event starts waits
     for them.
 
     :param conn_id: the vendor's connection.
-    :param select: the vendor's listing filters.
-    :param poll_interval: seconds between two listings.
-    :param settle: seconds after which a span is listed, since vendors list items late.
+    :param select: the vendor's listing filters; none by default. The event does not contain them: repeat them
+        in the export.
+    :param poll_interval: seconds between two listings; 300 by default.
+    :param settle: seconds from the end of a window until it is listed, since vendors list items late; 30 by
+        default.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ EXAMPLES = sorted(FOLDER.glob("*.py"))
 TODAY = datetime.now(timezone.utc).date()
 YESTERDAY = (TODAY - timedelta(days=1)).isoformat()
 LANDINGS = {
-    "roma_full_backup": {"huawei_roma"},
+    "roma_export_everything": {"huawei_roma"},
     "roma_instance_export": {"huawei_roma"},
     "scenario_nightly_export": {"scenario"},
     "three_vendors_one_bucket": {"huawei_roma", "scenario", "topaz"},
@@ -52,7 +52,7 @@ def test_an_example_exports_from_its_vendors(path, airflow, connections, tmp_pat
     manifests = [json.loads(found.read_text()) for found in tmp_path.rglob("*.manifest.json")]
     assert {manifest["facts"]["vendor"] for manifest in manifests} == LANDINGS[path.stem]
     assert all(manifest["entries"] for manifest in manifests)
-    if path.stem != "roma_full_backup":
+    if path.stem != "roma_export_everything":
         return
     # What has not changed lands again, under the date of its own run.
     later = TODAY + timedelta(days=7)
