@@ -272,10 +272,10 @@ SCRIPTS: dict[str, Callable[[Stage], None]] = {
     "crash between submit and record": crash_between_submit_and_record,
     "crash after record": crash_after_record,
     "loss of the whole worker": loss_of_the_worker,
-    "clear while deferred": clear_while_deferred,
+    "clear while waiting": clear_while_deferred,
     "clear after success": clear_after_success,
     "mark failed": mark_failed,
     "mark failed while submitting": mark_failed_while_submitting,
-    "timeout while deferred": timeout_while_deferred,
+    "timeout while waiting": timeout_while_deferred,
     "Airflow's own timeout": timeout_of_airflow,
 }

@@ -22,11 +22,11 @@ EXPECTED = {
     "loss of the whole worker": {"scenario": (1, 0, *RIGHT)},
     "triggerer crash": {"scenario": (1, 0, *RIGHT), "topaz": (0, 0, *RIGHT)},
     "triggerer restart": {"scenario": (1, 0, *RIGHT), "topaz": (0, 0, *RIGHT)},
-    "clear while deferred": {"scenario": (2, 0, *RIGHT), "topaz": (0, 0, *RIGHT)},
+    "clear while waiting": {"scenario": (2, 0, *RIGHT), "topaz": (0, 0, *RIGHT)},
     "clear after success": {"scenario": (2, 0, *RIGHT), "topaz": (0, 0, *RIGHT)},
     "mark failed": {"scenario": (1, 0, *FAILED), "topaz": (0, 1, *FAILED)},
     "mark failed while submitting": {"scenario": (2, 0, *FAILED)},
-    "timeout while deferred": {"scenario": (1, 0, *FAILED), "topaz": (0, 1, *FAILED)},
+    "timeout while waiting": {"scenario": (1, 0, *FAILED), "topaz": (0, 1, *FAILED)},
     "Airflow's own timeout": {"scenario": (1, 0, *FAILED), "topaz": (0, 1, *FAILED)},
 }
 SIGNALS = {"triggerer crash": SIGKILL, "triggerer restart": SIGTERM}
