@@ -29,7 +29,7 @@ _LANDING = _TASK | _names(ArchiveToObjectStorageOperator.__init__, "archive", "d
 class AssetExport(TaskGroup):
     """The tasks ``archive`` and ``land``, which is mapped over the batches.
 
-    ``start >> export >> done`` holds for both, and ``use(export.output)`` takes what has landed.
+    ``start >> export >> done`` holds for both, and ``my_task(export.output)`` gets what has landed.
     """
 
     @property

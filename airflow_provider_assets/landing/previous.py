@@ -60,6 +60,7 @@ def landed_before(job: Job) -> PreviousLanding | None:
     if job.overwrite:
         return None
     raise InvalidRequestError(
-        f"{job.store.uri(job.manifest_key)} records another landing; "
-        "choose another name or set overwrite=True"
+        f"{job.store.uri(job.manifest_key)} records another landing: another export of that name, or "
+        "one of the same window when it listed other items; choose another name, or set overwrite=True "
+        "to replace it"
     )
