@@ -170,7 +170,7 @@ def test_an_archive_without_files_fails_as_a_partial_one(airflow, sandbox, folde
     sandbox.fault("job:partial=7")
     run = airflow(export(folder.as_uri(), layout=layout))
     assert type(run.error).__name__ == "PartialArchiveError", run.tries
-    assert "holds 0 of the 7 items" in str(run.error)
+    assert "holds 0 of the 7 requested items" in str(run.error)
 
 
 def test_a_partial_archive_lands_where_that_is_wanted(airflow, sandbox, folder):

@@ -211,12 +211,22 @@ class Transfer:
         if known is None:
             return None, None
         writer = None if self._needs_first_bytes(known) else job.store.resume(job.key, known.writer)
-        if writer and known.is_proven_by(writer.done()):
+        if writer and self._is_proven(known, writer):
             self._proof, self._checkpoint = known.proof, known
             return known, writer
+        if writer:
+            best_effort(writer.abort)
         save(job.state, job.key, None)
         job.store.sweep([job.key])
         return None, None
+
+    @staticmethod
+    def _is_proven(known: Checkpoint, writer: PartWriter) -> bool:
+        try:
+            return known.is_proven_by(writer.done())
+        except BaseException:
+            writer.keep()  # the next attempt may be able to look
+            raise
 
     def _needs_first_bytes(self, known: Checkpoint) -> bool:
         """Whether stored bytes still have to be verified, and the store cannot return them."""
