@@ -118,7 +118,7 @@ class ArchiveRequest:
 
     @property
     def stem(self) -> str:
-        """A file name without its ending, made of vendor, window or run date, query and position.
+        """A file name without its extension, made of vendor, window or run date, query and position.
 
         It never depends on the attempt, so that a retry finds what an earlier attempt has landed.
         """

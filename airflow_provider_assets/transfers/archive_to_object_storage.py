@@ -266,7 +266,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     def _object_name(self, files: Sequence[ArchiveFile], reference: ArchiveReference) -> str:
         """Name of the object, or of the manifest of several files."""
         if len(files) == 1:
-            # A dot of the stem (a window of milliseconds) does not begin an ending.
+            # A dot of the stem (a window of milliseconds) does not begin a file extension.
             name = files[0].name.removeprefix(reference.request.stem)
             return self._stem() + (PurePosixPath(f"_{name}").suffix if name else "")
         return f"{self._stem()}.zip" if self.layout == "archive" else self._stem()

@@ -304,7 +304,7 @@ class HuaweiRoma(Vendor):
     def files(
         self, reference: ArchiveReference, *, target_format: str | None = None
     ) -> Flow[list[ArchiveFile]]:
-        """One package; the vendor names no container, so the name has no ending yet."""
+        """One package; the vendor names no container, so the name has no extension."""
         yield from ()
         if target_format is not None:
             raise InvalidRequestError("target_format: ROMA Connect converts nothing; leave it out")
