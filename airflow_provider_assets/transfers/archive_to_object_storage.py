@@ -15,6 +15,7 @@ from airflow.sdk import Asset, AssetAlias, BaseOperator
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.hooks.client import positive_number
 from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
+from airflow_provider_assets.sansio.completeness import missing_items
 from airflow_provider_assets.sansio.errors import (
     HOPELESS,
     ArchiveExpiredError,
@@ -31,15 +32,14 @@ from airflow_provider_assets.sansio.jobs import (
     fingerprint,
 )
 from airflow_provider_assets.sansio.verdict import check_on_partial, shown
-from airflow_provider_assets.transfers.completeness import missing_items
 from airflow_provider_assets.transfers.state import landing_state
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_assets.destinations import Destination
     from airflow_provider_assets.landing import LandingOptions, Manifest, Progress, State
     from airflow_provider_assets.sansio.messages import JSON
-    from airflow_provider_assets.transfers.stores import Destination
     from airflow_provider_assets.vendors.base import Vendor, VendorSpec
 
     Landed = tuple[Manifest, str]  # a manifest and the key of its object
@@ -170,9 +170,9 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         return result
 
     def _land(self, state: State | None) -> Manifest:
+        from airflow_provider_assets.destinations import open_destination
         from airflow_provider_assets.landing.markers import STARTED_MARKER
         from airflow_provider_assets.transfers.single_use import SingleUseLanding
-        from airflow_provider_assets.transfers.stores import open_destination
 
         check_on_partial(self.on_partial)
         hook = AssetArchiveHook.for_conn(self.reference.conn_id)

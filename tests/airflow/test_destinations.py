@@ -12,7 +12,7 @@ import pytest
 from airflow_runs import connect
 from s3_quirks import CHECKSUMS, Quirks, quirky_s3
 
-from airflow_provider_assets.transfers.stores import open_destination
+from airflow_provider_assets.destinations import open_destination
 
 pytestmark = pytest.mark.airflow
 STORES = Path(__file__).parent.parent.parent / "docs" / "stores.md"

@@ -13,6 +13,7 @@ from airflow_runs import connect
 from exported import CONN, archive, archives, export, read
 from origin import http_origin
 
+from airflow_provider_assets.destinations import open_destination
 from airflow_provider_assets.landing import LandingOptions
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.retry_policy import ArchiveRetryPolicy
@@ -21,7 +22,6 @@ from airflow_provider_assets.sensors.archive import AssetArchiveSensor
 from airflow_provider_assets.transfers.archive_to_object_storage import (
     ArchiveToObjectStorageOperator,
 )
-from airflow_provider_assets.transfers.stores import open_destination
 
 pytestmark = pytest.mark.airflow
 MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferred"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_assets.transfers.completeness import missing_items
+from airflow_provider_assets.sansio.completeness import missing_items
 
 
 @pytest.mark.parametrize(
