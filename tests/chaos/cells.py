@@ -130,10 +130,17 @@ class Stage:
 
     def until_told(self, text: str, number: int = 1) -> None:
         """Until the log of a try says *text*."""
-        wait_until(
-            lambda: text in self.airflow.log(self.dag_id, self.run_id, ARCHIVE, number),
-            f"{self.run_id}: the log of try {number} says {text!r}",
-        )
+
+        def log() -> str:
+            return self.airflow.log(self.dag_id, self.run_id, ARCHIVE, number)
+
+        try:
+            wait_until(
+                lambda: text in log(), f"{self.run_id}: the log of try {number} says {text!r}"
+            )
+        except AssertionError as error:
+            seen = f"the vendor saw {self.count('cancels')} cancel requests; the log:"
+            raise AssertionError(f"{error}; {seen}\n{log()}") from None
 
     # --- looking -----------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from poller_kit import PACE, Account, left, states, until
@@ -146,6 +147,50 @@ def test_on_kill_asks_topaz_to_cancel_what_the_user_said_is_his(topaz: Account, 
         assert topaz.totals()["cancels"] == 2
         ends = read_ends(await run(trigger(jobs)))
         assert states(ends) == ["cancelled"] * 2
+        assert left() == []
+
+    asyncio.run(main())
+
+
+class SlowLog:
+    """The log of a triggerer whose parent process is busy: writing a line takes a while."""
+
+    def __getattr__(self, name: str):
+        async def slow(*args: object, **kwargs: object) -> None:
+            await asyncio.sleep(0.5)
+
+        return slow if name.startswith("a") else lambda *args, **kwargs: None
+
+
+@pytest.mark.parametrize(
+    ("reason", "ends_in", "cancels"),
+    [
+        pytest.param(("__airflow_user_action__",), 3600, 1, id="marked by a person"),
+        pytest.param(("__airflow_user_action__",), -1, 0, id="ended by a time limit"),
+        pytest.param((), 3600, 0, id="moved to another triggerer"),
+    ],
+)
+def test_a_cancel_that_the_triggerer_repeats_at_once_still_reaches_the_vendor(
+    topaz: Account, connect, reason, ends_in, cancels
+) -> None:
+    from airflow.jobs.triggerer_job_runner import TriggerRunner
+
+    async def main() -> None:
+        jobs = await topaz.submit(1)
+        connect(topaz.part)
+        waiting = trigger(jobs, cancel_on_kill=True)
+        waiting.timeout_after = datetime.now(timezone.utc) + timedelta(seconds=ends_in)
+        runner = TriggerRunner()
+        runner.log = SlowLog()
+        runner.triggers[1] = {"name": "export", "events": 0, "is_watcher": False}
+        running = asyncio.create_task(runner.run_trigger(1, waiting, waiting.timeout_after))
+        await until(lambda: topaz.totals().get("polls"))
+        running.cancel(*reason)
+        await asyncio.sleep(0.2)  # the triggerer is still writing that it was cancelled
+        running.cancel(*reason)
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert topaz.totals()["cancels"] == cancels
         assert left() == []
 
     asyncio.run(main())
