@@ -1,6 +1,6 @@
 # Every target makes what it needs in .venv: with uv where it is installed, else with venv and pip.
 .DEFAULT_GOAL := help
-.PHONY: help demo unit test chaos lint docs bench clean
+.PHONY: help demo unit test kills chaos lint docs bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -46,11 +46,13 @@ unit: $(VENV)/.testable ## run the tests of the pure rooms, and require every br
 		--cov airflow_provider_assets.sansio --cov airflow_provider_assets.vendors \
 		--cov-branch --cov-report term-missing:skip-covered --cov-fail-under 100
 
-test: $(VENV)/.testable ## run all tests
+test: $(VENV)/.testable ## run all tests but those of `make kills`
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not chaos"
+
+kills: $(VENV)/.testable ## kill parts of a real Airflow and print what the vendor saw (four minutes)
 	@$(BIN)/python -m pytest -m chaos
 
-chaos: $(VENV)/.testable ## kill parts of a real Airflow in every way and print what the vendor saw
+chaos: $(VENV)/.testable ## do so in every way and many times, and try many more random inputs
 	@$(BIN)/python -m pytest tests/chaos tests/landing -m slow
 	@$(BIN)/python -m pytest -n 2 --hypothesis-profile thorough tests/sansio tests/vendors \
 		tests/landing/zips tests/landing/test_crc.py tests/landing/test_names.py
