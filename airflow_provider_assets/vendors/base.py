@@ -37,6 +37,7 @@ from airflow_provider_assets.sansio.messages import (
     seconds_to_wait,
     without_queries,
 )
+from airflow_provider_assets.sansio.records import OnRecord, ignore
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.connection import ConnectionForm, VendorConnection, check_url
@@ -71,6 +72,8 @@ class VendorSpec:
     :param single_use: whether an archive can be downloaded only once.
     :param entry_per_item: whether an archive holds one file for each item, named after it; where the
         vendor does not document the contents, nothing can be concluded from their number.
+    :param describes_items: whether the listing says what items are (prompt, model, seed, …), so that
+        :meth:`Vendor.select` and :meth:`Vendor.expand` hand on its records.
     """
 
     name: str
@@ -91,6 +94,7 @@ class VendorSpec:
     parallel_jobs: int = 0
     single_use: bool = False
     entry_per_item: bool = True
+    describes_items: bool = False
 
 
 class Vendor(ABC):
@@ -138,15 +142,27 @@ class Vendor(ABC):
         return []
 
     @abstractmethod
-    def expand(self, items: Mapping[str, Sequence[str]]) -> Flow[list[Item]]:
-        """The single items that *items* names; an inference, for example, becomes its assets."""
+    def expand(
+        self, items: Mapping[str, Sequence[str]], *, on_record: OnRecord = ignore
+    ) -> Flow[list[Item]]:
+        """The single items that *items* names; an inference, for example, becomes its assets.
+
+        :param on_record: called with the records that the vendor gives on the way; none is asked for.
+        """
 
     @abstractmethod
-    def select(self, query: Mapping[str, JSON], window: Window | None) -> Flow[Selected]:
+    def select(
+        self, query: Mapping[str, JSON], window: Window | None, *, on_record: OnRecord = ignore
+    ) -> Flow[Selected]:
         """Items of the vendor's own listing that match *query* and, if given, lie in *window*.
 
         Items that the vendor lists but has not finished are named in ``pending``, so that a caller can
         say what this export leaves out. It stays empty where items are always ready.
+
+        :param on_record: called with each item and its record while the pages are read, so that a caller
+            decides how many records are in memory. An item that is listed twice is told twice, and the
+            later record counts. Only vendors that ``describes_items`` call it, with records that are
+            :func:`~.records.public`.
         """
 
     @abstractmethod

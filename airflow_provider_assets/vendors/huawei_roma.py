@@ -38,6 +38,7 @@ from airflow_provider_assets.sansio.messages import (
     json_body,
     url_path,
 )
+from airflow_provider_assets.sansio.records import OnRecord, ignore
 from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import huawei_roma_contract as contract
@@ -205,7 +206,9 @@ class HuaweiRoma(Vendor):
         """ROMA Connect has no export options."""
         return options
 
-    def expand(self, items: Mapping[str, Sequence[str]]) -> Flow[list[Item]]:
+    def expand(
+        self, items: Mapping[str, Sequence[str]], *, on_record: OnRecord = ignore
+    ) -> Flow[list[Item]]:
         """Applications and tasks by id; with ``old_export_body``, applications by name."""
         yield from ()
         return [
@@ -214,12 +217,15 @@ class HuaweiRoma(Vendor):
             for value in strings(items.get(kind, []), f"items.{kind}")
         ]
 
-    def select(self, query: Mapping[str, JSON], window: Window | None) -> Flow[Selected]:
+    def select(
+        self, query: Mapping[str, JSON], window: Window | None, *, on_record: OnRecord = ignore
+    ) -> Flow[Selected]:
         """``{"apps": {filter: value}, "tasks": {…}}``; an empty query takes all of both.
 
         The vendor cannot list what changed: the window is applied here, to ``update_time`` of an
         application and ``last_modified_time`` of a task. Both are exported as they are at any time, so
-        none is ever pending; a change after the window lies in a later one.
+        none is ever pending; a change after the window lies in a later one. Records are not handed on:
+        that of an application holds its access key.
         """
         found: list[Item] = []
         for kind, params in parsing.listings(query).items():

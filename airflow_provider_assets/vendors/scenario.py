@@ -32,6 +32,7 @@ from airflow_provider_assets.sansio.jobs import (
     Selected,
 )
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest, json_body, url_path
+from airflow_provider_assets.sansio.records import OnRecord, ignore, public
 from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import scenario_contract as contract
@@ -58,6 +59,7 @@ class Scenario(Vendor):
         # The guide polls every 3 s; large archives take long, so the interval grows.
         poll=PollPolicy(initial=3.0, maximum=30.0, bulk=contract.PAGE),
         form=contract.FORM,
+        describes_items=True,
     )
 
     # --- talking -----------------------------------------------------------------------------
@@ -125,7 +127,9 @@ class Scenario(Vendor):
         """Tokens of the file name template that the vendor does not document."""
         return parsing.remarks(options)
 
-    def expand(self, items: Mapping[str, Sequence[str]]) -> Flow[list[Item]]:
+    def expand(
+        self, items: Mapping[str, Sequence[str]], *, on_record: OnRecord = ignore
+    ) -> Flow[list[Item]]:
         """Assets as they are; inferences and models by listing their assets.
 
         The vendor would expand them too, but does not say whether 1000 counts before or after it.
@@ -135,10 +139,13 @@ class Scenario(Vendor):
         ]
         for kind, name in (("inference_ids", "inferenceId"), ("model_ids", "modelId")):
             for value in strings(items.get(kind, []), f"items.{kind}"):
-                found += (yield from self.select({name: value}, None)).items
+                listed = yield from self.select({name: value}, None, on_record=on_record)
+                found += listed.items
         return found
 
-    def select(self, query: Mapping[str, JSON], window: Window | None) -> Flow[Selected]:
+    def select(
+        self, query: Mapping[str, JSON], window: Window | None, *, on_record: OnRecord = ignore
+    ) -> Flow[Selected]:
         """Successful assets of the listing; ``by`` is ``createdAt`` (default) or ``updatedAt``.
 
         A listing also holds assets that are not finished: Asset.status is ``pending``, ``success`` or
@@ -156,6 +163,7 @@ class Scenario(Vendor):
                     asset_id, status = text(asset, "id"), asset.get("status", contract.FINISHED)
                     if status == contract.FINISHED:
                         found.append(Item("asset_ids", asset_id))
+                        on_record(found[-1], public(asset))
                     elif status != contract.BROKEN:
                         pending[asset_id] = None
             return False

@@ -36,6 +36,7 @@ from airflow_provider_assets.sansio.jobs import (
     Selected,
 )
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest, url_path
+from airflow_provider_assets.sansio.records import OnRecord, ignore, public
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import topaz_contract as contract
@@ -67,6 +68,7 @@ class Topaz(Vendor):
         errors={412: AuthenticationError},
         cancellable=True,
         submits=False,
+        describes_items=True,
     )
 
     def __init__(self, connection: VendorConnection, *, clock: Callable[[], float]) -> None:
@@ -107,7 +109,9 @@ class Topaz(Vendor):
         """``kind``: ``output`` (default) or ``input``."""
         return parsing.complete(options)
 
-    def expand(self, items: Mapping[str, Sequence[str]]) -> Flow[list[Item]]:
+    def expand(
+        self, items: Mapping[str, Sequence[str]], *, on_record: OnRecord = ignore
+    ) -> Flow[list[Item]]:
         """``process_ids`` as they are.
 
         :raises InvalidRequestError: for one that is no UUID.
@@ -122,7 +126,9 @@ class Topaz(Vendor):
                 )
         return [Item("process_ids", process_id) for process_id in ids]
 
-    def select(self, query: Mapping[str, JSON], window: Window | None) -> Flow[Selected]:
+    def select(
+        self, query: Mapping[str, JSON], window: Window | None, *, on_record: OnRecord = ignore
+    ) -> Flow[Selected]:
         """Processes of the last 7 days, oldest first; all filters are ours, the vendor has none.
 
         ``status`` (``Completed`` unless given), ``model``, ``category`` and ``output_format`` take a
@@ -153,6 +159,7 @@ class Topaz(Vendor):
                 process_id = text(status, "process_id")
                 if parsing.word_of(status, "status") in wanted_status:
                     found[process_id] = number(status, by)
+                    on_record(Item("process_ids", process_id), public(status))
                 elif self.state_of(status.get("status")) is JobState.RUNNING:
                     pending.add(process_id)
             return False

@@ -80,6 +80,17 @@ def test_the_listing_is_read_to_its_end(contract):
     assert contract.run(contract.vendor.select({}, None)).items == found
 
 
+def test_each_item_of_the_listing_comes_with_its_record(contract):
+    if not contract.vendor.spec.describes_items:
+        pytest.skip("its listing has no records to hand on")
+    contract.wire.word = contract.wire.finished
+    records = {}
+    select = contract.vendor.select({}, None, on_record=records.__setitem__)
+    found = contract.run(select).items
+    assert sorted(records) == sorted(found)
+    assert all(item.id in record.values() for item, record in records.items())
+
+
 def test_what_is_listed_is_finished_or_pending_and_never_both(contract):
     found = contract.run(contract.vendor.select({}, None))
     ids = [item.id for item in found.items]

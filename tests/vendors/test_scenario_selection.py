@@ -145,6 +145,20 @@ def test_inferences_and_models_become_their_assets(script):
     assert found == [Item("asset_ids", i) for i in "abc"]
 
 
+def test_the_records_of_inferences_come_without_signatures_and_without_another_request(script):
+    records = {}
+    url = "https://cdn.example.test/a.png"
+    signed = {"url": f"{url}?Policy=p&Signature=s", "thumbnail": {"url": f"{url}?Signature=s"}}
+    script.run(
+        script.vendor.expand(
+            {"asset_ids": ["a"], "inference_ids": ["i"]}, on_record=records.__setitem__
+        ),
+        (f"{LIST}&inferenceId=i", assets("b", metadata={"seed": "7"}, **signed)),
+    )
+    public = {"metadata": {"seed": "7"}, "url": url, "thumbnail": {"url": url}}
+    assert records == {Item("asset_ids", "b"): {"id": "b", "status": "success", **public}}
+
+
 def test_an_empty_page_with_a_token_is_not_the_end(script):
     found = script.run(
         script.vendor.select({}, None),

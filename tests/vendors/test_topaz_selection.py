@@ -87,6 +87,16 @@ def test_completed_processes_are_selected_over_all_pages_oldest_first(script):
     assert found.pending == []
 
 
+def test_the_later_record_of_a_process_that_is_listed_twice_counts(script):
+    records = {}
+    script.run(
+        script.vendor.select({}, None, on_record=records.__setitem__),
+        (PAGE, page(status(A, credits=1), status(B, "Processing"), cursor="next")),
+        (f"{PAGE}&cursor=next", page(status(A, credits=2), status(C, "Failed"))),
+    )
+    assert records == {Item("process_ids", A): status(A, credits=2)}
+
+
 def test_what_still_runs_in_the_window_is_pending_unless_it_is_asked_for(script):
     window = Window(*(datetime.fromtimestamp(NOW + s, timezone.utc) for s in (-100, -50)))
     inside = {"modification_time": NOW - 60}
