@@ -9,7 +9,7 @@ from dataclasses import replace
 from airflow_provider_assets.landing.checkpoint import forget_files, load
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import land_one
-from airflow_provider_assets.landing.manifest import Entry, Manifest
+from airflow_provider_assets.landing.manifest import Contents, Entry, Manifest
 from airflow_provider_assets.landing.options import LandingOptions, Progress, Source
 from airflow_provider_assets.landing.ownership import commit, ensure_free
 from airflow_provider_assets.landing.previous import landed_before
@@ -55,6 +55,7 @@ def land(
     verify: bool = True,
     options: LandingOptions | None = None,
     facts: Mapping[str, JSON] | None = None,
+    contents: Contents | None = None,
     progress: Callable[[Progress], None] | None = None,
     state: State | None = None,
 ) -> Manifest:
@@ -72,6 +73,7 @@ def land(
         complete only for the same archive. 0: unknown.
     :param verify: read zip and gzip archives through; length and checksums are always compared.
     :param facts: origin of the archive, recorded in the manifest; JSON without secrets.
+    :param contents: the items in *sources*, recorded in the manifest object only.
     :param progress: called in the calling thread, every 5 s or 5 % at most.
     :param state: keeps checkpoints for the next attempt; None: a broken landing starts from scratch. A
         state that fails is logged and never fails the landing.
@@ -93,6 +95,7 @@ def land(
         facts=json.loads(json.dumps(dict(facts or {}))),  # in the form that a manifest returns
         meter=Meter(budget.clock, progress),
         state=None if state is None else BestEffortState(state),
+        contents=contents,
     )
     return _land(job, sources)
 

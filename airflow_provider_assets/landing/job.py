@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.cancel import CancelToken
-from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX, identity
+from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX, Contents, identity
 from airflow_provider_assets.landing.options import LandingOptions
 from airflow_provider_assets.landing.progress import Meter
 from airflow_provider_assets.landing.state import State
@@ -29,6 +29,7 @@ class Job:
     facts: Mapping[str, JSON]
     meter: Meter
     state: State | None = None
+    contents: Contents | None = None
     cancel: CancelToken = field(default_factory=CancelToken)
 
     @property

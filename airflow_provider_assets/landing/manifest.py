@@ -13,6 +13,7 @@ from airflow_provider_assets.sansio.messages import JSON
 
 VERSION = 1
 MANIFEST_SUFFIX = ".manifest.json"
+_OBJECT_ONLY = frozenset({"version", "files", "contents"})
 Document = bytes  # ``bytes`` is a field below
 
 
@@ -33,6 +34,23 @@ class Entry:
         if self.sha256 is not None:
             known["sha256"] = self.sha256
         return known
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The items in a landing. Only the manifest object records them, since they may be many.
+
+    :param items: kind of item -> ids of those that the vendor archived.
+    :param exported_at: epoch seconds at which the vendor was asked for them, if known.
+    """
+
+    items: Mapping[str, tuple[str, ...]]
+    exported_at: float | None = None
+
+    def to_dict(self) -> dict[str, JSON]:
+        """JSON form."""
+        items: dict[str, JSON] = {kind: list(ids) for kind, ids in self.items.items()}
+        return {"items": items, "exported_at": self.exported_at}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +109,7 @@ class Manifest:
             raise InvalidRequestError(
                 f"manifest version {data.get('version')!r}, but this release knows version {VERSION} only"
             )
-        known = {key: value for key, value in data.items() if key not in ("version", "files")}
+        known = {key: value for key, value in data.items() if key not in _OBJECT_ONLY}
         if not isinstance(known.get("facts", {}), dict):
             raise InvalidRequestError("not a manifest: 'facts' is not a JSON object")
         known["verified"] = cast("JSON", tuple(cast("list[str]", known.get("verified") or ())))
@@ -100,15 +118,25 @@ class Manifest:
         except TypeError as error:
             raise InvalidRequestError(f"not a manifest: {error}") from error
 
-    def document(self, files: Iterable[Entry]) -> Document:
-        """The manifest object: :meth:`to_dict` and ``files``, one entry per line."""
-        head = json.dumps(self.to_dict(), sort_keys=True, ensure_ascii=False)
+    def document(self, files: Iterable[Entry], contents: Contents | None = None) -> Document:
+        """The manifest object: :meth:`to_dict`, *contents*, and ``files``, one entry per line."""
+        data = self.to_dict() | ({"contents": contents.to_dict()} if contents else {})
+        head = json.dumps(data, sort_keys=True, ensure_ascii=False)
         lines = ",\n".join(json.dumps(entry.to_dict(), ensure_ascii=False) for entry in files)
         return f'{head[:-1]}, "files": [\n{lines}\n]}}\n'.encode()
 
 
 def parse(document: bytes) -> tuple[Manifest, list[Entry]]:
     """The manifest and the files in the bytes of a manifest object.
+
+    :raises InvalidRequestError: if *document* is not a manifest of this package.
+    """
+    record, files, _ = parse_all(document)
+    return record, files
+
+
+def parse_all(document: bytes) -> tuple[Manifest, list[Entry], Contents | None]:
+    """The manifest, the files and, unless an earlier release wrote the manifest, its contents.
 
     :raises InvalidRequestError: if *document* is not a manifest of this package.
     """
@@ -120,9 +148,21 @@ def parse(document: bytes) -> tuple[Manifest, list[Entry]]:
         raise InvalidRequestError("not a manifest: not a JSON object")
     record = Manifest.from_dict(data)
     try:
-        return record, [Entry(**item) for item in data["files"]]
+        files = [Entry(**item) for item in data["files"]]
     except (KeyError, TypeError) as error:
         raise InvalidRequestError(f"not a manifest: 'files' cannot be read: {error}") from error
+    return record, files, _contents(data.get("contents"))
+
+
+def _contents(data: JSON) -> Contents | None:
+    if data is None:
+        return None
+    try:
+        known = cast("dict[str, dict[str, list[str]]]", data)
+        items = {kind: tuple(ids) for kind, ids in known["items"].items()}
+        return Contents(items, cast("float | None", known["exported_at"]))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InvalidRequestError(f"not a manifest: 'contents' cannot be read: {error}") from error
 
 
 def identity(facts: Mapping[str, JSON]) -> str:

@@ -53,7 +53,7 @@ def ownership(job: Job) -> Iterator[bool]:
 
 def commit(job: Job, record: Manifest, files: Iterable[Entry]) -> None:
     """Write the manifest and remove the marker, which is no longer needed."""
-    put_document(job.store, job.manifest_key, record.document(files))
+    put_document(job.store, job.manifest_key, record.document(files, job.contents))
     _remove_marker(job)
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_assets.destinations import Destination
     from airflow_provider_assets.landing import LandingOptions, Manifest, Progress, State
+    from airflow_provider_assets.landing.manifest import Contents
     from airflow_provider_assets.sansio.messages import JSON
     from airflow_provider_assets.vendors.base import Vendor, VendorSpec
 
@@ -225,6 +226,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             verify=self.verify,
             options=self._options(hook),
             facts=manifest_facts(reference, self.target_format),
+            contents=_contents(reference),
             progress=self._progress,
             state=state,
         )
@@ -341,6 +343,19 @@ class ArchiveToObjectStorageOperator(BaseOperator):
 def _lists_items(manifest: Manifest) -> bool:
     """Whether the manifest lists the vendor's files, and not one object that we have named."""
     return manifest.layout == "files" or "zip_structure" in manifest.verified
+
+
+def _contents(reference: ArchiveReference) -> Contents:
+    """The items of the batch, without those that the vendor could not archive."""
+    from airflow_provider_assets.landing.manifest import Contents
+
+    failed = reference.job.details.get("failed")
+    left_out = set(failed) if isinstance(failed, dict) else set()
+    items = {
+        kind: tuple(one for one in ids if one not in left_out)
+        for kind, ids in reference.request.items.items()
+    }
+    return Contents(items, reference.job.submitted_at)
 
 
 def _private_hosts(vendor: Vendor) -> frozenset[str] | None:
