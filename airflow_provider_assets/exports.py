@@ -51,7 +51,7 @@ def asset_export(
 
     :param group_id: id of the task group.
     :param conn_id: the vendor's connection.
-    :param destination: Airflow object storage URL.
+    :param destination: Airflow object storage URL, for the archives and for ``plans``.
     :param archive_args: arguments of the archive task alone (``inlets``, ``pool``, …).
     :param landing_args: arguments of the landing task alone (``outlets``, ``pool``, …).
     :param kwargs: arguments of :class:`AssetArchiveOperator` and of
@@ -74,7 +74,9 @@ def asset_export(
     second = {k: v for k, v in kwargs.items() if k in _LANDING} | dict(landing_args or {})
     group = AssetExport(group_id)
     with group:
-        archive = AssetArchiveOperator(task_id="archive", conn_id=conn_id, **first)
+        archive = AssetArchiveOperator(
+            task_id="archive", conn_id=conn_id, **{"plans": destination, **first}
+        )
         ArchiveToObjectStorageOperator.partial(
             task_id="land", destination=destination, **second
         ).expand(archive=archive.output)

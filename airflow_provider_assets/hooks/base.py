@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from airflow.sdk import BaseHook
 from airflow_provider_assets.airflow_compat import mask_secret
 from airflow_provider_assets.hooks.airflow_connection import to_connection
 from airflow_provider_assets.hooks.client import mask_link, poll_policy, rate_limit, vendor_for
+from airflow_provider_assets.plans import Plans
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
@@ -89,6 +91,11 @@ class AssetArchiveHook(BaseHook):
         """Performs requests in this thread."""
         return Transport(self.vendor.error_for, rate=rate_limit(self.connection))
 
+    @cached_property
+    def plans(self) -> Plans:
+        """Reads and writes the items of batches that references do not hold."""
+        return Plans()
+
     def get_conn(self) -> Vendor:
         """The vendor; Airflow's usual name for what a hook connects to."""
         return self.vendor
@@ -107,13 +114,19 @@ class AssetArchiveHook(BaseHook):
 
         :raises BusyError: if that takes longer than half an hour.
         """
+        whole, _ = self.plans.load(request)
         return self.run(
             submit_when_free(
-                lambda: self.vendor.submit(request),
+                lambda: self.vendor.submit(whole),
                 clock=time.time,
                 on_busy=lambda error: self.log.info("Waiting for another export: %s", error),
             )
         )
+
+    def find(self, request: ArchiveRequest, since: float) -> ArchiveJob | None:
+        """The job that an earlier, unrecorded submit of *request* may have started."""
+        whole, _ = self.plans.load(request)
+        return self.run(self.vendor.find(whole, since))
 
     def poll(self, jobs: Sequence[ArchiveJob]) -> list[ArchiveJob]:
         """The present state of *jobs*, in their order.
@@ -169,7 +182,9 @@ class AssetArchiveHook(BaseHook):
         self, reference: ArchiveReference, *, target_format: str | None = None
     ) -> list[ArchiveFile]:
         """The downloadable files of a finished archive."""
-        return self.run(self.vendor.files(reference, target_format=target_format))
+        whole, _ = self.plans.load(reference.request)
+        whole_reference = replace(reference, request=whole)
+        return self.run(self.vendor.files(whole_reference, target_format=target_format))
 
     def link(
         self,

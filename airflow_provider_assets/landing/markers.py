@@ -7,9 +7,10 @@
 ``.<object>….part``        folders and other file systems: an unfinished object
 ``<name>.started.json``    any store: the single-use packages whose download may have begun
 ``.staging/``              any store: a single-use package whose files have not all landed
+``.plans/``                any store: the items of batches, which landings read and never remove
 =========================  =======================================================================
 
-A successful landing leaves none of them behind, unless the store forbids deleting.
+A successful landing leaves none of them but plans behind, unless the store forbids deleting.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ PARTS_FOLDER = ".landing/"
 OWNERSHIP_MARKER = ".landing.json"
 STARTED_MARKER = ".started.json"
 STAGING_FOLDER = ".staging/"
+PLANS_FOLDER = ".plans/"
 PART_SUFFIX = ".part"
 
 _LONGEST_NAME = 255 - 33  # bytes: the limit of common file systems, less what a part file adds
@@ -30,7 +32,8 @@ _UNFIT = re.compile(r"[^0-9A-Za-z]")
 _PART_FILE = re.compile(rf"\.(.+)\.[0-9A-Za-z]{{1,16}}-[0-9a-f]{{8}}{re.escape(PART_SUFFIX)}$")
 _HIDDEN = rf"\..*{re.escape(PART_SUFFIX)}"
 _BESIDE = rf".*({'|'.join(map(re.escape, (UPLOAD_MARKER, OWNERSHIP_MARKER, STARTED_MARKER)))})"
-_MARKER = re.compile(rf"{re.escape(STAGING_FOLDER[:-1])}|{_HIDDEN}|{_BESIDE}", re.IGNORECASE)
+_FOLDERS = "|".join(re.escape(folder[:-1]) for folder in (STAGING_FOLDER, PLANS_FOLDER))
+_MARKER = re.compile(rf"{_FOLDERS}|{_HIDDEN}|{_BESIDE}", re.IGNORECASE)
 
 
 def is_marker(name: str) -> bool:

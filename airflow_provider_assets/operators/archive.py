@@ -43,6 +43,7 @@ from airflow_provider_assets.sansio.jobs import (
     describe,
     state_key,
 )
+from airflow_provider_assets.sansio.plan import is_inline
 from airflow_provider_assets.sansio.settle import (
     LISTING_LAG,
     PENDING_TIMEOUT,
@@ -100,10 +101,13 @@ class AssetArchiveOperator(BaseOperator):
         default only jobs that this task started are, if the vendor can cancel them. Scenario and ROMA
         Connect cannot, and Topaz processes were started, and paid for, outside of the task: of these
         vendors' jobs, only Topaz processes are ever cancelled, and only with True.
+    :param plans: Airflow object storage URL, usually the destination of the landing, below which the items
+        of large batches are kept (in ``.plans/``), so that references, XComs and task state hold their
+        address instead; by default, references hold their items.
     :raises AssetsError: see ``sansio.errors`` for what each class asks of you.
     """
 
-    template_fields: Sequence[str] = (*MAPPINGS, "conn_id", "window", "max_items")
+    template_fields: Sequence[str] = (*MAPPINGS, "conn_id", "window", "max_items", "plans")
     template_fields_renderers: ClassVar[dict[str, str]] = dict.fromkeys(MAPPINGS, "json")
     ui_color = "#e8f0e0"
 
@@ -125,6 +129,7 @@ class AssetArchiveOperator(BaseOperator):
         cancel_on_kill: bool | None = None,
         settle: float | timedelta = LISTING_LAG,
         pending_timeout: float | timedelta = PENDING_TIMEOUT,
+        plans: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**default_retry_policy(kwargs))
@@ -143,6 +148,7 @@ class AssetArchiveOperator(BaseOperator):
         self.cancel_on_kill = cancel_on_kill
         self.settle = settle
         self.pending_timeout = pending_timeout
+        self.plans = plans
         self._batch_run: BatchRun | None = None
         self._is_killed = False
 
@@ -220,6 +226,7 @@ class AssetArchiveOperator(BaseOperator):
             return self._empty()
         if not self.wait_for_completion:
             check_one_wave(self.hook.vendor.spec, len(requests))
+        requests = self._planned([ledger.tagged(request) for request in requests])
         plan = ledger.plan(requests, conn_id=self.conn_id, watermark=watermark)
         return self._advance(context, self._begin(ledger, plan))
 
@@ -255,6 +262,15 @@ class AssetArchiveOperator(BaseOperator):
         if left_out := ensure_settled(pending, window, _now(), self.on_partial):
             self.log.warning("%s", left_out)
         return requests
+
+    def _planned(self, requests: Sequence[ArchiveRequest]) -> list[ArchiveRequest]:
+        """*requests*, those of many items by reference to their plan objects."""
+        if not self.plans:
+            return list(requests)
+        return [
+            request if is_inline(request) else self.hook.plans.keep(request, (), self.plans)
+            for request in requests
+        ]
 
     def _pause(self, wait: float, why: str) -> None:
         """Wait on this worker or, if the task is deferrable, in the triggerer."""

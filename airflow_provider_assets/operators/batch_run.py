@@ -107,7 +107,7 @@ class BatchRun:
                 return job
             self.log.info("%s; the batch is submitted again", describe(job))
         elif entry.since is not None:
-            found = self.hook.run(self.hook.vendor.find(entry.request, entry.since))
+            found = self.hook.find(entry.request, entry.since)
             if found is None:
                 self.log.warning(
                     "An earlier attempt was cut short while it submitted batch %d, and no job of it is "

@@ -4,7 +4,7 @@ Airflow's task state store (3.3+) keeps, under keys that begin with :data:`KEY`:
 
 * the *plan*: the number of batches, and what the attempts after the first must not ask the DAG file
   again, which may have been edited meanwhile;
-* for each batch its *request*, written once, since it holds up to 1000 ids;
+* for each batch its *request*, written once, since it may hold up to 1000 ids;
 * for each batch its *progress*, a few hundred bytes, written before and after each step.
 
 Each value carries the *fence* of the attempts that may use it: ordinary retries keep it, a clear changes
@@ -147,8 +147,8 @@ class BatchLedger:
     def plan(
         self, requests: Sequence[ArchiveRequest], *, conn_id: str, watermark: str | None
     ) -> Plan:
-        """Record *requests* before the first of them is submitted."""
-        plan = Plan(conn_id, watermark, [BatchEntry(self.tagged(request)) for request in requests])
+        """Record *requests*, which are :meth:`tagged`, before the first of them is submitted."""
+        plan = Plan(conn_id, watermark, [BatchEntry(request) for request in requests])
         for entry in plan.entries:
             self._set(f"{KEY}.{entry.request.index}.request", entry.request.to_dict())
             self.record(entry)

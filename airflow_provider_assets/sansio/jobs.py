@@ -18,6 +18,8 @@ from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestErr
 from airflow_provider_assets.sansio.messages import JSON
 
 VERSION = 1
+# Of a request without its items: a release that knows none must refuse it.
+PLANNED_VERSION = 2
 # Names in what an earlier release stored -> ours; everything else in it is as it was.
 _FORMER_NAMES = {"query": "query_id", "run": "run_date", "facts": "details"}
 MAP_OVER = (
@@ -76,11 +78,43 @@ class Selected:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanReference:
+    """The address of the plan object that lists the items of a batch.
+
+    :param uri: Airflow object storage URL of the object.
+    :param sha256: of its bytes, in hex.
+    :param count: number of items.
+    :param fingerprint: of the request with its items.
+    """
+
+    uri: str
+    sha256: str
+    count: int
+    fingerprint: str
+
+    def to_dict(self) -> Data:
+        """JSON form."""
+        return {
+            "uri": self.uri,
+            "sha256": self.sha256,
+            "count": self.count,
+            "fingerprint": self.fingerprint,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Data) -> PlanReference:
+        """The inverse of :meth:`to_dict`."""
+        texts = {name: _typed(data, name, str) for name in ("uri", "sha256", "fingerprint")}
+        return cls(count=_typed(data, "count", int), **texts)
+
+
+@dataclass(frozen=True, slots=True)
 class ArchiveRequest:
     """One batch: the items that one vendor job archives, and how.
 
     :param vendor: the vendor's short name.
-    :param items: kind of item (``asset_ids``, ``process_ids``, ``apps``) -> ids.
+    :param items: kind of item (``asset_ids``, ``process_ids``, ``apps``) -> ids; empty until they are
+        loaded from the *plan*, if there is one.
     :param options: the vendor's archive options, checked and completed.
     :param window: ISO bounds of the half-open span that was exported, if there was one.
     :param run_date: the date of the run (ISO, UTC). Where there is no window, objects are named after it,
@@ -88,6 +122,7 @@ class ArchiveRequest:
     :param query_id: identity of connection and selection, so that equal windows of two exports differ.
     :param index: position of this batch, from 0; ``of`` is the number of batches of the run.
     :param tag: identifies our job at the vendor, and is the same in every retry; "" for no tag.
+    :param plan: the object that lists the items, if references do not.
     """
 
     vendor: str
@@ -99,15 +134,18 @@ class ArchiveRequest:
     of: int = 1
     tag: str = ""
     run_date: str = ""
+    plan: PlanReference | None = None
 
     @property
     def count(self) -> int:
         """Number of items."""
-        return sum(len(ids) for ids in self.items.values())
+        return self.plan.count if self.plan else sum(len(ids) for ids in self.items.values())
 
     @property
     def fingerprint(self) -> str:
         """Identity of the contents: the items and the options, without position, window or date."""
+        if self.plan:
+            return self.plan.fingerprint
         return fingerprint(
             {
                 "vendor": self.vendor,
@@ -133,11 +171,14 @@ class ArchiveRequest:
         return "-".join(parts)
 
     def to_dict(self) -> Data:
-        """JSON form."""
+        """JSON form; without the items if there is a plan."""
+        items: dict[str, JSON] = {kind: list(ids) for kind, ids in self.items.items()}
+        contents: Data = {"version": VERSION, "items": items}
+        if self.plan:
+            contents = {"version": PLANNED_VERSION, "plan": self.plan.to_dict()}
         return {
-            "version": VERSION,
+            **contents,
             "vendor": self.vendor,
-            "items": {kind: list(ids) for kind, ids in self.items.items()},
             "options": dict(self.options),
             "window": list(self.window) if self.window else None,
             "query_id": self.query_id,
@@ -153,10 +194,12 @@ class ArchiveRequest:
 
         :raises InvalidRequestError: if it is not one, or of a newer version.
         """
-        data = _checked(data, "archive request")
+        is_planned = isinstance(data, Mapping) and data.get("version") == PLANNED_VERSION
+        data = _checked(data, "archive request", version=PLANNED_VERSION if is_planned else VERSION)
         try:
             window = cast("list[str] | None", data["window"])
-            items = _typed(data, "items", dict)
+            plan = PlanReference.from_dict(_typed(data, "plan", dict)) if is_planned else None
+            items: Data = {} if plan else _typed(data, "items", dict)
             return cls(
                 vendor=_typed(data, "vendor", str),
                 items={kind: tuple(_typed(items, kind, list)) for kind in items},
@@ -167,6 +210,7 @@ class ArchiveRequest:
                 of=_typed(data, "of", int),
                 tag=_typed(data, "tag", str),
                 run_date=str(data.get("run_date", "")),
+                plan=plan,
             )
         except (KeyError, TypeError, IndexError) as error:
             raise InvalidRequestError(f"not an archive request: {error!r}") from error
@@ -339,14 +383,14 @@ def _typed(data: Mapping[str, JSON], key: str, kind: type[T]) -> T:
     return value
 
 
-def _checked(data: Mapping[str, JSON], what: str) -> Data:
-    """*data* with the present names and without its version, which is one that we can read."""
+def _checked(data: Mapping[str, JSON], what: str, *, version: int = VERSION) -> Data:
+    """*data* with the present names and without its version, which has to be *version*."""
     if not isinstance(data, Mapping):
         hint = MAP_OVER if isinstance(data, list) else ""
         raise InvalidRequestError(f"{what}: expected a mapping, got {type(data).__name__}{hint}")
-    version = data.get("version")
-    if version != VERSION:
+    given = data.get("version")
+    if given != version:
         raise InvalidRequestError(
-            f"{what}: version {version!r} is not {VERSION}; run both tasks on one release"
+            f"{what}: version {given!r} is not {version}; run both tasks on one release"
         )
     return {_FORMER_NAMES.get(key, key): value for key, value in data.items() if key != "version"}

@@ -177,16 +177,18 @@ class ArchiveToObjectStorageOperator(BaseOperator):
 
         check_on_partial(self.on_partial)
         hook = AssetArchiveHook.for_conn(self.reference.conn_id)
+        request, _ = hook.plans.load(self.reference.request)
+        reference = replace(self.reference, request=request)
         target = open_destination(self.destination)
         land = partial(self._land_from, hook, target, state)
         if hook.vendor.spec.single_use:
             marker = f"{target.prefix}{self._stem()}{STARTED_MARKER}"
             single_use = SingleUseLanding(hook, target.store, marker, self.max_reexports)
-            landed = single_use.land(self.reference, land)
+            landed = single_use.land(reference, land)
         else:
-            landed = land(self.reference)
+            landed = land(reference)
         self._report(landed[0])
-        self._check_complete(hook.vendor.spec, landed, target)
+        self._check_complete(reference, hook.vendor.spec, landed, target)
         return landed[0]
 
     def _land_from(
@@ -296,14 +298,16 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         for check, reason in manifest.unverified.items():
             self.log.info("Not verified: %s (%s)", check, reason)
 
-    def _check_complete(self, spec: VendorSpec, landed: Landed, target: Destination) -> None:
+    def _check_complete(
+        self, reference: ArchiveReference, spec: VendorSpec, landed: Landed, target: Destination
+    ) -> None:
         """Compare the files that landed with the items that were requested.
 
         :raises PartialArchiveError: if items are missing, unless ``on_partial="land"``.
         """
         manifest, key = landed
-        ids = [i for kind in self.reference.request.items.values() for i in kind]
-        failed = self.reference.job.details.get("failed")
+        ids = [i for kind in reference.request.items.values() for i in kind]
+        failed = reference.job.details.get("failed")
         missing = (
             {str(i): str(why) for i, why in failed.items()} if isinstance(failed, dict) else {}
         )
@@ -322,7 +326,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         if self.on_partial == "fail":
             raise PartialArchiveError(
                 f'{text}. What the vendor sent has landed; on_partial="land" accepts it',
-                vendor=self.reference.request.vendor,
+                vendor=reference.request.vendor,
             )
         self.log.warning("%s", text)
 

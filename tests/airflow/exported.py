@@ -36,7 +36,12 @@ def read(folder: Path) -> dict[str, bytes]:
 
 
 def archives(stored: Mapping[str, bytes]) -> dict[str, bytes]:
-    return {key: data for key, data in stored.items() if not key.endswith(MANIFEST)}
+    """What was exported, without what the package keeps beside it."""
+    return {
+        key: data
+        for key, data in stored.items()
+        if not key.endswith(MANIFEST) and not {".plans", "metadata"} & set(key.split("/"))
+    }
 
 
 def ids_in(data: bytes) -> list[str]:

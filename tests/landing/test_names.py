@@ -12,6 +12,7 @@ from airflow_provider_assets.landing.markers import (
     OWNERSHIP_MARKER,
     PART_SUFFIX,
     PARTS_FOLDER,
+    PLANS_FOLDER,
     STAGING_FOLDER,
     STARTED_MARKER,
     UPLOAD_MARKER,
@@ -92,7 +93,7 @@ def test_long_names_keep_their_extension():
     "name",
     [
         f"a.zip{UPLOAD_MARKER}", f"a.zip{PARTS_FOLDER[:-1]}", f"a.zip{OWNERSHIP_MARKER}",
-        f"a{STARTED_MARKER}", STAGING_FOLDER[:-1], f".a.zip.0a1b{PART_SUFFIX}",
+        f"a{STARTED_MARKER}", STAGING_FOLDER[:-1], PLANS_FOLDER[:-1], f".a.zip.0a1b{PART_SUFFIX}",
     ],
 )  # fmt: skip
 def test_no_file_of_an_archive_gets_the_name_of_a_marker(name):

@@ -26,6 +26,7 @@ from airflow_provider_assets.sansio.jobs import (
     ArchiveRequest,
     JobState,
     Link,
+    PlanReference,
     fingerprint,
 )
 from airflow_provider_assets.sansio.messages import (
@@ -62,18 +63,26 @@ ERRORS = st.builds(
     st.none() | st.integers(100, 599),
     st.none() | NUMBER,
 )
-REQUESTS = st.builds(
-    ArchiveRequest,
-    vendor=TEXT,
-    items=st.dictionaries(TEXT, st.lists(TEXT, max_size=4).map(tuple), max_size=3),
-    options=DATA,
-    window=st.none() | st.just(("2026-01-09T00:00:00.000Z", "2026-01-10T00:00:00.000Z")),
-    query_id=TEXT,
-    index=st.integers(0, 9),
-    of=st.integers(1, 10),
-    tag=TEXT,
-    run_date=st.sampled_from(["", "2026-01-09T00:00:00.000Z"]),
-)
+ITEMS = st.dictionaries(TEXT, st.lists(TEXT, max_size=4).map(tuple), max_size=3)
+PLANS = st.builds(PlanReference, uri=TEXT, sha256=TEXT, count=st.integers(), fingerprint=TEXT)
+
+
+def requests(**contents):
+    return st.builds(
+        ArchiveRequest,
+        vendor=TEXT,
+        options=DATA,
+        window=st.none() | st.just(("2026-01-09T00:00:00.000Z", "2026-01-10T00:00:00.000Z")),
+        query_id=TEXT,
+        index=st.integers(0, 9),
+        of=st.integers(1, 10),
+        tag=TEXT,
+        run_date=st.sampled_from(["", "2026-01-09T00:00:00.000Z"]),
+        **contents,
+    )
+
+
+REQUESTS = requests(items=ITEMS) | requests(items=st.just({}), plan=PLANS)
 JOBS = st.builds(
     ArchiveJob,
     vendor=TEXT,
@@ -92,7 +101,9 @@ JOBS = st.builds(
 REFERENCES = st.builds(ArchiveReference, conn_id=TEXT, request=REQUESTS, job=JOBS)
 
 
-REQUIRED = {"vendor", "job_id", "state", "items", "options", "details", "conn_id", "request", "job"}
+REQUIRED = {
+    "vendor", "job_id", "state", "items", "plan", "options", "details", "conn_id", "request", "job",
+}  # fmt: skip
 
 
 def over_the_wire(data: object):
@@ -136,7 +147,7 @@ def test_what_an_earlier_release_stored_under_other_names_is_read(reference) -> 
 
 
 @pytest.mark.parametrize("thing", ["request", "job", "reference"])
-@pytest.mark.parametrize("version", [2, 0, None, "1"])
+@pytest.mark.parametrize("version", [3, 0, None, "1"])
 def test_another_version_is_refused_with_the_remedy(thing, version) -> None:
     request, job = ArchiveRequest("v", {"a": ("1",)}), ArchiveJob("v", "j")
     things = {"request": request, "job": job, "reference": ArchiveReference("c", request, job)}
@@ -147,7 +158,10 @@ def test_another_version_is_refused_with_the_remedy(thing, version) -> None:
 
 @given(
     st.sampled_from([ArchiveRequest, ArchiveJob, ArchiveReference]),
-    st.one_of(DATA.map(lambda data: {"version": 1, **data}), VALUE),
+    st.one_of(
+        st.builds(lambda data, version: {"version": version, **data}, DATA, st.integers(1, 2)),
+        VALUE,
+    ),
 )
 def test_foreign_data_is_refused_as_a_wrong_input(kind, data) -> None:
     with pytest.raises(InvalidRequestError):

@@ -1,0 +1,72 @@
+"""The plan object of a batch: its items and what the vendor said of each, outside of references.
+
+Gzipped lines of JSON: the first holds the batch and its items, each other one an item's record.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import cast
+
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.jobs import ArchiveRequest, Data, Item, PlanReference
+from airflow_provider_assets.sansio.records import Record
+
+# Ids of fewer bytes stay in the references: an object of their own would cost more than it saves.
+MAX_INLINE = 4096
+_AGAIN = "clear the archive task to export again"
+
+
+def is_inline(request: ArchiveRequest) -> bool:
+    """Whether the items of *request* are few enough for its references."""
+    return sum(len(item) for ids in request.items.values() for item in ids) <= MAX_INLINE
+
+
+def name_of(request: ArchiveRequest) -> str:
+    """Name of the plan object: that of the batch's archive and its tag, the same in every attempt."""
+    return f"{request.stem}-{request.tag}.jsonl.gz" if request.tag else f"{request.stem}.jsonl.gz"
+
+
+def planned(
+    request: ArchiveRequest, records: Iterable[tuple[Item, Record]], uri: str
+) -> tuple[ArchiveRequest, bytes]:
+    """*request* without its items, and the plan object that holds them.
+
+    :param uri: at which the caller will store the object.
+    """
+    lines: list[Data] = [request.to_dict()]
+    lines += [{"kind": item.kind, "id": item.id, "record": record} for item, record in records]
+    text = "".join(f"{json.dumps(line)}\n" for line in lines)
+    document = gzip.compress(
+        text.encode(), mtime=0
+    )  # equal plans are equal bytes, whenever written
+    digest = hashlib.sha256(document).hexdigest()
+    plan = PlanReference(uri, digest, request.count, request.fingerprint)
+    return replace(request, items={}, plan=plan), document
+
+
+def read(
+    request: ArchiveRequest, document: bytes | None
+) -> tuple[ArchiveRequest, dict[Item, Record]]:
+    """*request* with its items, and their records, from the *document* at the address of its plan.
+
+    :raises InvalidRequestError: if the object is missing or has changed; the message names the remedy.
+    """
+    plan = cast("PlanReference", request.plan)
+    if document is None:
+        raise InvalidRequestError(
+            f"{plan.uri}, which lists the items of this batch, is missing; {_AGAIN}, and let plans expire "
+            "only when their archives have landed"
+        )
+    if hashlib.sha256(document).hexdigest() != plan.sha256:
+        raise InvalidRequestError(
+            f"{plan.uri}, which lists the items of this batch, has been changed since; {_AGAIN}"
+        )
+    head, *lines = gzip.decompress(document).splitlines()
+    items = ArchiveRequest.from_dict(json.loads(head)).items
+    records = {Item(one["kind"], one["id"]): one["record"] for one in map(json.loads, lines)}
+    return replace(request, items=items), records
