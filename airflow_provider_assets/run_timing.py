@@ -11,6 +11,8 @@ from airflow_provider_assets.sansio.window import RunTiming, Window, WindowSpec,
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_assets.cron import Cron
+
 
 def resolve_window(spec: WindowSpec, context: Context, watermark: datetime | None = None) -> Window:
     """The span that this run exports.
@@ -37,14 +39,15 @@ def run_timing(context: Context, watermark: datetime | None = None) -> RunTiming
     start, end = context.get("data_interval_start"), context.get("data_interval_end")
     timetable = getattr(context.get("dag"), "timetable", None)
     zone = _zone(timetable)
+    cron = _cron(timetable, zone)
     return RunTiming(
         run_date=_date(context),
         data_interval=(start, end) if start and end else None,
         partition_key=getattr(run, "partition_key", None),
         event_window=_event_window(context),
         zone=zone,
-        periods=_periods(timetable, zone),
-        next_tick=_next_tick(timetable, zone),
+        periods=_periods(timetable, cron),
+        next_tick=cron.after if cron else None,
         watermark=watermark,
         now=datetime.now(timezone.utc),
     )
@@ -73,42 +76,19 @@ def _zone(timetable: object) -> tzinfo:
 
 
 def _periods(
-    timetable: object, zone: tzinfo
+    timetable: object, cron: Cron | None
 ) -> Callable[[datetime], tuple[datetime, datetime]] | None:
     """From a moment to the bounds of the schedule's period that ended at or before it."""
-    cron = _cron(timetable)
+    if cron is not None:
+        return cron.period
     delta = getattr(timetable, "delta", None) or getattr(timetable, "_delta", None)
-    if cron:
-        return lambda moment: _cron_period(cron, moment.astimezone(zone))
-    if delta is not None:
-        return lambda moment: (moment - delta, moment)
-    return None
+    return None if delta is None else lambda moment: (moment - delta, moment)
 
 
-def _cron(timetable: object) -> str | None:
-    cron = getattr(timetable, "expression", None) or getattr(timetable, "_expression", None)
-    return cron if isinstance(cron, str) and cron else None
-
-
-def _next_tick(timetable: object, zone: tzinfo) -> Callable[[datetime], datetime] | None:
-    """From a moment to the cron schedule's first one after it."""
-    cron = _cron(timetable)
-    if cron is None:
+def _cron(timetable: object, zone: tzinfo) -> Cron | None:
+    expression = getattr(timetable, "expression", None) or getattr(timetable, "_expression", None)
+    if not isinstance(expression, str) or not expression:
         return None
+    from airflow_provider_assets.cron import Cron  # imports Airflow's cron library
 
-    def next_tick(moment: datetime) -> datetime:
-        from croniter import croniter  # Airflow's own cron library, only here
-
-        tick: datetime = croniter(cron, moment.astimezone(zone)).get_next(datetime)
-        return tick
-
-    return next_tick
-
-
-def _cron_period(cron: str, moment: datetime) -> tuple[datetime, datetime]:
-    from croniter import croniter  # Airflow's own cron library, only here
-
-    before: datetime = croniter(cron, moment).get_prev(datetime)
-    at_or_before: datetime = croniter(cron, before).get_next(datetime)
-    end = at_or_before if at_or_before <= moment else before
-    return croniter(cron, end).get_prev(datetime), end
+    return Cron(expression, zone)

@@ -39,11 +39,7 @@ class Window:
                 raise InvalidRequestError(
                     f"window {name} {bound.isoformat()} has no time zone; add one, e.g. +00:00"
                 )
-            # Python compares two moments of one zone by their clocks, which go back in autumn; and
-            # Airflow's pendulum datetimes cannot always be subtracted from plain ones.
-            utc = bound.astimezone(timezone.utc)
-            plain = datetime.combine(utc.date(), utc.time(), timezone.utc)
-            object.__setattr__(self, name, plain)
+            object.__setattr__(self, name, in_utc(bound))
         if self.start >= self.end:
             raise InvalidRequestError(
                 f"window [{self.start.isoformat()}, {self.end.isoformat()}) is empty; "
@@ -157,7 +153,7 @@ def _since(watermark: datetime, timing: RunTiming) -> Window:
 
 
 def _partition(timing: RunTiming) -> Window:
-    """A time partition is named by its start; see :func:`_end` for its length."""
+    """A time partition is named by its start; see :func:`_partition_from` for its length."""
     key = timing.partition_key or ""
     match = _KEY.fullmatch(key)
     try:
@@ -166,7 +162,7 @@ def _partition(timing: RunTiming) -> Window:
             year, month, day, hour, minute = parts
             zone = _offset(match.group(6)) or timing.zone
             start = datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, tzinfo=zone)
-            return _ended(Window(start, _end(start, parts, timing)), timing)
+            return _ended(_partition_from(start, parts, timing), timing)
     except (ValueError, OverflowError):
         pass  # 2026-13, 0000, 9999: not a date after all
     raise InvalidRequestError(
@@ -186,24 +182,35 @@ def _ended(window: Window, timing: RunTiming) -> Window:
     return window
 
 
-def _end(start: datetime, parts: list[int | None], timing: RunTiming) -> datetime:
-    """The end of what the finest part names, or of the schedule's period if one starts there.
+def _partition_from(start: datetime, parts: list[int | None], timing: RunTiming) -> Window:
+    """As long as the finest part of the key, or as the schedule's period if one starts there.
 
     A schedule's key format is configured; by default it is to the second, however long the period.
     """
+    end = _end(start, parts)
+    if timing.next_tick is None:
+        return Window(start, end)
+    # Where clocks go back, two periods of an hourly schedule have one key: it names both of them.
+    instants = sorted(start.replace(fold=fold).astimezone(timezone.utc) for fold in (0, 1))
+    just_before = timedelta(microseconds=1)
+    ticks = [one for one in instants if timing.next_tick(one - just_before) == one]
+    if not ticks:
+        return Window(start, end)
+    tick = timing.next_tick(ticks[-1])
+    minute = parts[-1]
+    return Window(ticks[0], tick if minute is not None else max(tick, end))
+
+
+def _end(start: datetime, parts: list[int | None]) -> datetime:
+    """The end of what the finest part names."""
     _, month, day, hour, minute = parts
     if month is None:
-        end = start.replace(year=start.year + 1)
-    elif day is None:
-        end = (start.replace(day=28) + timedelta(days=4)).replace(day=1)
-    elif hour is None:
-        end = start + timedelta(days=1)
-    else:
-        end = start + (timedelta(minutes=1) if minute else timedelta(hours=1))
-    if timing.next_tick and timing.next_tick(start - timedelta(seconds=1)) == start:
-        tick = timing.next_tick(start)
-        return tick if minute is not None else max(tick, end)
-    return end
+        return start.replace(year=start.year + 1)
+    if day is None:
+        return (start.replace(day=28) + timedelta(days=4)).replace(day=1)
+    if hour is None:
+        return start + timedelta(days=1)
+    return start + (timedelta(minutes=1) if minute else timedelta(hours=1))
 
 
 def _offset(text: str | None) -> tzinfo | None:
@@ -216,6 +223,16 @@ def _colon(offset: str) -> str:
     if offset == "Z":
         return "+00:00"
     return offset if ":" in offset else f"{offset[:3]}:{offset[3:]}"
+
+
+def in_utc(moment: datetime) -> datetime:
+    """*moment*, which is zoned, as a plain datetime in UTC.
+
+    Python compares two moments of one zone by their clocks, which go back in autumn; and Airflow's
+    pendulum datetimes cannot always be subtracted from plain ones.
+    """
+    utc = moment.astimezone(timezone.utc)
+    return datetime.combine(utc.date(), utc.time(), timezone.utc)
 
 
 def parse_moment(value: object, name: str) -> datetime:
