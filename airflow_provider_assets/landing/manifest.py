@@ -82,6 +82,11 @@ class Manifest:
     skipped: bool = False
     facts: Mapping[str, JSON] = field(default_factory=dict)
 
+    @property
+    def lists_files(self) -> bool:
+        """Whether the manifest object lists the vendor's files, and not one object that we have named."""
+        return self.layout == "files" or "zip_structure" in self.verified
+
     def to_dict(self) -> dict[str, JSON]:
         """JSON form, without the entries."""
         return {

@@ -15,11 +15,11 @@ def missing_items(ids: Collection[str], names: Iterable[str]) -> list[str]:
     the result is empty.
     """
     wanted, given = set(ids), list(names)
-    found = {item for name in given for item in _ids_in(name, wanted)}
+    found = {item for name in given for item in ids_in(name, wanted)}
     return [item for item in ids if item not in found] if found or not given else []
 
 
-def _ids_in(name: str, wanted: Collection[str]) -> Iterator[str]:
+def ids_in(name: str, wanted: Collection[str]) -> Iterator[str]:
     """The ids in *name* as whole words or runs of words, the longest first: ``a-12`` is not ``a-1``."""
     words = [(match.start(), match.end()) for match in _WORD.finditer(name)]
     first = 0

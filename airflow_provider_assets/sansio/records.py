@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from airflow_provider_assets.sansio.jobs import Item
 from airflow_provider_assets.sansio.messages import JSON
@@ -19,6 +20,17 @@ _URL = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+
+
+class Facts(NamedTuple):
+    """What a record says of an item beside its description.
+
+    :param changed_at: epoch seconds of its last change, if the listing is by change.
+    :param bytes: size of its file.
+    """
+
+    changed_at: float | None = None
+    bytes: int | None = None
 
 
 def ignore(item: Item, record: Record) -> None:

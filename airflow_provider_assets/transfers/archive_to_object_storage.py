@@ -311,7 +311,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         missing = (
             {str(i): str(why) for i, why in failed.items()} if isinstance(failed, dict) else {}
         )
-        is_listed = spec.entry_per_item and _lists_items(manifest)
+        is_listed = spec.entry_per_item and manifest.lists_files
         if is_listed and (document := target.store.get(key)) is not None:
             names = [str(one["name"]) for one in json.loads(document).get("files", ())]
             for item in missing_items(ids, names):
@@ -342,11 +342,6 @@ class ArchiveToObjectStorageOperator(BaseOperator):
                 context["outlet_events"][outlet].extra = dict(extra)
             elif isinstance(outlet, AssetAlias):
                 context["outlet_events"][outlet].add(Asset(str(result["uri"])), extra=dict(extra))
-
-
-def _lists_items(manifest: Manifest) -> bool:
-    """Whether the manifest lists the vendor's files, and not one object that we have named."""
-    return manifest.layout == "files" or "zip_structure" in manifest.verified
 
 
 def _contents(reference: ArchiveReference) -> Contents:

@@ -37,7 +37,7 @@ from airflow_provider_assets.sansio.messages import (
     seconds_to_wait,
     without_queries,
 )
-from airflow_provider_assets.sansio.records import OnRecord, ignore
+from airflow_provider_assets.sansio.records import Facts, OnRecord, Record, ignore
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.connection import ConnectionForm, VendorConnection, check_url
@@ -161,9 +161,13 @@ class Vendor(ABC):
 
         :param on_record: called with each item and its record while the pages are read, so that a caller
             decides how many records are in memory. An item that is listed twice is told twice, and the
-            later record counts. Only vendors that ``describes_items`` call it, with records that are
-            :func:`~.records.public`.
+            later record counts. Vendors that ``describes_items`` call it, with records that are
+            :func:`~.records.public`; of others a record may hold no more than times.
         """
+
+    def facts(self, query: Mapping[str, JSON], record: Record) -> Facts:
+        """What *record*, found by *query*, says of time and size of an item; nothing by default."""
+        return Facts()
 
     @abstractmethod
     def submit(self, request: ArchiveRequest) -> Flow[ArchiveJob]:

@@ -38,7 +38,7 @@ from airflow_provider_assets.sansio.messages import (
     json_body,
     url_path,
 )
-from airflow_provider_assets.sansio.records import OnRecord, ignore
+from airflow_provider_assets.sansio.records import Facts, OnRecord, Record, ignore
 from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import huawei_roma_contract as contract
@@ -224,16 +224,24 @@ class HuaweiRoma(Vendor):
 
         The vendor cannot list what changed: the window is applied here, to ``update_time`` of an
         application and ``last_modified_time`` of a task. Both are exported as they are at any time, so
-        none is ever pending; a change after the window lies in a later one. Records are not handed on:
-        that of an application holds its access key.
+        none is ever pending; a change after the window lies in a later one. Of a record only the time
+        is handed on: that of an application holds its access key.
         """
         found: list[Item] = []
         for kind, params in parsing.listings(query).items():
             key = parsing.key_of(kind, old=self.old)
             entries = yield from self._list(kind, params)
             # The listings have no documented order, and a retry must find the same batches.
-            found += sorted(Item(kind, text(e, key)) for e in entries if parsing.changed(e, window))
+            inside = {Item(kind, text(e, key)): e for e in entries if parsing.changed(e, window)}
+            for item, entry in inside.items():
+                on_record(item, parsing.times(entry))
+            found += sorted(inside)
         return Selected(found)
+
+    def facts(self, query: Mapping[str, JSON], record: Record) -> Facts:
+        """The time of the last change."""
+        changed = parsing.changed_at(record)
+        return Facts(changed.timestamp() if changed else None)
 
     def _list(self, kind: str, params: tuple[tuple[str, str], ...]) -> Flow[list[dict[str, JSON]]]:
         """A whole listing; one that changes while it is read is read again from its beginning.

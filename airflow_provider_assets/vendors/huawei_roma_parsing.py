@@ -109,8 +109,19 @@ def key_of(kind: str, *, old: bool) -> str:
 
 def changed(entry: Mapping[str, JSON], window: Window | None) -> bool:
     """Whether *entry* was last changed in *window*; one without a time is exported, not lost."""
+    found = changed_at(entry)
+    return window is None or found is None or window.holds(found)
+
+
+def changed_at(entry: Mapping[str, JSON]) -> datetime | None:
+    """The time of the last change of *entry*, if it has one."""
     moments = [found for key in CHANGED if (found := moment(entry.get(key))) is not None]
-    return window is None or not moments or window.holds(moments[0])
+    return moments[0] if moments else None
+
+
+def times(entry: Mapping[str, JSON]) -> dict[str, JSON]:
+    """The times in *entry*, and nothing else of it."""
+    return {key: entry[key] for key in CHANGED if key in entry}
 
 
 def moment(value: JSON) -> datetime | None:

@@ -32,7 +32,7 @@ from airflow_provider_assets.sansio.jobs import (
     Selected,
 )
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest, json_body, url_path
-from airflow_provider_assets.sansio.records import OnRecord, ignore, public
+from airflow_provider_assets.sansio.records import Facts, OnRecord, Record, ignore, public
 from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import scenario_contract as contract
@@ -171,6 +171,10 @@ class Scenario(Vendor):
         yield from self._pages("/assets", params, "assets", take)
         finished = {item.id for item in found}  # some since the page that showed them as pending
         return Selected(found, [one for one in pending if one not in finished])
+
+    def facts(self, query: Mapping[str, JSON], record: Record) -> Facts:
+        """The asset's size and, where assets are selected by their last change, its time."""
+        return parsing.facts(record, is_by_change=query.get("by") == "updatedAt")
 
     def metadata(self, asset_ids: Sequence[str]) -> Flow[dict[str, dict[str, JSON]]]:
         """Id -> the vendor's record; ids that the vendor does not know are left out."""

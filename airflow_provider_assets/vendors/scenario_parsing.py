@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, JobState
 from airflow_provider_assets.sansio.messages import JSON, without_queries
+from airflow_provider_assets.sansio.records import Facts
 from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
 from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.parsing import strings, text
@@ -147,6 +148,18 @@ def is_inside(asset: Mapping[str, JSON], by: str, window: Window | None) -> bool
         return window.holds(parse_moment(asset[by], by))
     except InvalidRequestError as error:
         raise ProtocolError(f"Scenario: an asset's {error.message}") from None
+
+
+def facts(asset: Mapping[str, JSON], *, is_by_change: bool) -> Facts:
+    """Size and time of change in a record; what cannot be read is left out."""
+    holders = [asset.get("properties"), asset.get("metadata")]
+    sizes = [one.get("size") for one in holders if isinstance(one, dict)]
+    size = next((one for one in sizes if isinstance(one, (int, float))), None)
+    changed = asset.get("updatedAt") if is_by_change else None
+    return Facts(
+        parse_moment(changed, "updatedAt").timestamp() if changed else None,
+        None if size is None else int(size),
+    )
 
 
 def is_ceiling(data: JSON) -> bool:

@@ -122,3 +122,18 @@ def test_the_window_takes_what_was_changed_in_it_and_what_tells_no_time(script):
 def test_a_listing_of_another_shape_is_a_protocol_error(script):
     with pytest.raises(ProtocolError):
         script.run(script.vendor.select({}, None), (APPS.format(0), reply({"apps": "none"})))
+
+
+def test_only_the_time_of_a_change_leaves_the_listing(script):
+    records = {}
+    app = {"id": "a", "key": "secret", "update_time": "1970-01-01T00:00:07Z"}
+    script.run(
+        script.vendor.select({"apps": True}, None, on_record=records.__setitem__),
+        (APPS.format(0), page("apps", app, {"id": "b"}, total=2)),
+    )
+    assert records == {
+        Item("apps", "a"): {"update_time": "1970-01-01T00:00:07Z"},
+        Item("apps", "b"): {},
+    }
+    facts = [script.vendor.facts({}, record).changed_at for record in records.values()]
+    assert facts == [7.0, None]

@@ -233,3 +233,19 @@ def test_metadata_is_asked_for_200_at_a_time(script):
     )
     assert list(found) == [*ids[:199], "a200"]
     assert [len(json.loads(r.body)["assetIds"]) for r in script.seen] == [200, 1]
+
+
+# --- what a record says of time and size ---
+
+
+@pytest.mark.parametrize(
+    ("query", "record", "facts"),
+    [
+        ({}, {"properties": {"size": 2048}, "updatedAt": "2026-01-09T10:00:05.500Z"}, (None, 2048)),
+        ({"by": "createdAt"}, {"metadata": {"size": 7.0}}, (None, 7)),
+        ({"by": "updatedAt"}, {"updatedAt": "1970-01-01T00:00:05.500Z"}, (5.5, None)),
+        ({"by": "updatedAt"}, {"properties": None, "metadata": {"size": "?"}}, (None, None)),
+    ],
+)
+def test_a_record_says_the_size_and_in_a_listing_by_change_the_time(script, query, record, facts):
+    assert script.vendor.facts(query, record) == facts

@@ -200,3 +200,7 @@ def test_processes_are_asked_for_one_by_one_where_the_list_goes_round_in_circles
 
 def test_topaz_has_no_remarks_on_its_options(script):
     assert script.vendor.remarks(script.vendor.validate(options={})) == []
+
+
+def test_an_output_does_not_change_and_its_record_says_no_size(script):
+    assert script.vendor.facts({}, status(A)) == (None, None)

@@ -8,7 +8,7 @@ invisible. They cannot be deleted; the service drops them after a week (Put Bloc
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -88,11 +88,15 @@ class AzureStore:
         crc = (found.metadata or {}).get("crc32")
         return StoredObject(int(found.size), int(crc, 16) if crc else None)
 
+    def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """List Blobs, page by page."""
+        blobs = iter(self.container.list_blobs(name_starts_with=prefix))
+        while blob := _call(f"cannot list {self.uri(prefix)}", lambda: next(blobs, None)):
+            yield blob.name, int(blob.size)
+
     def sizes(self, prefix: str) -> dict[str, int]:
         """Bytes of the listed blobs."""
-        listed = self.container.list_blobs(name_starts_with=prefix)
-        found = _call(f"cannot list {self.uri(prefix)}", lambda: list(listed))
-        return {blob.name: int(blob.size) for blob in found}
+        return dict(self.listing(prefix))
 
     def get(self, key: str) -> bytes | None:
         """Contents of the blob."""

@@ -7,7 +7,7 @@ An object becomes visible under its final name only by :meth:`Store.put` (small 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -123,6 +123,9 @@ class Store(Protocol):
 
     def head(self, key: str) -> StoredObject | None:
         """The object under *key*; None if there is none."""
+
+    def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Key and bytes of every object whose key begins with *prefix*, page by page."""
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """Bytes of every object whose key begins with *prefix*."""

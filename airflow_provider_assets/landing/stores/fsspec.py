@@ -7,7 +7,7 @@ appears at the same moment. A broken landing starts from scratch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -90,6 +90,10 @@ class FsspecStore:
         """Length of the file."""
         size = _found(f"cannot look at {self.uri(key)}", lambda: self._size(key))
         return None if size is None else StoredObject(size)
+
+    def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """The files below the folder of *prefix*; fsspec lists them at once."""
+        yield from self.sizes(prefix).items()
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """Bytes of every file below the folder of *prefix*."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -96,9 +96,15 @@ class GcsStore:
         crc = (blob.metadata or {}).get("crc32")
         return StoredObject(int(blob.size), int(crc, 16) if crc else None)
 
+    def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """List the objects, page by page."""
+        what, blobs = f"cannot list {self.uri(prefix)}", iter(self.bucket.list_blobs(prefix=prefix))
+        while blob := _call(what, lambda: next(blobs, None)):
+            yield blob.name, int(blob.size)
+
     def sizes(self, prefix: str) -> dict[str, int]:
         """Bytes of the listed objects."""
-        return {blob.name: int(blob.size) for blob in self.blobs(prefix)}
+        return dict(self.listing(prefix))
 
     def blobs(self, prefix: str) -> list[Blob]:
         """List the objects whose names begin with *prefix*."""

@@ -88,16 +88,18 @@ class LocalStore:
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
-    def sizes(self, prefix: str) -> dict[str, int]:
-        """Bytes of every file below the folder of *prefix*."""
+    def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """The files below the folder of *prefix*."""
         folder = self._path(prefix.rpartition("/")[0])
         with _told(f"cannot list {folder}"):
-            found = ((path.relative_to(self.root).as_posix(), path) for path in folder.rglob("*"))
-            return {
-                key: path.stat().st_size
-                for key, path in found
-                if key.startswith(prefix) and path.is_file()
-            }
+            for path in folder.rglob("*"):
+                key = path.relative_to(self.root).as_posix()
+                if key.startswith(prefix) and path.is_file():
+                    yield key, path.stat().st_size
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Bytes of the listed files."""
+        return dict(self.listing(prefix))
 
     def get(self, key: str) -> bytes | None:
         """Contents of the file."""

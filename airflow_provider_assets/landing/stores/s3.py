@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from os.path import commonprefix  # of characters, as keys are
@@ -91,14 +91,18 @@ class S3Store:
             raise
         return found
 
-    def sizes(self, prefix: str) -> dict[str, int]:
+    def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
         """ListObjectsV2, page by page."""
         what = f"cannot list {self.uri(prefix)}"
-        pages = self.client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=prefix
+        pages = iter(
+            self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         )
-        listed = call(what, lambda: [page.get("Contents", ()) for page in pages])
-        return {item["Key"]: item["Size"] for page in listed for item in page}
+        while page := call(what, lambda: next(pages, None)):
+            yield from ((item["Key"], item["Size"]) for item in page.get("Contents", ()))
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Bytes of the listed objects."""
+        return dict(self.listing(prefix))
 
     def get(self, key: str) -> bytes | None:
         """The object's bytes."""

@@ -88,6 +88,7 @@ class StoreContract:
         assert store.head(KEY) in may_be(store, b"contents")
         assert store.get(KEY) == b"contents"
         assert store.sizes("nightly/") == {KEY: 8}
+        assert list(store.listing("nightly/")) == [(KEY, 8)]
 
     def test_an_empty_object_is_an_object(self, store):
         put(store, KEY, b"")

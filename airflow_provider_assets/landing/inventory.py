@@ -1,0 +1,191 @@
+"""Reads the manifests under a destination, and checks the objects that they name.
+
+``manifest`` trusts the manifests; ``sizes`` compares the sizes of objects in one listing of the destination;
+``bytes`` also reads every object and compares its checksums.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from airflow_provider_assets.landing.crc import crc32
+from airflow_provider_assets.landing.manifest import (
+    MANIFEST_SUFFIX,
+    Contents,
+    Entry,
+    Manifest,
+    parse_all,
+)
+from airflow_provider_assets.landing.options import MIB, PARALLEL_REQUESTS
+from airflow_provider_assets.landing.stores.base import Store
+from airflow_provider_assets.sansio.errors import (
+    InvalidRequestError,
+    TransferInterruptedError,
+)
+from airflow_provider_assets.sansio.reconcile import Landing, Problem
+
+DEPTHS = ("manifest", "sizes", "bytes")
+_PIECE = 4 * MIB  # bytes that one thread reads at a time
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """A landing as its manifest records it: the whole record, and what a comparison needs of it."""
+
+    record: Manifest
+    landing: Landing
+
+
+Wanted = Callable[[Shelved], bool]
+
+
+def check_depth(verify: str) -> None:
+    """Refuse a depth that does not exist.
+
+    :raises InvalidRequestError: naming those that do.
+    """
+    if verify not in DEPTHS:
+        raise InvalidRequestError(f"verify={verify!r} is none of {', '.join(DEPTHS)}")
+
+
+@dataclass(slots=True)
+class Inventory:
+    """What is stored under *prefix*.
+
+    :param wanted: whether the objects of a landing are to be checked and the landing told of; it is called
+        by several threads.
+    :ivar objects: key -> bytes of all objects; empty for ``manifest``, which asks for no object.
+    """
+
+    store: Store
+    prefix: str
+    verify: str = "manifest"
+    wanted: Wanted = lambda _: True
+    objects: dict[str, int] = field(default_factory=dict)
+
+    def read(self) -> Iterator[Shelved | Problem]:
+        """Every landing that is wanted, or the reason why its manifest cannot be read.
+
+        A few manifests are read at a time, in parallel, and only as fast as they are consumed.
+        """
+        manifests = []
+        for key, size in self.store.listing(self.prefix):
+            if key.endswith(MANIFEST_SUFFIX):
+                manifests.append(key)
+            elif self.verify != "manifest":
+                self.objects[key] = size
+        with ThreadPoolExecutor(PARALLEL_REQUESTS, "inventory") as pool:
+            for found in _in_order(pool, sorted(manifests), self._one):
+                if found is not None:
+                    yield found
+
+    def _one(self, key: str) -> Shelved | Problem | None:
+        uri = self.store.uri(key)
+        document = _patiently(lambda: self.store.get(key))
+        if document is None:
+            return None  # deleted since it was listed
+        try:
+            record, files, contents = parse_all(document)
+        except InvalidRequestError as error:
+            return Problem(uri, f"the manifest cannot be read: {error.message}")
+        shelved = Shelved(record, _landing(uri, record, files, contents))
+        if not self.wanted(shelved):
+            return None
+        if self.verify == "manifest":
+            return shelved
+        return replace(shelved, landing=self._checked(shelved, key, files))
+
+    def _checked(self, shelved: Shelved, key: str, files: Iterable[Entry]) -> Landing:
+        """The landing with what is wrong with its objects."""
+        record, landing = shelved.record, shelved.landing
+        if record.layout != "files":
+            whole = Entry("", record.bytes, record.crc32, record.sha256)
+            why = self._fault(key.removesuffix(MANIFEST_SUFFIX), whole)
+            return replace(landing, broken=f"{record.uri}: {why}" if why else "")
+        folder = self._folder(record, key)
+        faults = {one.name: self._fault(folder + one.name, one) for one in files}
+        return replace(landing, damaged={name: why for name, why in faults.items() if why})
+
+    def _folder(self, record: Manifest, key: str) -> str:
+        """The prefix of the files: the manifest's name may have folders of its own behind it."""
+        parts = key.split("/")[:-1]
+        folders = ["".join(f"{one}/" for one in parts[:end]) for end in range(len(parts), -1, -1)]
+        # Where all was copied to another bucket, no URI fits.
+        return next((one for one in folders if self.store.uri(one) == record.uri), folders[0])
+
+    def _fault(self, key: str, entry: Entry) -> str:
+        """What is wrong with an object, or ""."""
+        size = self.objects.get(key)
+        if size is None:
+            return "the object is gone"
+        if size != entry.bytes:
+            return f"the object has {size} bytes instead of {entry.bytes}"
+        if self.verify != "bytes":
+            return ""
+        crc, sha256 = self._digests(key, size, hash_it=entry.sha256 is not None)
+        if entry.crc32 is not None and crc != entry.crc32:
+            return f"the object has the CRC-32 {crc} instead of {entry.crc32}"
+        if sha256 != entry.sha256:
+            return f"the object has the SHA-256 {sha256} instead of {entry.sha256}"
+        return ""
+
+    def _digests(self, key: str, size: int, *, hash_it: bool) -> tuple[str, str | None]:
+        """CRC-32 and, if asked for, SHA-256 of an object, in hex."""
+        crc, sha256 = 0, hashlib.sha256() if hash_it else None
+        buffer = memoryview(bytearray(min(_PIECE, size)))
+        for at in range(0, size, _PIECE):
+            view = buffer[: min(_PIECE, size - at)]
+            self._fill(key, at, view)
+            crc = crc32(view, crc)
+            if sha256:
+                sha256.update(view)
+        return f"{crc:08x}", sha256.hexdigest() if sha256 else None
+
+    def _fill(self, key: str, at: int, view: memoryview) -> None:
+        _patiently(lambda: self.store.read(key, at, view))
+
+
+def _landing(
+    uri: str, record: Manifest, files: Iterable[Entry], contents: Contents | None
+) -> Landing:
+    return Landing(
+        uri,
+        items=contents.items if contents else None,
+        files=[one.name for one in files] if record.lists_files else None,
+        exported_at=contents.exported_at if contents else None,
+    )
+
+
+def _in_order(
+    pool: ThreadPoolExecutor,
+    keys: Iterable[str],
+    work: Callable[[str], Shelved | Problem | None],
+) -> Iterator[Shelved | Problem | None]:
+    """The results of *work*, of which only a few are waiting at any time."""
+    waiting: deque[Future[Shelved | Problem | None]] = deque()
+    try:
+        for key in keys:
+            waiting.append(pool.submit(work, key))
+            if len(waiting) > 2 * PARALLEL_REQUESTS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _patiently(read: Callable[[], bytes | None]) -> bytes | None:
+    """The result of *read*, which is tried again after an interruption."""
+    for attempt in range(1, _TRIES):
+        try:
+            return read()
+        except TransferInterruptedError:
+            time.sleep(attempt)
+    return read()

@@ -1,0 +1,68 @@
+"""Calendar periods (UTC) of a window: what a report counts by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.window import Window
+
+LENGTHS = ("day", "month", "year")
+# A label is the beginning of an ISO date.
+_DIGITS = {"day": 10, "month": 7, "year": 4}
+WHOLE = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A period and the part of it that lies in the window; None if there is no window.
+
+    :param label: ``2026-01-31``, ``2026-01`` or ``2026``; ``all`` without a window.
+    """
+
+    label: str
+    window: Window | None
+
+
+def check_length(length: str) -> None:
+    """Refuse a length of periods that does not exist.
+
+    :raises InvalidRequestError: naming those that do.
+    """
+    if length not in LENGTHS:
+        raise InvalidRequestError(f"period={length!r} is none of {', '.join(LENGTHS)}")
+
+
+def label_of(moment: datetime, length: str) -> str:
+    """The label of the period in which *moment*, in UTC, lies."""
+    return moment.isoformat()[: _DIGITS[length]]
+
+
+def split_into_periods(window: Window | None, length: str) -> Iterator[Period]:
+    """The periods that *window* touches, in order; together they are the window.
+
+    :param length: ``day``, ``month`` or ``year``.
+    """
+    if window is None:
+        yield Period(WHOLE, None)
+        return
+    start = window.start
+    while start < window.end:
+        end = min(_next(start, length) or window.end, window.end)
+        yield Period(label_of(start, length), Window(start, end))
+        start = end
+
+
+def _next(moment: datetime, length: str) -> datetime | None:
+    """The beginning of the next period; None behind the last year that there is."""
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    try:
+        if length == "day":
+            return midnight + timedelta(days=1)
+        if length == "month":
+            return (midnight.replace(day=28) + timedelta(days=4)).replace(day=1)
+        return midnight.replace(year=moment.year + 1, month=1, day=1)
+    except (OverflowError, ValueError):
+        return None

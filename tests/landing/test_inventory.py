@@ -1,0 +1,183 @@
+"""The inventory of a destination, on real stores, by depth."""
+
+from __future__ import annotations
+
+import zlib
+
+import pytest
+from landing_kit import linked, noise, zipped
+
+from airflow_provider_assets.landing import LocalStore, inventory, land
+from airflow_provider_assets.landing.inventory import Inventory, check_depth
+from airflow_provider_assets.landing.manifest import Contents
+from airflow_provider_assets.sansio.errors import InvalidRequestError, TransferInterruptedError
+from airflow_provider_assets.sansio.reconcile import Problem
+
+FILES = {f"asset_{n}.png": noise(1000 + n, n) for n in range(3)}
+DEPTHS = pytest.mark.parametrize("verify", ["manifest", "sizes", "bytes"])
+
+
+@pytest.fixture(params=["local", "moto"])
+def store(request, tmp_path):
+    return (
+        LocalStore(tmp_path / "out")
+        if request.param == "local"
+        else request.getfixturevalue("moto")
+    )
+
+
+def landed(store, origin, name, layout, prefix="out/"):
+    contents = Contents({"asset_ids": tuple(one.partition(".")[0] for one in FILES)}, 5.0)
+    return land(
+        [linked(origin, zipped(FILES), f"{name}.zip")],
+        store,
+        prefix=prefix,
+        name=f"{name}.zip",
+        layout=layout,
+        facts={"fingerprint": name, "vendor": "scenario"},
+        contents=contents,
+    )
+
+
+def put(store, key, data):
+    store.put(key, data, crc32=zlib.crc32(data), overwrite=True)
+
+
+def damaged(store, key):
+    """Replace an object by one of the same size."""
+    data = bytearray(store.get(key))
+    data[-1] ^= 1
+    put(store, key, bytes(data))
+
+
+def read(store, verify, **options):
+    """Name of each manifest -> what is wrong there."""
+    found = {}
+    for one in Inventory(store, "out/", verify, **options).read():
+        if isinstance(one, Problem):
+            found[one.uri.rpartition("/")[2]] = one.why
+        else:
+            faults = dict(one.landing.damaged)
+            found[one.landing.uri.rpartition("/")[2]] = one.landing.broken or faults
+    return found
+
+
+@DEPTHS
+def test_what_is_whole_is_found_whole_in_either_layout(store, origin, verify):
+    landed(store, origin, "a", "archive")
+    landed(store, origin, "b", "files", "out/b/")
+    landed(store, origin, "deep/c", "files")
+    put(store, "out/.plans/p.json", b"{}")
+    put(store, "elsewhere/x.manifest.json", b"no manifest")
+    assert read(store, verify) == {
+        "a.zip.manifest.json": {},
+        "b.zip.manifest.json": {},
+        "c.zip.manifest.json": {},
+    }
+    (one, *_) = Inventory(store, "out/").read()
+    assert one.landing.items == {"asset_ids": ("asset_0", "asset_1", "asset_2")}
+    assert sorted(one.landing.files) == sorted(FILES)
+    assert one.landing.exported_at == 5.0
+
+
+def test_an_empty_destination_has_no_landing(store):
+    assert read(store, "bytes") == {}
+
+
+def test_each_depth_sees_what_the_one_before_it_cannot(store, origin):
+    for name in ("gone", "short", "flipped"):
+        landed(store, origin, name, "archive")
+    store.delete("out/gone.zip")
+    put(store, "out/short.zip", b"PK")
+    damaged(store, "out/flipped.zip")
+    names = [f"{name}.zip.manifest.json" for name in ("flipped", "gone", "short")]
+    assert read(store, "manifest") == {name: {} for name in names}
+    found = read(store, "sizes")
+    assert found[names[0]] == {}
+    assert found[names[1]].endswith("/out/gone.zip: the object is gone")
+    assert "the object has 2 bytes instead of" in found[names[2]]
+    assert "the object has the CRC-32" in read(store, "bytes")[names[0]]
+
+
+def test_each_file_is_checked_for_itself(store, origin):
+    landed(store, origin, "a", "files")
+    store.delete("out/asset_0.png")
+    damaged(store, "out/asset_1.png")
+    (faults,) = read(store, "bytes").values()
+    assert faults["asset_0.png"] == "the object is gone"
+    assert faults["asset_1.png"].startswith("the object has the CRC-32")
+    assert faults.keys() == {"asset_0.png", "asset_1.png"}
+
+
+def test_the_digest_of_the_manifest_is_compared_where_it_has_no_other_checksum(tmp_path, origin):
+    store = LocalStore(tmp_path)
+    landed(store, origin, "a", "archive")
+    key = "out/a.zip.manifest.json"
+    crc = zlib.crc32(store.get("out/a.zip"))
+    put(store, key, store.get(key).replace(f'"crc32": "{crc:08x}", '.encode(), b'"crc32": null, '))
+    assert read(store, "bytes") == {"a.zip.manifest.json": {}}
+    damaged(store, "out/a.zip")
+    assert "the object has the SHA-256" in read(store, "bytes")["a.zip.manifest.json"]
+
+
+def test_what_was_copied_to_another_place_is_found_there(tmp_path, origin):
+    landed(LocalStore(tmp_path / "old"), origin, "a", "files")
+    (tmp_path / "old").rename(tmp_path / "new")
+    assert read(LocalStore(tmp_path / "new"), "bytes") == {"a.zip.manifest.json": {}}
+
+
+def test_a_manifest_that_cannot_be_read_is_named(store, origin):
+    landed(store, origin, "a", "archive")
+    put(store, "out/b.zip.manifest.json", b"{}")
+    found = read(store, "manifest")
+    assert found["a.zip.manifest.json"] == {}
+    assert found["b.zip.manifest.json"].startswith("the manifest cannot be read: ")
+
+
+def test_what_is_not_wanted_is_not_looked_at(store, origin):
+    landed(store, origin, "a", "archive")
+    store.delete("out/a.zip")
+    assert read(store, "sizes", wanted=lambda one: one.record.facts["vendor"] == "topaz") == {}
+
+
+def test_another_depth_is_refused():
+    with pytest.raises(InvalidRequestError, match="verify='all' is none of manifest, sizes, bytes"):
+        check_depth("all")
+
+
+class Shaky(LocalStore):
+    """A store that loses the first readings of each object."""
+
+    def __init__(self, root, failures) -> None:
+        super().__init__(root)
+        object.__setattr__(self, "left", {})
+        object.__setattr__(self, "failures", failures)
+
+    def read(self, key, offset, view) -> None:
+        self.left[key] = self.left.get(key, self.failures) - 1
+        if self.left[key] >= 0:
+            raise TransferInterruptedError("interrupted")
+        super().read(key, offset, view)
+
+
+def test_an_interruption_is_no_damage(tmp_path, origin, monkeypatch):
+    monkeypatch.setattr(inventory.time, "sleep", lambda _: None)
+    landed(LocalStore(tmp_path), origin, "a", "archive")
+    assert read(Shaky(tmp_path, 2), "bytes") == {"a.zip.manifest.json": {}}
+    with pytest.raises(TransferInterruptedError):
+        read(Shaky(tmp_path, 3), "bytes")
+
+
+def test_many_manifests_are_read_a_few_at_a_time(tmp_path, origin, monkeypatch):
+    store = LocalStore(tmp_path)
+    landed(store, origin, "a", "archive")
+    document = store.get("out/a.zip.manifest.json")
+    for number in range(100):
+        put(store, f"out/{number:03}.zip.manifest.json", document)
+    asked = []
+    known = LocalStore.get
+    monkeypatch.setattr(LocalStore, "get", lambda self, key: asked.append(key) or known(self, key))
+    reading = Inventory(store, "out/").read()
+    next(reading)
+    assert len(asked) <= 2 * 8 + 1
+    assert len(list(reading)) == 100
