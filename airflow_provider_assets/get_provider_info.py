@@ -33,7 +33,9 @@ def get_provider_info() -> dict[str, JSON]:
             {"integration-name": s.title, "python-modules": [s.hook.rpartition(".")[0]]}
             for s in specs
         ],
-        "operators": _modules(specs, f"{module}.operators.archive"),
+        "operators": _modules(
+            specs, f"{module}.operators.archive", f"{module}.operators.reconcile"
+        ),
         "sensors": _modules(specs, f"{module}.sensors.archive"),
         "triggers": _modules(specs, f"{module}.triggers.archive"),
         "transfers": [
@@ -47,8 +49,8 @@ def get_provider_info() -> dict[str, JSON]:
     }
 
 
-def _modules(specs: list[VendorSpec], module: str) -> list[JSON]:
-    return [{"integration-name": spec.title, "python-modules": [module]} for spec in specs]
+def _modules(specs: list[VendorSpec], *modules: str) -> list[JSON]:
+    return [{"integration-name": spec.title, "python-modules": [*modules]} for spec in specs]
 
 
 def _connection_type(spec: VendorSpec) -> JSON:

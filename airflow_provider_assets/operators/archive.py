@@ -17,6 +17,7 @@ from airflow_provider_assets.airflow_compat import (
 )
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.operators.batch_run import BatchRun, check_one_wave
+from airflow_provider_assets.operators.gaps import load_gaps
 from airflow_provider_assets.operators.inputs import (
     ExportInputs,
     require_choice,
@@ -292,7 +293,7 @@ class AssetArchiveOperator(BaseOperator):
         for name in ("timeout", "poll_interval"):
             to_seconds(getattr(self, name), name)
         inputs = ExportInputs(
-            self.hook.vendor, self.items, self.select, self.options or {}, self.max_items
+            self.hook.vendor, load_gaps(self.items), self.select, self.options or {}, self.max_items
         )
         for note in inputs.notes:
             self.log.info("%s", note)

@@ -19,6 +19,7 @@ EXAMPLES = sorted(FOLDER.glob("*.py"))
 TODAY = datetime.now(timezone.utc).date()
 YESTERDAY = (TODAY - timedelta(days=1)).isoformat()
 LANDINGS = {
+    "reconcile_and_repair": {"scenario"},
     "roma_export_everything": {"huawei_roma"},
     "roma_instance_export": {"huawei_roma"},
     "scenario_nightly_export": {"scenario"},

@@ -192,6 +192,7 @@ def test_the_site_is_told_of_every_parameter():
 
     from airflow_provider_assets.exports import asset_export
     from airflow_provider_assets.operators.archive import AssetArchiveOperator
+    from airflow_provider_assets.operators.reconcile import AssetReconcileOperator
     from airflow_provider_assets.sensors.archive import AssetArchiveSensor
     from airflow_provider_assets.transfers.archive_to_object_storage import (
         ArchiveToObjectStorageOperator,
@@ -203,6 +204,7 @@ def test_the_site_is_told_of_every_parameter():
     parts = (
         asset_export,
         AssetArchiveOperator,
+        AssetReconcileOperator,
         AssetArchiveSensor,
         ArchiveToObjectStorageOperator,
         AssetArchiveTrigger,
