@@ -1,6 +1,6 @@
 # Every target makes what it needs in .venv: with uv where it is installed, else with venv and pip.
 .DEFAULT_GOAL := help
-.PHONY: help demo unit test kills chaos lint docs bench clean
+.PHONY: help demo unit coverage test kills chaos lint docs bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -41,8 +41,13 @@ $(VENV)/.lintable: $(VENV)/.testable
 demo: $(VENV)/.installed ## run a nightly export through Airflow, from a vendor sandbox into .demo/landed
 	@$(BIN)/python dags_examples/demo $(VENDOR)
 
-unit: $(VENV)/.testable ## run the tests of the pure rooms, and require every branch of them
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/sansio tests/vendors tests/transport tests/test_import_law.py \
+UNIT := tests/sansio tests/vendors tests/transport tests/test_import_law.py
+
+unit: $(VENV)/.testable ## run the tests that need neither Airflow nor a store (half a minute)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(UNIT)
+
+coverage: $(VENV)/.testable ## run them with more random inputs, and require every branch of the pure rooms
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --hypothesis-profile usual $(UNIT) \
 		--cov airflow_provider_assets.sansio --cov airflow_provider_assets.vendors \
 		--cov-branch --cov-report term-missing:skip-covered --cov-fail-under 100
 

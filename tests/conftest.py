@@ -16,8 +16,9 @@ sys.path.insert(0, str(HERE))
 from certificates import Certificate, issue  # noqa: E402
 from servers import S3Server, azurite, azurite_binary, fake_gcs, moto, seaweedfs  # noqa: E402
 
-# A slow machine proves nothing; `make chaos` asks for the thorough profile.
-settings.register_profile("quick", deadline=None)
+# A slow machine proves nothing. `make coverage` asks for the usual profile, `make chaos` for thorough.
+settings.register_profile("quick", deadline=None, max_examples=25)
+settings.register_profile("usual", deadline=None, max_examples=100)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.load_profile("quick")
 

@@ -3,12 +3,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tenacity
 from airflow.utils.db import initdb
 from airflow_runs import Airflow, connect
 from servers import S3Server
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from airflow_provider_assets import transport
 from airflow_provider_assets.sandbox import running
@@ -20,6 +23,11 @@ BUCKET = "exports"
 
 @pytest.fixture(scope="session")
 def database() -> None:
+    @event.listens_for(Engine, "connect")
+    def do_not_wait_for_the_disk(connection: Any, record: object) -> None:
+        """The database need not outlive a power cut."""
+        connection.execute("PRAGMA synchronous=OFF")
+
     initdb()
 
 

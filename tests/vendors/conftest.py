@@ -22,7 +22,7 @@ def contract(request, parts):
     return Contract(cls, wire(MOMENT), request.param)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def sandbox():
     with running("--items", "250", "--job-seconds", "0.3", "--seed", "7") as started:
         yield started

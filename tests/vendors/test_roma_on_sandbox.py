@@ -27,8 +27,7 @@ from airflow_provider_assets.transport import Transport
 
 @pytest.fixture(autouse=True)
 def _fresh(sandbox):
-    sandbox.clear_faults()
-    sandbox.reset_stats()
+    sandbox.reset()
 
 
 @pytest.fixture(params=["connection", "token_connection"], ids=["aksk", "token"])
@@ -126,18 +125,16 @@ def test_a_wrong_secret_key_is_an_authentication_error(sandbox, asynchronous):
 
 
 @pytest.mark.parametrize("dialect", ["sdk", "docs2025", "old2022", "nested"])
-def test_every_dialect_of_roma_is_understood(dialect, asynchronous):
-    with running(
-        "--vendor", "roma", "--items", "4", "--job-seconds", "0.2", "--roma-dialect", dialect
-    ) as sandbox:
-        roma = live(sandbox.roma, asynchronous, old_export_body=dialect == "old2022")
-        apps = roma.run(roma.vendor.select({"apps": {}}, None)).items[:1]
-        (reference,) = roma.export(apps)
-        (file,) = roma.run(roma.vendor.files(reference))
-        assert fetch(roma.run(roma.vendor.link(reference, file)))[0]
-        if dialect != "sdk":  # of all editions, only this one tells nothing of the download
-            with pytest.raises(ArchiveExpiredError, match="downloaded once"):
-                roma.run(roma.vendor.link(reference, file))
-        sandbox.fault("roma.job:failed,error=resource is locked")
-        (failed,) = roma.export(apps)
-        assert (failed.job.state, failed.job.code) == (JobState.FAILED, "ROMA.00000101")
+def test_every_dialect_of_roma_is_understood(sandbox, dialect, asynchronous):
+    sandbox.configure(roma_dialect=dialect)
+    roma = live(sandbox.roma, asynchronous, old_export_body=dialect == "old2022")
+    apps = roma.run(roma.vendor.select({"apps": {}}, None)).items[:1]
+    (reference,) = roma.export(apps)
+    (file,) = roma.run(roma.vendor.files(reference))
+    assert fetch(roma.run(roma.vendor.link(reference, file)))[0]
+    if dialect != "sdk":  # of all editions, only this one tells nothing of the download
+        with pytest.raises(ArchiveExpiredError, match="downloaded once"):
+            roma.run(roma.vendor.link(reference, file))
+    sandbox.fault("roma.job:failed,error=resource is locked")
+    (failed,) = roma.export(apps)
+    assert (failed.job.state, failed.job.code) == (JobState.FAILED, "ROMA.00000101")

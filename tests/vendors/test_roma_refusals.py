@@ -134,7 +134,7 @@ def test_only_credentials_among_the_headers_are_secret(refused):
     ],
 )
 def test_the_landing_tells_what_roma_connect_says(sandbox, tmp_path, words, kind, told):
-    sandbox.clear_faults()
+    sandbox.reset()
     part = live(sandbox.roma, asynchronous=False)
     (done,) = part.export(part.run(part.vendor.expand({"apps": sandbox.roma["apps"][:1]})))
     (file,) = part.run(part.vendor.files(done))

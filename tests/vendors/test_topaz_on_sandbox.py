@@ -28,8 +28,7 @@ from airflow_provider_assets.sansio.window import Window
 
 @pytest.fixture(autouse=True)
 def _fresh(sandbox):
-    sandbox.clear_faults()
-    sandbox.reset_stats()
+    sandbox.reset()
 
 
 @pytest.fixture
