@@ -16,10 +16,13 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
+from certificates import Certificate
 from servers import S3Server
 
 CHECKSUMS = r"x-amz-(sdk-)?checksum-"
-_PASSED_ON = re.compile(r"x-amz-(?!date|content-sha256)|content-(md5|type)$|if-|range$")
+_PASSED_ON = re.compile(
+    r"x-amz-(?!date|content-sha256|security-token)|content-(md5|type)$|if-|range$"
+)
 _HOP = frozenset({"connection", "content-length", "transfer-encoding", "date", "server"})
 
 
@@ -43,6 +46,9 @@ class Quirks:
     :ivar ignores: pattern of the names of headers that it takes no notice of.
     :ivar keeps_checksum: whether it keeps the CRC-32 of whole objects all the same.
     :ivar loses: bytes that go missing at the end of every body that it is sent.
+    :ivar requires: a header that every body has to come with; others are refused with 403.
+    :ivar hangs_up: whether it closes the connection instead of refusing these.
+    :ivar idle: seconds after which it closes an idle connection.
     :ivar unsigned_only: whether it computes no SHA-256 of bodies, so that they cannot be signed.
     """
 
@@ -50,6 +56,9 @@ class Quirks:
     refuses: tuple[Refusal, ...] = ()
     keeps_checksum: bool = False
     loses: int = 0
+    requires: str = ""
+    hangs_up: bool = False
+    idle: float = 60
     unsigned_only: bool = False
 
 
@@ -67,7 +76,7 @@ class QuirkyS3:
     proxied: list[str] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
 
-    def client(self):
+    def client(self, *, verify=None, endpoint=None, token=None, **more):
         """A client as the operators make it, that tries once."""
         options = {
             "s3": {"addressing_style": "path", "payload_signing_enabled": False},
@@ -75,10 +84,13 @@ class QuirkyS3:
             "response_checksum_validation": "when_required",
             "retries": {"total_max_attempts": 1},
             "max_pool_connections": 17,
+            **more,
         }
         return boto3.client(
             "s3",
-            endpoint_url=self.url,
+            endpoint_url=endpoint or self.url,
+            verify=verify,
+            aws_session_token=token,
             aws_access_key_id=self.upstream.access_key,
             aws_secret_access_key=self.upstream.secret_key,
             region_name="us-east-1",
@@ -113,6 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
         target = urlsplit(self.path)
         if target.netloc:
             s3.proxied.append(target.netloc)
+        self.connection.settimeout(quirks.idle)
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         what = operation(self.command, target.query)
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -124,6 +137,12 @@ class _Handler(BaseHTTPRequestHandler):
                 s3.refused[one.what] = s3.refused.get(one.what, 0) + 1
                 self._answer(one.status, {}, _error(one.code))
                 return
+        if quirks.requires and what in ("Put", "UploadPart") and quirks.requires not in headers:
+            if quirks.hangs_up:
+                self.close_connection = True
+            else:
+                self._answer(403, {}, _error("AccessDenied"))
+            return
         signed = headers.get("x-amz-content-sha256", "")
         if quirks.unsigned_only and signed != "UNSIGNED-PAYLOAD":
             self._answer(400, {}, _error("XAmzContentSHA256Mismatch"))
@@ -177,12 +196,18 @@ def _error(code):
 
 
 @contextmanager
-def quirky_s3(upstream: S3Server, quirks: Quirks) -> Iterator[QuirkyS3]:
-    """*upstream* with *quirks*."""
+def quirky_s3(
+    upstream: S3Server, quirks: Quirks, certificate: Certificate | None = None
+) -> Iterator[QuirkyS3]:
+    """*upstream* with *quirks*, with TLS if there is a certificate."""
     s3 = QuirkyS3(upstream, quirks)
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"s3": s3}))
     server.daemon_threads = True
-    s3.url = f"http://127.0.0.1:{server.server_address[1]}"
+    scheme = "http"
+    if certificate:
+        scheme, context = "https", certificate.server_context()
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    s3.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield s3

@@ -48,7 +48,7 @@ def call(what: str, action: Callable[[], T]) -> T:
     try:
         return action()
     except ClientError as error:
-        raise _translate(what, error.response) from error
+        raise translated(what, error.response) from error
     except (BotoCoreError, OSError) as error:
         raise TransferInterruptedError(f"{what}: {type(error).__name__}") from error
 
@@ -60,7 +60,8 @@ def is_refusal(error: AssetsError) -> bool:
     )
 
 
-def _translate(what: str, response: Mapping[str, object]) -> AssetsError:
+def translated(what: str, response: Mapping[str, object]) -> AssetsError:
+    """The error for a *response* that botocore has parsed."""
     found = response.get("Error")
     code = str(found.get("Code", "")) if isinstance(found, dict) else ""
     said = str(found.get("Message", "")) if isinstance(found, dict) else ""

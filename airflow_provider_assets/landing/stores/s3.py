@@ -31,6 +31,7 @@ from airflow_provider_assets.landing.stores.base import (
 )
 from airflow_provider_assets.landing.stores.errors import call, is_refusal
 from airflow_provider_assets.landing.stores.s3_dialect import Dialect, Params, crc_of_whole, encoded
+from airflow_provider_assets.landing.stores.s3_direct import DirectWrites
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     IntegrityError,
@@ -63,6 +64,11 @@ class S3Store:
     scheme: str = "s3"
     extra: Mapping[str, str] = field(default_factory=dict)
     dialect: Dialect = field(default_factory=Dialect, repr=False, compare=False)
+    direct: DirectWrites = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Write through the client."""
+        object.__setattr__(self, "direct", DirectWrites(self.client))
 
     @property
     def rules(self) -> Rules:
@@ -133,9 +139,8 @@ class S3Store:
         """One PutObject; the store verifies the CRC-32."""
         is_first = not overwrite and self.dialect.only_new is None
         send = partial(
-            cast("Any", self.client.put_object),
-            Bucket=self.bucket, Key=key, Body=_body(memoryview(data)), **self.extra,
-        )  # fmt: skip
+            self.direct.write, "PutObject", data, Bucket=self.bucket, Key=key, **self.extra
+        )
         options = self.dialect.body(data, crc32)
         stored, is_ours = self.publish(
             key, Checksum(len(data), crc32), send, overwrite=overwrite, **options
@@ -310,9 +315,8 @@ class S3Writer:
         store.rules.admit(part.number)
         what = f"part {part.number} of {store.uri(self.key)}"
         send = partial(
-            cast("Any", store.client.upload_part),
+            store.direct.write, "UploadPart", data,
             Bucket=store.bucket, Key=self.key, UploadId=self.upload, PartNumber=part.number,
-            Body=_body(data),
         )  # fmt: skip
         try:
             answer = store.dialect.ask(what, send, **store.dialect.body(data, part.crc32))
@@ -397,10 +401,3 @@ class S3Writer:
 def _may_do_without(error: AssetsError) -> bool:
     """Whether *error* means that the store does not support, or does not permit, an optional operation."""
     return error.code == "AccessDenied" or is_refusal(error)
-
-
-def _body(data: memoryview) -> bytes | bytearray:
-    """A body that botocore accepts: the buffer itself if the part fills it, else a copy."""
-    whole = data.obj
-    is_whole = isinstance(whole, (bytes, bytearray)) and len(whole) == len(data)
-    return cast("bytes | bytearray", whole) if is_whole else bytes(data)
