@@ -10,14 +10,16 @@ try:
     from airflow.sdk import conf
     from airflow.sdk.exceptions import (
         AirflowFailException,
+        AirflowNotFoundException,
         AirflowSensorTimeout,
         AirflowSkipException,
         TaskDeferralTimeout,
     )
 except ImportError:  # below 3.2, their older homes
     from airflow.configuration import conf  # type: ignore[assignment]  # of the same use
-    from airflow.exceptions import (  # type: ignore[no-redef]  # the same ones
+    from airflow.exceptions import (  # type: ignore[no-redef,attr-defined]  # the same ones
         AirflowFailException,
+        AirflowNotFoundException,
         AirflowSensorTimeout,
         AirflowSkipException,
         TaskDeferralTimeout,
@@ -32,6 +34,7 @@ except ImportError:  # below 3.3, which has no form of it for an event loop
 
 __all__ = [
     "AirflowFailException",
+    "AirflowNotFoundException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "TaskDeferralTimeout",

@@ -38,6 +38,7 @@ def get_provider_info() -> dict[str, JSON]:
         ),
         "sensors": _modules(specs, f"{module}.sensors.archive"),
         "triggers": _modules(specs, f"{module}.triggers.archive"),
+        "cli": [f"{module}.cli.airflow_commands"],
         "transfers": [
             {
                 "source-integration-name": spec.title,

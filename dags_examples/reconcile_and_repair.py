@@ -30,7 +30,7 @@ with DAG(
         task_id="reconcile", conn_id=CONN, destination=TO, window=timedelta(days=30), verify="sizes"
     )
     # One mapped task per batch of gaps; all are skipped if there are none.
-    archive = AssetArchiveOperator.partial(task_id="archive", conn_id=CONN).expand(
+    archive = AssetArchiveOperator.partial(task_id="archive", conn_id=CONN, plans=TO).expand(
         items=reconcile.output
     )
     land = ArchiveToObjectStorageOperator.partial(task_id="land", destination=TO)

@@ -8,9 +8,10 @@
 ``<name>.started.json``    any store: the single-use packages whose download may have begun
 ``.staging/``              any store: a single-use package whose files have not all landed
 ``.plans/``                any store: the items of batches, which landings read and never remove
+``.reconcile/``            any store: reports of comparisons, and the items of gaps, likewise
 =========================  =======================================================================
 
-A successful landing leaves none of them but plans behind, unless the store forbids deleting.
+A successful landing leaves none of them but plans and reports behind, unless the store forbids deleting.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ OWNERSHIP_MARKER = ".landing.json"
 STARTED_MARKER = ".started.json"
 STAGING_FOLDER = ".staging/"
 PLANS_FOLDER = ".plans/"
+REPORTS_FOLDER = ".reconcile/"
 PART_SUFFIX = ".part"
 
 _LONGEST_NAME = 255 - 33  # bytes: the limit of common file systems, less what a part file adds
@@ -32,7 +34,9 @@ _UNFIT = re.compile(r"[^0-9A-Za-z]")
 _PART_FILE = re.compile(rf"\.(.+)\.[0-9A-Za-z]{{1,16}}-[0-9a-f]{{8}}{re.escape(PART_SUFFIX)}$")
 _HIDDEN = rf"\..*{re.escape(PART_SUFFIX)}"
 _BESIDE = rf".*({'|'.join(map(re.escape, (UPLOAD_MARKER, OWNERSHIP_MARKER, STARTED_MARKER)))})"
-_FOLDERS = "|".join(re.escape(folder[:-1]) for folder in (STAGING_FOLDER, PLANS_FOLDER))
+_FOLDERS = "|".join(
+    re.escape(folder[:-1]) for folder in (STAGING_FOLDER, PLANS_FOLDER, REPORTS_FOLDER)
+)
 _MARKER = re.compile(rf"{_FOLDERS}|{_HIDDEN}|{_BESIDE}", re.IGNORECASE)
 
 

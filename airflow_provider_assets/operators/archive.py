@@ -17,7 +17,6 @@ from airflow_provider_assets.airflow_compat import (
 )
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.operators.batch_run import BatchRun, check_one_wave
-from airflow_provider_assets.operators.gaps import load_gaps
 from airflow_provider_assets.operators.inputs import (
     ExportInputs,
     require_choice,
@@ -102,6 +101,9 @@ class AssetArchiveOperator(BaseOperator):
         default only jobs that this task started are, if the vendor can cancel them. Scenario and ROMA
         Connect cannot, and Topaz processes were started, and paid for, outside of the task: of these
         vendors' jobs, only Topaz processes are ever cancelled, and only with True.
+    :param dry_run: list and count only: log items, batches and estimated bytes per period, push them as the
+        XCom ``plan``, submit nothing and return an empty list, so that a mapped landing is skipped; False
+        by default.
     :param plans: Airflow object storage URL, usually the destination of the landing, below which the items
         of large batches are kept (in ``.plans/``), so that references, XComs and task state hold their
         address instead; by default, references hold their items.
@@ -131,6 +133,7 @@ class AssetArchiveOperator(BaseOperator):
         settle: float | timedelta = LISTING_LAG,
         pending_timeout: float | timedelta = PENDING_TIMEOUT,
         plans: str | None = None,
+        dry_run: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**default_retry_policy(kwargs))
@@ -150,6 +153,7 @@ class AssetArchiveOperator(BaseOperator):
         self.settle = settle
         self.pending_timeout = pending_timeout
         self.plans = plans
+        self.is_dry_run = dry_run  # ``dry_run`` is a method of every operator
         self._batch_run: BatchRun | None = None
         self._is_killed = False
 
@@ -212,6 +216,8 @@ class AssetArchiveOperator(BaseOperator):
 
     def _execute(self, context: Context) -> list[Data]:
         inputs = self._inputs()
+        if self.is_dry_run:
+            return self._dry_run(context, inputs)
         ledger = self._ledger(context)
         if not ledger.durable:
             self.log.info("Airflow keeps no task state before 3.3: a retry submits again")
@@ -230,6 +236,17 @@ class AssetArchiveOperator(BaseOperator):
         requests = self._planned([ledger.tagged(request) for request in requests])
         plan = ledger.plan(requests, conn_id=self.conn_id, watermark=watermark)
         return self._advance(context, self._begin(ledger, plan))
+
+    def _dry_run(self, context: Context, inputs: ExportInputs) -> list[Data]:
+        """Count what would be submitted, and return no reference."""
+        from airflow_provider_assets.operators.estimate import MAX_ROWS, plan_export
+        from airflow_provider_assets.sansio.periods import fitting_length
+
+        window = self._window(context) if self.items is None else None
+        plan = plan_export(self.hook, inputs, window, fitting_length(window, MAX_ROWS))
+        self.log.info("Dry run: nothing is submitted\n%s", plan.table())
+        context["ti"].xcom_push(key="plan", value=plan.to_dict())
+        return []
 
     def _deferred(self, ledger: BatchLedger, carry: Any) -> Plan:
         """The plan of the attempt that was deferred; it overrules a DAG file that has been edited since.
@@ -288,6 +305,8 @@ class AssetArchiveOperator(BaseOperator):
 
     def _inputs(self) -> ExportInputs:
         """The inputs, checked before anything is asked of the vendor."""
+        from airflow_provider_assets.operators.gaps import load_gaps
+
         require_choice(self.on_empty, "on_empty", ("skip", "succeed", "fail"))
         check_on_partial(self.on_partial)
         for name in ("timeout", "poll_interval"):

@@ -10,9 +10,9 @@ from typing import cast
 from airflow_provider_assets.destinations import Destination
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.landing.inventory import Inventory, Shelved, check_depth
+from airflow_provider_assets.landing.markers import REPORTS_FOLDER
 from airflow_provider_assets.landing.stores.base import put_document
 from airflow_provider_assets.operators.estimate import MAX_ROWS, describe, each_period
-from airflow_provider_assets.operators.gaps import REPORTS_FOLDER
 from airflow_provider_assets.operators.inputs import ExportInputs
 from airflow_provider_assets.sansio.batching import split_into_batches
 from airflow_provider_assets.sansio.jobs import ArchiveRequest, Data, fingerprint

@@ -13,7 +13,6 @@ from airflow_provider_assets.sansio.jobs import Data
 if TYPE_CHECKING:
     from airflow_provider_assets.sansio.messages import JSON
 
-REPORTS_FOLDER = ".reconcile/"
 # Beyond this many ids, a few kilobytes, XCom names an object for each batch.
 MAX_INLINE = 100
 # Airflow's default of ``[core] max_map_length`` is 1024. The next run finds what is beyond it.
@@ -33,6 +32,7 @@ def keep_gaps(gaps: Sequence[Mapping[str, Sequence[str]]], destination: str) -> 
 
 def _keep(items: Mapping[str, Sequence[str]], destination: str) -> Data:
     from airflow_provider_assets.destinations import open_destination
+    from airflow_provider_assets.landing.markers import REPORTS_FOLDER
     from airflow_provider_assets.landing.stores.base import put_document
 
     document = json.dumps({kind: list(ids) for kind, ids in items.items()}).encode()

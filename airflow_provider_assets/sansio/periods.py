@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.window import Window
@@ -33,6 +34,14 @@ def check_length(length: str) -> None:
     """
     if length not in LENGTHS:
         raise InvalidRequestError(f"period={length!r} is none of {', '.join(LENGTHS)}")
+
+
+def fitting_length(window: Window | None, most: int) -> str:
+    """The shortest length by which *window* has at most *most* periods; years if none has."""
+    for length in LENGTHS:
+        if sum(1 for _ in islice(split_into_periods(window, length), most + 1)) <= most:
+            return length
+    return LENGTHS[-1]
 
 
 def label_of(moment: datetime, length: str) -> str:

@@ -12,6 +12,7 @@ from airflow_provider_assets.sansio.periods import (
     LENGTHS,
     Period,
     check_length,
+    fitting_length,
     label_of,
     split_into_periods,
 )
@@ -73,3 +74,11 @@ def test_periods_are_the_window_without_gap_or_overlap(start, length, name):
     assert all(a.window.end == b.window.start for a, b in pairwise(periods))
     assert len({one.label for one in periods}) == len(periods)
     assert all(label_of(one.window.start, name) == one.label for one in periods)
+
+
+@pytest.mark.parametrize(
+    ("end", "length"), [("2024-01-04", "day"), ("2024-01-05", "month"), ("2029-01-01", "year")]
+)
+def test_the_shortest_length_is_chosen_that_gives_few_rows(end, length):
+    assert fitting_length(window("2024-01-01", end), 3) == length
+    assert fitting_length(None, 3) == "day"

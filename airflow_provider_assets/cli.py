@@ -1,0 +1,254 @@
+"""The commands ``plan``, ``reconcile``, ``verify`` and ``report``, of Airflow's CLI and of ``python -m``.
+
+They submit nothing and write nothing to a destination. The exit code is 0 if nothing is missing or damaged,
+1 if something is, 2 for an error. Every start of Airflow's CLI imports this module: it is to stay cheap.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from airflow.cli.cli_config import CLICommand
+
+    from airflow_provider_assets.hooks.base import AssetArchiveHook
+    from airflow_provider_assets.operators.inputs import ExportInputs
+    from airflow_provider_assets.sansio.jobs import Data
+    from airflow_provider_assets.sansio.reconcile import Problem
+    from airflow_provider_assets.sansio.window import Window
+
+GROUP = "asset-archives"
+ABOUT = "Plan exports of asset archives, and check what has landed"
+Command = Callable[[argparse.Namespace], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option, in the words that both argparse and Airflow understand."""
+
+    flag: str
+    words: Mapping[str, Any]
+
+
+def _option(flag: str, **words: object) -> Option:
+    return Option(flag, words)
+
+
+CONN = _option("--conn-id", required=True, help="connection of the vendor")
+DESTINATION = _option(
+    "--destination", required=True, help="Airflow object storage URL under which all landings count"
+)
+WINDOW = _option(
+    "--window",
+    nargs=2,
+    metavar=("START", "END"),
+    help="half-open span, dates or ISO times, UTC unless they name a zone; default: everything",
+)
+SELECT = _option("--select", metavar="JSON", help="the listing filters of the export")
+PERIOD = _option(
+    "--period", default="day", choices=("day", "month", "year"), help="what a row is (default: day)"
+)
+JSON_ = _option("--json", action="store_true", help="print JSON instead of a table")
+REPORT = _option("--report", metavar="FILE", help="write everything, with all ids, to this file")
+
+
+def _verify(default: str, *choices: str) -> Option:
+    return _option(
+        "--verify",
+        default=default,
+        choices=choices,
+        help=f"how deep objects are checked (default: {default})",
+    )
+
+
+def plan(arguments: argparse.Namespace) -> int:
+    """Count items, batches and estimated bytes of an export; nothing is submitted."""
+    from airflow_provider_assets.operators.estimate import plan_export
+
+    hook, inputs = _listing(arguments)
+    planned = plan_export(hook, inputs, _window(arguments), arguments.period)
+    _print(arguments, planned.to_dict(), planned.table())
+    return 0
+
+
+def reconcile(arguments: argparse.Namespace) -> int:
+    """Compare the vendor's listing with all landings under a destination."""
+    from airflow_provider_assets.destinations import open_destination
+    from airflow_provider_assets.operators import audit
+
+    hook, inputs = _listing(arguments)
+    target = open_destination(arguments.destination)
+    result = audit.reconcile(
+        hook,
+        inputs,
+        target,
+        _window(arguments),
+        period=arguments.period,
+        verify=arguments.verify,
+    )
+    if arguments.report:
+        Path(arguments.report).write_bytes(result.document())
+    _print(arguments, result.summary(), result.table(), result.comparison.problems)
+    return 0 if result.is_complete else 1
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """Check all landings under a destination against their manifests; no vendor is asked."""
+    from airflow_provider_assets.destinations import open_destination
+    from airflow_provider_assets.operators.audit import take_stock
+
+    target = open_destination(arguments.destination)
+    stock = take_stock(target, period=arguments.period, verify=arguments.verify)
+    _print(arguments, stock.to_dict(), stock.table(), stock.problems)
+    return 1 if stock.problems else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Subcommand:
+    """A command: its name, what it does, its options."""
+
+    name: str
+    run: Command
+    options: tuple[Option, ...]
+
+    @property
+    def help(self) -> str:
+        """The first line of the function's docstring."""
+        return str(self.run.__doc__).partition("\n")[0]
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Sum up what the manifests under a destination record; no object is looked at."""
+    arguments.verify = "manifest"
+    return verify(arguments)
+
+
+COMMANDS = (
+    Subcommand("plan", plan, (CONN, WINDOW, SELECT, PERIOD, JSON_)),
+    Subcommand(
+        "reconcile",
+        reconcile,
+        (
+            CONN,
+            DESTINATION,
+            WINDOW,
+            SELECT,
+            _verify("manifest", "manifest", "sizes", "bytes"),
+            PERIOD,
+            JSON_,
+            REPORT,
+        ),
+    ),
+    Subcommand("verify", verify, (DESTINATION, _verify("sizes", "sizes", "bytes"), PERIOD, JSON_)),
+    Subcommand("report", report, (DESTINATION, PERIOD, JSON_)),
+)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run a command of ``python -m airflow_provider_assets``; returns its exit code."""
+    parser = argparse.ArgumentParser("python -m airflow_provider_assets", description=ABOUT)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        one = commands.add_parser(command.name, help=command.help, description=command.help)
+        for option in command.options:
+            one.add_argument(option.flag, **option.words)
+        one.set_defaults(run=command.run)
+    arguments = parser.parse_args(words)
+    return _guarded(arguments.run, arguments)
+
+
+def airflow_commands() -> list[CLICommand]:
+    """The commands of ``airflow asset-archives``, for Airflow 3.2 and later."""
+    from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
+
+    return [
+        GroupCommand(
+            name=GROUP,
+            help=ABOUT,
+            subcommands=[
+                ActionCommand(
+                    name=command.name,
+                    help=command.help,
+                    func=_exiting(command.run),
+                    args=[
+                        Arg((option.flag,), **option.words)  # type: ignore[no-untyped-call]
+                        for option in command.options
+                    ],
+                )
+                for command in COMMANDS
+            ],
+        )
+    ]
+
+
+def _exiting(run: Command) -> Callable[[argparse.Namespace], None]:
+    """*run* with the exit code as Airflow's CLI takes it."""
+
+    def command(arguments: argparse.Namespace) -> None:
+        if code := _guarded(run, arguments):
+            sys.exit(code)
+
+    return command
+
+
+def _guarded(run: Command, arguments: argparse.Namespace) -> int:
+    """The exit code of *run*; an expected error is a line without a traceback."""
+    from airflow_provider_assets.airflow_compat import AirflowNotFoundException
+    from airflow_provider_assets.sansio.errors import AssetsError
+
+    # Airflow looks for connections in its database only in processes that say so.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    try:
+        return run(arguments)
+    except (AssetsError, AirflowNotFoundException) as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 2
+
+
+def _listing(arguments: argparse.Namespace) -> tuple[AssetArchiveHook, ExportInputs]:
+    """The hook of the connection, and the checked inputs of an export of a window."""
+    from airflow_provider_assets.hooks.base import AssetArchiveHook
+    from airflow_provider_assets.operators.inputs import ExportInputs
+    from airflow_provider_assets.sansio.errors import InvalidRequestError
+
+    try:
+        select = json.loads(arguments.select or "{}")
+    except ValueError as error:
+        raise InvalidRequestError(f"--select is not JSON: {error}") from None
+    hook = AssetArchiveHook.for_conn(arguments.conn_id)
+    return hook, ExportInputs(hook.vendor, None, select, {})
+
+
+def _window(arguments: argparse.Namespace) -> Window | None:
+    from airflow_provider_assets.sansio.window import Window, parse_moment
+
+    def moment(text: str, name: str) -> datetime:
+        try:
+            plain = datetime.fromisoformat(text)
+        except ValueError:
+            return parse_moment(text, name)
+        return plain if plain.tzinfo else plain.replace(tzinfo=timezone.utc)
+
+    if arguments.window is None:
+        return None
+    start, end = cast("list[str]", arguments.window)
+    return Window(moment(start, "--window START"), moment(end, "--window END"))
+
+
+def _print(
+    arguments: argparse.Namespace, data: Data, table: str, problems: Sequence[Problem] = ()
+) -> None:
+    if arguments.json:
+        sys.stdout.write(f"{json.dumps(data, indent=1, ensure_ascii=False)}\n")
+        return
+    sys.stdout.write(f"{table}\n")
+    for problem in problems:
+        sys.stdout.write(f"{problem.uri}: {problem.why}\n")

@@ -1,0 +1,193 @@
+"""The commands, as ``python -m airflow_provider_assets`` and as ``airflow asset-archives``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from airflow.cli.cli_parser import get_parser
+from airflow_runs import connect
+from exported import CONN, export
+from installation import needs_installation
+
+from airflow_provider_assets.cli import COMMANDS, airflow_commands, main
+from airflow_provider_assets.sandbox import running
+
+pytestmark = pytest.mark.airflow
+WINDOW = ["--window", "2026-01-04", "2026-01-06"]
+
+
+@pytest.fixture(autouse=True)
+def _process(monkeypatch):
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
+
+
+@pytest.fixture
+def vendor(monkeypatch):
+    days = ("--day", "2026-01-04=1003", "--day", "2026-01-05=4")
+    flags = ("--items", "0", "--job-seconds", "0.1", "--item-bytes", "200")
+    with running("--vendor", "scenario", *flags, *days) as sandbox:
+        connect(monkeypatch, CONN, sandbox.scenario["connection"])
+        yield sandbox
+
+
+@pytest.fixture
+def landed(airflow, vendor, tmp_path):
+    """The folder into which the second day has landed."""
+    folder = tmp_path / "landed"
+    run = airflow(export(folder.as_uri()), run={"logical_date": "2026-01-06"})
+    assert run.state == "success", run.tries
+    return folder
+
+
+def out(capsys, *words):
+    """Exit code and standard output of a command."""
+    code = main(words)
+    return code, capsys.readouterr().out
+
+
+def test_a_plan_counts_and_submits_nothing(vendor, capsys):
+    code, text = out(capsys, "plan", "--conn-id", CONN, *WINDOW)
+    assert code == 0
+    lines = [line.split() for line in text.splitlines()]
+    assert lines[0] == ["period", "items", "pending", "batches", "bytes"]
+    assert [line[:4] for line in lines[1:3]] == [
+        ["2026-01-04", "1003", "0", "2"],
+        ["2026-01-05", "4", "0", "1"],
+    ]
+    assert lines[3][:5] == ["at", "once", "1007", "0", "2"]
+    sizes = [int(line[-1]) for line in lines[1:]]
+    assert sizes[0] + sizes[1] == sizes[2]
+    served = vendor.stats()["totals"]
+    assert served["submits"] == 0
+
+
+def test_json_is_all_that_is_printed(vendor, tmp_path):
+    """A process of its own, since Airflow logs where it likes."""
+    options = ["--conn-id", CONN, "--select", '{"types": ["upscale"]}', "--json"]
+    command = [sys.executable, "-m", "airflow_provider_assets", "plan", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    data = json.loads(done.stdout)
+    assert (data["vendor"], data["window"]) == ("scenario", None)
+    assert 0 < data["totals"]["items"] < 1007
+
+
+def test_reconciling_verifying_and_reporting(landed, capsys, tmp_path):
+    where = ["--destination", landed.as_uri()]
+    day = ["--window", "2026-01-05", "2026-01-06T01:00:00+01:00"]
+    full = tmp_path / "report.json"
+    options = ["--conn-id", CONN, *where, "--report", str(full)]
+    code, text = out(capsys, "reconcile", *options, *WINDOW, "--period", "month")
+    assert code == 1
+    assert text.splitlines()[1].split() == ["2026-01", "1007", "4", "1003", "0", "0", "0"]
+    assert len(json.loads(full.read_text())["missing_ids"]["2026-01"]) == 1003
+    code, text = out(capsys, "reconcile", *options, *day, "--verify", "bytes", "--json")
+    assert (code, json.loads(text)["complete"]) == (0, True)
+
+    assert out(capsys, "verify", *where, "--verify", "bytes")[0] == 0
+    code, text = out(capsys, "report", *where)
+    assert code == 0
+    assert text.splitlines()[1].split()[:5] == ["scenario", "2026-01-05", "1", "4", "4"]
+
+    (archive,) = landed.glob("*.zip")
+    archive.write_bytes(archive.read_bytes()[:-1])
+    code, text = out(capsys, "verify", *where)
+    assert code == 1
+    assert "bytes instead of" in text.splitlines()[-1]
+    assert out(capsys, "report", *where)[0] == 0
+    code, text = out(capsys, "verify", *where, "--json")
+    assert (code, json.loads(text)["intact"]) == (1, False)
+    code, text = out(capsys, "reconcile", *options, *day, "--verify", "sizes")
+    assert code == 1
+    assert text.splitlines()[1].split() == ["2026-01-05", "4", "0", "0", "0", "4", "0"]
+
+
+def test_named_items_and_unreadable_manifests_are_in_the_report(landed, capsys):
+    (manifest,) = landed.glob("*.manifest.json")
+    data = json.loads(manifest.read_text())
+    data["facts"]["window"] = None
+    manifest.write_text(json.dumps(data))
+    (landed / "other.manifest.json").write_text("[]")
+    code, text = out(capsys, "report", "--destination", landed.as_uri())
+    assert code == 1
+    assert "scenario without a window" in text
+    assert "other.manifest.json: the manifest cannot be read" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--conn-id", "nobody"], "AirflowNotFoundException"),
+        (["--conn-id", CONN, "--select", "{"], "--select is not JSON"),
+        (["--conn-id", CONN, "--select", "[1]"], "select: expected a mapping"),
+        (["--conn-id", CONN, "--window", "2026-01-01", "now"], "'now' is not an ISO 8601 date"),
+        (["--conn-id", CONN, "--window", "2026-01-02", "2026-01-01"], "start must be before end"),
+    ],
+)
+def test_an_error_is_one_line_and_the_exit_code_2(database, vendor, capsys, words, said):
+    assert main(["plan", *words]) == 2
+    (line,) = [one for one in capsys.readouterr().err.splitlines() if said in one]
+    assert line
+
+
+def test_airflow_is_told_of_every_command():
+    (group,) = airflow_commands()
+    assert [one.name for one in group.subcommands] == [one.name for one in COMMANDS]
+    assert all(one.help.endswith(".") for one in group.subcommands)
+
+
+@needs_installation
+def test_airflow_parses_the_commands(vendor, capsys):
+    words = ["asset-archives", "plan", "--conn-id", CONN, *WINDOW, "--period", "year"]
+    arguments = get_parser().parse_args(words)
+    assert arguments.func(arguments) is None
+    assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["2026", "1007"]
+    words[-1:] = ["day", "--select", "{"]
+    arguments = get_parser().parse_args(words)
+    with pytest.raises(SystemExit) as ended:
+        arguments.func(arguments)
+    assert ended.value.code == 2
+
+
+@needs_installation
+@pytest.mark.slow
+def test_the_airflow_command_lists_the_commands_and_reads_connections_of_its_database(
+    database, vendor
+):
+    def run(*words):
+        command = [sys.executable, "-m", "airflow", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    done = run("asset-archives", "--help")
+    assert all(f"    {one.name}" in done.stdout for one in COMMANDS)
+    connection = json.dumps(vendor.scenario["connection"])
+    assert run("connections", "add", "in_the_database", "--conn-json", connection).returncode == 0
+    done = run("asset-archives", "plan", "--conn-id", "in_the_database", *WINDOW, "--json")
+    assert json.loads(done.stdout)["totals"]["items"] == 1007
+
+
+def test_a_dry_run_logs_a_plan_and_lands_nothing(airflow, vendor, tmp_path, capfd):
+    folder = tmp_path / "landed"
+    run = airflow(export(folder.as_uri(), dry_run=True), run={"logical_date": "2026-01-05"})
+    assert run.state == "success", run.tries
+    assert run.states == {"export.archive": "success", "export.land": "skipped"}
+    assert run.result("export.archive") == []
+    archive = next(ti for ti in run.instances() if ti.task_id == "export.archive")
+    plan = archive.xcom_pull(task_ids="export.archive", key="plan")
+    assert plan["totals"]["batches"] == 2
+    assert plan["periods"]["2026-01-04"]["items"] == 1003
+    assert plan["totals"]["bytes"] > 0
+    assert "Dry run: nothing is submitted" in capfd.readouterr().out
+    assert vendor.stats()["totals"]["submits"] == 0
+    assert not folder.exists()
+
+
+def test_a_dry_run_of_named_items_counts_them(airflow, vendor, tmp_path):
+    ids = [one["id"] for one in vendor.items("scenario", start="2026-01-05", end="2026-01-05~")]
+    arguments = {"dry_run": True, "items": {"asset_ids": ids}}
+    run = airflow(export(tmp_path.as_uri(), **arguments))
+    (archive, _) = run.instances()
+    plan = archive.xcom_pull(task_ids="export.archive", key="plan")
+    assert plan["periods"] == {"all": {"items": 4, "pending": 0, "batches": 1, "bytes": None}}
