@@ -1,6 +1,6 @@
 # Every target makes what it needs in .venv: with uv where it is installed, else with venv and pip.
 .DEFAULT_GOAL := help
-.PHONY: help demo unit coverage test kills chaos lint docs bench clean
+.PHONY: help demo unit coverage test long kills chaos lint docs bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -51,8 +51,11 @@ coverage: $(VENV)/.testable ## run them with more random inputs, and require eve
 		--cov airflow_provider_assets.sansio --cov airflow_provider_assets.vendors \
 		--cov-branch --cov-report term-missing:skip-covered --cov-fail-under 100
 
-test: $(VENV)/.testable ## run all tests but those of `make kills`
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not chaos"
+test: $(VENV)/.testable ## run all tests but those of `make long` and `make kills`
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long and not chaos"
+
+long: $(VENV)/.testable ## run the tests that take long: benchmarks, killed landings, huge archives
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m long
 
 kills: $(VENV)/.testable ## kill parts of a real Airflow and print what the vendor saw (four minutes)
 	@$(BIN)/python -m pytest -m chaos

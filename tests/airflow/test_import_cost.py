@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.long]  # an interpreter for each
 CODE = """
 import json, sys
 import airflow.sdk

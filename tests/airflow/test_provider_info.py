@@ -119,6 +119,7 @@ def test_old_and_new_connection_forms_say_the_same(conn_type):
 
 @needs_installation
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_airflow_command_shows_connection_types_and_modules(database):
     command = [sys.executable, "-m", "airflow", "providers", "get", PACKAGE, "--full", "-o", "json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ})

@@ -77,6 +77,7 @@ items = st.lists(
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("vendor", "select"),
     [("scenario", {}), ("scenario", {"by": "updatedAt"}), ("topaz", {})],

@@ -14,6 +14,7 @@ import pytest
 from origin import http_origin
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+pytestmark = pytest.mark.long
 OURS = ("engine", "engine_unpack", "stream_unpack")
 needs_compiler = pytest.mark.skipif(
     not (shutil.which("gcc") or shutil.which("cc")), reason="their two ends are written in C"

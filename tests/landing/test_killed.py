@@ -52,6 +52,7 @@ def wait_for_the_server(store) -> None:
         before, quiet = now, quiet + 1 if now == before else 0
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("layout", ["archive", "files"])
 @pytest.mark.parametrize("place", ["local", "s3", "azure", "gcs"])

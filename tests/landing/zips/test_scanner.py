@@ -63,6 +63,7 @@ def test_an_archive_without_entries_is_whole():
     assert len(scan(zipped({})).members) == 0
 
 
+@pytest.mark.long
 def test_more_entries_than_sixteen_bits_count():
     files = {f"{n:05}": b"" for n in range(66_000)}
     assert len(scan(zipped(files), 3).members) == len(files)

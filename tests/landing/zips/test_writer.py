@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import zipfile
 
+import pytest
+
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.zips.directory import parse_directory
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
 from airflow_provider_assets.landing.zips.writer import ZipWriter
 
 
+@pytest.mark.long
 def test_an_archive_of_more_than_sixteen_bits_of_entries_is_zip64(tmp_path):
     pieces, scanner = [], ZipScanner()
     writer = ZipWriter(lambda view: (pieces.append(bytes(view)), scanner.feed(view)))
