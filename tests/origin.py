@@ -22,6 +22,7 @@ class Fault:
     ``status``: answered instead of the file, with ``body``. ``cut``: bytes of the body after which the
     connection is closed, or ``reset``. ``stall``: bytes after which nothing more comes. ``location``: a
     redirect. ``delay``: seconds before anything is answered. ``extra``: bytes that follow the file.
+    ``after``: what has to happen before the response.
     ``headers``: of the response. ``drip``: seconds between the bytes of the body, and with ``drip_head``
     of the headers too. ``hang_up``: the connection is closed after the whole response, unannounced.
     """
@@ -32,6 +33,7 @@ class Fault:
     reset: bool = False
     stall: int | None = None
     location: str | None = None
+    after: threading.Event | None = None
     delay: float = 0.0
     extra: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
@@ -104,6 +106,8 @@ class _Handler(BaseHTTPRequestHandler):
             origin.seen.append(seen)
             number = len(origin.seen)
             fault = origin.fault(seen, number) or Fault()
+        if fault.after:
+            fault.after.wait(10)
         time.sleep(origin.delay + fault.delay)
         if fault.location:
             self._answer(302, b"", {"Location": fault.location})

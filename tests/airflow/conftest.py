@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +33,7 @@ def database() -> None:
 
 
 @pytest.fixture
-def airflow(database: None, monkeypatch: pytest.MonkeyPatch) -> Airflow:
+def airflow(database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Airflow]:
     """A real Airflow: no pauses before requests are tried again, quick polls, waits that bear no outage."""
     monkeypatch.setattr(transport, "_BACKOFF", tenacity.wait_none())
     monkeypatch.setattr(waiter, "OUTAGE_SECONDS", 0.0)
@@ -41,7 +42,11 @@ def airflow(database: None, monkeypatch: pytest.MonkeyPatch) -> Airflow:
         vendor = vendor_class(name)
         quick = replace(vendor.spec.poll, initial=0.1, maximum=0.5)
         monkeypatch.setattr(vendor, "spec", replace(vendor.spec, poll=quick))
-    return Airflow(monkeypatch)
+    thresholds = gc.get_threshold()
+    # Airflow's heap is large and lives as long as the tests: looking through it took a sixth of their time.
+    gc.set_threshold(50_000, 20, 20)
+    yield Airflow(monkeypatch)
+    gc.set_threshold(*thresholds)
 
 
 @pytest.fixture(scope="session")
