@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_provider_assets.sansio.jobs import ArchiveRequest, Item
-from airflow_provider_assets.sansio.plan import name_of, planned, read
-from airflow_provider_assets.sansio.records import Record
 
 if TYPE_CHECKING:
     from airflow_provider_assets.destinations import Destination
+    from airflow_provider_assets.sansio.records import Record
+
+
+# Objects that are written at the same time; their batches are in memory.
+WRITERS = 8
 
 
 @dataclass(slots=True)
@@ -21,23 +25,46 @@ class Plans:
     _opened: dict[str, Destination] = field(default_factory=dict)
 
     def keep(
-        self, request: ArchiveRequest, records: Iterable[tuple[Item, Record]], destination: str
-    ) -> ArchiveRequest:
-        """Store the items of *request* and their *records* below *destination*; *request* without them."""
+        self,
+        requests: Sequence[ArchiveRequest],
+        records_of: Callable[[ArchiveRequest], Iterable[tuple[Item, Record]]],
+        destination: str,
+    ) -> list[ArchiveRequest]:
+        """*requests* without what is stored below *destination*: their items and records.
+
+        Requests of few items and without records are returned as they are.
+        """
         from airflow_provider_assets.landing.markers import PLANS_FOLDER
         from airflow_provider_assets.landing.stores.base import put_document
+        from airflow_provider_assets.sansio.plan import is_inline, name_of, planned
 
-        folder, name = f"{destination.rstrip('/')}/{PLANS_FOLDER}", name_of(request)
-        short, document = planned(request, records, folder + name)
+        folder = f"{destination.rstrip('/')}/{PLANS_FOLDER}"
         target = self._open(folder)
-        put_document(target.store, target.prefix + name, document)
-        return short
+
+        def store(
+            request: ArchiveRequest, records: Sequence[tuple[Item, Record]]
+        ) -> ArchiveRequest:
+            if not records and is_inline(request):
+                return request
+            name = name_of(request)
+            short, document = planned(request, records, folder + name)
+            put_document(target.store, target.prefix + name, document)
+            return short
+
+        kept: list[ArchiveRequest] = []
+        with ThreadPoolExecutor(WRITERS) as pool:
+            for first in range(0, len(requests), WRITERS):
+                some = requests[first : first + WRITERS]
+                kept += pool.map(store, some, [list(records_of(one)) for one in some])
+        return kept
 
     def load(self, request: ArchiveRequest) -> tuple[ArchiveRequest, dict[Item, Record]]:
         """*request* with its items, and what is recorded of them.
 
         :raises InvalidRequestError: if its plan object is missing or has changed.
         """
+        from airflow_provider_assets.sansio.plan import read
+
         if request.plan is None or request.items:
             return request, {}
         folder, _, name = request.plan.uri.rpartition("/")

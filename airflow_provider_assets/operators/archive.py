@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -16,6 +17,7 @@ from airflow_provider_assets.airflow_compat import (
     TaskDeferralTimeout,
 )
 from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.metadata import Format, check_format
 from airflow_provider_assets.operators.batch_run import BatchRun, check_one_wave
 from airflow_provider_assets.operators.inputs import (
     ExportInputs,
@@ -43,7 +45,6 @@ from airflow_provider_assets.sansio.jobs import (
     describe,
     state_key,
 )
-from airflow_provider_assets.sansio.plan import is_inline
 from airflow_provider_assets.sansio.settle import (
     LISTING_LAG,
     PENDING_TIMEOUT,
@@ -57,6 +58,7 @@ from airflow_provider_assets.triggers.archive import BACKSTOP, AssetArchiveTrigg
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_assets.operators.record_spool import RecordSpool
     from airflow_provider_assets.sansio.window import Window, WindowSpec
 
 MAPPINGS = ("items", "select", "options")
@@ -105,8 +107,10 @@ class AssetArchiveOperator(BaseOperator):
         XCom ``plan``, submit nothing and return an empty list, so that a mapped landing is skipped; False
         by default.
     :param plans: Airflow object storage URL, usually the destination of the landing, below which the items
-        of large batches are kept (in ``.plans/``), so that references, XComs and task state hold their
-        address instead; by default, references hold their items.
+        of large batches, and what the vendor's listing says of them, are kept (in ``.plans/``), so that
+        references, XComs and task state hold their address instead; by default, references hold their
+        items, and nothing else is kept.
+    :param metadata: as of the landing; None keeps nothing of what the vendor's listing says.
     :raises AssetsError: see ``sansio.errors`` for what each class asks of you.
     """
 
@@ -133,6 +137,7 @@ class AssetArchiveOperator(BaseOperator):
         settle: float | timedelta = LISTING_LAG,
         pending_timeout: float | timedelta = PENDING_TIMEOUT,
         plans: str | None = None,
+        metadata: Format | None = "auto",
         dry_run: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -153,6 +158,7 @@ class AssetArchiveOperator(BaseOperator):
         self.settle = settle
         self.pending_timeout = pending_timeout
         self.plans = plans
+        self.metadata = metadata
         self.is_dry_run = dry_run  # ``dry_run`` is a method of every operator
         self._batch_run: BatchRun | None = None
         self._is_killed = False
@@ -215,6 +221,8 @@ class AssetArchiveOperator(BaseOperator):
     # --- from the inputs to the references ------------------------------------------------------
 
     def _execute(self, context: Context) -> list[Data]:
+        from airflow_provider_assets.operators.record_spool import RecordSpool
+
         inputs = self._inputs()
         if self.is_dry_run:
             return self._dry_run(context, inputs)
@@ -226,14 +234,17 @@ class AssetArchiveOperator(BaseOperator):
             self.log.info("Resuming %d batches of an earlier attempt", len(plan.entries))
             return self._advance(context, self._begin(ledger, plan))
         window = self._window(context) if self.items is None else None
-        requests = self._listed(context, inputs, window)
         watermark = self._watermark(context).key if self.window == "since_last" else None
-        if not requests:
-            self._exported(context, watermark, window.iso() if window else None)
-            return self._empty()
-        if not self.wait_for_completion:
-            check_one_wave(self.hook.vendor.spec, len(requests))
-        requests = self._planned([ledger.tagged(request) for request in requests])
+        with closing(RecordSpool()) as spool:
+            requests = self._listed(context, inputs, window, spool)
+            if not requests:
+                self._exported(context, watermark, window.iso() if window else None)
+                return self._empty()
+            if not self.wait_for_completion:
+                check_one_wave(self.hook.vendor.spec, len(requests))
+            requests = [ledger.tagged(request) for request in requests]
+            if self.plans:
+                requests = self.hook.plans.keep(requests, spool.of, self.plans)
         plan = ledger.plan(requests, conn_id=self.conn_id, watermark=watermark)
         return self._advance(context, self._begin(ledger, plan))
 
@@ -263,16 +274,20 @@ class AssetArchiveOperator(BaseOperator):
         return plan
 
     def _listed(
-        self, context: Context, inputs: ExportInputs, window: Window | None
+        self, context: Context, inputs: ExportInputs, window: Window | None, spool: RecordSpool
     ) -> list[ArchiveRequest]:
-        """The batches of a listing that has settled; leaves by a deferral where it has not."""
+        """The batches of a listing that has settled; leaves by a deferral where it has not.
+
+        :param spool: gets the records of the listing, if they are to be kept.
+        """
+        on_record = spool.add if self.plans and self.metadata else None
         settling = Settling(
             to_timedelta(self.settle, "settle"),
             to_timedelta(self.pending_timeout, "pending_timeout"),
         )
         self._pause(settling.before_listing(window, _now()), "for its listing to settle")
         while True:
-            requests, pending = inputs.requests(self.hook, window, run_date(context))
+            requests, pending = inputs.requests(self.hook, window, run_date(context), on_record)
             wait = settling.before_next(window, _now(), pending)
             if not wait:
                 break
@@ -280,15 +295,6 @@ class AssetArchiveOperator(BaseOperator):
         if left_out := ensure_settled(pending, window, _now(), self.on_partial):
             self.log.warning("%s", left_out)
         return requests
-
-    def _planned(self, requests: Sequence[ArchiveRequest]) -> list[ArchiveRequest]:
-        """*requests*, those of many items by reference to their plan objects."""
-        if not self.plans:
-            return list(requests)
-        return [
-            request if is_inline(request) else self.hook.plans.keep(request, (), self.plans)
-            for request in requests
-        ]
 
     def _pause(self, wait: float, why: str) -> None:
         """Wait on this worker or, if the task is deferrable, in the triggerer."""
@@ -309,6 +315,7 @@ class AssetArchiveOperator(BaseOperator):
 
         require_choice(self.on_empty, "on_empty", ("skip", "succeed", "fail"))
         check_on_partial(self.on_partial)
+        check_format(self.metadata)
         for name in ("timeout", "poll_interval"):
             to_seconds(getattr(self, name), name)
         inputs = ExportInputs(

@@ -51,8 +51,10 @@ class BatchEntry:
         return {"request": self.request.to_dict(), **self.progress()}
 
     def progress(self) -> Data:
-        """JSON form of what changes after the batch was planned."""
-        return {"since": self.since, "job": self.job.to_dict() if self.job else None}
+        """JSON form of what changes after the batch was planned, without what is not known of the job."""
+        job = self.job.to_dict() if self.job else {}
+        known: Data = {name: value for name, value in job.items() if value not in (None, "")}
+        return {"since": self.since, "job": known or None}
 
     @classmethod
     def from_dict(cls, data: Data) -> BatchEntry:

@@ -14,9 +14,19 @@ def missing_items(ids: Collection[str], names: Iterable[str]) -> list[str]:
     If there are names and none of them contains any id, they do not tell anything about completeness, and
     the result is empty.
     """
-    wanted, given = set(ids), list(names)
-    found = {item for name in given for item in ids_in(name, wanted)}
+    given = list(names)
+    found = names_of(ids, given)
     return [item for item in ids if item not in found] if found or not given else []
+
+
+def names_of(ids: Collection[str], names: Iterable[str]) -> dict[str, str]:
+    """Id -> the first of *names* in which it occurs, for those of *ids* that occur in one."""
+    wanted = set(ids)
+    found: dict[str, str] = {}
+    for name in names:
+        for item in ids_in(name, wanted):
+            found.setdefault(item, name)
+    return found
 
 
 def ids_in(name: str, wanted: Collection[str]) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
@@ -14,8 +13,8 @@ from airflow.sdk import Asset, AssetAlias, BaseOperator
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.hooks.client import positive_number
+from airflow_provider_assets.metadata import Format, check_format
 from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
-from airflow_provider_assets.sansio.completeness import missing_items
 from airflow_provider_assets.sansio.errors import (
     HOPELESS,
     ArchiveExpiredError,
@@ -39,8 +38,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_assets.destinations import Destination
     from airflow_provider_assets.landing import LandingOptions, Manifest, Progress, State
-    from airflow_provider_assets.landing.manifest import Contents
+    from airflow_provider_assets.landing.manifest import Contents, Entry
     from airflow_provider_assets.sansio.messages import JSON
+    from airflow_provider_assets.transfers.landed_items import LandedItems
     from airflow_provider_assets.vendors.base import Vendor, VendorSpec
 
     Landed = tuple[Manifest, str]  # a manifest and the key of its object
@@ -97,6 +97,10 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         larger ratio raises ``InvalidRequestError``. It applies only where archives are unpacked
         (``layout="files"``). Deflate can reach 1032, but only for few kinds of data:
         texts of one repeated line, and zip bombs.
+    :param metadata: format of the items' metadata, which is stored below ``metadata/`` in *destination*:
+        a row per item with what the vendor's listing says (prompt, model, seed, …), its file and the
+        checksum. ``jsonl``; ``parquet``, which needs the extra ``parquet``; or None for no metadata. By
+        default, ``jsonl`` if what the listing says has been kept, which ``asset_export`` does.
     :raises AssetsError: if the landing failed (see ``sansio.errors``); no incomplete object is visible then.
     """
 
@@ -123,6 +127,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         max_entries: int | None = None,
         max_unpacked: int | None = None,
         max_ratio: int | None = None,
+        metadata: Format | None = "auto",
         **kwargs: Any,
     ) -> None:
         super().__init__(**default_retry_policy(kwargs, _HOPELESS))
@@ -142,6 +147,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         self.max_entries = max_entries
         self.max_unpacked = max_unpacked
         self.max_ratio = max_ratio
+        self.metadata = metadata
 
     @cached_property
     def reference(self) -> ArchiveReference:
@@ -162,22 +168,23 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 
         try:
-            manifest = self._land(landing_state(context))
+            result = self._land(landing_state(context))
         except AssetsError as error:
             raise_for_airflow(error, _HOPELESS)
-        result = manifest.to_dict()
         self._tell_outlets(context, result)
-        get_hook_lineage_collector().add_output_asset(context=self, uri=manifest.uri)
+        get_hook_lineage_collector().add_output_asset(context=self, uri=str(result["uri"]))
         return result
 
-    def _land(self, state: State | None) -> Manifest:
+    def _land(self, state: State | None) -> dict[str, JSON]:
         from airflow_provider_assets.destinations import open_destination
         from airflow_provider_assets.landing.markers import STARTED_MARKER
+        from airflow_provider_assets.transfers.landed_items import LandedItems
         from airflow_provider_assets.transfers.single_use import SingleUseLanding
 
         check_on_partial(self.on_partial)
+        check_format(self.metadata)
         hook = AssetArchiveHook.for_conn(self.reference.conn_id)
-        request, _ = hook.plans.load(self.reference.request)
+        request, records = hook.plans.load(self.reference.request)
         reference = replace(self.reference, request=request)
         target = open_destination(self.destination)
         land = partial(self._land_from, hook, target, state)
@@ -187,9 +194,20 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             landed = single_use.land(reference, land)
         else:
             landed = land(reference)
-        self._report(landed[0])
-        self._check_complete(reference, hook.vendor.spec, landed, target)
-        return landed[0]
+        manifest, key = landed
+        self._report(manifest)
+        items = LandedItems(reference, hook.vendor.spec, manifest, _files(target.store.get(key)))
+        result = manifest.to_dict()
+        metadata = self.metadata
+        if metadata == "auto":
+            metadata = "jsonl" if records else None
+        if metadata:
+            name = self._stem()
+            uri, rows = items.write_metadata(target, records, name=name, metadata=metadata)
+            result |= {"metadata_uri": uri, "metadata_rows": rows}
+            self.log.info("Described %d items in %s", rows, uri)
+        self._check_complete(items)
+        return result
 
     def _land_from(
         self,
@@ -298,35 +316,23 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         for check, reason in manifest.unverified.items():
             self.log.info("Not verified: %s (%s)", check, reason)
 
-    def _check_complete(
-        self, reference: ArchiveReference, spec: VendorSpec, landed: Landed, target: Destination
-    ) -> None:
+    def _check_complete(self, items: LandedItems) -> None:
         """Compare the files that landed with the items that were requested.
 
         :raises PartialArchiveError: if items are missing, unless ``on_partial="land"``.
         """
-        manifest, key = landed
-        ids = [i for kind in reference.request.items.values() for i in kind]
-        failed = reference.job.details.get("failed")
-        missing = (
-            {str(i): str(why) for i, why in failed.items()} if isinstance(failed, dict) else {}
-        )
-        is_listed = spec.entry_per_item and manifest.lists_files
-        if is_listed and (document := target.store.get(key)) is not None:
-            names = [str(one["name"]) for one in json.loads(document).get("files", ())]
-            for item in missing_items(ids, names):
-                missing.setdefault(item, "no file")
+        missing, count = items.missing(), len(items.ids)
         if not missing:
             return
         named = shown(f"{item} ({why})" for item, why in missing.items())
         text = (
-            f"{manifest.uri} holds {len(ids) - len(missing)} of the {len(ids)} requested items; "
+            f"{items.manifest.uri} holds {count - len(missing)} of the {count} requested items; "
             f"missing: {named}"
         )
         if self.on_partial == "fail":
             raise PartialArchiveError(
                 f'{text}. What the vendor sent has landed; on_partial="land" accepts it',
-                vendor=reference.request.vendor,
+                vendor=items.spec.name,
             )
         self.log.warning("%s", text)
 
@@ -337,11 +343,19 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         }
         known = cast("Data", result["facts"])
         extra |= {name: known[name] for name in ("vendor", "job_id", "window")}
+        extra |= {name: result[name] for name in ("metadata_uri",) if name in result}
         for outlet in self.outlets:
             if isinstance(outlet, Asset):
                 context["outlet_events"][outlet].extra = dict(extra)
             elif isinstance(outlet, AssetAlias):
                 context["outlet_events"][outlet].add(Asset(str(result["uri"])), extra=dict(extra))
+
+
+def _files(document: bytes | None) -> list[Entry]:
+    """The files that a manifest object lists; none if it has been removed."""
+    from airflow_provider_assets.landing.manifest import parse
+
+    return parse(document)[1] if document else []
 
 
 def _contents(reference: ArchiveReference) -> Contents:

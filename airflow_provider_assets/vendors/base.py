@@ -72,8 +72,8 @@ class VendorSpec:
     :param single_use: whether an archive can be downloaded only once.
     :param entry_per_item: whether an archive holds one file for each item, named after it; where the
         vendor does not document the contents, nothing can be concluded from their number.
-    :param describes_items: whether the listing says what items are (prompt, model, seed, …), so that
-        :meth:`Vendor.select` and :meth:`Vendor.expand` hand on its records.
+    :param columns: column of metadata (:data:`~.metadata.DESCRIBED`) -> its place in the vendor's record
+        of an item, whose dots lead into objects; empty where the listing says nothing of items.
     """
 
     name: str
@@ -94,7 +94,12 @@ class VendorSpec:
     parallel_jobs: int = 0
     single_use: bool = False
     entry_per_item: bool = True
-    describes_items: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def describes_items(self) -> bool:
+        """Whether :meth:`Vendor.select` and :meth:`Vendor.expand` hand on records of items."""
+        return bool(self.columns)
 
 
 class Vendor(ABC):

@@ -59,7 +59,7 @@ class Scenario(Vendor):
         # The guide polls every 3 s; large archives take long, so the interval grows.
         poll=PollPolicy(initial=3.0, maximum=30.0, bulk=contract.PAGE),
         form=contract.FORM,
-        describes_items=True,
+        columns=contract.COLUMNS,
     )
 
     # --- talking -----------------------------------------------------------------------------

@@ -70,6 +70,28 @@ STATUSES: Mapping[str, JobState] = {
     UNKNOWN_JOB: JobState.EXPIRED,
 }
 
+# SDK, Asset: where it says what the columns of metadata hold.
+COLUMNS: Mapping[str, str] = {
+    "created_at": "createdAt",
+    "updated_at": "updatedAt",
+    "name": "metadata.name",
+    "type": "metadata.type",
+    "model": "metadata.modelId",
+    "prompt": "metadata.prompt",
+    "negative_prompt": "metadata.negativePrompt",
+    "description": "description",
+    "seed": "metadata.seed",
+    "tags": "tags",
+    "collections": "collectionIds",
+    "author_id": "authorId",
+    "inference_id": "metadata.inferenceId",
+    "parent_id": "metadata.parentId",
+    "root_id": "metadata.rootParentId",
+    "width": "properties.width",
+    "height": "properties.height",
+    "format": "mimeType",
+}
+
 FORM = ConnectionForm(
     hidden=("schema", "port", "extra"),
     relabeling={"login": "API key", "password": "API secret or JWT", "host": "Base URL"},

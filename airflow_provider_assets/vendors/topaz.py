@@ -68,7 +68,7 @@ class Topaz(Vendor):
         errors={412: AuthenticationError},
         cancellable=True,
         submits=False,
-        describes_items=True,
+        columns=contract.COLUMNS,
     )
 
     def __init__(self, connection: VendorConnection, *, clock: Callable[[], float]) -> None:

@@ -47,6 +47,18 @@ TIMES = ("modification_time", "creation_time")
 FIELDS = ("model", "category", "output_format")
 FILTERS = frozenset({*FIELDS, "status", "filename", "by", "allow_truncated"})
 
+# "Status": where it says what the columns of metadata hold.
+COLUMNS: Mapping[str, str] = {
+    "created_at": "creation_time",
+    "updated_at": "modification_time",
+    "name": "filename",
+    "type": "category",
+    "model": "model",
+    "width": "output_width",
+    "height": "output_height",
+    "format": "output_format",
+}
+
 FORM = ConnectionForm(
     hidden=("schema", "port", "login", "extra"),
     relabeling={"password": "API key", "host": "Base URL"},

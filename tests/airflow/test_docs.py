@@ -20,7 +20,7 @@ DAGS = [snippet for _, snippet in SNIPPETS if "with DAG(" in snippet]
 OTHERS = [
     snippet
     for name, snippet in SNIPPETS
-    if "with DAG(" not in snippet and name != "docs/add-a-vendor.md"
+    if "with DAG(" not in snippet and name not in ("docs/add-a-vendor.md", "docs/metadata.md")
 ]
 
 

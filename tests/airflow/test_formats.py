@@ -10,6 +10,8 @@ import pytest
 from airflow.sdk import Asset
 from exported import export
 
+from airflow_provider_assets.sansio.metadata import COLUMNS
+
 pytestmark = pytest.mark.airflow
 PAGE = Path(__file__).parent.parent.parent / "docs" / "formats.md"
 # Of these only the type is compared: they name a run, or depend on how the sandbox draws its images.
@@ -36,7 +38,21 @@ def steady(value, name=""):
     if isinstance(value, list):
         return [steady(one) for one in value]
     # The name of an object ends with a part of the query's hash.
-    return re.sub(r"-[0-9a-f]{8}\.zip", "-########.zip", value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    value = re.sub(r"-[0-9a-f]{8}-[0-9a-f]{16}\.jsonl\.gz", "-########.jsonl.gz", value)
+    return re.sub(r"-[0-9a-f]{8}\.(zip|jsonl)", r"-########.\1", value)
+
+
+def metadata_table():
+    """The first cells of the table of columns."""
+    return re.findall(r"^\| (`[^|]+`) \|", section("Metadata"), re.MULTILINE)
+
+
+def stored_lines(server, uri):
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    document = server.client().get_object(Bucket=bucket, Key=key)["Body"].read()
+    return [json.loads(line) for line in document.splitlines()]
 
 
 @pytest.mark.parametrize("heading", ["Archive reference", "Manifest"])
@@ -66,4 +82,10 @@ def test_the_formats_are_as_documented(airflow, sandbox, my_bucket, s3_server):
     for heading, value in real.items():
         assert steady(documented(heading)) == steady(value), json.dumps(value, indent=2)
     only_stored = {name: real["Manifest"][name] for name in ("contents", "files")}
+    described = {name: manifest.pop(name) for name in ("metadata_uri", "metadata_rows")}
     assert {**manifest, **only_stored} == real["Manifest"]
+    assert described["metadata_uri"] == event["metadata_uri"]
+    rows = stored_lines(s3_server, described["metadata_uri"])
+    assert len(rows) == described["metadata_rows"]
+    documented_columns = re.findall(r"`(\w+)`", "".join(metadata_table()))
+    assert documented_columns == list(rows[0]) == list(COLUMNS)

@@ -60,12 +60,12 @@ def test_a_batch_of_a_thousand_items_costs_airflow_less_than_a_kilobyte_each(
     found = sorted(i for data in archives(stored).values() for i in ids_in(data))
     assert found == exportable(sandbox, "2026-01-08", "2026-01-09")
     xcoms, states = stored_bytes(run, "export.archive")
-    assert 0 < xcoms < 2 * 1024
+    assert 0 < xcoms < 2 * 1024, (xcoms, states)
     assert 0 < states < 2 * 1024
 
 
 def test_few_items_stay_in_the_reference(airflow, sandbox, folder):
-    run = airflow(export(folder.as_uri()))
+    run = airflow(export(folder.as_uri(), metadata=None))
     (reference,) = run.result("export.archive")
     assert len(reference["request"]["items"]["asset_ids"]) == 7
     assert plans(read(folder)) == {}
@@ -102,7 +102,7 @@ def test_a_plan_that_is_gone_or_changed_is_named_with_the_remedy(
     run = airflow(export(folder.as_uri(), retries=2), run=LARGE)
     assert {type(one.error) for one in run.tries} == {errors.InvalidRequestError}
     assert "clear the archive task to export again" in str(run.error)
-    assert len(run.tries) == 1, "another attempt cannot bring it back"
+    assert [one.number for one in run.tries] == [1, 1], "another attempt cannot bring them back"
 
 
 def test_unpacked_files_and_plans_do_not_mix(airflow, sandbox, folder):

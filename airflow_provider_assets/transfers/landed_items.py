@@ -1,0 +1,95 @@
+"""Which file of a landing belongs to which item, which items are missing, and the metadata of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from airflow_provider_assets.metadata import document
+from airflow_provider_assets.sansio.completeness import missing_items, names_of
+from airflow_provider_assets.sansio.jobs import ArchiveReference, Item
+from airflow_provider_assets.sansio.metadata import Batch, File, key_of, rows
+from airflow_provider_assets.sansio.records import Record
+
+if TYPE_CHECKING:
+    from airflow_provider_assets.destinations import Destination
+    from airflow_provider_assets.landing.manifest import Entry, Manifest
+    from airflow_provider_assets.vendors.base import VendorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class LandedItems:
+    """The items of a batch after its landing.
+
+    :param reference: with its items.
+    :param files: the files that the manifest lists.
+    """
+
+    reference: ArchiveReference
+    spec: VendorSpec
+    manifest: Manifest
+    files: Sequence[Entry]
+
+    @property
+    def ids(self) -> list[str]:
+        """All items that were requested."""
+        return [one for ids in self.reference.request.items.values() for one in ids]
+
+    def missing(self) -> dict[str, str]:
+        """Item id -> why it has not landed."""
+        failed = self.reference.job.details.get("failed")
+        found = {str(i): str(why) for i, why in failed.items()} if isinstance(failed, dict) else {}
+        if self._are_listed:
+            for item in missing_items(self.ids, [file.name for file in self.files]):
+                found.setdefault(item, "no file")
+        return found
+
+    def write_metadata(
+        self, target: Destination, records: Mapping[Item, Record], *, name: str, metadata: str
+    ) -> tuple[str, int]:
+        """Store a row per item in the format *metadata*, beside the archives; its URI and number of rows.
+
+        :param name: of the landing, without a file extension.
+        """
+        from airflow_provider_assets.landing.crc import Checksum
+        from airflow_provider_assets.landing.stores.base import holds, put_document
+
+        request, facts = self.reference.request, self.manifest.facts
+        batch = Batch(
+            conn_id=self.reference.conn_id,
+            request=request,
+            job_id=str(facts["job_id"]),  # of the archive that is there, even if it landed before
+            uri=self.manifest.uri,
+            files=self._files(target),
+            missing=self.missing(),
+        )
+        table = list(rows(batch, records, self.spec.columns))
+        data = document(table, metadata)
+        key = target.prefix + key_of(request, name, metadata)
+        if not holds(target.store, key, Checksum(len(data), crc32(data))):
+            put_document(target.store, key, data)
+        return target.store.uri(key), len(table)
+
+    @property
+    def _are_listed(self) -> bool:
+        """Whether the manifest lists the vendor's files, and not one object that we have named."""
+        return self.spec.entry_per_item and self.manifest.lists_files
+
+    def _files(self, target: Destination) -> dict[str, File]:
+        """Item id -> its file, as far as the names tell; an only file belongs to an only item."""
+        entries = {entry.name: entry for entry in self.files}
+        if self._are_listed:
+            found = names_of(self.ids, entries)
+        elif self.spec.entry_per_item and len(self.ids) == len(entries) == 1:
+            found = dict(zip(self.ids, entries, strict=True))
+        else:
+            found = {}
+        return {item: self._file(entries[name], target) for item, name in found.items()}
+
+    def _file(self, entry: Entry, target: Destination) -> File:
+        uri = self.manifest.uri
+        if self.manifest.layout == "files":
+            uri = target.store.uri(target.prefix + entry.name)
+        return File(uri, entry.name, entry.bytes, entry.crc32, entry.sha256)
