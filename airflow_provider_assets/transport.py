@@ -147,6 +147,10 @@ class Transport:
         """Drive *flow* to its end; see :func:`sansio.flow.run` for what is raised."""
         return flows.run(flow, perform=self.perform, sleep=time.sleep)
 
+    def steps(self, flow: Flow[T]) -> Iterator[T | None]:
+        """Drive *flow* effect by effect; see :func:`sansio.flow.steps`."""
+        return flows.steps(flow, perform=self.perform, sleep=time.sleep)
+
     def perform(self, request: HttpRequest) -> HttpResponse:
         """Perform *request* within the retry budget.
 

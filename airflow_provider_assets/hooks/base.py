@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
@@ -28,13 +28,18 @@ from airflow_provider_assets.sansio.jobs import (
     ArchiveJob,
     ArchiveReference,
     ArchiveRequest,
+    Item,
     Link,
 )
+from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.records import Record
 from airflow_provider_assets.sansio.waiter import Waitlist, submit_when_free, wait_for
+from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.transport import Transport
 from airflow_provider_assets.vendors import vendor_class
 from airflow_provider_assets.vendors.base import Vendor
 from airflow_provider_assets.vendors.connection import COMMON_FIELDS, VendorConnection
+from airflow_provider_assets.vendors.parsing import check_names
 
 T = TypeVar("T")
 
@@ -106,6 +111,32 @@ class AssetArchiveHook(BaseHook):
         :raises AssetsError: of the class that says what to do about it.
         """
         return self.transport.run(flow)
+
+    def list_items(
+        self, select: Mapping[str, JSON] | None = None, *, window: Window | None = None
+    ) -> Iterator[tuple[Item, Record]]:
+        """Each item of the vendor's listing with the vendor's record of it, as the pages are read.
+
+        Only what can be exported now is listed: finished items that match *select* and lie in *window*. URLs
+        in a record have lost their signatures. ROMA Connect describes no items: their records hold the
+        time of the last change at most.
+
+        :param select: the vendor's listing filters; by default none.
+        :param window: span of time, ``Window(start, end)``; by default all there is.
+        :raises AssetsError: as an export of the same selection would.
+        """
+        query = dict(select or {})
+        check_names(query, self.vendor.spec.filters, "select")
+        page: dict[Item, Record] = {}
+        selecting = self.vendor.select(query, window, on_record=page.__setitem__)
+        told: set[Item] = set()
+        for selected in self.transport.steps(selecting):
+            # At the end come those of a vendor that describes no items.
+            for item in (*page, *(selected.items if selected else ())):
+                if item not in told:
+                    told.add(item)
+                    yield item, page.get(item, {})
+            page.clear()
 
     # --- the calls of an export --------------------------------------------------------------
 

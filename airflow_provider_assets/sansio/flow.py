@@ -10,10 +10,10 @@ exception as it is.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from airflow_provider_assets.sansio.errors import AssetsError
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
@@ -46,13 +46,15 @@ def pause(seconds: float) -> Flow[None]:
         yield Sleep(seconds)
 
 
-def run(
+def steps(
     flow: Flow[T],
     *,
     perform: Callable[[HttpRequest], HttpResponse],
     sleep: Callable[[float], object],
-) -> T:
-    """Drive *flow* in this thread.
+) -> Iterator[T | None]:
+    """Drive *flow* in this thread: None after each of its effects, and at last its result.
+
+    Between the effects the caller can use what the flow has found so far.
 
     :param perform: performs one request; raises an :class:`AssetsError` for what is not a response.
     :param sleep: waits for a number of seconds.
@@ -63,8 +65,8 @@ def run(
             try:
                 effect = step()
             except StopIteration as stop:
-                result: T = stop.value
-                return result
+                yield stop.value
+                return
             try:
                 reply: Reply = None
                 if isinstance(effect, HttpRequest):
@@ -74,8 +76,20 @@ def run(
                 step = partial(flow.send, reply)
             except AssetsError as error:
                 step = partial(flow.throw, error)
+            yield None
     finally:
         flow.close()
+
+
+def run(
+    flow: Flow[T],
+    *,
+    perform: Callable[[HttpRequest], HttpResponse],
+    sleep: Callable[[float], object],
+) -> T:
+    """Drive *flow* to its end in this thread; see :func:`steps`."""
+    *_, result = steps(flow, perform=perform, sleep=sleep)
+    return cast("T", result)
 
 
 async def arun(

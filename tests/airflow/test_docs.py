@@ -38,12 +38,14 @@ def test_a_dag_of_the_pages_lands_its_day(snippet, airflow, sandbox, my_bucket):
     assert [key for key in my_bucket() if key.endswith(".manifest.json")]
 
 
-@pytest.mark.parametrize("snippet", OTHERS, ids=["check", "sandbox"])
+@pytest.mark.parametrize("snippet", OTHERS, ids=["check", "count", "sandbox"])
 def test_another_snippet_of_the_pages_runs(snippet, sandbox):
     names = {}
     exec(compile(snippet, "docs", "exec"), names)
     if "check" in names:
         assert names["check"]("scenario_default")
+    if "count_by_model" in names:
+        assert sum(names["count_by_model"]("scenario_default").values()) > 1
 
 
 @pytest.mark.parametrize("command", commands("airflow"))

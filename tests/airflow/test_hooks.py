@@ -53,6 +53,33 @@ def test_wrong_credentials_fail_it_and_are_not_told(part, monkeypatch):
     assert "wr0ng-canary" not in told
 
 
+def test_a_hook_lists_each_item_once_with_the_record_of_its_vendor(part, vendors):
+    name, _ = part
+    hook = AssetArchiveHook.for_conn("asked")
+    listed = list(hook.list_items())
+    assert len(listed) == len(dict(listed))
+    everything = hook.run(hook.vendor.select({}, None)).items
+    assert sorted(item for item, _ in listed) == sorted(set(everything))
+    assert "Signature=" not in str(listed)
+    if name == "scenario":
+        assert all(record["id"] == item.id for item, record in listed)
+
+
+def test_a_listing_is_read_page_by_page(vendors, monkeypatch):
+    connect(monkeypatch, "asked", vendors.scenario["connection"])
+    vendors.reset_stats()
+    listing = AssetArchiveHook.for_conn("asked").list_items()
+    assert vendors.stats()["totals"]["listings"] == 0
+    next(listing)
+    listing.close()
+    assert vendors.stats()["totals"]["listings"] < 3
+
+
+def test_an_unknown_filter_is_refused_before_anything_is_asked(part):
+    with pytest.raises(InvalidRequestError, match="select: unknown modlId"):
+        next(AssetArchiveHook.for_conn("asked").list_items({"modlId": "x"}))
+
+
 @needs_installation
 def test_airflow_gives_the_hook_of_a_connection(part, database):
     hook = AssetArchiveHook.get_connection("asked").get_hook()
