@@ -33,6 +33,10 @@ def kind(name: str) -> bytes:
         case "described deflated":
             return zipped(files(), zipfile.ZIP_DEFLATED, streamed=True)
         case "zip64 bzip2":
-            cut = {name: data[:300_000] for name, data in files().items()}
+            # bzip2 is slow; one file is larger than the pieces that are read.
+            cut = {
+                name: data[: 300_000 if "large" in name else 30_000]
+                for name, data in files().items()
+            }
             return zipped(cut, zipfile.ZIP_BZIP2, zip64=True)
     raise KeyError(name)

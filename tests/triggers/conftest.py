@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+
 import pytest
 import tenacity
 from poller_kit import Account
@@ -7,6 +10,14 @@ from poller_kit import Account
 from airflow_provider_assets import transport
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio import waiter
+
+
+@pytest.fixture(autouse=True)
+def _look_at_new_objects_only() -> Iterator[None]:
+    """What a poller leaves is looked for among what the test made, not in the whole heap of Airflow."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")
