@@ -106,8 +106,7 @@ class Inventory:
         record, landing = shelved.record, shelved.landing
         if record.layout != "files":
             whole = Entry("", record.bytes, record.crc32, record.sha256)
-            why = self._fault(key.removesuffix(MANIFEST_SUFFIX), whole)
-            return replace(landing, broken=f"{record.uri}: {why}" if why else "")
+            return replace(landing, broken=self._fault(key.removesuffix(MANIFEST_SUFFIX), whole))
         folder = self._folder(record, key)
         faults = {one.name: self._fault(folder + one.name, one) for one in files}
         return replace(landing, damaged={name: why for name, why in faults.items() if why})

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from airflow.sdk import task
@@ -24,6 +26,7 @@ from airflow_provider_assets.transfers.archive_to_object_storage import (
 )
 
 pytestmark = pytest.mark.airflow
+DOCS = Path(__file__).parent.parent.parent / "docs"
 DAYS = {"2026-01-04": 3, "2026-01-05": 4, "2026-01-06": 5}
 WINDOW = ("2026-01-04T00:00:00Z", "2026-01-07T00:00:00Z")
 
@@ -359,3 +362,16 @@ def test_other_vendors_are_compared_too(airflow, local, monkeypatch, name):
         local.delete(next(key for key in stored if f"{key}.manifest.json" in stored))
         found, report = reconciled(airflow, local, verify="sizes", **arguments)
         assert report["totals"]["damaged"] == len(ids(found)) > 0
+
+
+def test_the_report_is_as_documented(airflow, vendor, local):
+    exported(airflow, local, days=["2026-01-04"])
+    vendor.add_late_item("scenario", "2026-01-04T23:59:00Z")
+    window = ("2026-01-04T00:00:00Z", "2026-01-05T00:00:00Z")
+    _, report = reconciled(airflow, local, window=window, verify="sizes")
+    page = (DOCS / "reconcile.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    documented = json.loads(example)
+    assert report["report_uri"].endswith(documented["report_uri"].partition("/scenario/")[2])
+    places = {name: report[name] for name in ("destination", "report_uri")}
+    assert report == {**documented, **places}

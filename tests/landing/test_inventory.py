@@ -94,7 +94,7 @@ def test_each_depth_sees_what_the_one_before_it_cannot(store, origin):
     assert read(store, "manifest") == {name: {} for name in names}
     found = read(store, "sizes")
     assert found[names[0]] == {}
-    assert found[names[1]].endswith("/out/gone.zip: the object is gone")
+    assert found[names[1]] == "the object is gone"
     assert "the object has 2 bytes instead of" in found[names[2]]
     assert "the object has the CRC-32" in read(store, "bytes")[names[0]]
 
