@@ -63,9 +63,8 @@ def _sandbox():
 
 @pytest.fixture
 def sandbox(_sandbox, monkeypatch: pytest.MonkeyPatch):
-    """The Scenario sandbox behind the connection ``scenario_default``, with fresh counters."""
-    _sandbox.clear_faults()
-    _sandbox.reset_stats()
+    """The Scenario sandbox behind the connection ``scenario_default``, as it was started."""
+    _sandbox.reset()
     connect(monkeypatch, "scenario_default", _sandbox.scenario["connection"])
     return _sandbox
 

@@ -29,6 +29,13 @@ def archive(**arguments: Any) -> AssetArchiveOperator:
     return AssetArchiveOperator(**given)
 
 
+def arm(sandbox: Any, fault: str) -> None:
+    """Arm a fault; where it is one of polls, the job outlasts the first poll however slow this machine is."""
+    if fault.startswith("poll"):
+        sandbox.configure(job_seconds=60)
+    sandbox.fault(fault)
+
+
 def read(folder: Path) -> dict[str, bytes]:
     """Everything in a folder, hidden files too."""
     found = [path for path in folder.rglob("*") if path.is_file()]

@@ -153,6 +153,7 @@ def test_airflow_parses_the_commands(vendor, capsys):
 
 @needs_installation
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_airflow_command_lists_the_commands_and_reads_connections_of_its_database(
     database, vendor
 ):

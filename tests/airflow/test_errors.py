@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision
 from airflow_runs import connect
-from exported import CONN, archive, archives, export, read
+from exported import CONN, archive, archives, arm, export, read
 from origin import http_origin
 
 from airflow_provider_assets.destinations import open_destination
@@ -69,7 +69,7 @@ WAITS = {
 @pytest.mark.parametrize("fault", WAITS)
 def test_a_wait_that_ends_badly_says_what_to_do(airflow, sandbox, fault, deferrable):
     arguments, expected, texts = WAITS[fault]
-    sandbox.fault(fault)
+    arm(sandbox, fault)
     run = airflow(lambda: archive(deferrable=deferrable, **arguments))
     assert run.state == "failed"
     assert isinstance(run.error, expected), repr(run.error)

@@ -13,7 +13,7 @@ import airflow.sdk.definitions.dag as dag_runner
 import pytest
 from airflow.sdk import Asset, AssetAlias
 from airflow_runs import connect
-from exported import CONN, archive, export
+from exported import CONN, archive, arm, export
 from servers import S3Server
 
 from airflow_provider_assets.exports import asset_export
@@ -133,8 +133,8 @@ def failing(airflow, sandbox, folder, monkeypatch):
     dag = airflow.dag(export(folder.as_uri(), deferrable=True))
 
     def run(fault):
-        sandbox.clear_faults()
-        sandbox.fault(fault)
+        sandbox.reset()
+        arm(sandbox, fault)
         return airflow.run(dag)
 
     return run
@@ -215,7 +215,7 @@ def test_no_failure_of_any_vendor_tells_a_secret(
     dag = airflow.dag(other_export(folder, arguments, landing_args={"max_reexports": 0}))
     for number, fault in enumerate(faults, 1):
         others.reset()
-        others.fault(fault)
+        arm(others, fault)
         run = airflow.run(dag, f"2026-01-{number:02}")
         assert run.state == "failed", fault
         haystack = (told(run) + "".join(triggers) + printed()).encode()
