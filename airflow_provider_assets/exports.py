@@ -1,4 +1,4 @@
-"""The common case as one task group: archive, then land every batch."""
+"""The common case as one task group: archive, then land every batch, then report."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.sdk import BaseOperator, TaskGroup, XComArg
 
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
+from airflow_provider_assets.operators.report import AssetReportOperator
+from airflow_provider_assets.outcomes import FAILURE
 from airflow_provider_assets.transfers.archive_to_object_storage import (
     ArchiveToObjectStorageOperator,
 )
@@ -45,18 +47,21 @@ def asset_export(
     destination: str,
     archive_args: Mapping[str, Any] | None = None,
     landing_args: Mapping[str, Any] | None = None,
+    report: bool = False,
     **kwargs: Any,
 ) -> AssetExport:
-    """A task group of ``archive`` and a mapped ``land``.
+    """A task group of ``archive`` and a mapped ``land``, and of ``report`` if asked for.
 
     :param group_id: id of the task group.
     :param conn_id: the vendor's connection.
     :param destination: Airflow object storage URL, for the archives and for ``plans``.
     :param archive_args: arguments of the archive task alone (``inlets``, ``pool``, …).
     :param landing_args: arguments of the landing task alone (``outlets``, ``pool``, …).
+    :param report: add a third task ``report``, which writes an HTML page about the run beside its data; False
+        by default. See :class:`AssetReportOperator`.
     :param kwargs: arguments of :class:`AssetArchiveOperator` and of
         :class:`ArchiveToObjectStorageOperator`, each passed to its operator; arguments of every operator
-        (``retries``, ``pool``, ``execution_timeout``, …) are passed to both.
+        (``retries``, ``pool``, ``execution_timeout``, …) are passed to all tasks.
     :raises TypeError: for a name that neither accepts, and for ``inlets`` and ``outlets``.
     """
     for name in kwargs:
@@ -77,7 +82,20 @@ def asset_export(
         archive = AssetArchiveOperator(
             task_id="archive", conn_id=conn_id, **{"plans": destination, **first}
         )
-        ArchiveToObjectStorageOperator.partial(
+        land = ArchiveToObjectStorageOperator.partial(
             task_id="land", destination=destination, **second
         ).expand(archive=archive.output)
+        if report:
+            AssetReportOperator(
+                task_id="report",
+                destination=destination,
+                archives=archive.output,
+                manifests=land.output,
+                failures=XComArg(land, FAILURE),
+                **{
+                    name: value
+                    for name, value in kwargs.items()
+                    if name in _TASK - {"trigger_rule"}
+                },
+            )
     return group

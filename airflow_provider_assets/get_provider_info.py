@@ -34,7 +34,10 @@ def get_provider_info() -> dict[str, JSON]:
             for s in specs
         ],
         "operators": _modules(
-            specs, f"{module}.operators.archive", f"{module}.operators.reconcile"
+            specs,
+            f"{module}.operators.archive",
+            f"{module}.operators.reconcile",
+            f"{module}.operators.report",
         ),
         "sensors": _modules(specs, f"{module}.sensors.archive"),
         "triggers": _modules(specs, f"{module}.triggers.archive"),

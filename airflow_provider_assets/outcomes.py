@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS, AirflowFailException
 from airflow_provider_assets.sansio.errors import HOPELESS, AssetsError, Hopeless
 
+FAILURE = "failure"  # XCom key under which a landing leaves the reason of its failure
+
 
 def raise_for_airflow(error: AssetsError, hopeless: Hopeless = HOPELESS) -> NoReturn:
     """Raise *error* so that Airflow does the right thing with it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
@@ -14,7 +15,7 @@ from airflow.sdk import Asset, AssetAlias, BaseOperator
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.hooks.client import positive_number
 from airflow_provider_assets.metadata import Format, check_format
-from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
+from airflow_provider_assets.outcomes import FAILURE, default_retry_policy, raise_for_airflow
 from airflow_provider_assets.sansio.errors import (
     HOPELESS,
     ArchiveExpiredError,
@@ -167,10 +168,13 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         """Land the archive and return its manifest without the entries."""
         from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 
+        started = time.monotonic()
         try:
             result = self._land(landing_state(context))
         except AssetsError as error:
+            self._leave_reason(context, error)
             raise_for_airflow(error, _HOPELESS)
+        result["seconds"] = round(time.monotonic() - started, 3)
         self._tell_outlets(context, result)
         get_hook_lineage_collector().add_output_asset(context=self, uri=str(result["uri"]))
         return result
@@ -335,6 +339,15 @@ class ArchiveToObjectStorageOperator(BaseOperator):
                 vendor=items.spec.name,
             )
         self.log.warning("%s", text)
+
+    def _leave_reason(self, context: Context, error: AssetsError) -> None:
+        """Leave the reason of a failure for the report of the run."""
+        reason = f"{type(error).__name__}: {error.message}"
+        try:
+            batch = ArchiveReference.from_dict(self.archive).request.index + 1
+            context["ti"].xcom_push(FAILURE, {"batch": batch, "reason": reason})
+        except Exception as other:  # noqa: BLE001  # it must not mask the failure itself
+            self.log.warning("The reason of the failure cannot be reported: %s", other)
 
     def _tell_outlets(self, context: Context, result: Mapping[str, JSON]) -> None:
         """Add the landing to the asset events of the task's outlets."""

@@ -1,0 +1,194 @@
+"""The operator that writes the report of a run beside its data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from airflow.sdk import BaseOperator
+
+from airflow_provider_assets.airflow_compat import AirflowSkipException
+from airflow_provider_assets.operators.inputs import to_plain
+from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
+from airflow_provider_assets.sansio.errors import (
+    AssetsError,
+    InvalidRequestError,
+    PartialArchiveError,
+)
+from airflow_provider_assets.sansio.jobs import ArchiveReference, Data
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_assets.destinations import Destination
+    from airflow_provider_assets.reports.page import BatchLine, Picture
+
+FOLDER = "reports/"
+SEE_LOG = "the batch has not landed; the log of its landing task says why"
+
+
+class AssetReportOperator(BaseOperator):
+    """Write one HTML page about a run: totals, its batches, what is missing, and a sheet of thumbnails.
+
+    The page is self-contained, loads nothing from a network, and holds no link to a vendor and no secret.
+    It is written whatever has become of the landings (``trigger_rule="all_done"``), and the task fails after
+    that if a batch has not landed: the last task of a DAG decides on the state of its run.
+
+    Returns ``{"uri": ..., "batches": n, "landed": n, "bytes": n}``.
+
+    :param destination: that of the landings. The page is ``reports/<vendor>-<window>-<query>.html`` in it; a
+        later run of the window replaces it.
+    :param archives: the archive references, ``archive.output``.
+    :param manifests: what has landed, ``land.output``.
+    :param failures: why batches have not landed, ``land.output["failure"]``.
+    :param thumbnails: number of thumbnails at most; 24 by default, 0 for none. They need Pillow (the extra
+        ``[report]``) and the metadata of the export.
+    :raises PartialArchiveError: after the page has been written, if a batch has not landed.
+    """
+
+    template_fields: Sequence[str] = ("destination", "archives", "manifests", "failures")
+    ui_color = "#f0ece0"
+
+    def __init__(
+        self,
+        *,
+        destination: str,
+        archives: Any,
+        manifests: Any,
+        failures: Any = None,
+        thumbnails: int = 24,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**default_retry_policy({"trigger_rule": "all_done", **kwargs}))
+        self.destination = destination
+        self.archives = archives
+        self.manifests = manifests
+        self.failures = failures
+        self.thumbnails = thumbnails
+
+    def execute(self, context: Context) -> Data:
+        """Write the page and return where it is."""
+        try:
+            return self._execute(context)
+        except AssetsError as error:
+            raise_for_airflow(error)
+
+    def _execute(self, context: Context) -> Data:
+        from airflow_provider_assets.destinations import open_destination
+        from airflow_provider_assets.landing.stores.base import put_document
+        from airflow_provider_assets.reports.page import Report, render
+
+        if not isinstance(self.thumbnails, int) or self.thumbnails < 0:
+            raise InvalidRequestError(
+                f"thumbnails={self.thumbnails!r} is not a number of at least 0"
+            )
+        references = [ArchiveReference.from_dict(one) for one in _flat(self.archives)]
+        if not references:
+            self._without_batches(context)
+        manifests = {_batch_of(one): one for one in _flat(self.manifests)}
+        failures = {int(str(one["batch"])): str(one["reason"]) for one in _flat(self.failures)}
+        lines = [
+            _line(one, manifests.get(number), failures.get(number, SEE_LOG))
+            for one in references
+            if (number := one.request.index + 1)
+        ]
+        target = open_destination(self.destination)
+        pictures, note = self._pictures(target, list(manifests.values()))
+        first = references[0].request
+        stem = replace(first, index=0, of=1).stem
+        facts = {
+            "connection": references[0].conn_id,
+            "destination": target.store.uri(target.prefix),
+        }
+        if first.window:
+            facts["window"] = f"{first.window[0]} to {first.window[1]}"
+        page = render(Report(stem, facts, lines, pictures, note))
+        key = f"{target.prefix}{FOLDER}{stem}.html"
+        put_document(target.store, key, page.encode())
+        uri = target.store.uri(key)
+        self.log.info("The report is %s", uri)
+        landed = [line for line in lines if line.landed is not None]
+        if len(landed) < len(lines):
+            raise PartialArchiveError(
+                f"{len(lines) - len(landed)} of {len(lines)} batches have not landed; {uri} says which",
+                vendor=first.vendor,
+            )
+        return {
+            "uri": uri,
+            "batches": len(lines),
+            "landed": len(landed),
+            "bytes": sum(line.bytes for line in landed),
+        }
+
+    def _without_batches(self, context: Context) -> None:
+        """Skip, like the tasks before, or fail if one of them has failed."""
+        ti: Any = context["ti"]
+        before = sorted(self.upstream_task_ids)
+        states = ti.get_task_states(dag_id=ti.dag_id, task_ids=before, run_ids=[ti.run_id])
+        found = {state for tasks in states.values() for state in tasks.values()}
+        if found & {"failed", "upstream_failed"}:
+            raise PartialArchiveError("the export has failed before it had a batch; see its log")
+        raise AirflowSkipException("nothing has been exported, so there is nothing to report")
+
+    def _pictures(
+        self, target: Destination, manifests: Sequence[Data]
+    ) -> tuple[list[Picture], str]:
+        """Thumbnails, and a note where there cannot be any."""
+        from airflow_provider_assets.reports.pictures import choose, rows_in, thumbnails
+
+        uris = [str(one["metadata_uri"]) for one in manifests if one.get("metadata_uri")]
+        wanted = [one for one in uris if one.endswith(".jsonl")]
+        if not wanted or not self.thumbnails:
+            return [], ""
+        share = -(-self.thumbnails // len(wanted))
+        chosen = []
+        for uri in wanted:
+            document = target.store.get(_below(target, uri))
+            chosen += choose(rows_in(document or b""), share)
+        try:
+            return list(thumbnails(target.store, target.prefix, chosen[: self.thumbnails])), ""
+        except ImportError:
+            return [], "Thumbnails need Pillow: pip install 'airflow-provider-assets[report]'"
+
+
+def _below(target: Destination, uri: str) -> str:
+    from airflow_provider_assets.reports.pictures import key_of
+
+    return key_of(target.store, target.prefix, uri)
+
+
+def _flat(values: Any) -> list[Data]:
+    """Mappings in a list, in lists of lists, or in the lazy results of a mapped task."""
+    found: list[Data] = []
+    for one in cast("Sequence[Any]", to_plain(values or ())):
+        found += [dict(one)] if isinstance(one, Mapping) else _flat(one)
+    return found
+
+
+def _batch_of(manifest: Data) -> int:
+    facts = manifest["facts"]
+    return int(str(facts["batch"])) if isinstance(facts, dict) else 0
+
+
+def _line(reference: ArchiveReference, manifest: Data | None, why: str) -> BatchLine:
+    from airflow_provider_assets.reports.page import BatchLine
+
+    request, failed = reference.request, reference.job.details.get("failed")
+    problems = {str(i): str(w) for i, w in failed.items()} if isinstance(failed, dict) else {}
+    line = BatchLine(
+        number=request.index + 1,
+        items=request.count,
+        archived=request.count - len(problems),
+        problems=problems,
+    )
+    if manifest is None:
+        return replace(line, problems={"": why, **problems})
+    seconds = manifest.get("seconds")
+    return replace(
+        line,
+        landed=int(str(manifest["entries"])),
+        bytes=int(str(manifest["bytes"])),
+        seconds=float(str(seconds)) if seconds and not manifest.get("skipped") else None,
+        uri=str(manifest["uri"]),
+    )
