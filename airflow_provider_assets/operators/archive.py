@@ -73,8 +73,8 @@ class AssetArchiveOperator(BaseOperator):
     ``ArchiveToObjectStorageOperator.partial(...).expand(archive=archive.output)``.
 
     :param conn_id: Airflow connection; its type says which vendor.
-    :param items: explicitly named items, kind -> ids, e.g. ``{"asset_ids": [...]}``; none by default. It
-        excludes *select*.
+    :param items: explicitly named items, kind -> ids, e.g. ``{"asset_ids": [...]}``, or an element of what
+        ``AssetReconcileOperator`` returns; none by default. It excludes *select*.
     :param select: the vendor's listing filters; by default none, which selects everything in the window.
     :param window: window of time to select from: ``"auto"`` (default; the run's own), ``"since_last"`` (from
         the end of the last exported window, a watermark that is kept with the one Asset in the task's

@@ -6,8 +6,9 @@ import zlib
 
 import pytest
 from landing_kit import linked, noise, zipped
+from s3_quirks import Quirks, quirky_s3
 
-from airflow_provider_assets.landing import LocalStore, inventory, land
+from airflow_provider_assets.landing import LocalStore, S3Store, inventory, land
 from airflow_provider_assets.landing.inventory import Inventory, check_depth
 from airflow_provider_assets.landing.manifest import Contents
 from airflow_provider_assets.sansio.errors import InvalidRequestError, TransferInterruptedError
@@ -181,3 +182,13 @@ def test_many_manifests_are_read_a_few_at_a_time(tmp_path, origin, monkeypatch):
     next(reading)
     assert len(asked) <= 2 * 8 + 1
     assert len(list(reading)) == 100
+
+
+def test_comparing_sizes_costs_one_listing_and_a_read_for_each_manifest(s3, s3_server, origin):
+    for number in range(5):
+        landed(s3, origin, f"zip-{number}", "archive")
+    landed(s3, origin, "unpacked", "files", "out/files/")
+    with quirky_s3(s3_server, Quirks()) as server:
+        store = S3Store(server.client(), s3.bucket)
+        assert len(read(store, "sizes")) == 6
+        assert sorted(what for what, _ in server.seen) == ["Get"] * 7

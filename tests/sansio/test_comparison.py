@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -237,3 +239,19 @@ def test_every_item_is_in_exactly_one_state_and_the_order_of_landings_does_not_m
         for state in ("landed", "missing", "changed", "damaged"):
             assert getattr(row, state) == here.count(state), state
     assert sorted(gaps(comparison)) == sorted(n for n, s in expected.items() if s != "landed")
+
+
+def test_an_item_costs_less_than_two_hundred_bytes_beside_its_id():
+    count = 50_000
+    items = [item(f"asset_{number:022}") for number in range(count)]
+    tracemalloc.start()
+    try:
+        comparison = Comparison()
+        comparison.begin("2026")
+        for one in items:
+            comparison.expect(one, 1.0)
+        comparison.add(landing(*(one.id for one in items[:1000])))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held / count < 200
