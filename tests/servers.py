@@ -16,10 +16,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
 
 def free_ports(count: int) -> list[int]:
     """Ports below 28000 that nobody listens on; SeaweedFS also takes each plus 10000 (gRPC)."""
@@ -48,6 +44,9 @@ class S3Server:
 
     def client(self, **options: object) -> object:
         """A boto3 client."""
+        import boto3  # not at the top: a second that most tests need not pay
+        from botocore.config import Config
+
         return boto3.client(
             "s3",
             endpoint_url=self.endpoint,
@@ -107,6 +106,8 @@ def _start_weed(folder: Path) -> tuple[S3Server, subprocess.Popen]:
 
 
 def _is_ready(server: S3Server, process: subprocess.Popen) -> bool:
+    from botocore.exceptions import BotoCoreError, ClientError
+
     client = server.client()
     for _ in range(240):
         if process.poll() is not None:
