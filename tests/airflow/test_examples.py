@@ -22,6 +22,7 @@ LANDINGS = {
     "reconcile_and_repair": {"scenario"},
     "roma_export_everything": {"huawei_roma"},
     "roma_instance_export": {"huawei_roma"},
+    "scenario_backfill": {"scenario"},
     "scenario_nightly_export": {"scenario"},
     "three_vendors_one_bucket": {"huawei_roma", "scenario", "topaz"},
     "topaz_collect_outputs": {"topaz"},

@@ -8,7 +8,11 @@ import pytest
 from standalone import Standalone, standalone
 
 MODES, FLAVOURS = ("blocking", "deferred"), ("export", "cancelled", "hurry")
-DAG_IDS = {f"{mode}_{name}" for mode in MODES for name in FLAVOURS} | {"deferred_backstop"}
+DAG_IDS = {
+    *(f"{mode}_{name}" for mode in MODES for name in FLAVOURS),
+    "deferred_backstop",
+    "scenario_backfill",
+}
 # Below 3.3 there is no task state, so a crash has to submit anew; the README says so.
 collect_ignore_glob = (
     ["test_*.py"] if [*map(int, version("apache-airflow").split(".")[:2])] < [3, 3] else []
@@ -35,7 +39,8 @@ def long_form(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="session")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
-    with standalone(tmp_path_factory.mktemp("airflow"), DAG_IDS) as running:
+    home = tmp_path_factory.mktemp("airflow")
+    with standalone(home, DAG_IDS, EXPORT_TO=(home / "exported").as_uri()) as running:
         yield running
 
 

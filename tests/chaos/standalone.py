@@ -49,7 +49,7 @@ def wait_until(holds: Callable[[], Any], what: str, seconds: float = 120.0) -> A
 
 
 class LockedError(AssertionError):
-    """The API server could not write to SQLite."""
+    """SQLite could not be written to."""
 
 
 @dataclass
@@ -133,6 +133,24 @@ class Standalone:
     def mark_failed(self, dag_id: str, run_id: str, task_id: str) -> None:
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
         self.ask("PATCH", path, {"new_state": "failed"})
+
+    def command(self, *words: str) -> str:
+        """What ``airflow`` prints for *words*.
+
+        :raises LockedError: if it met a locked database, which may have happened in the middle.
+        """
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", *words],
+            env=self.env,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=180,
+        )
+        if done.returncode:
+            kind = LockedError if "database is locked" in done.stderr else AssertionError
+            raise kind(f"airflow {' '.join(words)}: {done.stderr[-2000:]}")
+        return done.stdout
 
     def task(self, run_id: str, task_id: str, map_index: int = -1) -> dict[str, Any]:
         """A task instance as it was less than a second ago; empty while it does not exist."""
@@ -263,6 +281,7 @@ def _environment(home: Path, port: int) -> dict[str, str]:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__PARALLELISM": "16",
+        "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "2",
         "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": "64",
         "AIRFLOW__CORE__MAX_ACTIVE_RUNS_PER_DAG": "64",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
@@ -278,10 +297,10 @@ def _environment(home: Path, port: int) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def standalone(home: Path, dag_ids: set[str]) -> Iterator[Standalone]:
+def standalone(home: Path, dag_ids: set[str], **env_of_dags: str) -> Iterator[Standalone]:
     """A running Airflow that knows *dag_ids*; it ends with the block, or with this process."""
     port = _free_port()
-    env = _environment(home, port)
+    env = {**_environment(home, port), **env_of_dags}
     url = f"http://127.0.0.1:{port}"
     with contextlib.closing(sqlite3.connect(home / "airflow.db")) as database:
         database.execute("PRAGMA journal_mode=WAL")  # stays with the file
