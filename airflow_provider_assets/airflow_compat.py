@@ -47,3 +47,8 @@ AIRFLOW_V_3_3_PLUS = VERSION >= (3, 3)
 
 # The default of every operator's ``deferrable``.
 DEFERRABLE: bool = conf.getboolean("operators", "default_deferrable", fallback=False)
+
+
+def max_map_length() -> int:
+    """The most results of a task that another one can be mapped over; Airflow fails a task with more."""
+    return conf.getint("core", "max_map_length", fallback=1024)

@@ -36,7 +36,7 @@ class AssetExport(TaskGroup):
 
     @property
     def output(self) -> XComArg:
-        """The manifests, one per batch."""
+        """The manifests, one per batch; of a group of batches, a list of them."""
         return cast("MappedOperator", self.children[f"{self.group_id}.land"]).output
 
 

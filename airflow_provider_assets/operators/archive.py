@@ -15,6 +15,7 @@ from airflow_provider_assets.airflow_compat import (
     DEFERRABLE,
     AirflowSkipException,
     TaskDeferralTimeout,
+    max_map_length,
 )
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.metadata import Format, check_format
@@ -43,6 +44,7 @@ from airflow_provider_assets.sansio.jobs import (
     ArchiveRequest,
     Data,
     describe,
+    grouped,
     state_key,
 )
 from airflow_provider_assets.sansio.settle import (
@@ -70,7 +72,9 @@ class AssetArchiveOperator(BaseOperator):
     """Archive a vendor's assets: select, batch, submit, wait.
 
     Returns a list of archive references, one per batch, for
-    ``ArchiveToObjectStorageOperator.partial(...).expand(archive=archive.output)``.
+    ``ArchiveToObjectStorageOperator.partial(...).expand(archive=archive.output)``. If there are more than
+    Airflow can map over (``max_map_length`` in ``[core]``, 1024 by default), it returns a list of groups of
+    them, each of which one mapped task lands.
 
     :param conn_id: Airflow connection; its type says which vendor.
     :param items: explicitly named items, kind -> ids, e.g. ``{"asset_ids": [...]}``, or an element of what
@@ -350,7 +354,7 @@ class AssetArchiveOperator(BaseOperator):
             if not self.wait_for_completion:
                 break
             run.judge(wave, self._wait(context, run, run.jobs(wave)))
-        references = run.references()
+        references = grouped(run.references(), max_map_length())
         self._exported(context, run.plan.watermark, run.plan.entries[0].request.window)
         return references
 

@@ -16,7 +16,7 @@ from airflow_provider_assets.sansio.errors import (
     InvalidRequestError,
     PartialArchiveError,
 )
-from airflow_provider_assets.sansio.jobs import ArchiveReference, Data
+from airflow_provider_assets.sansio.jobs import ArchiveReference, Data, ungrouped
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -83,7 +83,8 @@ class AssetReportOperator(BaseOperator):
             raise InvalidRequestError(
                 f"thumbnails={self.thumbnails!r} is not a number of at least 0"
             )
-        references = [ArchiveReference.from_dict(one) for one in _flat(self.archives)]
+        given = [one for archive in _flat(self.archives) for one in ungrouped(archive)]
+        references = [ArchiveReference.from_dict(one) for one in given]
         if not references:
             self._without_batches(context)
         manifests = {_batch_of(one): one for one in _flat(self.manifests)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from enum import Enum
@@ -321,6 +321,29 @@ class ArchiveReference:
             )
         except (KeyError, TypeError) as error:
             raise InvalidRequestError(f"not an archive reference: {error!r}") from error
+
+
+def grouped(references: Sequence[Data], limit: int) -> list[Data]:
+    """*references*, or groups of them if there are more than *limit*, the most that can be mapped over.
+
+    The groups are as small as the limit allows, so that as many tasks as possible share the landings.
+    """
+    if len(references) <= limit:
+        return list(references)
+    size = -(-len(references) // limit)
+    starts = range(0, len(references), size)
+    return [{"version": VERSION, "archives": [*references[i : i + size]]} for i in starts]
+
+
+def ungrouped(archive: Data) -> list[Data]:
+    """The references of a group, or the one that *archive* is itself."""
+    if isinstance(archive, Mapping) and "archives" in archive:
+        group = _checked(archive, "group of archives")
+        try:
+            return cast("list[Data]", _typed(group, "archives", list))
+        except TypeError as error:
+            raise InvalidRequestError(f"not a group of archives: {error}") from error
+    return [archive]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,19 @@ from airflow_provider_assets.airflow_compat import (
     DEFERRABLE,
     AirflowSensorTimeout,
     AirflowSkipException,
+    max_map_length,
 )
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError, JobTimeoutError
-from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, Data, describe
+from airflow_provider_assets.sansio.jobs import (
+    ArchiveJob,
+    ArchiveReference,
+    Data,
+    describe,
+    grouped,
+    ungrouped,
+)
 from airflow_provider_assets.sansio.verdict import check_on_partial, ensure_complete
 from airflow_provider_assets.sansio.waiter import ensure_succeeded
 from airflow_provider_assets.triggers.archive import BACKSTOP, AssetArchiveTrigger, read_ends
@@ -70,7 +78,7 @@ class AssetArchiveSensor(BaseSensorOperator):
         :raises InvalidRequestError: if they are none, or of several connections.
         """
         given = [self.archives] if isinstance(self.archives, Mapping) else list(self.archives)
-        references = [ArchiveReference.from_dict(data) for data in given]
+        references = [ArchiveReference.from_dict(one) for data in given for one in ungrouped(data)]
         if len({reference.conn_id for reference in references}) > 1:
             raise InvalidRequestError(
                 "archives: expected references of one connection; use one sensor for each connection"
@@ -141,7 +149,8 @@ class AssetArchiveSensor(BaseSensorOperator):
         succeeded = [ensure_succeeded(job) for job in jobs]
         for incomplete in ensure_complete(succeeded, self.on_partial):
             self.log.warning("%s", incomplete)
-        return [
+        references = [
             ArchiveReference(old.conn_id, old.request, job).to_dict()
             for old, job in zip(self.references, succeeded, strict=True)
         ]
+        return grouped(references, max_map_length())

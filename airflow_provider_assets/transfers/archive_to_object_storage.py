@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import PurePosixPath
@@ -21,15 +21,18 @@ from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AssetsError,
     InvalidRequestError,
+    JobError,
     PartialArchiveError,
 )
 from airflow_provider_assets.sansio.jobs import (
     ArchiveFile,
     ArchiveReference,
+    ArchiveRequest,
     Data,
     JobState,
     Link,
     fingerprint,
+    ungrouped,
 )
 from airflow_provider_assets.sansio.verdict import check_on_partial, shown
 from airflow_provider_assets.transfers.state import landing_state
@@ -59,11 +62,12 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     The object becomes visible only after its length and checksums have been verified, and a manifest
     beside it lists its files. An archive that has landed before is skipped. If that landing holds fewer files
     than were requested, another archive of the same items replaces it. Returns the manifest without its
-    entries.
+    entries; of a group, a list of them.
 
-    :param archive: one of the references that ``AssetArchiveOperator`` or ``AssetArchiveSensor``
-        returned; map over them with ``.expand(archive=archive.output)``. A mapped archive task returns
-        lists: flatten them in an intermediate task, ``[one for many in archives for one in many]``.
+    :param archive: one of the references (or groups of them) that ``AssetArchiveOperator`` or
+        ``AssetArchiveSensor`` returned; map over them with ``.expand(archive=archive.output)``. A mapped
+        archive task returns lists: flatten them in an intermediate task,
+        ``[one for many in archives for one in many]``.
     :param destination: Airflow object storage URL, ``s3://conn_id@bucket/prefix/`` or ``file:///...``.
     :param layout: ``archive`` (default) lands one object, ``files`` one object per file. Files keep the
         vendor's names, which may be equal in several runs: give each run a folder of its own in
@@ -151,49 +155,79 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         self.metadata = metadata
 
     @cached_property
-    def reference(self) -> ArchiveReference:
-        """The typed form of *archive*.
+    def references(self) -> list[ArchiveReference]:
+        """The typed form of *archive*: one reference, or those of a group.
 
-        :raises InvalidRequestError: if it is not a reference, or its job is not finished.
+        :raises InvalidRequestError: if one is not a reference, or its job is not finished.
         """
-        reference = ArchiveReference.from_dict(self.archive)
-        if reference.job.state is not JobState.SUCCEEDED:
-            raise InvalidRequestError(
-                f"archive: job {reference.job.job_id} is {reference.job.state.value}; wait for it with "
-                "AssetArchiveSensor, or leave wait_for_completion of AssetArchiveOperator on"
-            )
-        return reference
+        references = [ArchiveReference.from_dict(one) for one in ungrouped(self.archive)]
+        for job in [reference.job for reference in references]:
+            if job.state is not JobState.SUCCEEDED:
+                raise InvalidRequestError(
+                    f"archive: job {job.job_id} is {job.state.value}; wait for it with "
+                    "AssetArchiveSensor, or leave wait_for_completion of AssetArchiveOperator on"
+                )
+        return references
 
-    def execute(self, context: Context) -> Data:
-        """Land the archive and return its manifest without the entries."""
+    def execute(self, context: Context) -> Data | list[Data]:
+        """Land the archive and return its manifest without the entries; of a group, a list of them."""
         from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 
-        started = time.monotonic()
+        failed: list[tuple[int, AssetsError]] = []
         try:
-            result = self._land(landing_state(context))
+            landed = self._land_all(landing_state(context), failed)
         except AssetsError as error:
-            self._leave_reason(context, error)
+            self._leave_reasons(context, error, failed)
             raise_for_airflow(error, _HOPELESS)
-        result["seconds"] = round(time.monotonic() - started, 3)
-        self._tell_outlets(context, result)
-        get_hook_lineage_collector().add_output_asset(context=self, uri=str(result["uri"]))
-        return result
+        self._tell_outlets(context, landed)
+        for result in landed:
+            get_hook_lineage_collector().add_output_asset(context=self, uri=str(result["uri"]))
+        return landed if self._is_group else landed[0]
 
-    def _land(self, state: State | None) -> dict[str, JSON]:
+    @property
+    def _is_group(self) -> bool:
+        return "archives" in self.archive
+
+    def _land_all(self, state: State | None, failed: list[tuple[int, AssetsError]]) -> list[Data]:
+        """Land one archive after the other. One that cannot land at all does not hold up the others.
+
+        :param failed: gets the numbers of batches that have failed, with the reasons.
+        :raises AssetsError: the first of the reasons.
+        """
+        check_on_partial(self.on_partial)
+        check_format(self.metadata)
+        hook = AssetArchiveHook.for_conn(self.references[0].conn_id)
+        landed: list[Data] = []
+        for reference in self.references:
+            batch, started = reference.request.index + 1, time.monotonic()
+            try:
+                result = self._land(hook, reference, state)
+            except AssetsError as error:
+                failed.append((batch, error))
+                if not isinstance(error, (JobError, InvalidRequestError)):
+                    raise  # of the store or the connection: the others would meet it, too
+                if self._is_group:
+                    self.log.warning("Batch %d: %s", batch, error)
+            else:
+                landed.append({**result, "seconds": round(time.monotonic() - started, 3)})
+        if failed:
+            raise failed[0][1]
+        return landed
+
+    def _land(
+        self, hook: AssetArchiveHook, reference: ArchiveReference, state: State | None
+    ) -> Data:
         from airflow_provider_assets.destinations import open_destination
         from airflow_provider_assets.landing.markers import STARTED_MARKER
         from airflow_provider_assets.transfers.landed_items import LandedItems
         from airflow_provider_assets.transfers.single_use import SingleUseLanding
 
-        check_on_partial(self.on_partial)
-        check_format(self.metadata)
-        hook = AssetArchiveHook.for_conn(self.reference.conn_id)
-        request, records = hook.plans.load(self.reference.request)
-        reference = replace(self.reference, request=request)
+        request, records = hook.plans.load(reference.request)
+        reference = replace(reference, request=request)
         target = open_destination(self.destination)
         land = partial(self._land_from, hook, target, state)
         if hook.vendor.spec.single_use:
-            marker = f"{target.prefix}{self._stem()}{STARTED_MARKER}"
+            marker = f"{target.prefix}{self._stem(request)}{STARTED_MARKER}"
             single_use = SingleUseLanding(hook, target.store, marker, self.max_reexports)
             landed = single_use.land(reference, land)
         else:
@@ -206,7 +240,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         if metadata == "auto":
             metadata = "jsonl" if records else None
         if metadata:
-            name = self._stem()
+            name = self._stem(request)
             uri, rows = items.write_metadata(target, records, name=name, metadata=metadata)
             result |= {"metadata_uri": uri, "metadata_rows": rows}
             self.log.info("Described %d items in %s", rows, uri)
@@ -246,7 +280,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             name=name,
             layout=self.layout,
             overwrite=self.overwrite,
-            expected=self._expected(hook.vendor.spec, files),
+            expected=self._expected(hook.vendor.spec, files, reference.request),
             verify=self.verify,
             options=self._options(hook),
             facts=manifest_facts(reference, self.target_format),
@@ -256,10 +290,12 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         )
         return manifest, f"{target.prefix}{name}{MANIFEST_SUFFIX}"
 
-    def _expected(self, spec: VendorSpec, files: Sequence[ArchiveFile]) -> int:
+    def _expected(
+        self, spec: VendorSpec, files: Sequence[ArchiveFile], request: ArchiveRequest
+    ) -> int:
         """Number of files that the landing should hold; 0 if they cannot be counted, or are not read."""
         is_counted = spec.entry_per_item and (self.verify or len(files) > 1)
-        return self.reference.request.count if is_counted else 0
+        return request.count if is_counted else 0
 
     def _options(self, hook: AssetArchiveHook) -> LandingOptions:
         """The options of the engine, within the connection's ``max_concurrent_downloads``."""
@@ -283,8 +319,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         )
         return replace(options, **{name: one for name, one in limits.items() if one is not None})
 
-    def _stem(self) -> str:
-        request = self.reference.request
+    def _stem(self, request: ArchiveRequest) -> str:
         if self.name:
             return self.name + (f"-{request.index + 1:03d}" if request.of > 1 else "")
         return request.stem
@@ -294,8 +329,11 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         if len(files) == 1:
             # A dot of the stem (a window of milliseconds) does not begin a file extension.
             name = files[0].name.removeprefix(reference.request.stem)
-            return self._stem() + (PurePosixPath(f"_{name}").suffix if name else "")
-        return f"{self._stem()}.zip" if self.layout == "archive" else self._stem()
+            return self._stem(reference.request) + (
+                PurePosixPath(f"_{name}").suffix if name else ""
+            )
+        stem = self._stem(reference.request)
+        return f"{stem}.zip" if self.layout == "archive" else stem
 
     def _progress(self, progress: Progress) -> None:
         parts = [f"{progress.bytes / MIB:.1f} MiB at {progress.rate / MIB:.1f} MiB/s"]
@@ -340,28 +378,46 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             )
         self.log.warning("%s", text)
 
-    def _leave_reason(self, context: Context, error: AssetsError) -> None:
-        """Leave the reason of a failure for the report of the run."""
-        reason = f"{type(error).__name__}: {error.message}"
+    def _leave_reasons(
+        self, context: Context, error: AssetsError, failed: Sequence[tuple[int, AssetsError]]
+    ) -> None:
+        """Leave the reasons of failures, by batch, for the report of the run.
+
+        :param error: the reason of every batch if none has failed by itself.
+        """
         try:
-            batch = ArchiveReference.from_dict(self.archive).request.index + 1
-            context["ti"].xcom_push(FAILURE, {"batch": batch, "reason": reason})
+            given = [ArchiveReference.from_dict(one) for one in ungrouped(self.archive)]
+            reasons = failed or [(one.request.index + 1, error) for one in given]
+            told = [
+                {"batch": batch, "reason": f"{type(why).__name__}: {why.message}"}
+                for batch, why in reasons
+            ]
+            context["ti"].xcom_push(FAILURE, told)
         except Exception as other:  # noqa: BLE001  # it must not mask the failure itself
             self.log.warning("The reason of the failure cannot be reported: %s", other)
 
-    def _tell_outlets(self, context: Context, result: Mapping[str, JSON]) -> None:
-        """Add the landing to the asset events of the task's outlets."""
-        extra = {
-            name: result[name] for name in ("uri", "bytes", "sha256", "entries", "manifest_uri")
-        }
-        known = cast("Data", result["facts"])
-        extra |= {name: known[name] for name in ("vendor", "job_id", "window")}
-        extra |= {name: result[name] for name in ("metadata_uri",) if name in result}
+    def _tell_outlets(self, context: Context, landed: Sequence[Data]) -> None:
+        """Add the landings to the asset events of the task's outlets."""
+        extras = [_event(result) for result in landed]
         for outlet in self.outlets:
-            if isinstance(outlet, Asset):
-                context["outlet_events"][outlet].extra = dict(extra)
+            if isinstance(outlet, Asset):  # an event for each task, whatever it has landed
+                told: Data = {"landed": [*extras]} if self._is_group else extras[0]
+                context["outlet_events"][outlet].extra = dict(told)
             elif isinstance(outlet, AssetAlias):
-                context["outlet_events"][outlet].add(Asset(str(result["uri"])), extra=dict(extra))
+                for extra in extras:
+                    context["outlet_events"][outlet].add(
+                        Asset(str(extra["uri"])), extra=dict(extra)
+                    )
+
+
+def _event(result: Data) -> Data:
+    """What the event of an outlet tells of a landing."""
+    names = ("uri", "bytes", "sha256", "entries", "manifest_uri", "metadata_uri")
+    facts = cast("Data", result["facts"])
+    return {
+        **{name: result[name] for name in names if name in result},
+        **{name: facts[name] for name in ("vendor", "job_id", "window")},
+    }
 
 
 def _files(document: bytes | None) -> list[Entry]:

@@ -6,7 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState, describe, state_key
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.jobs import (
+    ArchiveJob,
+    JobState,
+    describe,
+    grouped,
+    state_key,
+    ungrouped,
+)
 
 JOB = ArchiveJob("scenario", "job_1", JobState.RUNNING, vendor_status="in-progress")
 
@@ -36,3 +44,26 @@ def test_each_connection_and_selection_has_a_key_of_its_own():
     assert state_key("watermark", "a", {"x": 1, "y": 2}) == state_key(
         "watermark", "a", {"y": 2, "x": 1}
     )
+
+
+@pytest.mark.parametrize(
+    ("count", "limit", "sizes"),
+    [(3, 3, None), (4, 3, [2, 2]), (7, 3, [3, 3, 1]), (1025, 1024, [2] * 512 + [1]), (0, 3, None)],
+)
+def test_groups_are_no_larger_than_they_must_be(count, limit, sizes):
+    references = [{"n": n} for n in range(count)]
+    made = grouped(references, limit)
+    assert [one for group in made for one in ungrouped(group)] == references
+    assert len(made) <= limit
+    if sizes is None:
+        assert made == references
+    else:
+        assert [len(ungrouped(group)) for group in made] == sizes
+
+
+@pytest.mark.parametrize(
+    "group", [{"archives": []}, {"version": 2, "archives": []}, {"version": 1, "archives": "a"}]
+)
+def test_a_group_that_cannot_be_read_is_refused(group):
+    with pytest.raises(InvalidRequestError):
+        ungrouped(group)
