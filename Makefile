@@ -54,7 +54,7 @@ coverage: $(VENV)/.testable ## run them with more random inputs, and require eve
 test: $(VENV)/.testable ## run all tests but those of `make long` and `make kills`
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long and not chaos"
 
-long: $(VENV)/.testable ## run the tests that take long: benchmarks, killed landings, huge archives
+long: $(VENV)/.testable ## run the tests that take long, which CONTRIBUTING.md lists
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m long
 
 kills: $(VENV)/.testable ## kill parts of a real Airflow and print what the vendor saw (four minutes)

@@ -14,7 +14,7 @@ from airflow.cli.cli_parser import get_parser
 from airflow_runs import register
 from doc_pages import ROOT, blocks, commands
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.long]
 SNIPPETS = blocks("python")
 DAGS = [snippet for _, snippet in SNIPPETS if "with DAG(" in snippet]
 OTHERS = [

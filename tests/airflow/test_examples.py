@@ -12,7 +12,7 @@ from airflow_runs import connect, register
 
 from airflow_provider_assets.sandbox import running
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.long]
 FOLDER = Path(__file__).parent.parent.parent / "dags_examples"
 EXAMPLES = sorted(FOLDER.glob("*.py"))
 # Topaz lists seven days, by the clock of this machine.

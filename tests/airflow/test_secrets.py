@@ -140,6 +140,7 @@ def failing(airflow, sandbox, folder, monkeypatch):
     return run
 
 
+@pytest.mark.long
 def test_no_failure_tells_a_secret(failing, secrets, triggers, printed):
     for fault in FAULTS:
         run = failing(fault)
@@ -206,6 +207,7 @@ OTHER_FAULTS = {
 OTHER_FAULTS["roma by token"] = ["auth:403", *OTHER_FAULTS["roma"]]
 
 
+@pytest.mark.long
 def test_no_failure_of_any_vendor_tells_a_secret(
     airflow, request, other, others, folder, triggers, printed, monkeypatch
 ):

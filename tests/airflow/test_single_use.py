@@ -29,7 +29,7 @@ from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, JobS
 from airflow_provider_assets.transfers.single_use import Marker
 from airflow_provider_assets.vendors.huawei_roma import HuaweiRoma
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.long]
 CONN = "roma_single"
 
 
