@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from airflow_provider_assets.landing.crc import crc32
 from airflow_provider_assets.landing.manifest import (
@@ -29,9 +30,12 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.reconcile import Landing, Problem
 
+S = TypeVar("S")
+T = TypeVar("T")
 DEPTHS = ("manifest", "sizes", "bytes")
 _PIECE = 4 * MIB  # bytes that one thread reads at a time
 _TRIES = 3
+_AHEAD = 2 * PARALLEL_REQUESTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class Inventory:
             elif self.verify != "manifest":
                 self.objects[key] = size
         with ThreadPoolExecutor(PARALLEL_REQUESTS, "inventory") as pool:
-            for found in _in_order(pool, sorted(manifests), self._one):
+            for found in in_order(pool, sorted(manifests), self._one, ahead=_AHEAD):
                 if found is not None:
                     yield found
 
@@ -161,17 +165,15 @@ def _landing(
     )
 
 
-def _in_order(
-    pool: ThreadPoolExecutor,
-    keys: Iterable[str],
-    work: Callable[[str], Shelved | Problem | None],
-) -> Iterator[Shelved | Problem | None]:
-    """The results of *work*, of which only a few are waiting at any time."""
-    waiting: deque[Future[Shelved | Problem | None]] = deque()
+def in_order(
+    pool: ThreadPoolExecutor, subjects: Iterable[S], work: Callable[[S], T], *, ahead: int
+) -> Iterator[T]:
+    """The results of *work*, in order; at most *ahead* of them are made before they are asked for."""
+    waiting: deque[Future[T]] = deque()
     try:
-        for key in keys:
-            waiting.append(pool.submit(work, key))
-            if len(waiting) > 2 * PARALLEL_REQUESTS:
+        for subject in subjects:
+            waiting.append(pool.submit(work, subject))
+            if len(waiting) > ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -54,7 +54,7 @@ class AssetReconcileOperator(BaseOperator):
         object in one listing of the destination; ``bytes`` also reads every object and compares its
         checksums.
     :param period: length of the periods that are counted: ``day`` (default), ``month`` or ``year``, in
-        UTC. The vendor is asked for one period after another.
+        UTC.
     :param on_gaps: what to do if there are gaps: ``succeed`` (default) and return them, or ``fail`` the task
         with the table in its message.
     :raises PartialArchiveError: if there are gaps and ``on_gaps="fail"``.

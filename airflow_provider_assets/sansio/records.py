@@ -27,10 +27,12 @@ class Facts(NamedTuple):
 
     :param changed_at: epoch seconds of its last change, if the listing is by change.
     :param bytes: size of its file.
+    :param moment: epoch seconds of the time by which it lies in a window, where the vendor cannot list one.
     """
 
     changed_at: float | None = None
     bytes: int | None = None
+    moment: float | None = None
 
 
 def ignore(item: Item, record: Record) -> None:

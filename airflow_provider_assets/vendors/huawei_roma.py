@@ -75,6 +75,7 @@ class HuaweiRoma(Vendor):
         # "Exporting Assets in Batches": one export job of a user at a time.
         parallel_jobs=1,
         single_use=True,
+        lists_windows=False,
         entry_per_item=False,  # the package's contents are undocumented
     )
 
@@ -241,7 +242,8 @@ class HuaweiRoma(Vendor):
     def facts(self, query: Mapping[str, JSON], record: Record) -> Facts:
         """The time of the last change."""
         changed = parsing.changed_at(record)
-        return Facts(changed.timestamp() if changed else None)
+        moment = changed.timestamp() if changed else None
+        return Facts(changed_at=moment, moment=moment)
 
     def _list(self, kind: str, params: tuple[tuple[str, str], ...]) -> Flow[list[dict[str, JSON]]]:
         """A whole listing; one that changes while it is read is read again from its beginning.

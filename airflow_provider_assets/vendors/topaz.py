@@ -36,7 +36,7 @@ from airflow_provider_assets.sansio.jobs import (
     Selected,
 )
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest, url_path
-from airflow_provider_assets.sansio.records import OnRecord, ignore, public
+from airflow_provider_assets.sansio.records import Facts, OnRecord, Record, ignore, public
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import topaz_contract as contract
@@ -68,6 +68,7 @@ class Topaz(Vendor):
         errors={412: AuthenticationError},
         cancellable=True,
         submits=False,
+        lists_windows=False,
         columns=contract.COLUMNS,
     )
 
@@ -168,6 +169,10 @@ class Topaz(Vendor):
         # The listing has no documented order, and a retry must find the same batches.
         ids = sorted(found, key=lambda i: (found[i], i))
         return Selected([Item("process_ids", i) for i in ids], sorted(pending - found.keys()))
+
+    def facts(self, query: Mapping[str, JSON], record: Record) -> Facts:
+        """The time that *query* is by. Outputs do not change, and the vendor does not say their size."""
+        return Facts(moment=number(record, str(query.get("by") or contract.TIMES[0])))
 
     # --- jobs --------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import re
 import zipfile
 import zlib
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,15 @@ from airflow_runs import connect
 from exported import CONN, archive, export
 
 from airflow_provider_assets.destinations import open_destination
+from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.operators import audit, gaps
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
+from airflow_provider_assets.operators.estimate import each_period
+from airflow_provider_assets.operators.inputs import ExportInputs
 from airflow_provider_assets.operators.reconcile import AssetReconcileOperator
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio.errors import InvalidRequestError, PartialArchiveError
+from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.transfers.archive_to_object_storage import (
     ArchiveToObjectStorageOperator,
 )
@@ -375,3 +380,32 @@ def test_the_report_is_as_documented(airflow, vendor, local):
     assert report["report_uri"].endswith(documented["report_uri"].partition("/scenario/")[2])
     places = {name: report[name] for name in ("destination", "report_uri")}
     assert report == {**documented, **places}
+
+
+TODAY = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+@pytest.mark.parametrize("name", ["scenario", "topaz", "huawei_roma"])
+def test_the_periods_of_every_vendor_are_those_of_its_windows(database, monkeypatch, name):
+    """By the vendor's own listing of each day; a vendor that lists no windows is asked once."""
+    short = name.removeprefix("huawei_")
+    days = [TODAY - timedelta(days=back) for back in (4, 3, 2, 1)]
+    flags = [
+        f"--day={day:%Y-%m-%d}={count}" for day, count in zip(days, (3, 0, 120, 5), strict=True)
+    ]
+    with running("--vendor", short, "--items", "9", *flags) as sandbox:
+        connect(monkeypatch, name, getattr(sandbox, short)["connection"])
+        hook = AssetArchiveHook.for_conn(name)
+        inputs = ExportInputs(hook.vendor, None, None, {})
+        before = sandbox.stats()["totals"]["requests"]
+        listed = list(each_period(hook, inputs, Window(days[0], TODAY), "day"))
+        asked = sandbox.stats()["totals"]["requests"] - before
+        assert [one.period.label for one in listed] == [f"{day:%Y-%m-%d}" for day in days]
+        for one in listed:
+            alone = hook.run(hook.vendor.select({}, one.period.window))
+            assert sorted(one.selected.items) == sorted(alone.items)
+        before = sandbox.stats()["totals"]["requests"]
+        hook.run(hook.vendor.select({}, Window(days[0], TODAY)))
+        once = sandbox.stats()["totals"]["requests"] - before
+        assert sum(len(one.selected.items) for one in listed) >= 120
+        assert asked == (5 if hook.vendor.spec.lists_windows else once)

@@ -135,5 +135,5 @@ def test_only_the_time_of_a_change_leaves_the_listing(script):
         Item("apps", "a"): {"update_time": "1970-01-01T00:00:07Z"},
         Item("apps", "b"): {},
     }
-    facts = [script.vendor.facts({}, record).changed_at for record in records.values()]
-    assert facts == [7.0, None]
+    facts = [script.vendor.facts({}, record) for record in records.values()]
+    assert facts == [(7.0, None, 7.0), (None, None, None)]

@@ -248,4 +248,4 @@ def test_metadata_is_asked_for_200_at_a_time(script):
     ],
 )
 def test_a_record_says_the_size_and_in_a_listing_by_change_the_time(script, query, record, facts):
-    assert script.vendor.facts(query, record) == facts
+    assert script.vendor.facts(query, record) == (*facts, None)

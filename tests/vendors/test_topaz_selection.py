@@ -203,4 +203,6 @@ def test_topaz_has_no_remarks_on_its_options(script):
 
 
 def test_an_output_does_not_change_and_its_record_says_no_size(script):
-    assert script.vendor.facts({}, status(A)) == (None, None)
+    record = status(A, modification_time=7, creation_time=5)
+    assert script.vendor.facts({}, record) == (None, None, 7.0)
+    assert script.vendor.facts({"by": "creation_time"}, record) == (None, None, 5.0)
