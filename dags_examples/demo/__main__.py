@@ -14,11 +14,12 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from airflow_provider_assets.sandbox import Sandbox, running
 
@@ -57,6 +58,8 @@ def main() -> int:
             return 1
         rows = [row(manifest, sandbox) for manifest in landed]
     print_table(rows)
+    for line in metadata_lines(landed):
+        say(line)
     if not rows or not all(entry["verified"] for entry in rows):
         say("What landed is NOT what was served")
         return 1
@@ -153,6 +156,28 @@ def landed_images(manifest: dict[str, Any], path: Path) -> Iterator[tuple[str, s
         files = {name: (path / name).read_bytes() for name in names}
     for name, data in files.items():
         yield PROCESS_ID.findall(name)[-1], hashlib.sha256(data).hexdigest()
+
+
+def metadata_lines(landed: list[dict[str, Any]]) -> list[str]:
+    """The place of the metadata of what landed, and three lines of what is in it."""
+    uris = [one["metadata_uri"] for one in landed if "metadata_uri" in one]
+    paths = [Path(unquote(urlsplit(uri).path)) for uri in uris]
+    if not paths:
+        return []
+    lines = [line for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
+    items = [json.loads(line) for line in lines]
+    models = Counter(item["model"] for item in items if item["model"]).most_common(3)
+    prompts = Counter(item["prompt"] for item in items if item["prompt"]).most_common(1)
+    times = sorted(item["created_at"] for item in items if item["created_at"])
+    folders = sorted({str(path.parent.parent.relative_to(ROOT)) for path in paths})
+    return [
+        f"The metadata of {len(items):,} items is in {', '.join(folders)}",
+        f"  created  {times[0]} to {times[-1]}",
+        f"  models   {', '.join(f'{name} ({count})' for name, count in models)}",
+        f"  prompts  {len({item['prompt'] for item in items if item['prompt']})} different"
+        + "".join(f", most often {text!r} ({count})" for text, count in prompts),
+        "",
+    ]
 
 
 def print_table(rows: list[dict[str, object]]) -> None:

@@ -7,6 +7,7 @@ import runpy
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import duckdb
 import pytest
 from airflow_runs import connect, register
 
@@ -19,6 +20,7 @@ EXAMPLES = sorted(FOLDER.glob("*.py"))
 TODAY = datetime.now(timezone.utc).date()
 YESTERDAY = (TODAY - timedelta(days=1)).isoformat()
 LANDINGS = {
+    "export_to_warehouse": {"scenario"},
     "reconcile_and_repair": {"scenario"},
     "roma_export_everything": {"huawei_roma"},
     "roma_instance_export": {"huawei_roma"},
@@ -44,8 +46,11 @@ def connections(vendors, monkeypatch):
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_exports_from_its_vendors(path, airflow, connections, tmp_path, monkeypatch):
+def test_an_example_exports_from_its_vendors(
+    path, airflow, vendors, connections, tmp_path, monkeypatch
+):
     monkeypatch.setenv("EXPORT_TO", tmp_path.as_uri())
+    monkeypatch.setenv("WAREHOUSE", str(tmp_path / "warehouse.duckdb"))
     dag = runpy.run_path(str(path))["dag"]
     assert dag.dag_id == path.stem
     register(dag)
@@ -54,6 +59,13 @@ def test_an_example_exports_from_its_vendors(path, airflow, connections, tmp_pat
     manifests = [json.loads(found.read_text()) for found in tmp_path.rglob("*.manifest.json")]
     assert {manifest["facts"]["vendor"] for manifest in manifests} == LANDINGS[path.stem]
     assert all(manifest["entries"] for manifest in manifests)
+    if path.stem == "export_to_warehouse":
+        # Each item is there once, however often it is exported.
+        assert airflow.run(dag, TODAY.isoformat()).state == "success"
+        with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as warehouse:
+            found = warehouse.sql("SELECT item_id FROM assets WHERE uri IS NOT NULL").fetchall()
+        made = vendors.items("scenario", start=YESTERDAY, end=TODAY.isoformat())
+        assert sorted(found) == sorted((one["id"],) for one in made if one["exportable"])
     if path.stem != "roma_export_everything":
         return
     # What has not changed lands again, under the date of its own run.
