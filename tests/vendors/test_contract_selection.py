@@ -11,7 +11,9 @@ from vendor_contract import MOMENT, toy_installed
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import JobState
+from airflow_provider_assets.sansio.records import Facts
 from airflow_provider_assets.sansio.window import Window, parse_moment
+from airflow_provider_assets.vendors.base import Vendor
 from airflow_provider_assets.vendors.connection import VendorConnection
 
 # --- facts ---
@@ -89,6 +91,10 @@ def test_each_item_of_the_listing_comes_with_its_record(contract):
     found = contract.run(select).items
     assert sorted(records) == sorted(found)
     assert all(item.id in record.values() for item, record in records.items())
+
+
+def test_a_record_says_nothing_of_time_and_size_unless_a_vendor_reads_it(contract):
+    assert Vendor.facts(contract.vendor, {}, {"size": 1, "updatedAt": "now"}) == Facts()
 
 
 def test_what_is_listed_is_finished_or_pending_and_never_both(contract):
