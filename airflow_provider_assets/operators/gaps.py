@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
+from airflow_provider_assets.airflow_compat import max_map_length
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import Data
 
@@ -15,19 +16,19 @@ if TYPE_CHECKING:
 
 # Beyond this many ids, a few kilobytes, XCom names an object for each batch.
 MAX_INLINE = 100
-# Airflow's default of ``[core] max_map_length`` is 1024. The next run finds what is beyond it.
-MAX_GAPS = 1000
 _KEYS = frozenset({"uri", "sha256"})
 
 
 def keep_gaps(gaps: Sequence[Mapping[str, Sequence[str]]], destination: str) -> list[Data]:
     """*gaps* in a form of bounded size for ``.expand(items=...)``.
 
+    There are no more than Airflow maps over; the next comparison finds the others.
+
     :param destination: Airflow object storage URL, beside which many ids are stored.
     """
     if sum(len(ids) for one in gaps for ids in one.values()) <= MAX_INLINE:
         return [{kind: list(ids) for kind, ids in one.items()} for one in gaps]
-    return [_keep(one, destination) for one in gaps[:MAX_GAPS]]
+    return [_keep(one, destination) for one in gaps[: max_map_length()]]
 
 
 def _keep(items: Mapping[str, Sequence[str]], destination: str) -> Data:

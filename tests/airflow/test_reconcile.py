@@ -317,6 +317,15 @@ def test_many_gaps_are_objects_that_the_mapped_task_reads(airflow, vendor, local
     assert "is gone or has been changed" in str(run.error)
 
 
+def test_no_more_gaps_are_returned_than_airflow_maps_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(gaps, "MAX_INLINE", 3)
+    monkeypatch.setattr(gaps, "max_map_length", lambda: 2)
+    batches = [{"asset_ids": [f"asset_{number}"]} for number in range(4)]
+    kept = gaps.keep_gaps(batches, tmp_path.as_uri())
+    assert [gaps.load_gaps(one) for one in kept] == batches[:2]
+    assert gaps.keep_gaps(batches[:3], tmp_path.as_uri()) == batches[:3]
+
+
 def test_a_report_in_xcom_stays_small(airflow, vendor, local, monkeypatch):
     monkeypatch.setattr(audit, "MAX_ROWS", 2)
     missing, report = reconciled(airflow, local)
