@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 from airflow.cli.cli_parser import get_parser
@@ -155,11 +158,17 @@ def test_airflow_parses_the_commands(vendor, capsys):
 @pytest.mark.slow
 @pytest.mark.long
 def test_the_airflow_command_lists_the_commands_and_reads_connections_of_its_database(
-    database, vendor
+    database, vendor, tmp_path
 ):
+    # A copy of the database, since other tests look through the shared one for secrets.
+    shared, own = os.environ["AIRFLOW_HOME"] + "/airflow.db", tmp_path / "airflow.db"
+    with closing(sqlite3.connect(shared)) as source, closing(sqlite3.connect(own)) as target:
+        source.backup(target)
+    environment = {**os.environ, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{own}"}
+
     def run(*words):
         command = [sys.executable, "-m", "airflow", *words]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
     done = run("asset-archives", "--help")
     assert all(f"    {one.name}" in done.stdout for one in COMMANDS)
