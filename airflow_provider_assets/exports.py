@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator, TaskGroup, XComArg
 
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.operators.report import AssetReportOperator
-from airflow_provider_assets.outcomes import FAILURE
+from airflow_provider_assets.outcomes import NOTES
 from airflow_provider_assets.transfers.archive_to_object_storage import (
     ArchiveToObjectStorageOperator,
 )
@@ -91,7 +91,7 @@ def asset_export(
                 destination=destination,
                 archives=archive.output,
                 manifests=land.output,
-                failures=XComArg(land, FAILURE),
+                notes=XComArg(land, NOTES),
                 **{
                     name: value
                     for name, value in kwargs.items()

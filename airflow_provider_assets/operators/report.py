@@ -41,13 +41,13 @@ class AssetReportOperator(BaseOperator):
         later run of the window replaces it.
     :param archives: the archive references, ``archive.output``.
     :param manifests: what has landed, ``land.output``.
-    :param failures: why batches have not landed, ``land.output["failure"]``.
+    :param notes: the time that each landing took, or why it failed: ``XComArg(land, "notes")``.
     :param thumbnails: number of thumbnails at most; 24 by default, 0 for none. They need Pillow (the extra
         ``[report]``) and the metadata of the export.
     :raises PartialArchiveError: after the page has been written, if a batch has not landed.
     """
 
-    template_fields: Sequence[str] = ("destination", "archives", "manifests", "failures")
+    template_fields: Sequence[str] = ("destination", "archives", "manifests", "notes")
     ui_color = "#f0ece0"
 
     def __init__(
@@ -56,7 +56,7 @@ class AssetReportOperator(BaseOperator):
         destination: str,
         archives: Any,
         manifests: Any,
-        failures: Any = None,
+        notes: Any = None,
         thumbnails: int = 24,
         **kwargs: Any,
     ) -> None:
@@ -64,7 +64,7 @@ class AssetReportOperator(BaseOperator):
         self.destination = destination
         self.archives = archives
         self.manifests = manifests
-        self.failures = failures
+        self.notes = notes
         self.thumbnails = thumbnails
 
     def execute(self, context: Context) -> Data:
@@ -88,9 +88,9 @@ class AssetReportOperator(BaseOperator):
         if not references:
             self._without_batches(context)
         manifests = {_batch_of(one): one for one in _flat(self.manifests)}
-        failures = {int(str(one["batch"])): str(one["reason"]) for one in _flat(self.failures)}
+        notes = {int(str(one["batch"])): one for one in _flat(self.notes)}
         lines = [
-            _line(one, manifests.get(number), failures.get(number, SEE_LOG))
+            _line(one, manifests.get(number), notes.get(number, {}))
             for one in references
             if (number := one.request.index + 1)
         ]
@@ -172,7 +172,7 @@ def _batch_of(manifest: Data) -> int:
     return int(str(facts["batch"])) if isinstance(facts, dict) else 0
 
 
-def _line(reference: ArchiveReference, manifest: Data | None, why: str) -> BatchLine:
+def _line(reference: ArchiveReference, manifest: Data | None, notes: Data) -> BatchLine:
     from airflow_provider_assets.reports.page import BatchLine
 
     request, failed = reference.request, reference.job.details.get("failed")
@@ -184,8 +184,8 @@ def _line(reference: ArchiveReference, manifest: Data | None, why: str) -> Batch
         problems=problems,
     )
     if manifest is None:
-        return replace(line, problems={"": why, **problems})
-    seconds = manifest.get("seconds")
+        return replace(line, problems={"": str(notes.get("reason", SEE_LOG)), **problems})
+    seconds = notes.get("seconds")
     return replace(
         line,
         landed=int(str(manifest["entries"])),

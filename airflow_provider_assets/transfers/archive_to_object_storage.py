@@ -15,7 +15,7 @@ from airflow.sdk import Asset, AssetAlias, BaseOperator
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.hooks.client import positive_number
 from airflow_provider_assets.metadata import Format, check_format
-from airflow_provider_assets.outcomes import FAILURE, default_retry_policy, raise_for_airflow
+from airflow_provider_assets.outcomes import NOTES, default_retry_policy, raise_for_airflow
 from airflow_provider_assets.sansio.errors import (
     HOPELESS,
     ArchiveExpiredError,
@@ -173,12 +173,13 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         """Land the archive and return its manifest without the entries; of a group, a list of them."""
         from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 
-        failed: list[tuple[int, AssetsError]] = []
+        notes: dict[int, Data] = {}
         try:
-            landed = self._land_all(landing_state(context), failed)
+            landed = self._land_all(landing_state(context), notes)
         except AssetsError as error:
-            self._leave_reasons(context, error, failed)
+            self._tell_report(context, notes, error)
             raise_for_airflow(error, _HOPELESS)
+        self._tell_report(context, notes)
         self._tell_outlets(context, landed)
         for result in landed:
             get_hook_lineage_collector().add_output_asset(context=self, uri=str(result["uri"]))
@@ -188,30 +189,33 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     def _is_group(self) -> bool:
         return "archives" in self.archive
 
-    def _land_all(self, state: State | None, failed: list[tuple[int, AssetsError]]) -> list[Data]:
+    def _land_all(self, state: State | None, notes: dict[int, Data]) -> list[Data]:
         """Land one archive after the other. One that cannot land at all does not hold up the others.
 
-        :param failed: gets the numbers of batches that have failed, with the reasons.
-        :raises AssetsError: the first of the reasons.
+        :param notes: gets, by the number of each batch, the seconds it took or the reason of its failure.
+        :raises AssetsError: the first failure.
         """
         check_on_partial(self.on_partial)
         check_format(self.metadata)
         hook = AssetArchiveHook.for_conn(self.references[0].conn_id)
         landed: list[Data] = []
+        failed: list[AssetsError] = []
         for reference in self.references:
             batch, started = reference.request.index + 1, time.monotonic()
             try:
                 result = self._land(hook, reference, state)
             except AssetsError as error:
-                failed.append((batch, error))
+                failed.append(error)
+                notes[batch] = {"reason": _reason(error)}
                 if not isinstance(error, (JobError, InvalidRequestError)):
                     raise  # of the store or the connection: the others would meet it, too
                 if self._is_group:
                     self.log.warning("Batch %d: %s", batch, error)
             else:
-                landed.append({**result, "seconds": round(time.monotonic() - started, 3)})
+                landed.append(result)
+                notes[batch] = {"seconds": round(time.monotonic() - started, 3)}
         if failed:
-            raise failed[0][1]
+            raise failed[0]
         return landed
 
     def _land(
@@ -378,27 +382,28 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             )
         self.log.warning("%s", text)
 
-    def _leave_reasons(
-        self, context: Context, error: AssetsError, failed: Sequence[tuple[int, AssetsError]]
+    def _tell_report(
+        self, context: Context, notes: Mapping[int, Data], error: AssetsError | None = None
     ) -> None:
-        """Leave the reasons of failures, by batch, for the report of the run.
+        """Leave for the report of the run what is in no manifest.
 
-        :param error: the reason of every batch if none has failed by itself.
+        :param notes: by the number of the batch.
+        :param error: ended the task; the reason of all its batches if none has a note.
         """
         try:
-            given = [ArchiveReference.from_dict(one) for one in ungrouped(self.archive)]
-            reasons = failed or [(one.request.index + 1, error) for one in given]
-            told = [
-                {"batch": batch, "reason": f"{type(why).__name__}: {why.message}"}
-                for batch, why in reasons
-            ]
-            context["ti"].xcom_push(FAILURE, told)
-        except Exception as other:  # noqa: BLE001  # it must not mask the failure itself
-            self.log.warning("The reason of the failure cannot be reported: %s", other)
+            if error is not None and not notes:
+                given = [ArchiveReference.from_dict(one) for one in ungrouped(self.archive)]
+                notes = {one.request.index + 1: {"reason": _reason(error)} for one in given}
+            told = [{"batch": batch, **note} for batch, note in notes.items()]
+            context["ti"].xcom_push(NOTES, told)
+        except Exception as other:  # noqa: BLE001  # it must neither mask nor cause a failure
+            self.log.warning("The report of the run will lack the notes of this task: %s", other)
 
     def _tell_outlets(self, context: Context, landed: Sequence[Data]) -> None:
         """Add the landings to the asset events of the task's outlets."""
-        extras = [_event(result) for result in landed]
+        key = getattr(context["dag_run"], "partition_key", None)
+        partition: Data = {"partition_key": key} if key else {}
+        extras = [{**_event(result), **partition} for result in landed]
         for outlet in self.outlets:
             if isinstance(outlet, Asset):  # an event for each task, whatever it has landed
                 told: Data = {"landed": [*extras]} if self._is_group else extras[0]
@@ -412,12 +417,17 @@ class ArchiveToObjectStorageOperator(BaseOperator):
 
 def _event(result: Data) -> Data:
     """What the event of an outlet tells of a landing."""
-    names = ("uri", "bytes", "sha256", "entries", "manifest_uri", "metadata_uri")
+    names = ("uri", "bytes", "sha256", "entries", "manifest_uri", "metadata_uri", "skipped")
     facts = cast("Data", result["facts"])
+    known = ("vendor", "conn_id", "job_id", "window", "items", "batch", "batches")
     return {
         **{name: result[name] for name in names if name in result},
-        **{name: facts[name] for name in ("vendor", "job_id", "window")},
+        **{name: facts[name] for name in known},
     }
+
+
+def _reason(error: AssetsError) -> str:
+    return f"{type(error).__name__}: {error.message}"
 
 
 def _files(document: bytes | None) -> list[Entry]:

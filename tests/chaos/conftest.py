@@ -12,6 +12,8 @@ DAG_IDS = {
     *(f"{mode}_{name}" for mode in MODES for name in FLAVOURS),
     "deferred_backstop",
     "scenario_backfill",
+    "producer",
+    "consumer",
 }
 # Below 3.3 there is no task state, so a crash has to submit anew; the README says so.
 collect_ignore_glob = (
