@@ -1,4 +1,4 @@
-"""Every night: the day's Scenario assets, archived by the vendor and landed in your storage."""
+"""Every night: the day's Scenario assets, archived by the vendor, landed in your storage, and reported."""
 
 from __future__ import annotations
 
@@ -18,4 +18,5 @@ with DAG(
         destination=os.environ.get("EXPORT_TO", "s3://aws_default@my-bucket/scenario/"),
         deferrable=True,
         retries=3,
+        report=True,
     )

@@ -58,7 +58,7 @@ def main() -> int:
             return 1
         rows = [row(manifest, sandbox) for manifest in landed]
     print_table(rows)
-    for line in metadata_lines(landed):
+    for line in [*metadata_lines(landed), *report_lines()]:
         say(line)
     if not rows or not all(entry["verified"] for entry in rows):
         say("What landed is NOT what was served")
@@ -178,6 +178,12 @@ def metadata_lines(landed: list[dict[str, Any]]) -> list[str]:
         + "".join(f", most often {text!r} ({count})" for text, count in prompts),
         "",
     ]
+
+
+def report_lines() -> list[str]:
+    """The place of the report of the run, where the DAG writes one."""
+    pages = sorted((WORK / "landed").rglob("reports/*.html"))
+    return [f"The report of the run is {page.relative_to(ROOT)}" for page in pages]
 
 
 def print_table(rows: list[dict[str, object]]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from airflow.utils.types import DagRunType
 from airflow_runs import connect, register
 
 from airflow_provider_assets.sandbox import running
@@ -25,10 +26,14 @@ LANDINGS = {
     "roma_export_everything": {"huawei_roma"},
     "roma_instance_export": {"huawei_roma"},
     "scenario_backfill": {"scenario"},
+    "scenario_incremental": {"scenario"},
     "scenario_nightly_export": {"scenario"},
+    "scenario_partitioned": {"scenario"},
     "three_vendors_one_bucket": {"huawei_roma", "scenario", "topaz"},
     "topaz_collect_outputs": {"topaz"},
 }
+# A run by hand has no partition.
+RUNS = {"scenario_partitioned": {"partition_key": YESTERDAY, "run_type": DagRunType.SCHEDULED}}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +59,7 @@ def test_an_example_exports_from_its_vendors(
     dag = runpy.run_path(str(path))["dag"]
     assert dag.dag_id == path.stem
     register(dag)
-    run = airflow.run(dag, TODAY.isoformat())
+    run = airflow.run(dag, TODAY.isoformat(), **RUNS.get(path.stem, {}))
     assert run.state == "success", run.states
     manifests = [json.loads(found.read_text()) for found in tmp_path.rglob("*.manifest.json")]
     assert {manifest["facts"]["vendor"] for manifest in manifests} == LANDINGS[path.stem]
