@@ -8,7 +8,6 @@ import pytest
 from vendor_contract import HTML, always
 from vendor_script import NOW
 
-from airflow_provider_assets.hooks.client import cancel_job
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     AuthenticationError,
@@ -19,6 +18,14 @@ from airflow_provider_assets.sansio.messages import HttpResponse
 from airflow_provider_assets.sansio.waiter import ensure_succeeded
 
 # --- jobs ---
+
+
+@pytest.fixture
+def cancel_job():
+    """Imported where it is used: Airflow takes seconds to load, and no other test here needs it."""
+    from airflow_provider_assets.hooks.client import cancel_job
+
+    return cancel_job
 
 
 def test_a_submit_is_sent_once_and_gives_a_running_job(contract):
@@ -101,7 +108,7 @@ def test_an_error_about_one_job_is_that_jobs_answer_and_hides_no_other(contract)
     assert all(job.state is JobState.SUCCEEDED for job in rest)
 
 
-def test_cancelling_never_raises_for_a_refusal(contract):
+def test_cancelling_never_raises_for_a_refusal(contract, cancel_job):
     job = contract.submitted()[0]
     assert contract.run(contract.vendor.cancel(job)) is contract.vendor.spec.cancellable
     said = contract.run(cancel_job(contract.vendor, job, asked=True))
@@ -113,7 +120,7 @@ def test_cancelling_never_raises_for_a_refusal(contract):
         assert "cannot cancel" in said or "not be cancelled" in said
 
 
-def test_only_what_is_ours_is_cancelled_unasked(contract):
+def test_only_what_is_ours_is_cancelled_unasked(contract, cancel_job):
     said = contract.run(cancel_job(contract.vendor, contract.submitted()[0], asked=None))
     assert ("set cancel_on_kill" in said) is not contract.vendor.spec.submits
 
