@@ -41,7 +41,8 @@ class AssetReportOperator(BaseOperator):
         later run of the window replaces it.
     :param archives: the archive references, ``archive.output``.
     :param manifests: what has landed, ``land.output``.
-    :param notes: the time that each landing took, or why it failed: ``XComArg(land, "notes")``.
+    :param notes: what each landing task says of its batches, in how many seconds they landed or why they
+        failed: ``XComArg(land, "notes")``.
     :param thumbnails: number of thumbnails at most; 24 by default, 0 for none. They need Pillow (the extra
         ``[report]``) and the metadata of the export.
     :raises PartialArchiveError: after the page has been written, if a batch has not landed.
@@ -183,13 +184,13 @@ def _line(reference: ArchiveReference, manifest: Data | None, notes: Data) -> Ba
         archived=request.count - len(problems),
         problems=problems,
     )
-    if manifest is None:
+    landed, seconds = manifest or notes, notes.get("seconds")
+    if "uri" not in landed:
         return replace(line, problems={"": str(notes.get("reason", SEE_LOG)), **problems})
-    seconds = notes.get("seconds")
     return replace(
         line,
-        landed=int(str(manifest["entries"])),
-        bytes=int(str(manifest["bytes"])),
-        seconds=float(str(seconds)) if seconds and not manifest.get("skipped") else None,
-        uri=str(manifest["uri"]),
+        landed=int(str(landed["entries"])),
+        bytes=int(str(landed["bytes"])),
+        seconds=float(str(seconds)) if seconds and not landed.get("skipped") else None,
+        uri=str(landed["uri"]),
     )

@@ -192,7 +192,8 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     def _land_all(self, state: State | None, notes: dict[int, Data]) -> list[Data]:
         """Land one archive after the other. One that cannot land at all does not hold up the others.
 
-        :param notes: gets, by the number of each batch, the seconds it took or the reason of its failure.
+        :param notes: gets, by the number of each batch, what has landed in how many seconds, or the reason
+            of its failure.
         :raises AssetsError: the first failure.
         """
         check_on_partial(self.on_partial)
@@ -213,7 +214,9 @@ class ArchiveToObjectStorageOperator(BaseOperator):
                     self.log.warning("Batch %d: %s", batch, error)
             else:
                 landed.append(result)
-                notes[batch] = {"seconds": round(time.monotonic() - started, 3)}
+                # A group that fails returns nothing, of what has landed either.
+                shown = {name: result[name] for name in ("uri", "bytes", "entries", "skipped")}
+                notes[batch] = {"seconds": round(time.monotonic() - started, 3), **shown}
         if failed:
             raise failed[0]
         return landed

@@ -50,10 +50,12 @@ def test_more_batches_than_can_be_mapped_over_land_in_groups(airflow, sandbox, f
 
 def test_a_partial_archive_does_not_hold_up_the_others_of_its_group(airflow, sandbox, folder):
     sandbox.fault("job:partial=1:1")
-    run = airflow(export(folder.as_uri()))
-    assert [type(one.error) for one in run.tries] == [errors.PartialArchiveError]
-    assert len(archives(read(folder))) == 4
-    assert sorted(run.states.values()) == ["failed", "success", "success"]
+    run = airflow(export(folder.as_uri(), report=True))
+    assert [type(one.error) for one in run.tries] == [errors.PartialArchiveError] * 2
+    assert len(archives(read(folder))) == 4 + 1  # with the report
+    assert sorted(run.states.values()) == ["failed", "failed", "success", "success"]
+    (page,) = (folder / "reports").iterdir()
+    assert "3 of 4" in page.read_text(encoding="utf-8")
 
 
 def test_a_retry_lands_what_is_left_of_its_group(airflow, sandbox, folder):
