@@ -30,7 +30,7 @@ _HOP = frozenset({"connection", "content-length", "transfer-encoding", "date", "
 class Refusal:
     """The answer to a request that has a header (or is of an operation) that the store does not know.
 
-    :ivar what: pattern of ``name: value`` of the header, or name of the operation.
+    :ivar what: pattern of ``name: value`` of the header (or of ``:path``), or name of the operation.
     """
 
     what: str
@@ -130,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
         what = operation(self.command, target.query)
         headers = {name.lower(): value for name, value in self.headers.items()}
         s3.seen.append((what, headers))
-        lines = [f"{name}: {value}" for name, value in headers.items()]
+        lines = [f"{name}: {value}" for name, value in {":path": target.path, **headers}.items()]
         for one in quirks.refuses:
             hit = one.what == what or any(re.match(one.what, line) for line in lines)
             if hit and s3.refused.get(one.what, 0) < one.times:

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -25,7 +26,9 @@ from airflow_provider_assets.landing.manifest import (
 from airflow_provider_assets.landing.options import MIB, PARALLEL_REQUESTS
 from airflow_provider_assets.landing.stores.base import Store
 from airflow_provider_assets.sansio.errors import (
+    AssetsError,
     InvalidRequestError,
+    PermanentError,
     TransferInterruptedError,
 )
 from airflow_provider_assets.sansio.reconcile import Landing, Problem
@@ -36,6 +39,7 @@ DEPTHS = ("manifest", "sizes", "bytes")
 _PIECE = 4 * MIB  # bytes that one thread reads at a time
 _TRIES = 3
 _AHEAD = 2 * PARALLEL_REQUESTS
+_GONE = "the object is gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +76,14 @@ class Inventory:
     verify: str = "manifest"
     wanted: Wanted = lambda _: True
     objects: dict[str, int] = field(default_factory=dict)
+    _refusals: list[AssetsError] = field(default_factory=list, init=False, repr=False)
 
     def read(self) -> Iterator[Shelved | Problem]:
         """Every landing that is wanted, or the reason why its manifest cannot be read.
 
         A few manifests are read at a time, in parallel, and only as fast as they are consumed.
+
+        :raises AssetsError: if the destination cannot be listed, or not one of its manifests can be read.
         """
         manifests = []
         for key, size in self.store.listing(self.prefix):
@@ -88,10 +95,18 @@ class Inventory:
             for found in in_order(pool, sorted(manifests), self._one, ahead=_AHEAD):
                 if found is not None:
                     yield found
+        if self._refusals and len(self._refusals) == len(manifests):
+            raise self._refusals[
+                0
+            ]  # a permission to read is missing: nothing is known of any landing
 
     def _one(self, key: str) -> Shelved | Problem | None:
         uri = self.store.uri(key)
-        document = _patiently(lambda: self.store.get(key))
+        try:
+            document = _patiently(lambda: self.store.get(key))
+        except PermanentError as error:
+            self._refusals.append(error)
+            return Problem(uri, f"the manifest cannot be read: {self._reason(key, error)}")
         if document is None:
             return None  # deleted since it was listed
         try:
@@ -126,17 +141,43 @@ class Inventory:
         """What is wrong with an object, or ""."""
         size = self.objects.get(key)
         if size is None:
-            return "the object is gone"
+            return _GONE
         if size != entry.bytes:
             return f"the object has {size} bytes instead of {entry.bytes}"
-        if self.verify != "bytes":
-            return ""
-        crc, sha256 = self._digests(key, size, hash_it=entry.sha256 is not None)
+        return self._changed_bytes(key, entry) if self.verify == "bytes" else ""
+
+    def _changed_bytes(self, key: str, entry: Entry) -> str:
+        """Differences between the bytes of an object and its manifest, or ""."""
+        try:
+            crc, sha256 = self._digests(key, entry.bytes, hash_it=entry.sha256 is not None)
+        except (PermanentError, TransferInterruptedError) as error:
+            return self._unreadable(key, error)
         if entry.crc32 is not None and crc != entry.crc32:
             return f"the object has the CRC-32 {crc} instead of {entry.crc32}"
         if sha256 != entry.sha256:
             return f"the object has the SHA-256 {sha256} instead of {entry.sha256}"
         return ""
+
+    def _unreadable(self, key: str, error: AssetsError) -> str:
+        """The reason why a listed object cannot be read.
+
+        :raises AssetsError: if it may be readable later.
+        """
+        with suppress(AssetsError):
+            if self.store.head(key) is None:
+                return _GONE  # since it was listed
+        if error.retryable:
+            raise error
+        return f"the object cannot be read: {self._reason(key, error)}"
+
+    def _reason(self, key: str, error: AssetsError) -> str:
+        """The text of *error*, which concerns this object alone.
+
+        :raises AssetsError: if the destination cannot be listed any more, for example since a session has
+            expired.
+        """
+        next(self.store.listing(self.prefix), None)
+        return error.message.removeprefix(f"cannot read {self.store.uri(key)}: ")
 
     def _digests(self, key: str, size: int, *, hash_it: bool) -> tuple[str, str | None]:
         """CRC-32 and, if asked for, SHA-256 of an object, in hex."""

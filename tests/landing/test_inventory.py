@@ -6,12 +6,16 @@ import zlib
 
 import pytest
 from landing_kit import linked, noise, zipped
-from s3_quirks import Quirks, quirky_s3
+from s3_quirks import Quirks, Refusal, quirky_s3
 
 from airflow_provider_assets.landing import LocalStore, S3Store, inventory, land
 from airflow_provider_assets.landing.inventory import Inventory, check_depth
 from airflow_provider_assets.landing.manifest import Contents
-from airflow_provider_assets.sansio.errors import InvalidRequestError, TransferInterruptedError
+from airflow_provider_assets.sansio.errors import (
+    AuthenticationError,
+    InvalidRequestError,
+    TransferInterruptedError,
+)
 from airflow_provider_assets.sansio.reconcile import Problem
 
 FILES = {f"asset_{n}.png": noise(1000 + n, n) for n in range(3)}
@@ -192,3 +196,63 @@ def test_comparing_sizes_costs_one_listing_and_a_read_for_each_manifest(s3, s3_s
         store = S3Store(server.client(), s3.bucket)
         assert len(read(store, "sizes")) == 6
         assert sorted(what for what, _ in server.seen) == ["Get"] * 7
+
+
+ARCHIVED = "the object cannot be read: InvalidObjectState: not here"
+
+
+def test_an_object_that_cannot_be_read_is_named_and_the_others_are_checked(s3, s3_server, origin):
+    """Such as one of a colder storage class."""
+    for name in ("a", "b"):
+        landed(s3, origin, name, "archive")
+    landed(s3, origin, "c", "files", "out/c/")
+    cold = Refusal(r":path: .*(/a\.zip|/asset_1\.png)$", 403, "InvalidObjectState")
+    with quirky_s3(s3_server, Quirks(refuses=(cold,))) as server:
+        assert read(S3Store(server.client(), s3.bucket), "bytes") == {
+            "a.zip.manifest.json": ARCHIVED,
+            "b.zip.manifest.json": {},
+            "c.zip.manifest.json": {"asset_1.png": ARCHIVED},
+        }
+
+
+def test_an_object_that_is_deleted_while_others_are_read_is_gone(store, origin, monkeypatch):
+    monkeypatch.setattr(inventory.time, "sleep", lambda _: None)
+    for name in ("a", "b"):
+        landed(store, origin, name, "archive")
+
+    def wanted(shelved):
+        store.delete("out/a.zip")
+        return True
+
+    assert read(store, "bytes", wanted=wanted) == {
+        "a.zip.manifest.json": "the object is gone",
+        "b.zip.manifest.json": {},
+    }
+
+
+def test_a_manifest_that_the_store_refuses_to_hand_out_is_named(s3, s3_server, origin):
+    for name in ("a", "b"):
+        landed(s3, origin, name, "archive")
+    one = Refusal(r":path: .*/a\.zip\.manifest", 403, "AccessDenied")
+    every = Refusal(r":path: .*\.manifest", 403, "AccessDenied")
+    with quirky_s3(s3_server, Quirks(refuses=(one,))) as server:
+        store = S3Store(server.client(), s3.bucket)
+        assert read(store, "manifest") == {
+            "a.zip.manifest.json": "the manifest cannot be read: AccessDenied: not here",
+            "b.zip.manifest.json": {},
+        }
+        server.quirks = Quirks(refuses=(every,))
+        with pytest.raises(AuthenticationError, match="AccessDenied"):
+            read(store, "manifest")
+
+
+def test_credentials_that_expire_on_the_way_are_no_damage(s3, s3_server, origin):
+    landed(s3, origin, "a", "archive")
+    with quirky_s3(s3_server, Quirks()) as server:
+
+        def wanted(shelved):
+            server.quirks = Quirks(refuses=(Refusal("Get", 400, "ExpiredToken"),))
+            return True
+
+        with pytest.raises(AuthenticationError, match=r"cannot list .*ExpiredToken"):
+            read(S3Store(server.client(), s3.bucket), "bytes", wanted=wanted)
