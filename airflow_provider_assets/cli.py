@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 GROUP = "asset-archives"
 ABOUT = "Plan exports of asset archives, and check what has landed"
 Command = Callable[[argparse.Namespace], int]
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,9 @@ def reconcile(arguments: argparse.Namespace) -> int:
         period=arguments.period,
         verify=arguments.verify,
     )
+    _print(arguments, result.summary(), result.table(), result.comparison.problems)
     if arguments.report:
         Path(arguments.report).write_bytes(result.document())
-    _print(arguments, result.summary(), result.table(), result.comparison.problems)
     return 0 if result.is_complete else 1
 
 
@@ -200,7 +202,7 @@ def _exiting(run: Command) -> Callable[[argparse.Namespace], None]:
 
 
 def _guarded(run: Command, arguments: argparse.Namespace) -> int:
-    """The exit code of *run*; an expected error is a line without a traceback."""
+    """The exit code of *run*; an error is a line, and the traceback of an unexpected one is logged."""
     from airflow_provider_assets.airflow_compat import AirflowNotFoundException
     from airflow_provider_assets.sansio.errors import AssetsError
 
@@ -208,7 +210,9 @@ def _guarded(run: Command, arguments: argparse.Namespace) -> int:
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     try:
         return run(arguments)
-    except (AssetsError, AirflowNotFoundException) as error:
+    except Exception as error:  # noqa: BLE001  # Python would exit with 1, which means gaps
+        if not isinstance(error, (AssetsError, AirflowNotFoundException, OSError)):
+            _log.debug("Unexpected error", exc_info=True)
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 2
 

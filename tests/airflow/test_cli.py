@@ -135,6 +135,24 @@ def test_an_error_is_one_line_and_the_exit_code_2(database, vendor, capsys, word
     assert line
 
 
+def test_an_unexpected_error_is_not_taken_for_gaps(database, capsys, caplog):
+    caplog.set_level("DEBUG", "airflow_provider_assets.cli")
+    assert main(["verify", "--destination", "s3://[bucket/"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "ValueError: Invalid IPv6 URL"
+    (logged,) = (one for one in caplog.records if one.exc_info)
+    assert logged.exc_info[0] is ValueError
+
+
+def test_a_report_that_cannot_be_written_leaves_the_result_on_the_terminal(
+    database, vendor, tmp_path, capsys
+):
+    options = ["--conn-id", CONN, "--destination", tmp_path.as_uri(), *WINDOW]
+    assert main(["reconcile", *options, "--report", str(tmp_path / "no-folder" / "r.json")]) == 2
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[-1].split()[:2] == ["total", "1007"]
+    assert "FileNotFoundError" in printed.err.splitlines()[-1]
+
+
 def test_airflow_is_told_of_every_command():
     (group,) = airflow_commands()
     assert [one.name for one in group.subcommands] == [one.name for one in COMMANDS]
