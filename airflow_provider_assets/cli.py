@@ -96,7 +96,7 @@ def reconcile(arguments: argparse.Namespace) -> int:
         period=arguments.period,
         verify=arguments.verify,
     )
-    _print(arguments, result.summary(), result.table(), result.comparison.problems)
+    _print(arguments, result.to_dict(), result.table(), result.comparison.problems)
     if arguments.report:
         Path(arguments.report).write_bytes(result.document())
     return 0 if result.is_complete else 1

@@ -260,7 +260,7 @@ class AssetArchiveOperator(BaseOperator):
         window = self._window(context) if self.items is None else None
         plan = plan_export(self.hook, inputs, window, fitting_length(window, MAX_ROWS))
         self.log.info("Dry run: nothing is submitted\n%s", plan.table())
-        context["ti"].xcom_push(key="plan", value=plan.to_dict())
+        context["ti"].xcom_push(key="plan", value=plan.summary())
         return []
 
     def _deferred(self, ledger: BatchLedger, carry: Any) -> Plan:

@@ -50,7 +50,7 @@ class Reconciled:
         return self.totals.is_complete
 
     def summary(self) -> Data:
-        """JSON form of bounded size: where there are many periods, only the first with gaps."""
+        """JSON form of a size that XCom may hold: where there are many periods, only the first with gaps."""
         counts = self.comparison.counts()
         if len(counts) > MAX_ROWS:
             gaps = [(label, row) for label, row in counts.items() if not row.is_complete]
@@ -59,10 +59,14 @@ class Reconciled:
         problems = [one.to_dict() for one in self.comparison.problems[:MAX_PROBLEMS]]
         return self._data(rows, problems)
 
+    def to_dict(self) -> Data:
+        """JSON form, with all periods and problems."""
+        rows = {label: row.to_dict() for label, row in self.comparison.counts().items()}
+        return self._data(rows, [one.to_dict() for one in self.comparison.problems])
+
     def document(self) -> bytes:
         """Everything, with the ids of all gaps by period."""
-        rows = {label: row.to_dict() for label, row in self.comparison.counts().items()}
-        data = self._data(rows, [one.to_dict() for one in self.comparison.problems])
+        data = self.to_dict()
         for found in (Found.MISSING, Found.CHANGED, Found.DAMAGED):
             data[f"{found.name.lower()}_ids"] = cast("JSON", self.comparison.ids(found))
         return json.dumps(data, indent=1, ensure_ascii=False).encode()

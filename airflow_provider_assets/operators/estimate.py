@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from itertools import islice
 from typing import cast
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
@@ -26,7 +27,7 @@ from airflow_provider_assets.sansio.table import table
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.base import Vendor
 
-# Rows that a result carries at most; the rest is in the log, or in the report object.
+# Rows that an XCom holds at most; the rest is in the log, or in the report object.
 MAX_ROWS = 62
 LISTINGS = 4  # periods that are listed at the same time
 
@@ -73,9 +74,13 @@ class ExportPlan:
     periods: dict[str, Estimate] = field(default_factory=dict)
 
     def to_dict(self) -> Data:
-        """JSON form, with the first rows only where there are many."""
-        rows = {label: row.to_dict() for label, row in list(self.periods.items())[:MAX_ROWS]}
+        """JSON form, with all rows."""
+        rows = {label: row.to_dict() for label, row in self.periods.items()}
         return {**self.about, "totals": self.one_run.to_dict(), "periods": cast("JSON", rows)}
+
+    def summary(self) -> Data:
+        """JSON form of a size that XCom may hold: only the first rows where there are many."""
+        return replace(self, periods=dict(islice(self.periods.items(), MAX_ROWS))).to_dict()
 
     def table(self) -> str:
         """One line per period and one for an export of everything at once."""

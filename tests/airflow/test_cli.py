@@ -16,6 +16,7 @@ from exported import CONN, export
 from installation import needs_installation
 
 from airflow_provider_assets.cli import COMMANDS, airflow_commands, main
+from airflow_provider_assets.operators import estimate
 from airflow_provider_assets.sandbox import running
 
 pytestmark = pytest.mark.airflow
@@ -75,6 +76,17 @@ def test_json_is_all_that_is_printed(vendor, tmp_path):
     data = json.loads(done.stdout)
     assert (data["vendor"], data["window"]) == ("scenario", None)
     assert 0 < data["totals"]["items"] < 1007
+
+
+def test_json_has_every_period_and_every_problem(vendor, capsys, tmp_path):
+    for number in range(12):
+        (tmp_path / f"{number}.manifest.json").write_text("[]")
+    options = ["--conn-id", CONN, "--window", "2025-11-01", "2026-02-01", "--json"]
+    code, text = out(capsys, "plan", *options)
+    assert (code, len(json.loads(text)["periods"])) == (0, 92)
+    code, text = out(capsys, "reconcile", *options, "--destination", tmp_path.as_uri())
+    found = json.loads(text)
+    assert (code, len(found["periods"]), len(found["problems"])) == (1, 92, 12)
 
 
 def test_reconciling_verifying_and_reporting(landed, capsys, tmp_path):
@@ -210,6 +222,16 @@ def test_a_dry_run_logs_a_plan_and_lands_nothing(airflow, vendor, tmp_path, capf
     assert "Dry run: nothing is submitted" in capfd.readouterr().out
     assert vendor.stats()["totals"]["submits"] == 0
     assert not folder.exists()
+
+
+def test_a_plan_in_xcom_stays_small(airflow, vendor, tmp_path, monkeypatch):
+    monkeypatch.setattr(estimate, "MAX_ROWS", 1)
+    window = ("2025-12-31T00:00:00Z", "2026-01-06T00:00:00Z")
+    run = airflow(export(tmp_path.as_uri(), dry_run=True, window=window))
+    (archive, _) = run.instances()
+    plan = archive.xcom_pull(task_ids="export.archive", key="plan")
+    assert [*plan["periods"]] == ["2025"]
+    assert plan["totals"]["items"] == 1007
 
 
 def test_a_dry_run_of_named_items_counts_them(airflow, vendor, tmp_path):
