@@ -140,15 +140,18 @@ def each_period(
     are listed once, as a whole.
     """
     vendor, query = hook.vendor, dict(inputs.select or {})
+    run = (
+        hook.transport.run
+    )  # made here: of several threads, each might make one with its own rate limit
 
     def listed(period: Period) -> Listed:
         facts, keep = _facts(vendor, query)
-        return Listed(period, hook.run(vendor.select(query, period.window, on_record=keep)), facts)
+        return Listed(period, run(vendor.select(query, period.window, on_record=keep)), facts)
 
     if inputs.items is not None:
         facts, keep = _facts(vendor, query)
         named = cast("dict[str, list[str]]", inputs.items)
-        found = hook.run(vendor.expand(named, on_record=keep))
+        found = run(vendor.expand(named, on_record=keep))
         yield Listed(Period(WHOLE, None), Selected(found), facts)
     elif window is None:
         yield listed(Period(WHOLE, None))

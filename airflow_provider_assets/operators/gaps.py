@@ -12,6 +12,7 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import Data
 
 if TYPE_CHECKING:
+    from airflow_provider_assets.destinations import Destination
     from airflow_provider_assets.sansio.messages import JSON
 
 # Beyond this many ids, a few kilobytes, XCom names an object for each batch.
@@ -28,18 +29,19 @@ def keep_gaps(gaps: Sequence[Mapping[str, Sequence[str]]], destination: str) -> 
     """
     if sum(len(ids) for one in gaps for ids in one.values()) <= MAX_INLINE:
         return [{kind: list(ids) for kind, ids in one.items()} for one in gaps]
-    return [_keep(one, destination) for one in gaps[: max_map_length()]]
-
-
-def _keep(items: Mapping[str, Sequence[str]], destination: str) -> Data:
     from airflow_provider_assets.destinations import open_destination
     from airflow_provider_assets.landing.markers import REPORTS_FOLDER
+
+    folder = f"{destination.rstrip('/')}/{REPORTS_FOLDER}"
+    target = open_destination(folder)
+    return [_keep(one, folder, target) for one in gaps[: max_map_length()]]
+
+
+def _keep(items: Mapping[str, Sequence[str]], folder: str, target: Destination) -> Data:
     from airflow_provider_assets.landing.stores.base import put_document
 
     document = json.dumps({kind: list(ids) for kind, ids in items.items()}).encode()
     digest = hashlib.sha256(document).hexdigest()
-    folder = f"{destination.rstrip('/')}/{REPORTS_FOLDER}"
-    target = open_destination(folder)
     name = f"gaps-{digest[:16]}.json"
     put_document(target.store, target.prefix + name, document)
     return {"uri": folder + name, "sha256": digest}

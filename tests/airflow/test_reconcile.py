@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import threading
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ from airflow.sdk import task
 from airflow_runs import connect
 from exported import CONN, archive, export
 
+from airflow_provider_assets import destinations
 from airflow_provider_assets.destinations import open_destination
+from airflow_provider_assets.hooks import base
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.operators import audit, gaps
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
@@ -29,6 +32,7 @@ from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.transfers.archive_to_object_storage import (
     ArchiveToObjectStorageOperator,
 )
+from airflow_provider_assets.transport import Transport
 
 pytestmark = pytest.mark.airflow
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -324,6 +328,35 @@ def test_no_more_gaps_are_returned_than_airflow_maps_over(tmp_path, monkeypatch)
     kept = gaps.keep_gaps(batches, tmp_path.as_uri())
     assert [gaps.load_gaps(one) for one in kept] == batches[:2]
     assert gaps.keep_gaps(batches[:3], tmp_path.as_uri()) == batches[:3]
+
+
+def test_the_destination_of_many_gaps_is_opened_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(gaps, "MAX_INLINE", 3)
+    opened = []
+    monkeypatch.setattr(
+        destinations, "open_destination", lambda url: opened.append(url) or open_destination(url)
+    )
+    batches = [{"asset_ids": [f"asset_{number}"]} for number in range(4)]
+    assert len(gaps.keep_gaps(batches, tmp_path.as_uri())) == 4
+    assert len(opened) == 1
+
+
+def test_periods_that_are_listed_in_parallel_share_a_rate_limit(database, vendor, monkeypatch):
+    made_in = []
+
+    class Told(Transport):
+        def __init__(self, *arguments, **options):
+            made_in.append(threading.current_thread())
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr(base, "Transport", Told)
+    hook = AssetArchiveHook.for_conn(CONN)
+    window = Window(*(datetime.fromisoformat(one.replace("Z", "+00:00")) for one in WINDOW))
+    listed = list(each_period(hook, ExportInputs(hook.vendor, None, None, {}), window, "day"))
+    assert [len(one.selected.items) for one in listed] == [*DAYS.values()]
+    assert made_in == [
+        threading.current_thread()
+    ]  # before there are threads that could make several
 
 
 def test_a_report_in_xcom_stays_small(airflow, vendor, local, monkeypatch):
