@@ -31,7 +31,8 @@ _LANDING = _TASK | _names(ArchiveToObjectStorageOperator.__init__, "archive", "d
 class AssetExport(TaskGroup):
     """The tasks ``archive`` and ``land``, which is mapped over the batches.
 
-    ``start >> export >> done`` holds for both, and ``my_task(export.output)`` gets what has landed.
+    ``start >> export >> done`` holds for the whole group, and ``my_task(export.output)`` gets what has
+    landed.
     """
 
     @property

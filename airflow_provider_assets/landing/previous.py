@@ -19,8 +19,7 @@ class PreviousLanding:
     def is_due_again(self, job: Job) -> bool:
         """Whether *job* lands another archive, which has to replace this landing."""
         known = self.record
-        counted = known.layout == "files" or "zip_structure" in known.verified
-        incomplete = counted and known.entries < job.expected
+        incomplete = known.lists_files and known.entries < job.expected
         return known.facts != job.facts and (job.overwrite or incomplete)
 
     def is_whole(self, job: Job) -> bool:

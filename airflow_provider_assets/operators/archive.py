@@ -47,6 +47,7 @@ from airflow_provider_assets.sansio.jobs import (
     grouped,
     state_key,
 )
+from airflow_provider_assets.sansio.records import ignore
 from airflow_provider_assets.sansio.settle import (
     LISTING_LAG,
     PENDING_TIMEOUT,
@@ -227,16 +228,18 @@ class AssetArchiveOperator(BaseOperator):
     def _execute(self, context: Context) -> list[Data]:
         from airflow_provider_assets.operators.record_spool import RecordSpool
 
-        inputs = self._inputs()
-        if self.is_dry_run:
-            return self._dry_run(context, inputs)
+        self._check_choices()
         ledger = self._ledger(context)
-        if not ledger.durable:
-            self.log.info("Airflow keeps no task state before 3.3: a retry submits again")
-        plan = ledger.recall()
+        # Before the inputs are read, which may be gone: gaps that somebody has deleted.
+        plan = None if self.is_dry_run else ledger.recall()
         if plan:
             self.log.info("Resuming %d batches of an earlier attempt", len(plan.entries))
             return self._advance(context, self._begin(ledger, plan))
+        inputs = self._inputs()
+        if self.is_dry_run:
+            return self._dry_run(context, inputs)
+        if not ledger.durable:
+            self.log.info("Airflow keeps no task state before 3.3: a retry submits again")
         window = self._window(context) if self.items is None else None
         watermark = self._watermark(context).key if self.window == "since_last" else None
         with closing(RecordSpool()) as spool:
@@ -284,7 +287,8 @@ class AssetArchiveOperator(BaseOperator):
 
         :param spool: gets the records of the listing, if they are to be kept.
         """
-        on_record = spool.add if self.plans and self.metadata else None
+        is_described = self.hook.vendor.spec.describes_items
+        on_record = spool.add if self.plans and self.metadata and is_described else ignore
         settling = Settling(
             to_timedelta(self.settle, "settle"),
             to_timedelta(self.pending_timeout, "pending_timeout"),
@@ -313,15 +317,18 @@ class AssetArchiveOperator(BaseOperator):
         moment = _now() + timedelta(seconds=wait)
         self.defer(trigger=DateTimeTrigger(moment=moment), method_name="execute_listing")
 
-    def _inputs(self) -> ExportInputs:
-        """The inputs, checked before anything is asked of the vendor."""
-        from airflow_provider_assets.operators.gaps import load_gaps
-
+    def _check_choices(self) -> None:
+        """Check what says how to export, before anything is asked of the vendor."""
         require_choice(self.on_empty, "on_empty", ("skip", "succeed", "fail"))
         check_on_partial(self.on_partial)
         check_format(self.metadata)
         for name in ("timeout", "poll_interval"):
             to_seconds(getattr(self, name), name)
+
+    def _inputs(self) -> ExportInputs:
+        """What to export, checked before anything is asked of the vendor."""
+        from airflow_provider_assets.operators.gaps import load_gaps
+
         inputs = ExportInputs(
             self.hook.vendor, load_gaps(self.items), self.select, self.options or {}, self.max_items
         )

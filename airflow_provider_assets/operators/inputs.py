@@ -13,7 +13,7 @@ from airflow_provider_assets.sansio.batching import split_into_batches
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import ArchiveRequest, Selected, fingerprint
 from airflow_provider_assets.sansio.messages import JSON
-from airflow_provider_assets.sansio.records import OnRecord
+from airflow_provider_assets.sansio.records import OnRecord, ignore
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.base import Vendor
 from airflow_provider_assets.vendors.parsing import check_names
@@ -141,22 +141,21 @@ class ExportInputs:
         hook: AssetArchiveHook,
         window: Window | None,
         run_date: str,
-        on_record: OnRecord | None = None,
+        on_record: OnRecord = ignore,
     ) -> tuple[list[ArchiveRequest], list[str]]:
         """The batches, and the ids of items that the vendor has not finished; asks its listing.
 
         :param window: the span to select from; None where items are named, or for all there are.
         :param run_date: the date of the run (ISO); it distinguishes the batches of two nights.
-        :param on_record: as of :meth:`Vendor.select`; None where no records are needed.
+        :param on_record: as of :meth:`Vendor.select`.
         """
         asked = self.select if self.items is None else self.items
-        # A vendor that has no records to hand on need not know the argument.
-        more = {"on_record": on_record} if on_record and self.vendor.spec.describes_items else {}
         if self.items is not None:
             named = cast("dict[str, list[str]]", self.items)
-            selected = Selected(hook.run(self.vendor.expand(named, **more)))
+            selected = Selected(hook.run(self.vendor.expand(named, on_record=on_record)))
         else:
-            selected = hook.run(self.vendor.select(dict(self.select or {}), window, **more))
+            query = dict(self.select or {})
+            selected = hook.run(self.vendor.select(query, window, on_record=on_record))
         found = list(dict.fromkeys(selected.items))
         if self.max_items is not None and len(found) > self.max_items:
             raise InvalidRequestError(

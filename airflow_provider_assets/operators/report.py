@@ -33,7 +33,7 @@ class AssetReportOperator(BaseOperator):
 
     The page is self-contained, loads nothing from a network, and holds no link to a vendor and no secret.
     It is written whatever has become of the landings (``trigger_rule="all_done"``), and the task fails after
-    that if a batch has not landed: the last task of a DAG decides on the state of its run.
+    that if a landing has failed: the last task of a DAG decides on the state of its run.
 
     Returns ``{"uri": ..., "batches": n, "landed": n, "bytes": n}``.
 
@@ -45,7 +45,7 @@ class AssetReportOperator(BaseOperator):
         failed: ``XComArg(land, "notes")``.
     :param thumbnails: number of thumbnails at most; 24 by default, 0 for none. They need Pillow (the extra
         ``[report]``) and the metadata of the export.
-    :raises PartialArchiveError: after the page has been written, if a batch has not landed.
+    :raises PartialArchiveError: after the page has been written, if a landing has failed.
     """
 
     template_fields: Sequence[str] = ("destination", "archives", "manifests", "notes")
@@ -111,9 +111,10 @@ class AssetReportOperator(BaseOperator):
         uri = target.store.uri(key)
         self.log.info("The report is %s", uri)
         landed = [line for line in lines if line.landed is not None]
-        if len(landed) < len(lines):
+        failed = [line for line in lines if "" in line.problems]
+        if failed:
             raise PartialArchiveError(
-                f"{len(lines) - len(landed)} of {len(lines)} batches have not landed; {uri} says which",
+                f"{len(failed)} of {len(lines)} batches have failed to land; {uri} says why",
                 vendor=first.vendor,
             )
         return {
@@ -137,27 +138,25 @@ class AssetReportOperator(BaseOperator):
         self, target: Destination, manifests: Sequence[Data]
     ) -> tuple[list[Picture], str]:
         """Thumbnails, and a note where there cannot be any."""
-        from airflow_provider_assets.reports.pictures import choose, rows_in, thumbnails
+        from airflow_provider_assets.reports.pictures import choose, rows_of, spread, thumbnails
 
         uris = [str(one["metadata_uri"]) for one in manifests if one.get("metadata_uri")]
-        wanted = [one for one in uris if one.endswith(".jsonl")]
-        if not wanted or not self.thumbnails:
+        if not uris or not self.thumbnails:
             return [], ""
+        wanted = spread([one for one in uris if one.endswith(".jsonl")], self.thumbnails)
+        if not wanted:
+            return [], 'Thumbnails need the metadata as lines of JSON, metadata="jsonl".'
         share = -(-self.thumbnails // len(wanted))
-        chosen = []
-        for uri in wanted:
-            document = target.store.get(_below(target, uri))
-            chosen += choose(rows_in(document or b""), share)
         try:
-            return list(thumbnails(target.store, target.prefix, chosen[: self.thumbnails])), ""
+            rows = [
+                row
+                for uri in wanted
+                for row in choose(rows_of(target.store, target.prefix, uri), share)
+            ]
+            found = thumbnails(target.store, target.prefix, spread(rows, self.thumbnails))
+            return list(found), ""
         except ImportError:
             return [], "Thumbnails need Pillow: pip install 'airflow-provider-assets[report]'"
-
-
-def _below(target: Destination, uri: str) -> str:
-    from airflow_provider_assets.reports.pictures import key_of
-
-    return key_of(target.store, target.prefix, uri)
 
 
 def _flat(values: Any) -> list[Data]:
@@ -185,8 +184,10 @@ def _line(reference: ArchiveReference, manifest: Data | None, notes: Data) -> Ba
         problems=problems,
     )
     landed, seconds = manifest or notes, notes.get("seconds")
+    if "uri" not in landed or "reason" in notes:
+        line = replace(line, problems={"": str(notes.get("reason", SEE_LOG)), **problems})
     if "uri" not in landed:
-        return replace(line, problems={"": str(notes.get("reason", SEE_LOG)), **problems})
+        return line
     return replace(
         line,
         landed=int(str(landed["entries"])),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-# Long lists of ids belong into the metadata; a page is read by a person.
+# Long lists of ids belong in the metadata; a page is read by a person.
 MAX_PROBLEMS = 50
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 CSS = """

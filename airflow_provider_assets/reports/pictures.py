@@ -8,8 +8,9 @@ import json
 import logging
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from typing import TypeVar
 from urllib.parse import unquote
 
 from airflow_provider_assets.landing import Store
@@ -19,6 +20,7 @@ from airflow_provider_assets.sansio.messages import JSON
 
 log = logging.getLogger(__name__)
 Row = Mapping[str, JSON]
+T = TypeVar("T")
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 SIDE = 256  # pixels
 CAPTION = 160  # characters
@@ -27,7 +29,7 @@ MAX_IMAGE = 16 << 20
 MAX_TOTAL = 128 << 20
 MAX_PIXELS = 64_000_000
 _READ_AHEAD = 256 << 10
-# A picture less is no reason to lose the report.
+# A picture that is missing is no reason to lose the report.
 _UNREADABLE = (
     AssetsError,
     OSError,
@@ -39,8 +41,14 @@ _UNREADABLE = (
 )
 
 
+def spread(values: Sequence[T], limit: int) -> list[T]:
+    """At most *limit* of *values*, spread evenly over them."""
+    step = max(len(values) / limit, 1.0) if limit else 0.0
+    return [values[int(i * step)] for i in range(min(limit, len(values)))]
+
+
 def choose(rows: Iterable[Row], limit: int) -> list[Row]:
-    """At most *limit* of the rows that name an image of a bearable size, spread evenly over them."""
+    """At most *limit* of the rows that name an image of an acceptable size, spread evenly over them."""
     images = [
         row
         for row in rows
@@ -48,15 +56,17 @@ def choose(rows: Iterable[Row], limit: int) -> list[Row]:
         and isinstance(size := row.get("bytes"), int)
         and size <= MAX_IMAGE
     ]
-    step = max(len(images) / limit, 1.0) if limit else 0.0
-    return [images[int(i * step)] for i in range(min(limit, len(images)))]
+    return spread(images, limit)
 
 
-def rows_in(document: bytes) -> Iterator[Row]:
-    """The rows of the metadata of a batch, lines of JSON."""
-    for line in document.splitlines():
-        if line:
-            yield json.loads(line)
+def rows_of(store: Store, prefix: str, uri: str) -> list[Row]:
+    """The rows of the metadata of a batch, lines of JSON; none if they cannot be read."""
+    try:
+        document = store.get(key_of(store, prefix, uri)) or b""
+        return [json.loads(line) for line in document.splitlines() if line]
+    except _UNREADABLE as error:
+        log.warning("No thumbnails of %s: %s", uri, type(error).__name__)
+        return []
 
 
 def thumbnails(store: Store, prefix: str, rows: Iterable[Row]) -> Iterator[Picture]:

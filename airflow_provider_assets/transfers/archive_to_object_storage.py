@@ -192,7 +192,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     def _land_all(self, state: State | None, notes: dict[int, Data]) -> list[Data]:
         """Land one archive after the other. One that cannot land at all does not hold up the others.
 
-        :param notes: gets, by the number of each batch, what has landed in how many seconds, or the reason
+        :param notes: gets, by the number of each batch, what has landed in how many seconds, and the reason
             of its failure.
         :raises AssetsError: the first failure.
         """
@@ -204,26 +204,27 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         for reference in self.references:
             batch, started = reference.request.index + 1, time.monotonic()
             try:
-                result = self._land(hook, reference, state)
+                result, items = self._land(hook, reference, state)
+                # A task that fails returns nothing, of what has landed either.
+                shown = {name: result[name] for name in ("uri", "bytes", "entries", "skipped")}
+                notes[batch] = {"seconds": round(time.monotonic() - started, 3), **shown}
+                self._check_complete(items)
             except AssetsError as error:
                 failed.append(error)
-                notes[batch] = {"reason": _reason(error)}
+                notes[batch] = {**notes.get(batch, {}), "reason": _reason(error)}
                 if not isinstance(error, (JobError, InvalidRequestError)):
                     raise  # of the store or the connection: the others would meet it, too
                 if self._is_group:
                     self.log.warning("Batch %d: %s", batch, error)
             else:
                 landed.append(result)
-                # A group that fails returns nothing, of what has landed either.
-                shown = {name: result[name] for name in ("uri", "bytes", "entries", "skipped")}
-                notes[batch] = {"seconds": round(time.monotonic() - started, 3), **shown}
         if failed:
             raise failed[0]
         return landed
 
     def _land(
         self, hook: AssetArchiveHook, reference: ArchiveReference, state: State | None
-    ) -> Data:
+    ) -> tuple[Data, LandedItems]:
         from airflow_provider_assets.destinations import open_destination
         from airflow_provider_assets.landing.markers import STARTED_MARKER
         from airflow_provider_assets.transfers.landed_items import LandedItems
@@ -251,8 +252,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             uri, rows = items.write_metadata(target, records, name=name, metadata=metadata)
             result |= {"metadata_uri": uri, "metadata_rows": rows}
             self.log.info("Described %d items in %s", rows, uri)
-        self._check_complete(items)
-        return result
+        return result, items
 
     def _land_from(
         self,

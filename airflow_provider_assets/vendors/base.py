@@ -72,7 +72,7 @@ class VendorSpec:
     :param single_use: whether an archive can be downloaded only once.
     :param entry_per_item: whether an archive holds one file for each item, named after it; where the
         vendor does not document the contents, nothing can be concluded from their number.
-    :param lists_windows: whether the vendor itself lists a window, or everything, of which we take it.
+    :param lists_windows: False if the vendor lists everything and the window is taken from that.
     :param columns: column of metadata (:data:`~.metadata.DESCRIBED`) -> its place in the vendor's record
         of an item, whose dots lead into objects; empty where the listing says nothing of items.
     """

@@ -55,7 +55,10 @@ def test_a_partial_archive_does_not_hold_up_the_others_of_its_group(airflow, san
     assert len(archives(read(folder))) == 4 + 1  # with the report
     assert sorted(run.states.values()) == ["failed", "failed", "success", "success"]
     (page,) = (folder / "reports").iterdir()
-    assert "3 of 4" in page.read_text(encoding="utf-8")
+    shown = page.read_text(encoding="utf-8")
+    assert "4 of 4" in shown
+    assert "PartialArchiveError" in shown
+    assert "has not landed" not in shown
 
 
 def test_a_retry_lands_what_is_left_of_its_group(airflow, sandbox, folder):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from airflow_provider_assets.landing import open_store
 from airflow_provider_assets.reports import pictures
-from airflow_provider_assets.reports.pictures import choose, rows_in, thumbnails
+from airflow_provider_assets.reports.pictures import choose, rows_of, thumbnails
 
 
 def image(color="teal", format_="PNG", side=500) -> bytes:
@@ -82,7 +82,7 @@ def test_an_image_of_too_many_pixels_is_left_out(store, archive, monkeypatch):
     assert list(thumbnails(store, "exports of today/", [row(archive, "a/one.png")])) == []
 
 
-def test_the_rows_are_chosen_evenly_and_only_images_of_a_bearable_size():
+def test_the_rows_are_chosen_evenly_and_only_images_of_an_acceptable_size():
     rows = [row("u", f"{i}.png") for i in range(100)]
     others = [row("u", "film.mp4"), row("u", "huge.png", bytes=1 << 30), row("u", None)]
     assert [one["file"] for one in choose([*others, *rows], 4)] == [
@@ -95,9 +95,19 @@ def test_the_rows_are_chosen_evenly_and_only_images_of_a_bearable_size():
     assert choose(rows, 0) == []
 
 
-def test_the_rows_of_a_batch_are_lines_of_json():
+def test_the_rows_of_a_batch_are_lines_of_json(store):
     lines = [row("u", "a.png"), row("u", "b.png")]
-    assert list(rows_in(b"\n".join(json.dumps(one).encode() for one in lines) + b"\n")) == lines
+    document = b"\n".join(json.dumps(one).encode() for one in lines) + b"\n"
+    store.put("day/one.jsonl", document, crc32=0, overwrite=False)
+    assert rows_of(store, "day/", store.uri("day/one.jsonl")) == lines
+
+
+@pytest.mark.parametrize("document", [b"no JSON", None], ids=["broken", "gone"])
+def test_metadata_that_cannot_be_read_cost_their_pictures_only(store, document):
+    if document:
+        store.put("day/one.jsonl", document, crc32=0, overwrite=False)
+    assert rows_of(store, "day/", store.uri("day/one.jsonl")) == []
+    assert rows_of(store, "day/", "file:///elsewhere/one.jsonl") == []
 
 
 def test_a_long_prompt_is_cut():

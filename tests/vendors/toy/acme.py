@@ -21,6 +21,7 @@ from airflow_provider_assets.sansio.jobs import (
     Selected,
 )
 from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse, json_body
+from airflow_provider_assets.sansio.records import OnRecord, ignore
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.base import Vendor, VendorSpec
@@ -83,11 +84,15 @@ class Acme(Vendor):
     def validate(self, *, options: Mapping[str, JSON]) -> Mapping[str, JSON]:
         return options
 
-    def expand(self, items: Mapping[str, Sequence[str]]) -> Flow[list[Item]]:
+    def expand(
+        self, items: Mapping[str, Sequence[str]], *, on_record: OnRecord = ignore
+    ) -> Flow[list[Item]]:
         yield from ()
         return [Item("boxes", box) for box in strings(items.get("boxes", []), "items.boxes")]
 
-    def select(self, query: Mapping[str, JSON], window: Window | None) -> Flow[Selected]:
+    def select(
+        self, query: Mapping[str, JSON], window: Window | None, *, on_record: OnRecord = ignore
+    ) -> Flow[Selected]:
         span = zip(("from", "to"), window.iso(), strict=True) if window else ()
         colour = [("colour", str(query["colour"]))] if "colour" in query else []
         found: list[Item] = []
