@@ -8,7 +8,7 @@ An item is
 * ``landed`` otherwise: one intact landing is enough.
 
 The comparison keeps the ids of the listing, a few bytes of facts for each, and nothing else; so a million
-items need some 200 MB.
+items need some 170 MB. A listing that is not split into periods is in memory beside it: 430 MB together.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from airflow_provider_assets.sansio.messages import JSON
 
 
-def table(rows: Mapping[str, Mapping[str, JSON]], first: str = "period") -> str:
-    """*rows* by label as a text table with a line of names; all rows have the same columns."""
-    columns = [first, *next(iter(rows.values()), {})]
+def table(rows: Mapping[str, Mapping[str, JSON]]) -> str:
+    """*rows* by period as a text table with a line of names; all rows have the same columns."""
+    columns = ["period", *next(iter(rows.values()), {})]
     cells = [
         columns,
         *(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -18,6 +20,7 @@ from airflow_provider_assets.sansio.reconcile import (
     Problem,
     total,
 )
+from airflow_provider_assets.sansio.records import Facts
 
 
 def item(name, kind="asset_ids"):
@@ -255,3 +258,27 @@ def test_an_item_costs_less_than_two_hundred_bytes_beside_its_id():
     finally:
         tracemalloc.stop()
     assert held / count < 200
+
+
+def test_a_listing_at_once_and_its_comparison_need_what_is_documented():
+    page = (Path(__file__).parent.parent.parent / "docs" / "reconcile.md").read_text("utf-8")
+    (alone, together) = re.findall(
+        r"a million listed items need about (\d+) MB .* up to (\d+) MB", page
+    )[0]
+    count = 50_000
+    tracemalloc.start()
+    try:
+        names = [f"asset_{number:024}" for number in range(count)]
+        comparison = Comparison()
+        comparison.begin("all")
+        for name in names:
+            comparison.expect(item(name), 1.0)
+        with_ids, _ = tracemalloc.get_traced_memory()
+        items = [item(name) for name in names]
+        facts = {item(name): Facts(float(at), 10**6 + at) for at, name in enumerate(names)}
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(items) == len(facts)
+    assert with_ids / count == pytest.approx(int(alone), rel=0.2)
+    assert held / count == pytest.approx(int(together), rel=0.2)
