@@ -47,7 +47,8 @@ def archives(stored: Mapping[str, bytes]) -> dict[str, bytes]:
     return {
         key: data
         for key, data in stored.items()
-        if not key.endswith(MANIFEST) and not {".plans", "metadata"} & set(key.split("/"))
+        if not key.endswith(MANIFEST)
+        and not {".plans", "metadata", "reports"} & set(key.split("/"))
     }
 
 

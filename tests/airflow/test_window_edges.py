@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_assets.operators import archive
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
+from airflow_provider_assets.operators.record_spool import RecordSpool
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio import errors
 from airflow_provider_assets.sansio.settle import LISTING_LAG, PENDING_TIMEOUT
@@ -57,7 +59,8 @@ class Night:
             patch.setattr(self.operator, "_pause", self.pause)
             run = SimpleNamespace(logical_date=window.end, run_after=None)
             selection = self.operator._inputs()
-            requests = self.operator._listed({"dag_run": run}, selection, window)
+            with closing(RecordSpool()) as spool:
+                requests = self.operator._listed({"dag_run": run}, selection, window, spool)
         return [one for request in requests for ids in request.items.values() for one in ids]
 
 
@@ -155,7 +158,13 @@ def test_what_the_vendor_never_finished_does_not_hold_up_a_backfill(vendors, stu
     assert night.listed(window, monkeypatch) == []
 
 
-def test_a_deferrable_task_settles_in_the_triggerer(vendors):
+@pytest.fixture
+def spool():
+    with closing(RecordSpool()) as made:
+        yield made
+
+
+def test_a_deferrable_task_settles_in_the_triggerer(vendors, spool):
     operator = AssetArchiveOperator(
         task_id="archive", conn_id=f"{CONN}_scenario", deferrable=True, settle=90
     )
@@ -163,7 +172,7 @@ def test_a_deferrable_task_settles_in_the_triggerer(vendors):
     window = Window(now - DAY, now)
     run = SimpleNamespace(logical_date=window.end, run_after=None)
     with pytest.raises(TaskDeferred) as caught:
-        operator._listed({"dag_run": run}, operator._inputs(), window)
+        operator._listed({"dag_run": run}, operator._inputs(), window, spool)
     deferred = caught.value
     assert isinstance(deferred.trigger, DateTimeTrigger)
     assert 0 < (deferred.trigger.moment - now).total_seconds() <= 91
@@ -172,8 +181,8 @@ def test_a_deferrable_task_settles_in_the_triggerer(vendors):
 
 @pytest.mark.parametrize("name", ["settle", "pending_timeout"])
 @pytest.mark.parametrize("value", [-1, "soon", None, float("nan"), True, timedelta(seconds=-1)])
-def test_a_time_that_is_none_is_refused_by_name(vendors, name, value):
+def test_a_time_that_is_none_is_refused_by_name(vendors, spool, name, value):
     operator = AssetArchiveOperator(task_id="archive", conn_id=f"{CONN}_scenario", **{name: value})
     window = Window(NIGHTS[0], NIGHTS[1])
     with pytest.raises(errors.InvalidRequestError, match=f"{name}="):
-        operator._listed({}, operator._inputs(), window)
+        operator._listed({}, operator._inputs(), window, spool)
