@@ -156,7 +156,12 @@ class Stage:
         )
 
     def _landed(self) -> str:
-        files = [path for path in self.folder.rglob("*") if path.is_file()]
+        files = [
+            path
+            for path in self.folder.rglob("*")
+            # A plan is stored before anything is submitted, and says nothing of what has landed.
+            if path.is_file() and not {".plans", "metadata"} & set(path.parts)
+        ]
         data = [path for path in files if path.suffix != ".json"]
         if not files:
             return "nothing"

@@ -2,7 +2,8 @@
 
 The API server commits its audit log on its event loop, where it may wait for a lock that another of
 its own requests holds until the loop runs again. So it gives up soon, and whoever asked asks again.
-The others wait long, as a scheduler that meets a locked database dies of it.
+So does a command, since all others are stopped while it runs. The others wait long, as a scheduler
+that meets a locked database dies of it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-PATIENCE_MS = 1500 if "api-server" in sys.argv else 60_000
+PATIENCE_MS = 1500 if {"api-server", "backfill"} & {*sys.argv} else 60_000
 
 
 @event.listens_for(Engine, "connect")

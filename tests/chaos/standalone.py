@@ -137,16 +137,20 @@ class Standalone:
     def command(self, *words: str) -> str:
         """What ``airflow`` prints for *words*.
 
-        :raises LockedError: if it met a locked database, which may have happened in the middle.
+        Every other process is stopped meanwhile: SQLite ends a transaction that has read what another
+        process has written since, however long it may wait.
+
+        :raises LockedError: if it met a locked database: a process was stopped while it wrote.
         """
-        done = subprocess.run(
-            [sys.executable, "-m", "airflow", *words],
-            env=self.env,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=180,
-        )
+        with self._stopped():
+            done = subprocess.run(
+                [sys.executable, "-m", "airflow", *words],
+                env=self.env,
+                check=False,
+                capture_output=True,
+                text=True,
+                timeout=180,
+            )
         if done.returncode:
             kind = LockedError if "database is locked" in done.stderr else AssertionError
             raise kind(f"airflow {' '.join(words)}: {done.stderr[-2000:]}")
@@ -180,6 +184,19 @@ class Standalone:
         return "\n".join(str(line.get("event", line)) for line in found)
 
     # --- processes ---------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _stopped(self) -> Iterator[None]:
+        stopped = list(self.processes())
+        for process in stopped:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()
+        try:
+            yield
+        finally:
+            for process in stopped:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def processes(self) -> Iterator[psutil.Process]:
         """Every process of this Airflow."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from typing import Any
 
 import pytest
 from standalone import LockedError, Standalone, wait_until
@@ -35,7 +36,7 @@ def backfill(airflow: Standalone, first: str, last: str, *flags: str) -> None:
             break
         except LockedError:
             # A backfill that was created in part is cancelled, which fails its runs, and created again.
-            for one in airflow.ask("GET", f"/backfills?dag_id={DAG_ID}")["backfills"]:
+            for one in backfills(airflow):
                 if one["completed_at"] is None:
                     airflow.ask("PUT", f"/backfills/{one['id']}/cancel")
             if "--reprocess-behavior" not in words:
@@ -43,12 +44,19 @@ def backfill(airflow: Standalone, first: str, last: str, *flags: str) -> None:
     wanted = set(range(int(first[-2:]), int(last[-2:]) + 1))
 
     def ended() -> bool:
+        # Airflow looks for ended backfills now and then, and takes no other one of the DAG before.
+        if any(one["completed_at"] is None for one in backfills(airflow)):
+            return False
         done = {
             int(run["logical_date"][8:10]) for run in runs(airflow) if run["state"] == "success"
         }
         return wanted <= done
 
     wait_until(ended, f"the runs of {first} to {last} end", 180)
+
+
+def backfills(airflow: Standalone) -> list[dict[str, Any]]:
+    return list(airflow.ask("GET", f"/backfills?dag_id={DAG_ID}")["backfills"])
 
 
 def runs(airflow: Standalone) -> list[dict[str, str]]:
