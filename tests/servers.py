@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
@@ -154,9 +155,12 @@ def azurite_binary() -> str | None:
     home = Path(sys.prefix) / "azurite"
     binary = home / "node_modules" / ".bin" / "azurite-blob"
     npm = shutil.which("npm")
-    if not binary.exists() and npm:
-        install = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(home)]
-        subprocess.run([*install, "azurite@3"], check=False, timeout=300)
+    install = ["install", "--silent", "--no-audit", "--no-fund", "--prefix", str(home), "azurite@3"]
+    if npm:
+        with home.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # else two workers would install at the same time
+            if not binary.exists():
+                subprocess.run([npm, *install], check=False, timeout=300)
     return str(binary) if binary.exists() else None
 
 
