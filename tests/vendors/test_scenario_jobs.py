@@ -68,9 +68,10 @@ def test_a_lost_job_is_found_by_its_exact_name_only(script):
 
 def test_many_jobs_share_the_list_and_one_it_lacks_is_asked_for_alone(script):
     jobs = [ArchiveJob("scenario", f"job_{n}", submitted_at=NOW) for n in (1, 2)]
+    other = {"jobId": "of another export", "status": "failure"}
     first, second = script.run(
         script.vendor.poll(jobs),
-        (SINCE, listed({"jobId": "job_2", "status": "success"}, token="t")),  # one request each now
+        (SINCE, listed(other, {"jobId": "job_2", "status": "success"}, token="t")),  # one each now
         (STATUS, reply({"job": {"jobId": "job_1", "status": "failure", "metadata": 1}})),
     )
     assert (first.state, second.state) == (JobState.FAILED, JobState.SUCCEEDED)
