@@ -96,9 +96,8 @@ class Inventory:
                 if found is not None:
                     yield found
         if self._refusals and len(self._refusals) == len(manifests):
-            raise self._refusals[
-                0
-            ]  # a permission to read is missing: nothing is known of any landing
+            # A permission to read is missing: nothing is known of any landing.
+            raise self._refusals[0]
 
     def _one(self, key: str) -> Shelved | Problem | None:
         uri = self.store.uri(key)

@@ -140,9 +140,8 @@ def each_period(
     are listed once, as a whole.
     """
     vendor, query = hook.vendor, dict(inputs.select or {})
-    run = (
-        hook.transport.run
-    )  # made here: of several threads, each might make one with its own rate limit
+    # Made here: of several threads, each might make a transport with its own rate limit.
+    run = hook.transport.run
 
     def listed(period: Period) -> Listed:
         facts, keep = _facts(vendor, query)

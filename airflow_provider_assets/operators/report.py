@@ -175,8 +175,7 @@ def _batch_of(manifest: Data) -> int:
 def _line(reference: ArchiveReference, manifest: Data | None, notes: Data) -> BatchLine:
     from airflow_provider_assets.reports.page import BatchLine
 
-    request, failed = reference.request, reference.job.details.get("failed")
-    problems = {str(i): str(w) for i, w in failed.items()} if isinstance(failed, dict) else {}
+    request, problems = reference.request, reference.job.failed
     line = BatchLine(
         number=request.index + 1,
         items=request.count,

@@ -243,6 +243,12 @@ class ArchiveJob:
     submitted_at: float | None = None
     details: Mapping[str, JSON] = field(default_factory=dict)
 
+    @property
+    def failed(self) -> dict[str, str]:
+        """Id -> the vendor's status, of the items that it could not archive: ``details["failed"]``."""
+        failed = self.details.get("failed")
+        return {i: str(why) for i, why in failed.items()} if isinstance(failed, dict) else {}
+
     def to_dict(self) -> Data:
         """JSON form."""
         return {

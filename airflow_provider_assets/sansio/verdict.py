@@ -31,15 +31,12 @@ def shown(names: Iterable[str]) -> str:
 def ensure_complete(jobs: Iterable[ArchiveJob], on_partial: str) -> list[str]:
     """A sentence for each of *jobs* that archived only some of its items, naming what is missing.
 
-    The vendor reports missing items in ``details["failed"]``, id -> the vendor's status.
-
     :raises PartialArchiveError: if there is such a job, unless *on_partial* is ``"land"``.
     """
     incomplete = []
     for job in jobs:
-        failed = job.details.get("failed")
-        if isinstance(failed, dict) and failed:
-            names = shown(f"{item} ({status})" for item, status in failed.items())
+        if failed := job.failed:
+            names = shown(f"{item} ({why})" for item, why in failed.items())
             incomplete.append(
                 f"{job.vendor} job {job.job_id}: {len(failed)} items are missing: {names}"
             )

@@ -444,10 +444,9 @@ def _contents(reference: ArchiveReference) -> Contents:
     """The items of the batch, without those that the vendor could not archive."""
     from airflow_provider_assets.landing.manifest import Contents
 
-    failed = reference.job.details.get("failed")
-    left_out = set(failed) if isinstance(failed, dict) else set()
+    failed = reference.job.failed
     items = {
-        kind: tuple(one for one in ids if one not in left_out)
+        kind: tuple(one for one in ids if one not in failed)
         for kind, ids in reference.request.items.items()
     }
     return Contents(items, reference.job.submitted_at)
@@ -463,7 +462,6 @@ def _private_hosts(vendor: Vendor) -> frozenset[str] | None:
 def manifest_facts(reference: ArchiveReference, target_format: str | None) -> dict[str, JSON]:
     """The origin of the archive for the manifest. Landings with equal fingerprints are the same."""
     request = reference.request
-    failed = reference.job.details.get("failed")
     contents: list[JSON] = [request.fingerprint, target_format]
     if request.run_date and not request.window:
         contents.append(request.run_date)
@@ -476,6 +474,6 @@ def manifest_facts(reference: ArchiveReference, target_format: str | None) -> di
         "batch": request.index + 1,
         "batches": request.of,
         "target_format": target_format,
-        "failed": len(failed) if isinstance(failed, dict) else 0,
+        "failed": len(reference.job.failed),
         "fingerprint": fingerprint(contents),
     }

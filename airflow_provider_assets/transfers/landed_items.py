@@ -39,8 +39,7 @@ class LandedItems:
 
     def missing(self) -> dict[str, str]:
         """Item id -> why it has not landed."""
-        failed = self.reference.job.details.get("failed")
-        found = {str(i): str(why) for i, why in failed.items()} if isinstance(failed, dict) else {}
+        found = self.reference.job.failed
         if self._are_listed:
             for item in missing_items(self.ids, [file.name for file in self.files]):
                 found.setdefault(item, "no file")
