@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from io import BytesIO
 from typing import TYPE_CHECKING, Literal
 
+from airflow_provider_assets.sansio.choices import require_choice
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ def check_format(metadata: str | None) -> None:
 
     :raises InvalidRequestError: naming the remedy.
     """
-    if metadata not in FORMATS:
-        known = ", ".join(map(str, FORMATS))
-        raise InvalidRequestError(f"metadata={metadata!r} is none of {known}")
+    require_choice(metadata, "metadata", FORMATS)
     if metadata == "parquet" and find_spec("pyarrow") is None:
         raise InvalidRequestError(
             "metadata='parquet' needs an extra: pip install 'airflow-provider-assets[parquet]'"

@@ -25,6 +25,7 @@ from airflow_provider_assets.landing.manifest import (
 )
 from airflow_provider_assets.landing.options import MIB, PARALLEL_REQUESTS
 from airflow_provider_assets.landing.stores.base import Store
+from airflow_provider_assets.sansio.choices import require_choice
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
@@ -58,8 +59,7 @@ def check_depth(verify: str) -> None:
 
     :raises InvalidRequestError: naming those that do.
     """
-    if verify not in DEPTHS:
-        raise InvalidRequestError(f"verify={verify!r} is none of {', '.join(DEPTHS)}")
+    require_choice(verify, "verify", DEPTHS)
 
 
 @dataclass(slots=True)

@@ -22,7 +22,6 @@ from airflow_provider_assets.metadata import Format, check_format
 from airflow_provider_assets.operators.batch_run import BatchRun, check_one_wave
 from airflow_provider_assets.operators.inputs import (
     ExportInputs,
-    require_choice,
     require_mapping,
     to_plain,
     to_seconds,
@@ -33,6 +32,7 @@ from airflow_provider_assets.operators.watermark import KEY as WATERMARK
 from airflow_provider_assets.operators.watermark import Watermark
 from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
 from airflow_provider_assets.run_timing import resolve_window, run_date
+from airflow_provider_assets.sansio.choices import require_choice
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,

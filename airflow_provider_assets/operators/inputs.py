@@ -56,15 +56,6 @@ def positive_int(value: object, name: str) -> int:
     return int(text)
 
 
-def require_choice(value: str, name: str, allowed: tuple[str, ...]) -> None:
-    """Refuse a *value* that is none of *allowed*.
-
-    :raises InvalidRequestError: naming them.
-    """
-    if value not in allowed:
-        raise InvalidRequestError(f"{name}={value!r} is none of {', '.join(allowed)}")
-
-
 def to_plain(value: object) -> object:
     """*value* with plain lists and dicts in it, also where it holds the lazy results of a mapped task."""
     if isinstance(value, Mapping):

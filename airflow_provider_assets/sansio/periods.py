@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.choices import require_choice
 from airflow_provider_assets.sansio.window import Window
 
 LENGTHS = ("day", "month", "year")
@@ -32,8 +32,7 @@ def check_length(length: str) -> None:
 
     :raises InvalidRequestError: naming those that do.
     """
-    if length not in LENGTHS:
-        raise InvalidRequestError(f"period={length!r} is none of {', '.join(LENGTHS)}")
+    require_choice(length, "period", LENGTHS)
 
 
 def fitting_length(window: Window | None, most: int) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from airflow_provider_assets.sansio.errors import InvalidRequestError, PartialArchiveError
+from airflow_provider_assets.sansio.choices import require_choice
+from airflow_provider_assets.sansio.errors import PartialArchiveError
 from airflow_provider_assets.sansio.jobs import ArchiveJob
 
 ON_PARTIAL = ("fail", "land")
@@ -17,8 +18,7 @@ def check_on_partial(value: str) -> None:
 
     :raises InvalidRequestError: naming those that do.
     """
-    if value not in ON_PARTIAL:
-        raise InvalidRequestError(f"on_partial={value!r} is none of {', '.join(ON_PARTIAL)}")
+    require_choice(value, "on_partial", ON_PARTIAL)
 
 
 def shown(names: Iterable[str]) -> str:
