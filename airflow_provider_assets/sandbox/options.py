@@ -36,6 +36,7 @@ class Options:
     until: dt.date = dt.date(2026, 1, 1)
     years: int = 3
     days: tuple[tuple[dt.date, int], ...] = ()
+    history: int = 0
     item_bytes: int = 0
     state_dir: Path | None = None
     faults: tuple[Fault, ...] = ()
@@ -123,6 +124,9 @@ def _add_items(parser: argparse.ArgumentParser) -> None:
     add("--years", type=int, default=3, help="length of the spread")
     add("--day", action="append", default=[], type=_day, metavar="YYYY-MM-DD=COUNT",
         help="create exactly COUNT items within this UTC day; repeatable")  # fmt: skip
+    add("--history", type=int, default=0, metavar="COUNT",
+        help="COUNT more assets of Scenario, evenly over the years; a million cost no memory, but only "
+        "their listing by time is quick")  # fmt: skip
     add("--item-bytes", type=int, default=0, help="pad each item to about this size")
 
 

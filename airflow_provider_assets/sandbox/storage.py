@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -36,10 +37,15 @@ class Storage:
     secret: bytes
     origin: str = ""
     _objects: dict[str, Body] = field(default_factory=dict)
+    _makers: dict[str, Callable[[str], Body | None]] = field(default_factory=dict)
 
     def put(self, path: str, body: Body) -> None:
         """Store an object under a path such as ``/scenario/archives/j/a.zip``."""
         self._objects[path] = body
+
+    def make(self, folder: str, maker: Callable[[str], Body | None]) -> None:
+        """Make the objects of a folder such as ``/scenario/assets/`` from their names, on demand."""
+        self._makers[folder] = maker
 
     def drop(self, path: str) -> None:
         """Remove an object; links to it are answered with 404 from now on."""
@@ -58,7 +64,9 @@ class Storage:
         refusal = self._refusal(request)
         if refusal is not None:
             return refusal
-        body = self._objects[request.path]
+        body = self._find(request.path)
+        if body is None:
+            return _xml(404, "NoSuchKey", "The specified key does not exist.")
         if request.method == "GET" and body.job_id:
             self.stats.job(body.job_id, "download")
         return await self._send(request, body)
@@ -80,9 +88,12 @@ class Storage:
             return _xml(403, "AccessDenied", "Access denied")
         if expires <= self.clock.now():
             return _xml(403, "AccessDenied", "Request has expired")
-        if request.path not in self._objects:
-            return _xml(404, "NoSuchKey", "The specified key does not exist.")
         return None
+
+    def _find(self, path: str) -> Body | None:
+        folder, slash, name = path.rpartition("/")
+        maker = self._makers.get(folder + slash)
+        return maker(name) if maker else self._objects.get(path)
 
     async def _send(self, request: web.Request, body: Body) -> web.StreamResponse:
         """The whole object or the range asked for, as far as the request's fault allows."""

@@ -31,6 +31,7 @@ class ScenarioApi:
     def routes(self) -> list[Route]:
         """Every endpoint; the names are those of the counters and of ``--fault``."""
         call = Handlers(self._world, self._catalog, self._jobs)
+        self._world.storage.make("/scenario/assets/", call.file)
         table = [
             ("POST", "/assets/download", "submit", "submit", call.submit),
             ("POST", "/assets/archive", "submit_archive", "submit", call.submit_archive),
@@ -101,12 +102,12 @@ class ScenarioApi:
         return True
 
     def items(self) -> list[Json]:
-        """Every asset, in order of creation."""
+        """Every asset in order of creation; those of the history come last."""
         return [
             {"id": one.id, "created": iso_ms(one.created / 1000),
              "updated": iso_ms(one.updated / 1000), "type": one.type, "status": one.status,
              "exportable": one.exportable, "bytes": one.image.size}
-            for one in self._catalog.by_creation
+            for one in self._catalog
         ]  # fmt: skip
 
     def add_items(self, day: dt.date, count: int) -> list[str]:

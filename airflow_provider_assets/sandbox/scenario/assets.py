@@ -75,16 +75,20 @@ class Asset:
 def spread_of_assets(options: Options) -> list[Asset]:
     """The assets of ``--items``, spread over the years but never on a day of ``--day``."""
     rng = random.Random(f"{options.seed}/spread")
-    end, pinned = _epoch_ms(options.until), {_epoch_ms(day) for day, _ in options.days}
-    days = max(options.years * 365, 1)
-    start = end - days * _DAY_MS
+    (start, end), pinned = spread_bounds(options), {_epoch_ms(day) for day, _ in options.days}
     times = []
     for _ in range(options.items):
-        moment = start + rng.randrange(days * _DAY_MS)
+        moment = start + rng.randrange(end - start)
         while moment // _DAY_MS * _DAY_MS in pinned:
             moment -= _DAY_MS
         times.append(moment)
     return _make(rng, sorted(times), options, plain=False)
+
+
+def spread_bounds(options: Options) -> tuple[int, int]:
+    """The start and the exclusive end of the years, in epoch milliseconds."""
+    end = _epoch_ms(options.until)
+    return end - max(options.years * 365, 1) * _DAY_MS, end
 
 
 def day_of_assets(options: Options, day: dt.date, count: int, *, salt: str = "") -> list[Asset]:
@@ -109,6 +113,12 @@ def asset_at(options: Options, epoch: float, *, salt: str) -> Asset:
         random.Random(f"{options.seed}/{created}/{salt}"), [created], options, plain=True
     )
     return replace(asset, updated=created)
+
+
+def asset_of(rng: random.Random, name: str, created: int, seed: int, image: PngBlob) -> Asset:
+    """One healthy private asset with this id that was never changed."""
+    group = _inference(rng)
+    return replace(group, id=name, created=created, updated=created, seed=seed, image=image)
 
 
 def _make(rng: random.Random, times: list[int], options: Options, *, plain: bool) -> list[Asset]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -46,7 +46,16 @@ class Handlers:
     world: World
     catalog: Catalog
     jobs: Jobs
-    _recent: dict[tuple[str, bool], tuple[list[Asset], list[Asset]]] = field(default_factory=dict)
+    _recent: dict[tuple[str, bool], tuple[list[Asset], Sequence[Asset]]] = field(
+        default_factory=dict
+    )
+
+    def file(self, name: str) -> Body | None:
+        """The file of an asset, by its name on the download host."""
+        asset = self.catalog.find(name.removesuffix(".png"))
+        if asset is None:
+            return None
+        return Body(blob=asset.image, content_type="image/png", vendor="scenario")
 
     async def submit(self, request: web.Request) -> web.Response:
         """``POST /assets/download``."""
@@ -148,7 +157,7 @@ class Handlers:
         """``POST /search/assets``."""
         body = await _body_of(request)
         words = str(body.get("query", "")).lower().split()
-        found = [one for one in reversed(self.catalog.by_creation) if one.exportable]
+        found = [one for one in reversed(list(self.catalog)) if one.exportable]
         found = [one for one in found if all(word in one.prompt.lower() for word in words)]
         limit, offset = _number(body, "limit", 20), _number(body, "offset", 0)
         hits = [hit_json(one, self._file_link(one)) for one in found[offset : offset + limit]]
@@ -157,7 +166,7 @@ class Handlers:
 
     async def collections_page(self, request: web.Request) -> web.Response:
         """``GET /collections``."""
-        counts = Counter(name for one in self.catalog.by_creation for name in one.collections)
+        counts = Counter(name for one in self.catalog for name in one.collections)
         shown = [collection_json(name, counts[name]) for name in COLLECTIONS]
         page = paginate(shown, request.query, empty_every=0, default=10)
         return web.json_response(page_json("collections", list(page.items), page.token))
@@ -195,7 +204,7 @@ class Handlers:
         if not 1 <= len(wanted) <= _ARCHIVE_LIMIT:
             text = f"an archive holds 1 to {_ARCHIVE_LIMIT} assets, not {len(wanted)}"
             raise Refused(error(400, text))
-        found = [self.catalog.assets.get(one) for one in wanted]
+        found = [self.catalog.find(one) for one in wanted]
         good = [one for one in found if one is not None and one.exportable]
         have = {one.id for one in good}
         return good, [one for one in wanted if one not in have]
@@ -207,7 +216,7 @@ class Handlers:
             await self.jobs.look(job, polled=True)
         return job
 
-    def _selected(self, request: web.Request) -> list[Asset]:
+    def _selected(self, request: web.Request) -> Sequence[Asset]:
         """The assets that a query selects; kept for its next page while the catalog is the same."""
         key = (fingerprint(request.query), request["public"])
         kept = self._recent.get(key)
@@ -227,7 +236,7 @@ class Handlers:
         return asset
 
     def _visible(self, asset_id: str) -> Asset | None:
-        asset = self.catalog.assets.get(asset_id)
+        asset = self.catalog.find(asset_id)
         seen = asset is not None and (asset.owner == PROJECT or asset.privacy == "public")
         return asset if seen else None
 
@@ -235,10 +244,7 @@ class Handlers:
         return asset_json(asset, self._file_link(asset))
 
     def _file_link(self, asset: Asset) -> str:
-        storage = self.world.storage
-        body = Body(blob=asset.image, content_type="image/png", vendor="scenario")
-        storage.put(asset.path, body)
-        return storage.link(asset.path, seconds=self.world.options.url_seconds)
+        return self.world.storage.link(asset.path, seconds=self.world.options.url_seconds)
 
     def _archive_link(self, job: ScenarioJob) -> str | None:
         """A fresh link to the archive, None until there is one."""

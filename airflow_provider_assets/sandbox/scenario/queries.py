@@ -9,10 +9,12 @@ its own. The order without ``sortBy`` is undocumented; here it is the newest fir
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 
 from airflow_provider_assets.sandbox.clock import parse_iso
 from airflow_provider_assets.sandbox.scenario.assets import PROJECT, Asset
+from airflow_provider_assets.sandbox.scenario.history import History, merge
 from airflow_provider_assets.sandbox.scenario.state import Catalog, ScenarioJob
 from airflow_provider_assets.sandbox.scenario.views import error
 from airflow_provider_assets.sandbox.vendor import Refused
@@ -38,7 +40,7 @@ _EXACT: dict[str, Callable[[Asset, str], bool]] = {
 
 def select_assets(
     catalog: Catalog, query: Mapping[str, str], *, now: float, public: bool
-) -> list[Asset]:
+) -> Sequence[Asset]:
     """All assets that a query selects, in its order.
 
     :param public: the caller has no credentials and sees public assets only.
@@ -46,14 +48,18 @@ def select_assets(
     """
     if query.get("deleted") == "true":
         return _trash(catalog, query, now)
-    tests = [_visible(query, public=public), *_bounds(query), *_kinds(query)]
+    visible, tests, bounds = _visible(query, public=public), _kinds(query), _bounds(query)
     for name, test in _EXACT.items():
         if value := query.get(name):
             tests.append(_bind(test, value))
     if wanted := _listed(query, "tags"):
         tests.append(lambda one: not wanted.isdisjoint(one.tags))
-    found = [one for one in catalog.by_creation if all(test(one) for test in tests)]
-    return _ordered(found, query)
+    key, is_reversed = _order(query)
+    inside = [visible, *tests, *(_bound(name, limit) for name, limit in bounds.items())]
+    found = [one for one in catalog.by_creation if all(test(one) for test in inside)]
+    found.sort(key=lambda one: (key(one), one.id))
+    numbers = _of_history(catalog.history, bounds, visible, tests)
+    return merge(catalog.history, numbers, found, [key(one) for one in found], desc=is_reversed)
 
 
 def select_jobs(
@@ -100,16 +106,31 @@ def _visible(query: Mapping[str, str], *, public: bool) -> Test:
     return lambda one: one.owner == PROJECT and not one.deleted and privacy in ("", one.privacy)
 
 
-def _bounds(query: Mapping[str, str]) -> list[Test]:
-    tests: list[Test] = []
+def _bounds(query: Mapping[str, str]) -> dict[str, int]:
+    """Each bound that is given, in epoch milliseconds."""
+    given: dict[str, int] = {}
     for name in _BOUNDS:
         if (text := query.get(name)) is None:
             continue
         key = "createdAt" if name.startswith("created") else "updatedAt"
         if query.get("sortBy") != key:
             raise Refused(error(400, f'{name} requires sortBy to be "{key}"'))
-        tests.append(_bound(name, _milliseconds(name, text)))
-    return tests
+        given[name] = _milliseconds(name, text)
+    return given
+
+
+def _of_history(
+    history: History, bounds: Mapping[str, int], visible: Test, tests: list[Test]
+) -> Sequence[int]:
+    """The numbers of the history's assets that a query selects; they are all as visible as the first."""
+    if not history.count or not visible(history.asset(0)):
+        return ()
+    lows = [history.before(limit + 1) for name, limit in bounds.items() if name.endswith("After")]
+    highs = [history.before(limit) for name, limit in bounds.items() if name.endswith("Before")]
+    numbers = range(max(lows, default=0), min(highs, default=history.count))
+    if not tests:
+        return numbers
+    return [one for one in numbers if all(test(history.asset(one)) for test in tests)]
 
 
 def _bound(name: str, limit: int) -> Test:
@@ -137,17 +158,14 @@ def _listed(query: Mapping[str, str], name: str) -> frozenset[str]:
     return frozenset(part.strip() for part in query.get(name, "").split(",") if part.strip())
 
 
-def _ordered(found: list[Asset], query: Mapping[str, str]) -> list[Asset]:
+def _order(query: Mapping[str, str]) -> tuple[Callable[[Asset], int], bool]:
+    """The time that assets are sorted by, and whether the latest is the first."""
     by, direction = query.get("sortBy", "createdAt"), query.get("sortDirection", "desc")
     if by not in ("createdAt", "updatedAt"):
         raise Refused(error(400, "sortBy must be createdAt or updatedAt"))
     if direction not in ("asc", "desc"):
         raise Refused(error(400, "sortDirection must be asc or desc"))
-    if by == "updatedAt":
-        found.sort(key=lambda one: (one.updated, one.id))
-    if direction == "desc":
-        found.reverse()
-    return found
+    return attrgetter("created" if by == "createdAt" else "updated"), direction == "desc"
 
 
 def _trash(catalog: Catalog, query: Mapping[str, str], now: float) -> list[Asset]:

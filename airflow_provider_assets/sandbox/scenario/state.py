@@ -10,7 +10,9 @@ import asyncio
 import hashlib
 import random
 import string
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from airflow_provider_assets.sandbox.bodies import Body
 from airflow_provider_assets.sandbox.clock import iso_ms
@@ -23,6 +25,7 @@ from airflow_provider_assets.sandbox.scenario.assets import (
     day_of_assets,
     spread_of_assets,
 )
+from airflow_provider_assets.sandbox.scenario.history import History
 from airflow_provider_assets.sandbox.scenario.naming import entry_name
 from airflow_provider_assets.sandbox.vendor import Json
 from airflow_provider_assets.sandbox.world import World
@@ -35,15 +38,16 @@ _LETTERS = string.ascii_letters + string.digits
 
 @dataclass(slots=True)
 class Catalog:
-    """Assets by id and in order of creation."""
+    """Assets by id and in order of creation; those of the history beside them."""
 
+    history: History
     assets: dict[str, Asset] = field(default_factory=dict)
     by_creation: list[Asset] = field(default_factory=list)
 
     @classmethod
     def of(cls, options: Options) -> Catalog:
         """The assets that the options ask for."""
-        catalog = cls()
+        catalog = cls(History.of(options))
         catalog.add(spread_of_assets(options))
         for day, count in options.days:
             catalog.add(day_of_assets(options, day, count))
@@ -54,6 +58,14 @@ class Catalog:
         self.assets.update((asset.id, asset) for asset in assets)
         self._reorder()
 
+    def find(self, asset_id: str) -> Asset | None:
+        """The asset of an id."""
+        return self.assets.get(asset_id) or self.history.find(asset_id)
+
+    def __iter__(self) -> Iterator[Asset]:
+        """Every asset; those of the history come last."""
+        return chain(self.by_creation, self.history)
+
     def finish(self, asset_id: str, updated: int | None) -> None:
         """Let a pending asset succeed; ``updated`` is the time of its last change, if that moves."""
         asset = self.assets.get(asset_id)
@@ -63,7 +75,7 @@ class Catalog:
             self._reorder()
 
     def delete(self, asset_id: str, now: float) -> bool:
-        """Move an asset to the trash; False when there is none."""
+        """Move an asset to the trash; False when there is none, or it is of the history."""
         if asset_id not in self.assets:
             return False
         self.assets[asset_id] = replace(self.assets[asset_id], deleted=int(now * 1000))
@@ -72,11 +84,11 @@ class Catalog:
 
     def of_inferences(self, inferences: set[str]) -> list[Asset]:
         """Every asset that came out of one of these inferences."""
-        return [one for one in self.by_creation if one.inference in inferences]
+        return [one for one in self if one.inference in inferences] if inferences else []
 
     def of_models(self, models: set[str]) -> list[Asset]:
         """Every asset that was made with one of these models."""
-        return [one for one in self.by_creation if one.model in models]
+        return [one for one in self if one.model in models] if models else []
 
     def _reorder(self) -> None:
         self.by_creation = sorted(self.assets.values(), key=lambda one: (one.created, one.id))
