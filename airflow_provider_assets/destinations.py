@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from airflow_provider_assets.landing import Store
+    from airflow_provider_assets.landing import AzureStore, S3Store, Store
 
 # Parts that are uploaded at the same time, plus the request that began them.
 MAX_POOL = 17
+# Amazon's domains of endpoints, and the console of each.
+_CONSOLES = {
+    ".amazonaws.com": "console.aws.amazon.com",
+    ".amazonaws.com.cn": "console.amazonaws.cn",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A store and the prefix of all keys in it, with its trailing slash."""
+    """A store and the prefix of all keys in it, with its trailing slash.
+
+    :param browse: the address at which a browser shows a key, given without the prefix.
+    """
 
     store: Store
     prefix: str = ""
+    browse: Callable[[str], str] | None = field(default=None, repr=False, compare=False)
+
+    def browser_url(self, name: str = "") -> str:
+        """The address at which a browser shows the object *name*, or by default the folder."""
+        key = self.prefix + name
+        return self.browse(key) if self.browse else self.store.uri(key)
 
 
 def open_destination(url: str) -> Destination:
@@ -49,11 +65,13 @@ def open_destination(url: str) -> Destination:
     conn_id = unquote(parts.username) if parts.username else None
     prefix = f"{path.strip('/')}/".lstrip("/")
     if parts.scheme in {"s3", "s3a"}:
-        return Destination(_s3(bucket, conn_id), prefix)
+        s3 = _s3(bucket, conn_id)
+        return Destination(s3, prefix, partial(_s3_page, s3))
     if parts.scheme in {"gs", "gcs"}:
-        return Destination(_gcs(bucket, conn_id), prefix)
+        return Destination(_gcs(bucket, conn_id), prefix, partial(_gcs_page, bucket))
     if parts.scheme in {"abfs", "abfss", "wasb"}:
-        return Destination(_azure(bucket, conn_id), prefix)
+        azure = _azure(bucket, conn_id)
+        return Destination(azure, prefix, partial(_azure_page, azure))
     return Destination(_other(url))
 
 
@@ -71,7 +89,7 @@ def _local(url: str, folder: str) -> Store:
     return open_store(f"file://{folder.rstrip('/') or '/'}")
 
 
-def _s3(bucket: str, conn_id: str | None) -> Store:
+def _s3(bucket: str, conn_id: str | None) -> S3Store:
     try:
         from airflow.providers.amazon.aws.hooks.s3 import S3Hook
         from botocore.config import Config
@@ -96,6 +114,27 @@ def _s3(bucket: str, conn_id: str | None) -> Store:
     return S3Store(hook.get_client_type(config=config), bucket, extra=hook.extra_args)
 
 
+def _s3_page(store: S3Store, key: str) -> str:
+    """The console of Amazon, or the object's own address in another store; neither is signed."""
+    endpoint = str(store.client.meta.endpoint_url).rstrip("/")
+    host = urlsplit(endpoint).hostname or ""
+    for domain, console in _CONSOLES.items():
+        if host.endswith(domain):
+            kind = "buckets" if key.endswith("/") or not key else "object"
+            return f"https://{console}/s3/{kind}/{store.bucket}?prefix={quote(key, safe='')}"
+    return f"{endpoint}/{store.bucket}/{quote(key)}"
+
+
+def _gcs_page(bucket: str, key: str) -> str:
+    details = "" if key.endswith("/") or not key else "_details/"
+    return f"https://console.cloud.google.com/storage/browser/{details}{bucket}/{quote(key)}"
+
+
+def _azure_page(store: AzureStore, key: str) -> str:
+    """The blob's own address, without the signature that the connection may have put into it."""
+    return f"{str(store.container.url).partition('?')[0]}/{quote(key)}"
+
+
 def _gcs(bucket: str, conn_id: str | None) -> Store:
     try:
         if conn_id is None:
@@ -113,7 +152,7 @@ def _gcs(bucket: str, conn_id: str | None) -> Store:
     return GcsStore(client.bucket(bucket))
 
 
-def _azure(container: str, conn_id: str | None) -> Store:
+def _azure(container: str, conn_id: str | None) -> AzureStore:
     try:
         from airflow.providers.microsoft.azure.hooks.wasb import WasbHook
     except ImportError as error:

@@ -78,6 +78,7 @@ def asset_export(
             )
     first = {k: v for k, v in kwargs.items() if k in _ARCHIVE} | dict(archive_args or {})
     second = {k: v for k, v in kwargs.items() if k in _LANDING} | dict(landing_args or {})
+    second.setdefault("map_index_template", "{{ task.label }}")  # from the start of the task on
     group = AssetExport(group_id)
     with group:
         archive = AssetArchiveOperator(

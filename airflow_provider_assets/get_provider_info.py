@@ -10,6 +10,8 @@ from airflow_provider_assets.vendors import BUILT_IN, vendor_class
 from airflow_provider_assets.vendors.base import VendorSpec
 from airflow_provider_assets.vendors.connection import COMMON_FIELDS
 
+# Classes of ``links``, which is not imported here.
+LINKS = ("VendorJobLink", "DestinationLink", "ManifestLink", "ReportLink")
 PACKAGE = "airflow-provider-assets"
 
 
@@ -41,6 +43,7 @@ def get_provider_info() -> dict[str, JSON]:
         ),
         "sensors": _modules(specs, f"{module}.sensors.archive"),
         "triggers": _modules(specs, f"{module}.triggers.archive"),
+        "extra-links": [f"{module}.links.{name}" for name in LINKS],
         "cli": [f"{module}.cli.airflow_commands"],
         "transfers": [
             {

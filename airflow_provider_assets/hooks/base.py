@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseHook
 
 from airflow_provider_assets.airflow_compat import mask_secret
 from airflow_provider_assets.hooks.airflow_connection import to_connection
 from airflow_provider_assets.hooks.client import mask_link, poll_policy, rate_limit, vendor_for
-from airflow_provider_assets.plans import Plans
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
@@ -39,6 +38,9 @@ from airflow_provider_assets.transport import Transport
 from airflow_provider_assets.vendors import vendor_class
 from airflow_provider_assets.vendors.base import Vendor
 from airflow_provider_assets.vendors.connection import COMMON_FIELDS, VendorConnection
+
+if TYPE_CHECKING:
+    from airflow_provider_assets.plans import Plans
 from airflow_provider_assets.vendors.parsing import check_names
 
 T = TypeVar("T")
@@ -99,6 +101,8 @@ class AssetArchiveHook(BaseHook):
     @cached_property
     def plans(self) -> Plans:
         """Reads and writes the items of batches that references do not hold."""
+        from airflow_provider_assets.plans import Plans
+
         return Plans()
 
     def get_conn(self) -> Vendor:
@@ -158,6 +162,10 @@ class AssetArchiveHook(BaseHook):
         """The job that an earlier, unrecorded submit of *request* may have started."""
         whole, _ = self.plans.load(request)
         return self.run(self.vendor.find(whole, since))
+
+    def job_url(self, job: ArchiveJob) -> str:
+        """The address at which the vendor shows *job*, for a link; empty if it has none."""
+        return self.run(self.vendor.job_url(job))
 
     def poll(self, jobs: Sequence[ArchiveJob]) -> list[ArchiveJob]:
         """The present state of *jobs*, in their order.

@@ -18,7 +18,7 @@ from airflow_provider_assets.airflow_compat import (
     max_map_length,
 )
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.metadata import Format, check_format
+from airflow_provider_assets.links import VendorJobLink, show_vendor_job
 from airflow_provider_assets.operators.batch_run import BatchRun, check_one_wave
 from airflow_provider_assets.operators.inputs import (
     ExportInputs,
@@ -61,6 +61,7 @@ from airflow_provider_assets.triggers.archive import BACKSTOP, AssetArchiveTrigg
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_assets.metadata import Format
     from airflow_provider_assets.operators.record_spool import RecordSpool
     from airflow_provider_assets.sansio.window import Window, WindowSpec
 
@@ -121,6 +122,7 @@ class AssetArchiveOperator(BaseOperator):
 
     template_fields: Sequence[str] = (*MAPPINGS, "conn_id", "window", "max_items", "plans")
     template_fields_renderers: ClassVar[dict[str, str]] = dict.fromkeys(MAPPINGS, "json")
+    operator_extra_links = (VendorJobLink(),)
     ui_color = "#e8f0e0"
 
     def __init__(
@@ -188,7 +190,9 @@ class AssetArchiveOperator(BaseOperator):
             ends = read_ends(event)
             ledger = self._ledger(context)
             run = self._begin(ledger, self._deferred(ledger, event.get("carry")))
-            run.judge(run.wave_of([str(job_id) for job_id in event["job_ids"]]), ends)
+            wave = run.wave_of([str(job_id) for job_id in event["job_ids"]])
+            show_vendor_job(self, context, self.hook, run.jobs(wave))
+            run.judge(wave, ends)
             return self._advance(context, run)
         except AssetsError as error:
             raise_for_airflow(error)
@@ -319,6 +323,8 @@ class AssetArchiveOperator(BaseOperator):
 
     def _check_choices(self) -> None:
         """Check what says how to export, before anything is asked of the vendor."""
+        from airflow_provider_assets.metadata import check_format
+
         require_choice(self.on_empty, "on_empty", ("skip", "succeed", "fail"))
         check_on_partial(self.on_partial)
         check_format(self.metadata)
@@ -358,6 +364,7 @@ class AssetArchiveOperator(BaseOperator):
         """Start and wait for wave after wave: some vendors take one job at a time."""
         while wave := run.next_wave():
             run.start(wave)
+            show_vendor_job(self, context, self.hook, run.jobs(wave))
             if not self.wait_for_completion:
                 break
             run.judge(wave, self._wait(context, run, run.jobs(wave)))

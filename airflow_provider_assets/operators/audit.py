@@ -139,10 +139,10 @@ def reconcile(
 
 
 def store_report(result: Reconciled, target: Destination) -> str:
-    """Write the report object beside the destination, in place of an earlier one; returns its URI."""
-    key = f"{target.prefix}{REPORTS_FOLDER}{result.stem}.json"
-    put_document(target.store, key, result.document())
-    return target.store.uri(key)
+    """Write the report object in *target*, in place of an earlier one; returns its name there."""
+    name = f"{REPORTS_FOLDER}{result.stem}.json"
+    put_document(target.store, target.prefix + name, result.document())
+    return name
 
 
 # --- a destination alone ---------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import BaseOperator
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.links import ReportLink, show_link
 from airflow_provider_assets.operators.gaps import keep_gaps
 from airflow_provider_assets.operators.inputs import ExportInputs
 from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
@@ -65,6 +66,7 @@ class AssetReconcileOperator(BaseOperator):
         "conn_id", "destination", "window", "select", "verify", "period",
     )  # fmt: skip
     template_fields_renderers: ClassVar[dict[str, str]] = {"select": "json"}
+    operator_extra_links = (ReportLink(),)
     ui_color = "#f0e8d8"
 
     def __init__(
@@ -115,7 +117,9 @@ class AssetReconcileOperator(BaseOperator):
             period=self.period,
             verify=self.verify,
         )
-        uri = store_report(result, target)
+        name = store_report(result, target)
+        uri = target.store.uri(target.prefix + name)
+        show_link(self, context, ReportLink, target.browser_url(name))
         self.log.info("%s", result.table())
         for problem in result.comparison.problems:
             self.log.warning("%s: %s", problem.uri, problem.why)

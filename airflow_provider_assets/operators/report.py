@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.sdk import BaseOperator
 
 from airflow_provider_assets.airflow_compat import AirflowSkipException
+from airflow_provider_assets.links import ReportLink, show_link
 from airflow_provider_assets.operators.inputs import to_plain
 from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
 from airflow_provider_assets.sansio.errors import (
@@ -49,6 +50,7 @@ class AssetReportOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("destination", "archives", "manifests", "notes")
+    operator_extra_links = (ReportLink(),)
     ui_color = "#f0ece0"
 
     def __init__(
@@ -110,6 +112,7 @@ class AssetReportOperator(BaseOperator):
         put_document(target.store, key, page.encode())
         uri = target.store.uri(key)
         self.log.info("The report is %s", uri)
+        show_link(self, context, ReportLink, target.browser_url(f"{FOLDER}{stem}.html"))
         landed = [line for line in lines if line.landed is not None]
         failed = [line for line in lines if "" in line.problems]
         if failed:

@@ -17,6 +17,7 @@ from airflow_provider_assets.airflow_compat import (
     max_map_length,
 )
 from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.links import VendorJobLink, show_vendor_job
 from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError, JobTimeoutError
 from airflow_provider_assets.sansio.jobs import (
@@ -53,6 +54,7 @@ class AssetArchiveSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("archives",)
+    operator_extra_links = (VendorJobLink(),)
 
     def __init__(
         self,
@@ -96,6 +98,7 @@ class AssetArchiveSensor(BaseSensorOperator):
             check_on_partial(self.on_partial)
             if not self.references:
                 return []
+            self._show_job(context)
             if not self.deferrable:
                 return super().execute(context)
             jobs = self.hook.poll_or_last_known([reference.job for reference in self.references])
@@ -116,6 +119,10 @@ class AssetArchiveSensor(BaseSensorOperator):
             timeout=timedelta(seconds=wait) + BACKSTOP,
         )
 
+    def _show_job(self, context: Context) -> None:
+        jobs = [reference.job for reference in self.references]
+        show_vendor_job(self, context, self.hook, jobs)
+
     def _longest_wait(self) -> float:
         """Seconds from the start; Airflow does not apply ``execution_timeout`` to a deferred task."""
         limit = self.execution_timeout
@@ -133,6 +140,7 @@ class AssetArchiveSensor(BaseSensorOperator):
     def execute_complete(self, context: Context, event: dict[str, Any]) -> list[Data]:
         """Resume where the trigger ended."""
         try:
+            self._show_job(context)
             return self._result([ensure_succeeded(end) for end in read_ends(event)])
         except AssetsError as error:
             self._fail(error)

@@ -14,7 +14,7 @@ from airflow.sdk import Asset, AssetAlias, BaseOperator
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.hooks.client import positive_number
-from airflow_provider_assets.metadata import Format, check_format
+from airflow_provider_assets.links import DestinationLink, ManifestLink, show_link
 from airflow_provider_assets.outcomes import NOTES, default_retry_policy, raise_for_airflow
 from airflow_provider_assets.sansio.errors import (
     HOPELESS,
@@ -35,19 +35,19 @@ from airflow_provider_assets.sansio.jobs import (
     ungrouped,
 )
 from airflow_provider_assets.sansio.verdict import check_on_partial, shown
-from airflow_provider_assets.transfers.state import landing_state
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_assets.destinations import Destination
     from airflow_provider_assets.landing import LandingOptions, Manifest, Progress, State
-    from airflow_provider_assets.landing.manifest import Contents, Entry
+    from airflow_provider_assets.landing.manifest import Contents
+    from airflow_provider_assets.metadata import Format
     from airflow_provider_assets.sansio.messages import JSON
     from airflow_provider_assets.transfers.landed_items import LandedItems
     from airflow_provider_assets.vendors.base import Vendor, VendorSpec
 
-    Landed = tuple[Manifest, str]  # a manifest and the key of its object
+    Landed = tuple[Manifest, str]  # a manifest and the name of its object
 
 MIB = 1 << 20
 # Links are never logged. Masking them is a second safeguard, at a cost that grows quadratically.
@@ -111,6 +111,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("archive", "destination", "name", "target_format")
     template_fields_renderers: ClassVar[dict[str, str]] = {"archive": "json"}
+    operator_extra_links = (DestinationLink(), ManifestLink())
     ui_color = "#e0e8f0"
 
     def __init__(
@@ -169,13 +170,26 @@ class ArchiveToObjectStorageOperator(BaseOperator):
                 )
         return references
 
+    @property
+    def label(self) -> str:
+        """Name of a mapped task in the grid, ``batch 2/3 · 1000 items``."""
+        try:
+            requests = [ArchiveReference.from_dict(one).request for one in ungrouped(self.archive)]
+        except AssetsError:  # execute says what is wrong with it
+            return ""
+        first, last = requests[0].index + 1, requests[-1].index + 1
+        batches = f"batch {first}" if first == last else f"batches {first}-{last}"
+        return f"{batches}/{requests[0].of} · {sum(one.count for one in requests)} items"
+
     def execute(self, context: Context) -> Data | list[Data]:
         """Land the archive and return its manifest without the entries; of a group, a list of them."""
         from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 
+        # Airflow reads it from the context after the task has run; ``partial()`` knows no default of ours.
+        context["map_index_template"] = context.get("map_index_template") or self.label or None
         notes: dict[int, Data] = {}
         try:
-            landed = self._land_all(landing_state(context), notes)
+            landed = self._land_all(context, notes)
         except AssetsError as error:
             self._tell_report(context, notes, error)
             raise_for_airflow(error, _HOPELESS)
@@ -189,25 +203,33 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     def _is_group(self) -> bool:
         return "archives" in self.archive
 
-    def _land_all(self, state: State | None, notes: dict[int, Data]) -> list[Data]:
+    def _land_all(self, context: Context, notes: dict[int, Data]) -> list[Data]:
         """Land one archive after the other. One that cannot land at all does not hold up the others.
 
         :param notes: gets, by the number of each batch, what has landed in how many seconds, and the reason
             of its failure.
         :raises AssetsError: the first failure.
         """
+        from airflow_provider_assets.destinations import open_destination
+        from airflow_provider_assets.metadata import check_format
+        from airflow_provider_assets.transfers.state import landing_state
+
         check_on_partial(self.on_partial)
         check_format(self.metadata)
+        target = open_destination(self.destination)
+        show_link(self, context, DestinationLink, target.browser_url())
+        state = landing_state(context)
         hook = AssetArchiveHook.for_conn(self.references[0].conn_id)
         landed: list[Data] = []
         failed: list[AssetsError] = []
         for reference in self.references:
             batch, started = reference.request.index + 1, time.monotonic()
             try:
-                result, items = self._land(hook, reference, state)
+                result, items = self._land(hook, target, reference, state)
+                show_link(self, context, ManifestLink, target.browser_url(items.manifest_name))
                 # A task that fails returns nothing, of what has landed either.
-                shown = {name: result[name] for name in ("uri", "bytes", "entries", "skipped")}
-                notes[batch] = {"seconds": round(time.monotonic() - started, 3), **shown}
+                numbers = {name: result[name] for name in ("uri", "bytes", "entries", "skipped")}
+                notes[batch] = {"seconds": round(time.monotonic() - started, 3), **numbers}
                 self._check_complete(items)
             except AssetsError as error:
                 failed.append(error)
@@ -223,16 +245,18 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         return landed
 
     def _land(
-        self, hook: AssetArchiveHook, reference: ArchiveReference, state: State | None
+        self,
+        hook: AssetArchiveHook,
+        target: Destination,
+        reference: ArchiveReference,
+        state: State | None,
     ) -> tuple[Data, LandedItems]:
-        from airflow_provider_assets.destinations import open_destination
         from airflow_provider_assets.landing.markers import STARTED_MARKER
         from airflow_provider_assets.transfers.landed_items import LandedItems
         from airflow_provider_assets.transfers.single_use import SingleUseLanding
 
         request, records = hook.plans.load(reference.request)
         reference = replace(reference, request=request)
-        target = open_destination(self.destination)
         land = partial(self._land_from, hook, target, state)
         if hook.vendor.spec.single_use:
             marker = f"{target.prefix}{self._stem(request)}{STARTED_MARKER}"
@@ -240,16 +264,16 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             landed = single_use.land(reference, land)
         else:
             landed = land(reference)
-        manifest, key = landed
+        manifest, manifest_name = landed
         self._report(manifest)
-        items = LandedItems(reference, hook.vendor.spec, manifest, _files(target.store.get(key)))
+        items = LandedItems(reference, hook.vendor.spec, manifest, target, manifest_name)
         result = manifest.to_dict()
         metadata = self.metadata
         if metadata == "auto":
             metadata = "jsonl" if records else None
         if metadata:
             name = self._stem(request)
-            uri, rows = items.write_metadata(target, records, name=name, metadata=metadata)
+            uri, rows = items.write_metadata(records, name=name, metadata=metadata)
             result |= {"metadata_uri": uri, "metadata_rows": rows}
             self.log.info("Described %d items in %s", rows, uri)
         return result, items
@@ -295,7 +319,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             progress=self._progress,
             state=state,
         )
-        return manifest, f"{target.prefix}{name}{MANIFEST_SUFFIX}"
+        return manifest, f"{name}{MANIFEST_SUFFIX}"
 
     def _expected(
         self, spec: VendorSpec, files: Sequence[ArchiveFile], request: ArchiveRequest
@@ -431,13 +455,6 @@ def _event(result: Data) -> Data:
 
 def _reason(error: AssetsError) -> str:
     return f"{type(error).__name__}: {error.message}"
-
-
-def _files(document: bytes | None) -> list[Entry]:
-    """The files that a manifest object lists; none if it has been removed."""
-    from airflow_provider_assets.landing.manifest import parse
-
-    return parse(document)[1] if document else []
 
 
 def _contents(reference: ArchiveReference) -> Contents:

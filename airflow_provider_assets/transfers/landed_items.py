@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -19,18 +20,27 @@ if TYPE_CHECKING:
     from airflow_provider_assets.vendors.base import VendorSpec
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LandedItems:
     """The items of a batch after its landing.
 
     :param reference: with its items.
-    :param files: the files that the manifest lists.
+    :param manifest_name: name of the object in *target* that lists the files.
     """
 
     reference: ArchiveReference
     spec: VendorSpec
     manifest: Manifest
-    files: Sequence[Entry]
+    target: Destination
+    manifest_name: str
+
+    @cached_property
+    def files(self) -> Sequence[Entry]:
+        """The files that the manifest object lists; none if it has been removed."""
+        from airflow_provider_assets.landing.manifest import parse
+
+        document = self.target.store.get(self.target.prefix + self.manifest_name)
+        return parse(document)[1] if document else []
 
     @property
     def ids(self) -> list[str]:
@@ -46,7 +56,7 @@ class LandedItems:
         return found
 
     def write_metadata(
-        self, target: Destination, records: Mapping[Item, Record], *, name: str, metadata: str
+        self, records: Mapping[Item, Record], *, name: str, metadata: str
     ) -> tuple[str, int]:
         """Store a row per item in the format *metadata*, beside the archives; its URI and number of rows.
 
@@ -55,13 +65,13 @@ class LandedItems:
         from airflow_provider_assets.landing.crc import Checksum
         from airflow_provider_assets.landing.stores.base import holds, put_document
 
-        request, facts = self.reference.request, self.manifest.facts
+        request, facts, target = self.reference.request, self.manifest.facts, self.target
         batch = Batch(
             conn_id=self.reference.conn_id,
             request=request,
             job_id=str(facts["job_id"]),  # of the archive that is there, even if it landed before
             uri=self.manifest.uri,
-            files=self._files(target),
+            files=self._files(),
             missing=self.missing(),
         )
         table = list(rows(batch, records, self.spec.columns))
@@ -76,19 +86,21 @@ class LandedItems:
         """Whether the manifest lists the vendor's files, and not one object that we have named."""
         return self.spec.entry_per_item and self.manifest.lists_files
 
-    def _files(self, target: Destination) -> dict[str, File]:
+    def _files(self) -> dict[str, File]:
         """Item id -> its file, as far as the names tell; an only file belongs to an only item."""
+        if not self.spec.entry_per_item:
+            return {}
         entries = {entry.name: entry for entry in self.files}
         if self._are_listed:
             found = names_of(self.ids, entries)
-        elif self.spec.entry_per_item and len(self.ids) == len(entries) == 1:
+        elif len(self.ids) == len(entries) == 1:
             found = dict(zip(self.ids, entries, strict=True))
         else:
             found = {}
-        return {item: self._file(entries[name], target) for item, name in found.items()}
+        return {item: self._file(entries[name]) for item, name in found.items()}
 
-    def _file(self, entry: Entry, target: Destination) -> File:
+    def _file(self, entry: Entry) -> File:
         uri = self.manifest.uri
         if self.manifest.layout == "files":
-            uri = target.store.uri(target.prefix + entry.name)
+            uri = self.target.store.uri(self.target.prefix + entry.name)
         return File(uri, entry.name, entry.bytes, entry.crc32, entry.sha256)

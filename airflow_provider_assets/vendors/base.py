@@ -202,6 +202,14 @@ class Vendor(ABC):
             if the error is not transient, as ended by it.
         """
 
+    def job_url(self, job: ArchiveJob) -> Flow[str]:
+        """The address under which the vendor answers, after a login, what became of *job*.
+
+        Empty by default: some vendors have no such address, or none for a whole batch.
+        """
+        yield from ()
+        return ""
+
     def cancel(self, job: ArchiveJob) -> Flow[bool]:
         """Ask to cancel *job*; whether the vendor agreed. Never raises for a refusal."""
         yield from ()

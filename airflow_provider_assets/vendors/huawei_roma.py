@@ -306,9 +306,16 @@ class HuaweiRoma(Vendor):
 
         return (yield from each(jobs, ask))
 
-    def _ask(self, job: ArchiveJob) -> Flow[ArchiveJob]:
+    def job_url(self, job: ArchiveJob) -> Flow[str]:
+        """The job's progress in the API."""
+        return (yield from self._progress(job)).url
+
+    def _progress(self, job: ArchiveJob) -> Flow[HttpRequest]:
         path = url_path("/{}/assets/jobs/{}", self._instance, job.job_id)
-        request = yield from self._request(path, accept=[HTTPStatus.NOT_FOUND])
+        return (yield from self._request(path, accept=[HTTPStatus.NOT_FOUND]))
+
+    def _ask(self, job: ArchiveJob) -> Flow[ArchiveJob]:
+        request = yield from self._progress(job)
         reply = yield from self.send(request)
         if reply.status in request.accept:
             return parsing.job(job, {"status": contract.UNKNOWN_JOB}, JobState.EXPIRED)

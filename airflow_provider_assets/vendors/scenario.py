@@ -263,6 +263,11 @@ class Scenario(Vendor):
     def _job(self, data: Mapping[str, JSON], submitted_at: float | None = None) -> ArchiveJob:
         return parsing.job(data, self.state_of(data.get("status")), submitted_at)
 
+    def job_url(self, job: ArchiveJob) -> Flow[str]:
+        """The job in the API; a browser asks for key and secret."""
+        yield from ()
+        return self.base_url + url_path("/jobs/{}", job.job_id)
+
     def cancel(self, job: ArchiveJob) -> Flow[bool]:
         """Best effort: the vendor cancels inference jobs only, and refuses an archive with a 400."""
         path = url_path("/jobs/{}/action", job.job_id)

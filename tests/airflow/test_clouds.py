@@ -12,6 +12,8 @@ import pytest
 from airflow_runs import connect
 from exported import archives, assert_as_served, export, exportable, ids_in
 
+from airflow_provider_assets.destinations import open_destination
+
 pytestmark = pytest.mark.airflow
 
 Look = Callable[[], dict[str, bytes]]
@@ -92,3 +94,18 @@ def test_a_bucket_that_does_not_exist_is_named(airflow, sandbox, place):
     run = airflow(export(f"{conn}@nowhere-{secrets.token_hex(4)}/"))
     assert run.state == "failed"
     assert "nowhere-" in str(run.tries[-1].error)
+
+
+def test_a_signature_in_an_azure_connection_is_in_no_link(monkeypatch):
+    connect(
+        monkeypatch,
+        "wasb_links",
+        {
+            "conn_type": "wasb",
+            "host": "https://account.blob.core.windows.net",
+            "extra": {"sas_token": "https://account.blob.core.windows.net/c?sv=1&sig=hidden"},
+        },
+    )
+    pytest.importorskip("airflow.providers.microsoft.azure", reason="the [azure] extra is missing")
+    target = open_destination("abfs://wasb_links@c/a/")
+    assert target.browser_url("m 1") == "https://account.blob.core.windows.net/c/a/m%201"
