@@ -89,6 +89,9 @@ class AssetArchiveOperator(BaseOperator):
         zoned datetimes or ISO strings. ``"all"`` (or None) selects everything there is, in every run. Not
         used with *items*.
     :param options: the vendor's archive options; the vendor's defaults if it is not given.
+    :param mode: ``"archive"`` (default) has the vendor make an archive of each batch. ``"links"`` (Scenario
+        only) makes none: the landing downloads each item by itself, the original or, with its
+        ``target_format``, a converted one. It takes no *options*, and there is nothing to wait for.
     :param max_items: refuse to export more than this; no limit by default.
     :param wait_for_completion: True (default) waits for the jobs; False returns as soon as they are
         submitted.
@@ -133,6 +136,7 @@ class AssetArchiveOperator(BaseOperator):
         select: Mapping[str, Any] | None = None,
         window: WindowSpec = "auto",
         options: Mapping[str, Any] | None = None,
+        mode: Literal["archive", "links"] = "archive",
         max_items: int | None = None,
         wait_for_completion: bool = True,
         deferrable: bool = DEFERRABLE,
@@ -154,6 +158,7 @@ class AssetArchiveOperator(BaseOperator):
         self.select = select
         self.window = window
         self.options = options
+        self.mode = mode
         self.max_items = max_items
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
@@ -336,14 +341,19 @@ class AssetArchiveOperator(BaseOperator):
         from airflow_provider_assets.operators.gaps import load_gaps
 
         inputs = ExportInputs(
-            self.hook.vendor, load_gaps(self.items), self.select, self.options or {}, self.max_items
+            self.hook.vendor,
+            load_gaps(self.items),
+            self.select,
+            self.options or {},
+            self.max_items,
+            self.mode,
         )
         for note in inputs.notes:
             self.log.info("%s", note)
         return inputs
 
     def _ledger(self, context: Context) -> BatchLedger:
-        inputs = [self.conn_id, self.items, self.select, self.window, self.options]
+        inputs = [self.conn_id, self.items, self.select, self.window, self.options, self.mode]
         return BatchLedger(context, to_plain(inputs))
 
     def _begin(self, ledger: BatchLedger, plan: Plan) -> BatchRun:
@@ -394,6 +404,8 @@ class AssetArchiveOperator(BaseOperator):
         self, context: Context, run: BatchRun, jobs: Sequence[ArchiveJob]
     ) -> Sequence[Answer]:
         """The ends of *jobs*; leaves by a deferral where one has not ended yet."""
+        if all(job.state.is_terminal for job in jobs):
+            return jobs
         interval = to_seconds(self.poll_interval, "poll_interval")
         deadline = self._deadline(context, jobs)
         if not self.deferrable:

@@ -18,6 +18,7 @@ from airflow_provider_assets.sansio.errors import (
     StaleEventError,
 )
 from airflow_provider_assets.sansio.jobs import (
+    LINKS,
     Answer,
     ArchiveJob,
     ArchiveReference,
@@ -125,6 +126,14 @@ class BatchRun:
         request = entry.request
         self.ledger.record(BatchEntry(request, since=time.time()))
         job = self.hook.submit(request)
+        if request.mode == LINKS:
+            self.log.info(
+                "Batch %d of %d: %d items, which are downloaded one by one without a job",
+                request.index + 1,
+                request.of,
+                request.count,
+            )
+            return job
         self.log.info(
             "Submitted batch %d of %d with %d items as %s job %s",
             request.index + 1,
@@ -180,7 +189,7 @@ class BatchRun:
 
     def cancel(self, entries: Sequence[BatchEntry]) -> None:
         """Ask the vendor, once and briefly, to cancel the jobs of *entries*; a failure is only logged."""
-        for job in [entry.job for entry in entries if entry.job]:
+        for job in [entry.job for entry in entries if entry.job and not entry.has_succeeded]:
             try:
                 asking = cancel_job(self.hook.vendor, job, asked=self.cancel_on_kill)
                 self.log.info("%s", self.hook.run(asking))

@@ -10,12 +10,19 @@ from typing import cast
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.sansio.batching import split_into_batches
+from airflow_provider_assets.sansio.choices import require_choice
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.jobs import ArchiveRequest, Selected, fingerprint
+from airflow_provider_assets.sansio.jobs import (
+    ARCHIVE,
+    LINKS,
+    ArchiveRequest,
+    Selected,
+    fingerprint,
+)
 from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.records import OnRecord, ignore
 from airflow_provider_assets.sansio.window import Window
-from airflow_provider_assets.vendors.base import Vendor
+from airflow_provider_assets.vendors.base import Vendor, VendorSpec
 from airflow_provider_assets.vendors.parsing import check_names
 
 
@@ -54,6 +61,20 @@ def positive_int(value: object, name: str) -> int:
     if isinstance(value, bool) or not text.isdecimal() or int(text) == 0:
         raise InvalidRequestError(f"{name}={value!r} is not a positive whole number")
     return int(text)
+
+
+def check_mode(mode: str, spec: VendorSpec) -> None:
+    """Refuse a mode that *spec*'s vendor does not have.
+
+    :raises InvalidRequestError: naming those that it has.
+    """
+    require_choice(mode, "mode", (ARCHIVE, LINKS))
+    if mode not in spec.modes:
+        none = "" if spec.submits else "; its files are downloaded one by one, and no job is made"
+        raise InvalidRequestError(
+            f"mode={mode!r}: {spec.title} has no such mode, but {' and '.join(map(repr, spec.modes))}"
+            f"{none}"
+        )
 
 
 def to_plain(value: object) -> object:
@@ -96,11 +117,13 @@ class ExportInputs:
     select: Mapping[str, JSON] | None
     options: Mapping[str, object]
     max_items: int | None = None
+    mode: str = ARCHIVE
     archive_options: dict[str, JSON] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         """Check everything that can be checked without asking the vendor."""
         spec = self.vendor.spec
+        check_mode(self.mode, spec)
         options = require_mapping(self.options, "options")
         if self.max_items is not None:
             self.max_items = positive_int(self.max_items, "max_items")
@@ -115,7 +138,15 @@ class ExportInputs:
             self.select = require_mapping(self.select or {}, "select")
             check_names(self.select, spec.filters, "select")
         check_names(options, spec.options, "options")
-        self.archive_options = dict(self.vendor.validate(options=options))
+        if self.mode == ARCHIVE:
+            self.archive_options = dict(self.vendor.validate(options=options))
+        elif options:
+            raise InvalidRequestError(
+                f"options: {', '.join(sorted(options))} describe an archive, and mode={self.mode!r} "
+                "makes none; leave them out"
+            )
+        else:
+            self.archive_options = {"mode": self.mode}
 
     @property
     def notes(self) -> list[str]:

@@ -20,6 +20,8 @@ from airflow_provider_assets.sansio.messages import JSON
 VERSION = 1
 # Of a request without its items: a release that knows none must refuse it.
 PLANNED_VERSION = 2
+# How a batch is exported: as one archive that a vendor's job makes, or item by item, without a job.
+ARCHIVE, LINKS = "archive", "links"
 # Names in what an earlier release stored -> ours; everything else in it is as it was.
 _FORMER_NAMES = {"query": "query_id", "run": "run_date", "facts": "details"}
 MAP_OVER = (
@@ -115,7 +117,8 @@ class ArchiveRequest:
     :param vendor: the vendor's short name.
     :param items: kind of item (``asset_ids``, ``process_ids``, ``apps``) -> ids; empty until they are
         loaded from the *plan*, if there is one.
-    :param options: the vendor's archive options, checked and completed.
+    :param options: the vendor's archive options, checked and completed; ``{"mode": "links"}`` if no archive
+        is made.
     :param window: ISO bounds of the half-open span that was exported, if there was one.
     :param run_date: the date of the run (ISO, UTC). Where there is no window, objects are named after it,
         so that a nightly export of the same items lands every night.
@@ -140,6 +143,11 @@ class ArchiveRequest:
     def count(self) -> int:
         """Number of items."""
         return self.plan.count if self.plan else sum(len(ids) for ids in self.items.values())
+
+    @property
+    def mode(self) -> str:
+        """:data:`ARCHIVE` or :data:`LINKS`."""
+        return str(self.options.get("mode", ARCHIVE))
 
     @property
     def fingerprint(self) -> str:

@@ -20,6 +20,7 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.flow import Flow, call
 from airflow_provider_assets.sansio.jobs import (
+    ARCHIVE,
     Answer,
     ArchiveFile,
     ArchiveJob,
@@ -63,6 +64,7 @@ class VendorSpec:
     :param kinds: kinds of item that ``items=`` may name.
     :param filters: names that ``select=`` may use.
     :param options: names that ``options=`` may use.
+    :param modes: values of ``mode=`` that the vendor can serve; see :attr:`ArchiveRequest.mode`.
     :param statuses: the vendor's status in lower case -> ours; anything else counts as running.
     :param errors: HTTP status -> error class, over the common table.
     :param cancellable: whether the vendor can cancel a running archive job.
@@ -90,6 +92,7 @@ class VendorSpec:
     poll: PollPolicy
     form: ConnectionForm
     errors: Mapping[int, type[AssetsError]] = field(default_factory=dict)
+    modes: tuple[str, ...] = (ARCHIVE,)
     cancellable: bool = False
     submits: bool = True
     parallel_jobs: int = 0
@@ -178,7 +181,10 @@ class Vendor(ABC):
 
     @abstractmethod
     def submit(self, request: ArchiveRequest) -> Flow[ArchiveJob]:
-        """Start a job. Sent once: an ambiguous failure is raised, never repeated."""
+        """Start a job. Sent once: an ambiguous failure is raised, never repeated.
+
+        A request of mode ``links`` starts none: its job has succeeded and has the same id in every retry.
+        """
 
     def find(self, request: ArchiveRequest, since: float) -> Flow[ArchiveJob | None]:
         """The job that an earlier, unrecorded submit of *request* may have started.

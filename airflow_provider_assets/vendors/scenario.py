@@ -12,6 +12,7 @@ from itertools import count
 from typing import ClassVar
 
 from airflow_provider_assets.sansio.errors import (
+    ArchiveExpiredError,
     AssetsError,
     InvalidRequestError,
     PermanentError,
@@ -22,6 +23,8 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.flow import Flow, pause
 from airflow_provider_assets.sansio.jobs import (
+    ARCHIVE,
+    LINKS,
     Answer,
     ArchiveFile,
     ArchiveJob,
@@ -55,6 +58,7 @@ class Scenario(Vendor):
         kinds=("asset_ids", "inference_ids", "model_ids"),
         filters=contract.FILTERS,
         options=contract.OPTIONS,
+        modes=(ARCHIVE, LINKS),
         statuses=contract.STATUSES,
         # The guide polls every 3 s; large archives take long, so the interval grows.
         poll=PollPolicy(initial=3.0, maximum=30.0, bulk=contract.PAGE),
@@ -189,7 +193,12 @@ class Scenario(Vendor):
     # --- jobs --------------------------------------------------------------------------------
 
     def submit(self, request: ArchiveRequest) -> Flow[ArchiveJob]:
-        """``POST /assets/download``; a reply without a job id (a dry run's 269) is no submission."""
+        """``POST /assets/download``; a reply without a job id (a dry run's 269) is no submission.
+
+        Nothing is sent for mode ``links``.
+        """
+        if request.mode == LINKS:
+            return parsing.job_of_links(request, self.clock())
         body = parsing.submission(request)
         reply = yield from self.send(self._post("/assets/download", body, idempotent=False))
         data = reply.json_object()
@@ -205,6 +214,8 @@ class Scenario(Vendor):
 
     def find(self, request: ArchiveRequest, since: float) -> Flow[ArchiveJob | None]:
         """A recent job with our tag in its metadata; adopted only on an exact match."""
+        if request.mode == LINKS:
+            return parsing.job_of_links(request, since)
         name = parsing.archive_name(request)
         found: list[ArchiveJob] = []
 
@@ -220,7 +231,11 @@ class Scenario(Vendor):
         """``GET /jobs`` for many; ``GET /jobs/{jobId}`` for one, or one that the list lacks."""
         found: dict[str, ArchiveJob] = {}
         # A job of unknown age would have us list all that ever ran.
-        ages = {job.job_id: job.submitted_at for job in jobs if job.submitted_at is not None}
+        ages = {
+            job.job_id: job.submitted_at
+            for job in jobs
+            if job.submitted_at is not None and not parsing.is_of_links(job)
+        }
         pages = count(1)
 
         def take(page: list[dict[str, JSON]]) -> bool:
@@ -231,6 +246,8 @@ class Scenario(Vendor):
             return next(pages) >= len(ages) - len(found)
 
         def ask(job: ArchiveJob) -> Flow[ArchiveJob]:
+            if parsing.is_of_links(job):
+                return job
             if job.job_id in found:
                 return found[job.job_id]
             return self._job((yield from self._one(job)), job.submitted_at)
@@ -282,25 +299,58 @@ class Scenario(Vendor):
     def files(
         self, reference: ArchiveReference, *, target_format: str | None = None
     ) -> Flow[list[ArchiveFile]]:
-        """One zip; with a target format, one converted file per asset instead."""
-        yield from ()
+        """One zip, or one file per asset: of mode ``links``, or converted to a target format.
+
+        Assets that the vendor does not know any more are left out in mode ``links``.
+
+        :raises ArchiveExpiredError: if it knows none of them.
+        """
         request = reference.request
-        if target_format is None:
-            return [ArchiveFile(reference.job.job_id, f"{request.stem}.zip")]
-        if not target_format.isalnum():
+        if target_format is not None and not target_format.isalnum():
             raise InvalidRequestError(
                 f"target_format: {target_format!r} is not a format such as webp"
             )
+        if request.mode == LINKS:
+            return (yield from self._single_files(request.items["asset_ids"], target_format))
+        if target_format is None:
+            return [ArchiveFile(reference.job.job_id, f"{request.stem}.zip")]
         return [ArchiveFile(i, f"{i}.{target_format}") for i in request.items["asset_ids"]]
+
+    def _single_files(
+        self, ids: Sequence[str], target_format: str | None
+    ) -> Flow[list[ArchiveFile]]:
+        """One file for each of *ids* that the vendor knows."""
+        records = yield from self.metadata(ids)
+        files = []
+        for asset_id in [i for i in ids if i in records]:
+            name = f"{asset_id}.{target_format}"
+            if target_format is None:
+                mime_type = parsing.type_of_original(records[asset_id])
+                if mime_type is None:
+                    data = yield from self._download(asset_id, None)
+                    mime_type = str(data.get("mimeType") or "")
+                name = parsing.file_name(asset_id, mime_type)
+            files.append(ArchiveFile(asset_id, name))
+        if not files:
+            raise ArchiveExpiredError(
+                f"Scenario knows none of the {len(ids)} assets of this batch any more; export what is "
+                "left by another run",
+                vendor=self.spec.name,
+            )
+        return files
+
+    def _download(self, asset_id: str, target_format: str | None) -> Flow[dict[str, JSON]]:
+        """``POST /assets/{assetId}/download``: without a format, of the original file ("Request")."""
+        body: JSON = {} if target_format is None else {"targetFormat": target_format}
+        path = url_path("/assets/{}/download", asset_id)
+        return (yield from self.send(self._post(path, body))).json_object()
 
     def link(
         self, reference: ArchiveReference, file: ArchiveFile, *, target_format: str | None = None
     ) -> Flow[Link]:
         """The signed URL. It can be requested again; the vendor documents no lifetime of archives."""
-        if target_format is not None:
-            path = url_path("/assets/{}/download", file.key)
-            reply = yield from self.send(self._post(path, {"targetFormat": target_format}))
-            return Link(text(reply.json_object(), "url"))
+        if target_format is not None or reference.request.mode == LINKS:
+            return Link(text((yield from self._download(file.key, target_format)), "url"))
         job = reference.job
         for attempt in range(contract.LINK_TRIES):
             yield from pause(contract.LINK_PAUSE if attempt else 0.0)

@@ -30,6 +30,40 @@ MAX_NAME = 128
 ID_TOKEN = "<id>"  # noqa: S105  # a token of a template
 # SDK: the answer to a dry run, which is no submission.
 DRY_RUN = 269
+# SDK, Asset.mimeType and "Request", mimeType: the formats that "Request" names, then others that assets may
+# have (SDK, Asset.kind: 3d, audio, document, image, image-hdr, json, text, video). A file of another type
+# gets no extension.
+EXTENSIONS: Mapping[str, str] = {
+    "image/gif": "gif",
+    "image/heif": "heif",
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/svg+xml": "svg",
+    "image/webp": "webp",
+    "image/avif": "avif",
+    "image/tiff": "tif",
+    "model/gltf-binary": "glb",
+    "model/obj": "obj",
+    "audio/mpeg": "mp3",
+    "video/mp4": "mp4",
+    "image/heic": "heic",
+    "image/bmp": "bmp",
+    "image/vnd.radiance": "hdr",
+    "image/x-exr": "exr",
+    "model/gltf+json": "gltf",
+    "model/stl": "stl",
+    "audio/wav": "wav",
+    "audio/x-wav": "wav",
+    "audio/flac": "flac",
+    "audio/ogg": "ogg",
+    "audio/mp4": "m4a",
+    "video/webm": "webm",
+    "video/quicktime": "mov",
+    "application/json": "json",
+    "application/pdf": "pdf",
+    "application/zip": "zip",
+    "text/plain": "txt",
+}
 # SDK, Asset.status: one of these two, or "pending".
 FINISHED, BROKEN = "success", "error"
 # Our own status for a job that the vendor answers with 404.

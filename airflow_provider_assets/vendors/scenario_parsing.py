@@ -8,7 +8,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
-from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, JobState
+from airflow_provider_assets.sansio.jobs import (
+    LINKS,
+    ArchiveJob,
+    ArchiveRequest,
+    JobState,
+    fingerprint,
+)
 from airflow_provider_assets.sansio.messages import JSON, without_queries
 from airflow_provider_assets.sansio.records import Facts
 from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
@@ -16,6 +22,7 @@ from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.parsing import strings, text
 from airflow_provider_assets.vendors.scenario_contract import (
     CLOCK_SKEW,
+    EXTENSIONS,
     ID_TOKEN,
     JOB_TYPE,
     MAX_NAME,
@@ -193,6 +200,34 @@ def job(data: Mapping[str, JSON], state: JobState, submitted_at: float | None) -
         ),
         submitted_at=submitted_at,
     )
+
+
+def job_of_links(request: ArchiveRequest, now: float) -> ArchiveJob:
+    """The job of a batch that needs none: it has succeeded, and has the same id in every retry."""
+    return ArchiveJob(
+        "scenario",
+        f"{LINKS}-{fingerprint([request.fingerprint, request.tag])[:16]}",
+        state=JobState.SUCCEEDED,
+        submitted_at=now,
+        details={"mode": LINKS},
+    )
+
+
+def is_of_links(job: ArchiveJob) -> bool:
+    """Whether :func:`job_of_links` made *job*, of which the vendor knows nothing."""
+    return job.details.get("mode") == LINKS
+
+
+def type_of_original(asset: Mapping[str, JSON]) -> str | None:
+    """The MIME type of the asset's only file; None if there are two, of which either may be the original."""
+    stored, original = asset.get("mimeType"), asset.get("originalMimeType")
+    return str(stored) if stored and original in (None, "", stored) else None
+
+
+def file_name(asset_id: str, mime_type: str) -> str:
+    """The id, with the extension of the type that the vendor names; without one for an unknown type."""
+    extension = EXTENSIONS.get(mime_type.partition(";")[0].strip().lower())
+    return f"{asset_id}.{extension}" if extension else asset_id
 
 
 def archive_url(metadata: JSON) -> str | None:

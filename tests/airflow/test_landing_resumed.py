@@ -73,9 +73,9 @@ def destination(request, folder):
     return f"s3://s3_test@exports/resumed{random.randrange(10**6)}/", request.getfixturevalue("s3")
 
 
-def landing(fetched, destination, **options):
+def landing(fetched, destination, *, mode="archive", **options):
     def build():
-        submitted = archive()
+        submitted = archive(mode=mode)
         Hasty.partial(
             task_id="land", destination=destination, retries=1, part_size=5 * MIB,
             on_retry_callback=fetched.note, **options,
@@ -112,12 +112,13 @@ def test_a_retry_fetches_only_the_files_of_an_archive_that_are_missing(airflow, 
     assert len(archives(stored())) == manifest["entries"]
 
 
-def test_a_retry_fetches_only_the_downloads_that_are_missing(airflow, large, destination):
+@pytest.mark.parametrize("how", [{"target_format": "png"}, {"mode": "links"}])
+def test_a_retry_fetches_only_the_downloads_that_are_missing(airflow, large, destination, how):
     where, stored = destination
     large.fault("download:reset@0:1,after=6")
     fetched = Fetched(large)
-    convert = {"target_format": "png", "max_memory": 32 * MIB}
-    run = airflow(landing(fetched, where, layout="files", concurrency=1, **convert))
+    few = {"layout": "files", "concurrency": 1, "max_memory": 32 * MIB}
+    run = airflow(landing(fetched, where, **few, **how))
     assert run.state == "success", run.tries
     assert fetched.errors == [TransferInterruptedError]
     (manifest,) = run.results("land")

@@ -107,8 +107,9 @@ def test_the_sdk_submits_polls_and_gets_an_archive(client, scenario):
 def test_the_sdk_gets_a_link_to_one_asset(client):
     asset = client.assets.list(page_size=1).assets[0]
     assert client.assets.download.request(asset.id, target_format="webp").mime_type == "image/webp"
-    body = requests.get(client.assets.download.request(asset.id).url, timeout=10).content
-    assert len(body) == asset.properties.size
+    original = client.assets.download.request(asset.id)
+    assert original.mime_type == asset.mime_type == "image/png"
+    assert len(requests.get(original.url, timeout=10).content) == asset.properties.size
     with pytest.raises(scenario_sdk.BadRequestError, match="Invalid target format"):
         client.assets.download.request(asset.id, target_format="docx")
 
