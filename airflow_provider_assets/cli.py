@@ -52,7 +52,8 @@ WINDOW = _option(
     "--window",
     nargs=2,
     metavar=("START", "END"),
-    help="half-open span, dates or ISO times, UTC unless they name a zone; default: everything",
+    help="half-open span, dates or ISO times, UTC unless they name a zone; '-' as START is no beginning, "
+    "as END now; default: everything",
 )
 SELECT = _option("--select", metavar="JSON", help="the listing filters of the export")
 PERIOD = _option(
@@ -232,9 +233,11 @@ def _listing(arguments: argparse.Namespace) -> tuple[AssetArchiveHook, ExportInp
 
 
 def _window(arguments: argparse.Namespace) -> Window | None:
-    from airflow_provider_assets.sansio.window import Window, parse_moment
+    from airflow_provider_assets.sansio.window import BEGINNING, Window, parse_moment
 
-    def moment(text: str, name: str) -> datetime:
+    def moment(text: str, name: str, none: datetime) -> datetime:
+        if text == "-":
+            return none
         try:
             plain = datetime.fromisoformat(text)
         except ValueError:
@@ -244,7 +247,8 @@ def _window(arguments: argparse.Namespace) -> Window | None:
     if arguments.window is None:
         return None
     start, end = cast("list[str]", arguments.window)
-    return Window(moment(start, "--window START"), moment(end, "--window END"))
+    now = datetime.now(timezone.utc)
+    return Window(moment(start, "--window START", BEGINNING), moment(end, "--window END", now))
 
 
 def _print(

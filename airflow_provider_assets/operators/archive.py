@@ -86,8 +86,9 @@ class AssetArchiveOperator(BaseOperator):
         the end of the last exported window, a watermark that is kept with the one Asset in the task's
         inlets and moves when this task succeeds; give the DAG ``max_active_runs=1``, because concurrent
         runs would start from the same watermark), a timedelta that ends at the run's date, or a pair of
-        zoned datetimes or ISO strings. ``"all"`` (or None) selects everything there is, in every run. Not
-        used with *items*.
+        zoned datetimes or ISO strings. Of a pair, ``(None, end)`` has no beginning, and ``(start, None)``
+        ends at the run's date, or with its data interval if that is later. ``"all"`` (or None) selects
+        everything there is, in every run. Not used with *items*.
     :param options: the vendor's archive options; the vendor's defaults if it is not given.
     :param mode: ``"archive"`` (default) has the vendor make an archive of each batch. ``"links"`` (Scenario
         only) makes none: the landing downloads each item by itself, the original or, with its

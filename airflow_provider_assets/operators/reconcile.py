@@ -49,8 +49,9 @@ class AssetReconcileOperator(BaseOperator):
     :param destination: Airflow object storage URL, under which all landings are compared: of a destination
         with a template, the part before the template.
     :param window: span that is compared: ``"auto"`` (default; the run's own), a timedelta that ends at the
-        run's date, or a pair of zoned datetimes or ISO strings. ``"all"`` (or None) compares everything
-        there is, as one period.
+        run's date, or a pair of zoned datetimes or ISO strings, one of which may be None as in an export;
+        without a beginning it is one period. ``"all"`` (or None) compares everything there is, as one
+        period.
     :param select: the vendor's listing filters; give those of the export.
     :param verify: ``manifest`` (default) trusts the manifests; ``sizes`` also compares the size of each
         object in one listing of the destination; ``bytes`` also reads every object and compares its

@@ -20,7 +20,7 @@ WHOLE = "all"
 class Period:
     """A period and the part of it that lies in the window; None if there is no window.
 
-    :param label: ``2026-01-31``, ``2026-01`` or ``2026``; ``all`` without a window.
+    :param label: ``2026-01-31``, ``2026-01`` or ``2026``; ``all`` without a window or its beginning.
     """
 
     label: str
@@ -51,10 +51,12 @@ def label_of(moment: datetime, length: str) -> str:
 def split_into_periods(window: Window | None, length: str) -> Iterator[Period]:
     """The periods that *window* touches, in order; together they are the window.
 
+    One without a beginning is one period: its first days would be listed one by one for nothing.
+
     :param length: ``day``, ``month`` or ``year``.
     """
-    if window is None:
-        yield Period(WHOLE, None)
+    if window is None or not window.has_beginning:
+        yield Period(WHOLE, window)
         return
     start = window.start
     while start < window.end:

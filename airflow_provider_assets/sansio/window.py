@@ -7,13 +7,15 @@ runs that an asset started have neither; an empty span must never be read as "no
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Union
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
+# The start of a window without a beginning: no vendor holds anything older.
+BEGINNING = datetime(1970, 1, 1, tzinfo=timezone.utc)
 WindowSpec = Union[str, timedelta, "tuple[object, object]", "list[object]", None]
 
 REMEDY = (
@@ -27,7 +29,10 @@ _KEY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A half-open span; both bounds are in UTC and ``start < end``."""
+    """A half-open span; both bounds are in UTC and ``start < end``.
+
+    One without a beginning starts at :data:`BEGINNING`.
+    """
 
     start: datetime
     end: datetime
@@ -45,6 +50,11 @@ class Window:
                 f"window [{self.start.isoformat()}, {self.end.isoformat()}) is empty; "
                 "start must be before end"
             )
+
+    @property
+    def has_beginning(self) -> bool:
+        """Whether anything can lie before it."""
+        return self.start != BEGINNING
 
     def iso(self) -> tuple[str, str]:
         """Both bounds in UTC, with milliseconds and a ``Z``."""
@@ -83,13 +93,15 @@ def resolve(spec: WindowSpec, timing: RunTiming) -> Window:
     """The span that a run exports.
 
     :param spec: ``"auto"``, ``"since_last"``, a timedelta that ends at the run's date, or a pair of
-        zoned datetimes or ISO strings. See :func:`is_unbounded` for what has no span.
+        zoned datetimes or ISO strings, of which one may be None: ``(None, end)`` has no beginning, and
+        ``(start, None)`` ends at the run's date, or with its data interval if that is later. Retries and
+        clears keep both. See :func:`is_unbounded` for what has no span.
     :raises InvalidRequestError: if no span can be known, or the given one is empty or naive.
     """
     if isinstance(spec, timedelta):
         return _span(spec, timing)
     if isinstance(spec, (tuple, list)):
-        return _pair(spec)
+        return _pair(spec, timing)
     if spec == "auto":
         return _auto(timing)
     if spec == "since_last":
@@ -115,17 +127,34 @@ def _span(length: timedelta, timing: RunTiming) -> Window:
         raise InvalidRequestError(f"window={length!r} begins before the year 1") from None
 
 
-def _pair(pair: tuple[object, ...] | list[object]) -> Window:
+def _pair(pair: Sequence[object], timing: RunTiming) -> Window:
     if len(pair) != 2:  # a pair
         raise InvalidRequestError(f"window must be a pair (start, end), got {len(pair)} values")
-    return Window(parse_moment(pair[0], "window start"), parse_moment(pair[1], "window end"))
+    start, end = pair
+    if start is None and end is None:
+        raise InvalidRequestError('window=(None, None) has no bounds; pass window="all"')
+    return Window(
+        BEGINNING if start is None else parse_moment(start, "window start"),
+        _moment_of(timing) if end is None else parse_moment(end, "window end"),
+    )
+
+
+def _moment_of(timing: RunTiming) -> datetime:
+    """The moment of a run: its date, or the end of its data interval, which some timetables start with it."""
+    interval = timing.data_interval
+    known = [
+        parse_moment(one, "run date") for one in (timing.run_date, interval and interval[1]) if one
+    ]
+    if not known:
+        raise InvalidRequestError("window=(start, None): this run has no date; pass an end")
+    return max(map(in_utc, known))
 
 
 def _auto(timing: RunTiming) -> Window:
     if timing.partition_key is not None:
         return _partition(timing)
     if timing.event_window is not None:
-        return _pair(timing.event_window)
+        return _pair(timing.event_window, timing)
     if timing.data_interval and timing.data_interval[0] < timing.data_interval[1]:
         return Window(*timing.data_interval)
     if timing.run_date is not None and timing.periods is not None:

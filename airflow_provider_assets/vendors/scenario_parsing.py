@@ -77,10 +77,12 @@ def listing(query: Mapping[str, JSON], by: str, window: Window | None) -> list[t
         if window:
             # Both bounds are exclusive and of milliseconds: one back makes the start inclusive.
             field = by.removesuffix("At")
-            after = iso_ms(window.start - timedelta(milliseconds=1))
+            if window.has_beginning:
+                after = iso_ms(window.start - timedelta(milliseconds=1))
+                params.append((f"{field}After", after))
             # A bound within a millisecond: what carries that millisecond is judged on this side.
             before = iso_ms(window.end + timedelta(microseconds=999))
-            params += [(f"{field}After", after), (f"{field}Before", before)]
+            params.append((f"{field}Before", before))
     given = {name: value for name, value in query.items() if name != "by" and value is not None}
     return params + [(name, param(given[name], f"select.{name}")) for name in sorted(given)]
 

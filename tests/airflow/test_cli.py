@@ -78,6 +78,19 @@ def test_json_is_all_that_is_printed(vendor, tmp_path):
     assert 0 < data["totals"]["items"] < 1007
 
 
+def test_a_bound_may_be_left_open(vendor, capsys):
+    def plan(*window):
+        options = ["--conn-id", CONN, "--json", "--period", "year", "--window", *window]
+        code, text = out(capsys, "plan", *options)
+        assert code == 0
+        found = json.loads(text)
+        return {name: row["items"] for name, row in found["periods"].items() if row["items"]}
+
+    assert plan("-", "2026-01-05") == {"all": 1003}
+    assert plan("2026-01-05", "-") == {"2026": 4}
+    assert plan("-", "-") == {"all": 1007}
+
+
 def test_json_has_every_period_and_every_problem(vendor, capsys, tmp_path):
     for number in range(12):
         (tmp_path / f"{number}.manifest.json").write_text("[]")

@@ -36,6 +36,23 @@ def test_three_days_of_the_example_land_three_disjoint_windows(airflow, sandbox,
     assert sorted(landed) == exportable(sandbox, "2026-01-05", "2026-01-08")
 
 
+@pytest.mark.parametrize(
+    ("window", "span"),
+    [
+        (("2026-01-05T00:00:00Z", None), ("2026-01-05", "2026-01-07T09:30:00")),
+        ((None, "{{ '2026-01-06T00:00:00Z' }}"), ("1970-01-01", "2026-01-06")),
+    ],
+)
+def test_a_window_with_one_bound_is_the_same_when_it_is_cleared(airflow, sandbox, window, span):
+    dag = airflow.dag(lambda: archive(window=window, mode="links"))
+    run = airflow.run(dag, "2026-01-07T09:30:00")
+    for one in (run, airflow.clear(dag, run)):
+        (reference,) = one.result("archive")
+        request = reference["request"]
+        assert [day(text[:19]) for text in request["window"]] == [day(text) for text in span]
+        assert sorted(request["items"]["asset_ids"]) == exportable(sandbox, *span)
+
+
 def cron_interval():
     return CronDataIntervalTimetable(CRON, timezone="UTC")
 

@@ -16,7 +16,7 @@ from airflow_provider_assets.sansio.periods import (
     label_of,
     split_into_periods,
 )
-from airflow_provider_assets.sansio.window import Window
+from airflow_provider_assets.sansio.window import BEGINNING, Window
 
 UTC = timezone.utc
 
@@ -46,8 +46,10 @@ def test_february_is_a_month():
     assert periods[1].window == window("2024-02-01", "2024-03-01")
 
 
-def test_without_a_window_there_is_one_period():
+def test_without_a_window_or_its_beginning_there_is_one_period():
     assert list(split_into_periods(None, "day")) == [Period("all", None)]
+    without_beginning = Window(BEGINNING, datetime(2026, 1, 1, tzinfo=UTC))
+    assert list(split_into_periods(without_beginning, "day")) == [Period("all", without_beginning)]
 
 
 @pytest.mark.parametrize("length", LENGTHS)

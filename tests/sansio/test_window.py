@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.window import (
+    BEGINNING,
     RunTiming,
     Window,
     is_unbounded,
@@ -176,6 +177,46 @@ def test_a_pair_may_be_datetimes_or_iso_strings(pair) -> None:
     assert resolve(pair, RunTiming()) == days("2026-01-09", "2026-01-10")
 
 
+def test_a_window_without_a_beginning_holds_whatever_is_older() -> None:
+    window = resolve((None, "2026-01-10T00:00:00Z"), RunTiming())
+    assert window == Window(BEGINNING, at("2026-01-10"))
+    assert not window.has_beginning
+    assert days("2026-01-09", "2026-01-10").has_beginning
+
+
+@pytest.mark.parametrize(
+    ("timing", "end"),
+    [
+        pytest.param(
+            RunTiming(run_date=at("2026-01-10T15:30:00")), "2026-01-10T15:30:00", id="date"
+        ),
+        pytest.param(
+            RunTiming(
+                run_date=at("2026-01-09"), data_interval=(at("2026-01-09"), at("2026-01-10"))
+            ),
+            "2026-01-10",
+            id="a date that begins the data interval",
+        ),
+        pytest.param(
+            RunTiming(
+                run_date=at("2026-01-10T15:30:00"),
+                data_interval=(at("2026-01-09"), at("2026-01-10")),
+                now=at("2026-02-01"),
+            ),
+            "2026-01-10T15:30:00",
+            id="a manual run, retried weeks later",
+        ),
+        pytest.param(
+            RunTiming(data_interval=(at("2026-01-09"), at("2026-01-10"))),
+            "2026-01-10",
+            id="no date",
+        ),
+    ],
+)
+def test_a_window_without_an_end_ends_with_its_run_whenever_it_is_retried(timing, end) -> None:
+    assert resolve(("2025-01-01T00:00:00Z", None), timing) == days("2025-01-01", end)
+
+
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
@@ -186,7 +227,8 @@ def test_a_pair_may_be_datetimes_or_iso_strings(pair) -> None:
         (("2026-01-10T00:00:00Z", "2026-01-10T01:00:00+01:00"), "is empty"),
         (("today", "2026-01-10T00:00:00Z"), "'today' is not an ISO 8601"),
         (("2026-01-09T00:00:00Z",), "got 1 values"),
-        ((None, "2026-01-10T00:00:00Z"), "expected a datetime, got NoneType"),
+        ((None, None), 'no bounds; pass window="all"'),
+        (("2026-01-09T00:00:00Z", None), "this run has no date; pass an end"),
         ((date(2026, 1, 9), "2026-01-10T00:00:00Z"), "expected a datetime, got date"),
         ("yesterday", "'yesterday' is none of"),
         (None, "None is none of"),

@@ -14,7 +14,7 @@ from airflow_provider_assets.sansio.errors import (
     RateLimitedError,
 )
 from airflow_provider_assets.sansio.jobs import Item
-from airflow_provider_assets.sansio.window import Window
+from airflow_provider_assets.sansio.window import BEGINNING, Window
 
 
 @pytest.fixture
@@ -164,6 +164,15 @@ def test_an_empty_page_with_a_token_is_not_the_end(script):
         script.vendor.select({}, None),
         (LIST, assets(token="t1")),
         (f"{LIST}&paginationToken=t1", assets("a")),
+    )
+    assert found.items == [Item("asset_ids", "a")]
+
+
+def test_a_window_without_a_beginning_asks_for_none(script):
+    window = Window(BEGINNING, datetime(2026, 1, 9, tzinfo=timezone.utc))
+    found = script.run(
+        script.vendor.select({}, window),
+        (f"{LIST}&createdBefore=2026-01-09T00%3A00%3A00.000Z", assets("a")),
     )
     assert found.items == [Item("asset_ids", "a")]
 
