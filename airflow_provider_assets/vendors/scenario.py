@@ -157,13 +157,13 @@ class Scenario(Vendor):
         neither choice of ``by`` alone proves that a pending asset is met again.
         """
         by = str(query.get("by", "createdAt"))
-        params = parsing.listing(query, by, window)
+        params, owners = parsing.listing(query, by, window), parsing.owners(query)
         found: list[Item] = []
         pending: dict[str, None] = {}  # in the listing's order, each once
 
         def take(assets: list[dict[str, JSON]]) -> bool:
             for asset in assets:
-                if parsing.is_inside(asset, by, window):
+                if parsing.is_inside(asset, by, window) and parsing.is_owned(asset, owners):
                     asset_id, status = text(asset, "id"), asset.get("status", contract.FINISHED)
                     if status == contract.FINISHED:
                         found.append(Item("asset_ids", asset_id))

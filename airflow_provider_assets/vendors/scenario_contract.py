@@ -73,14 +73,18 @@ LINK_TRIES, LINK_PAUSE = 5, 2.0
 # Clocks differ; a job updated a little before we submitted it is still ours.
 CLOCK_SKEW = 300.0
 
+# Filters of our own, which are not sent: the time that a window is of, and the owner that each record names
+# (SDK, Asset.ownerId, which every asset has).
+OWN_FILTERS = frozenset({"by", "ownerId"})
 # API reference, "List assets"; the last row is from the SDK. Values that the vendor keeps adding to
-# (types) are not checked. Public access is left out, and so is `privacy=public`: it lists the public assets
-# of all organisations, and none of them is the account's to export.
-FILTERS = frozenset(
+# (types) are not checked. Public access is left out: it lists what belongs to others.
+FILTERS = OWN_FILTERS | frozenset(
     {"modelId", "inferenceId", "authorId", "collectionId", "parentAssetId", "rootAssetId"}
-    | {"privacy", "tags", "type", "types", "originalAssets", "deleted", "by"}
+    | {"privacy", "tags", "type", "types", "originalAssets", "deleted"}
 )
-PRIVACY = ("private", "unlisted")
+# API reference, "List assets": public lists the public assets of all organisations.
+PUBLIC = "public"
+PRIVACY = ("private", "unlisted", PUBLIC)
 # SDK, options.fileNameTemplate. The guide's example has <assetId>, which is not among them.
 TOKENS = frozenset({"seed", "num", "prompt", "generator", "id", "description"})
 OPTIONS = frozenset({"file_name_template", "flat", "archive_name", "prefer_original"})

@@ -26,8 +26,10 @@ from airflow_provider_assets.vendors.scenario_contract import (
     ID_TOKEN,
     JOB_TYPE,
     MAX_NAME,
+    OWN_FILTERS,
     PAGE,
     PRIVACY,
+    PUBLIC,
     TOKENS,
 )
 
@@ -53,24 +55,14 @@ def authorization(conn: VendorConnection) -> str:
 def listing(query: Mapping[str, JSON], by: str, window: Window | None) -> list[tuple[str, str]]:
     """The query of a listing.
 
-    :raises InvalidRequestError: for filters that the vendor refuses together.
+    :raises InvalidRequestError: for filters that the vendor refuses together, or that could list what
+        belongs to others.
     """
-    if by not in {"createdAt", "updatedAt"}:
-        raise InvalidRequestError(f"select.by: {by!r} is neither createdAt nor updatedAt")
-    if "type" in query and "types" in query:
-        raise InvalidRequestError("select: type and types exclude each other; use types")
-    if query.get("privacy") not in (*PRIVACY, None):
-        raise InvalidRequestError(
-            f"select.privacy: {query['privacy']!r} is neither {' nor '.join(PRIVACY)}; "
-            "public would list the public assets of all organisations"
-        )
-    for name in ("deleted", "originalAssets"):
-        if not isinstance(query.get(name), (bool, type(None))):
-            raise InvalidRequestError(f"select.{name}: {query[name]!r} is not true or false")
+    _check_filters(query, by)
     params = [("pageSize", str(PAGE))]
     if query.get("deleted"):
         # SDK: the trash takes no other filter and no sorting.
-        if others := sorted(set(query) - {"deleted", "originalAssets", "by"}):
+        if others := sorted(set(query) - OWN_FILTERS - {"deleted", "originalAssets"}):
             raise InvalidRequestError(f"select.deleted cannot be combined with {', '.join(others)}")
     else:
         params += [("sortBy", by), ("sortDirection", "asc")]
@@ -83,8 +75,27 @@ def listing(query: Mapping[str, JSON], by: str, window: Window | None) -> list[t
             # A bound within a millisecond: what carries that millisecond is judged on this side.
             before = iso_ms(window.end + timedelta(microseconds=999))
             params.append((f"{field}Before", before))
-    given = {name: value for name, value in query.items() if name != "by" and value is not None}
+    given = {n: value for n, value in query.items() if n not in OWN_FILTERS and value is not None}
     return params + [(name, param(given[name], f"select.{name}")) for name in sorted(given)]
+
+
+def _check_filters(query: Mapping[str, JSON], by: str) -> None:
+    if by not in {"createdAt", "updatedAt"}:
+        raise InvalidRequestError(f"select.by: {by!r} is neither createdAt nor updatedAt")
+    if "type" in query and "types" in query:
+        raise InvalidRequestError("select: type and types exclude each other; use types")
+    if query.get("privacy") not in (*PRIVACY, None):
+        raise InvalidRequestError(
+            f"select.privacy: {query['privacy']!r} is none of {', '.join(PRIVACY)}"
+        )
+    if query.get("privacy") == PUBLIC and owners(query) is None:
+        raise InvalidRequestError(
+            "select.privacy: public lists the public assets of all organisations; name the owner whose "
+            "assets are to be exported in select.ownerId, as the records of assets do"
+        )
+    for name in ("deleted", "originalAssets"):
+        if not isinstance(query.get(name), (bool, type(None))):
+            raise InvalidRequestError(f"select.{name}: {query[name]!r} is not true or false")
 
 
 def complete(options: Mapping[str, JSON]) -> Mapping[str, JSON]:
@@ -147,6 +158,33 @@ def submission(request: ArchiveRequest) -> JSON:
         "modelIds": [],
     }
     return {"query": query, "options": options}
+
+
+def owners(query: Mapping[str, JSON]) -> frozenset[str] | None:
+    """The owners that *query* names, one or a list; None if it names none, and any owner's assets match."""
+    given = query.get("ownerId")
+    if given is None:
+        return None
+    names = strings([given] if isinstance(given, str) else given, "select.ownerId")
+    if not names:
+        raise InvalidRequestError("select.ownerId: [] names no owner; name one, or leave it out")
+    return frozenset(names)
+
+
+def is_owned(asset: Mapping[str, JSON], wanted: frozenset[str] | None) -> bool:
+    """Whether *asset* belongs to one of the owners that are *wanted*.
+
+    :raises ProtocolError: if it names no owner: it may be another organisation's.
+    """
+    if wanted is None:
+        return True
+    owner = asset.get("ownerId")
+    if not isinstance(owner, str) or not owner:
+        raise ProtocolError(
+            f"Scenario: asset {text(asset, 'id')} names no ownerId, so it may belong to another "
+            "organisation; leave out select.ownerId and privacy"
+        )
+    return owner in wanted
 
 
 def is_inside(asset: Mapping[str, JSON], by: str, window: Window | None) -> bool:

@@ -32,6 +32,7 @@ def every(root: type) -> list[type]:
 
 
 REFERENCE = ArchiveReference("c", REQUEST, JOB)
+SINGLE = replace(REFERENCE, request=replace(REQUEST, options={"mode": "links"}))
 OURS = {kind.__name__ for kind in (AssetsError, *every(AssetsError))}
 FLOWS: dict[str, Callable] = {
     "check": VENDOR.check,
@@ -44,6 +45,7 @@ FLOWS: dict[str, Callable] = {
     "poll many": lambda: VENDOR.poll([JOB, replace(JOB, job_id="k")]),
     "cancel": lambda: VENDOR.cancel(JOB),
     "link": lambda: VENDOR.link(REFERENCE, ArchiveFile("j")),
+    "single files": lambda: VENDOR.files(SINGLE),
     "converted": lambda: VENDOR.link(REFERENCE, ArchiveFile("a"), target_format="webp"),
 }
 
@@ -61,6 +63,7 @@ NAMES = st.sampled_from(
             "error",
             "createdAt",
             "nextPaginationToken",
+            "mimeType",
         ),
     ]
 )

@@ -10,6 +10,7 @@ from vendor_script import reply
 
 from airflow_provider_assets.sansio.errors import (
     InvalidRequestError,
+    ProtocolError,
     QuotaExceededError,
     RateLimitedError,
 )
@@ -134,6 +135,40 @@ def test_the_accounts_own_assets_can_be_selected_by_their_privacy(script, privac
 def test_assets_of_other_organisations_are_never_listed(script, privacy):
     with pytest.raises(InvalidRequestError, match=r"select\.privacy"):
         script.run(script.vendor.select({"privacy": privacy}, None))
+
+
+def owned(**owners):
+    """A page of assets: id -> owner, None for a record that names none."""
+    named = {i: {"ownerId": owner} if owner else {} for i, owner in owners.items()}
+    return reply({"assets": [{"id": i, "status": "success", **one} for i, one in named.items()]})
+
+
+@pytest.mark.parametrize(
+    ("owner", "ids"), [("proj_1", ["a"]), (["proj_1", "proj_2"], ["a", "b"]), ("proj_9", [])]
+)
+def test_of_public_assets_only_those_of_the_named_owners_are_listed(script, owner, ids):
+    told = []
+    found = script.run(
+        script.vendor.select(
+            {"privacy": "public", "ownerId": owner}, None, on_record=lambda i, _: told.append(i.id)
+        ),
+        (f"{LIST}&privacy=public", owned(a="proj_1", b="proj_2", c="proj_3")),
+    )
+    assert [item.id for item in found.items] == told == ids
+
+
+def test_an_asset_without_an_owner_is_not_taken_for_ones_own(script):
+    with pytest.raises(ProtocolError, match="ownerId"):
+        script.run(
+            script.vendor.select({"privacy": "public", "ownerId": "proj_1"}, None),
+            (f"{LIST}&privacy=public", owned(a="proj_1", b=None)),
+        )
+
+
+@pytest.mark.parametrize("owner", ["", [], True, {}, 1])
+def test_an_owner_that_is_no_name_is_refused(script, owner):
+    with pytest.raises(InvalidRequestError, match=r"select\.ownerId"):
+        script.run(script.vendor.select({"privacy": "public", "ownerId": owner}, None))
 
 
 def test_inferences_and_models_become_their_assets(script):
