@@ -281,8 +281,10 @@ class Scenario(Vendor):
         return parsing.job(data, self.state_of(data.get("status")), submitted_at)
 
     def job_url(self, job: ArchiveJob) -> Flow[str]:
-        """The job in the API; a browser asks for key and secret."""
+        """The job in the API; a browser asks for key and secret. Empty for mode ``links``, without a job."""
         yield from ()
+        if parsing.is_of_links(job):
+            return ""
         return self.base_url + url_path("/jobs/{}", job.job_id)
 
     def cancel(self, job: ArchiveJob) -> Flow[bool]:

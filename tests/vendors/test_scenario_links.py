@@ -48,6 +48,8 @@ def test_nothing_is_sent_for_a_job_that_has_succeeded_and_is_the_same_in_every_r
     assert ArchiveJob.from_dict(json.loads(json.dumps(first.to_dict()))) == first
     assert script.run(script.vendor.find(REQUEST, NOW)) == first
     assert script.run(script.vendor.poll([first])) == [first]
+    assert script.run(script.vendor.job_url(first)) == ""
+    assert script.run(script.vendor.job_url(JOB)).endswith("/jobs/job_1")
     others = [replace(REQUEST, tag="tag-2"), replace(REQUEST, items={"asset_ids": ("a",)})]
     ids = {script.run(script.vendor.submit(one)).job_id for one in others}
     assert len(ids | {first.job_id}) == 3
