@@ -11,6 +11,8 @@ from urllib.parse import quote, unquote, urlsplit
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
     from airflow_provider_assets.landing import AzureStore, S3Store, Store
 
 # Parts that are uploaded at the same time, plus the request that began them.
@@ -39,14 +41,20 @@ class Destination:
         return self.browse(key) if self.browse else self.store.uri(key)
 
 
-def open_destination(url: str) -> Destination:
+def folder_in(destination: str | ObjectStoragePath, name: str) -> str:
+    """The URL of the folder *name* in *destination*."""
+    return f"{str(destination).rstrip('/')}/{name}"
+
+
+def open_destination(url: str | ObjectStoragePath) -> Destination:
     """The store and prefix that *url* names.
 
-    :param url: ``scheme://conn_id@bucket/prefix/`` with ``s3``, ``gs``, ``abfs`` or any other scheme that
-        Airflow's object storage supports, or ``file:///folder/``. Without a connection id, the credentials
-        of the environment are used.
+    :param url: an ``ObjectStoragePath``, or ``scheme://conn_id@bucket/prefix/`` with ``s3``, ``gs``,
+        ``abfs`` or any other scheme that Airflow's object storage supports, or ``file:///folder/``.
+        Without a connection id, the credentials of the environment are used.
     :raises InvalidRequestError: if the URL has another form, or the extra for its scheme is not installed.
     """
+    url = str(url)
     # "?" and "#" may be part of a name here.
     parts = urlsplit(url, allow_fragments=False)
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path

@@ -16,6 +16,7 @@ from airflow_provider_assets.transfers.archive_to_object_storage import (
 )
 
 if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
     from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 
@@ -45,7 +46,7 @@ def asset_export(
     group_id: str,
     *,
     conn_id: str,
-    destination: str,
+    destination: str | ObjectStoragePath,
     archive_args: Mapping[str, Any] | None = None,
     landing_args: Mapping[str, Any] | None = None,
     report: bool = False,

@@ -43,6 +43,12 @@ def get_provider_info() -> dict[str, JSON]:
         ),
         "sensors": _modules(specs, f"{module}.sensors.archive"),
         "triggers": _modules(specs, f"{module}.triggers.archive"),
+        "task-decorators": [
+            {
+                "class-name": f"{module}.decorators.asset_archive.asset_archive_task",
+                "name": "asset_archive",
+            }
+        ],
         "extra-links": [f"{module}.links.{name}" for name in LINKS],
         "cli": [f"{module}.cli.airflow_commands"],
         "transfers": [

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from airflow_provider_assets.sansio.jobs import ArchiveRequest, Item
 
 if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
     from airflow_provider_assets.destinations import Destination
     from airflow_provider_assets.sansio.records import Record
 
@@ -28,17 +30,18 @@ class Plans:
         self,
         requests: Sequence[ArchiveRequest],
         records_of: Callable[[ArchiveRequest], Iterable[tuple[Item, Record]]],
-        destination: str,
+        destination: str | ObjectStoragePath,
     ) -> list[ArchiveRequest]:
         """*requests* without what is stored below *destination*: their items and records.
 
         Requests of few items and without records are returned as they are.
         """
+        from airflow_provider_assets.destinations import folder_in
         from airflow_provider_assets.landing.markers import PLANS_FOLDER
         from airflow_provider_assets.landing.stores.base import put_document
         from airflow_provider_assets.sansio.plan import is_inline, name_of, planned
 
-        folder = f"{destination.rstrip('/')}/{PLANS_FOLDER}"
+        folder = folder_in(destination, PLANS_FOLDER)
         target = self._open(folder)
 
         def store(

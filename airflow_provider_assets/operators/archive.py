@@ -59,7 +59,7 @@ from airflow_provider_assets.sansio.window import is_unbounded
 from airflow_provider_assets.triggers.archive import BACKSTOP, AssetArchiveTrigger, read_ends
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_assets.metadata import Format
     from airflow_provider_assets.operators.record_spool import RecordSpool
@@ -148,7 +148,7 @@ class AssetArchiveOperator(BaseOperator):
         cancel_on_kill: bool | None = None,
         settle: float | timedelta = LISTING_LAG,
         pending_timeout: float | timedelta = PENDING_TIMEOUT,
-        plans: str | None = None,
+        plans: str | ObjectStoragePath | None = None,
         metadata: Format | None = "auto",
         dry_run: bool = False,
         **kwargs: Any,

@@ -12,6 +12,8 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import Data
 
 if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
     from airflow_provider_assets.destinations import Destination
     from airflow_provider_assets.sansio.messages import JSON
 
@@ -20,7 +22,9 @@ MAX_INLINE = 100
 _KEYS = frozenset({"uri", "sha256"})
 
 
-def keep_gaps(gaps: Sequence[Mapping[str, Sequence[str]]], destination: str) -> list[Data]:
+def keep_gaps(
+    gaps: Sequence[Mapping[str, Sequence[str]]], destination: str | ObjectStoragePath
+) -> list[Data]:
     """*gaps* in a form of bounded size for ``.expand(items=...)``.
 
     There are no more than Airflow maps over; the next comparison finds the others.
@@ -29,10 +33,10 @@ def keep_gaps(gaps: Sequence[Mapping[str, Sequence[str]]], destination: str) -> 
     """
     if sum(len(ids) for one in gaps for ids in one.values()) <= MAX_INLINE:
         return [{kind: list(ids) for kind, ids in one.items()} for one in gaps]
-    from airflow_provider_assets.destinations import open_destination
+    from airflow_provider_assets.destinations import folder_in, open_destination
     from airflow_provider_assets.landing.markers import REPORTS_FOLDER
 
-    folder = f"{destination.rstrip('/')}/{REPORTS_FOLDER}"
+    folder = folder_in(destination, REPORTS_FOLDER)
     target = open_destination(folder)
     return [_keep(one, folder, target) for one in gaps[: max_map_length()]]
 

@@ -23,7 +23,7 @@ from airflow_provider_assets.sansio.errors import (
 from airflow_provider_assets.sansio.window import is_unbounded
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_assets.operators.audit import Reconciled
     from airflow_provider_assets.sansio.jobs import Data
@@ -74,7 +74,7 @@ class AssetReconcileOperator(BaseOperator):
         self,
         *,
         conn_id: str,
-        destination: str,
+        destination: str | ObjectStoragePath,
         window: WindowSpec = "auto",
         select: Mapping[str, Any] | None = None,
         verify: Literal["manifest", "sizes", "bytes"] = "manifest",

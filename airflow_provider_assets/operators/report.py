@@ -20,7 +20,7 @@ from airflow_provider_assets.sansio.errors import (
 from airflow_provider_assets.sansio.jobs import ArchiveReference, Data, ungrouped
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_assets.destinations import Destination
     from airflow_provider_assets.reports.page import BatchLine, Picture
@@ -56,7 +56,7 @@ class AssetReportOperator(BaseOperator):
     def __init__(
         self,
         *,
-        destination: str,
+        destination: str | ObjectStoragePath,
         archives: Any,
         manifests: Any,
         notes: Any = None,

@@ -23,6 +23,7 @@ from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestErr
 from airflow_provider_assets.sansio.jobs import (
     ArchiveJob,
     ArchiveReference,
+    ArchiveRequest,
     Data,
     describe,
     grouped,
@@ -37,11 +38,15 @@ if TYPE_CHECKING:
 
 
 class AssetArchiveSensor(BaseSensorOperator):
-    """Wait until every archive of *archives* has been finished by the vendor.
+    """Wait until every archive of *archives*, or every job of *job_ids*, has been finished by the vendor.
 
     Returns the references with their jobs as they ended, ready to be landed; an empty list for none.
 
     :param archives: the references of ``AssetArchiveOperator(wait_for_completion=False)``, or one of them.
+    :param job_ids: instead of *archives*, the vendor's ids of jobs that were started elsewhere (of Topaz
+        Labs, of processes), or one of them. Their items are unknown here, so that nobody can say whether
+        what lands is complete, and a package of ROMA Connect whose download breaks cannot be exported again.
+    :param conn_id: the vendor's connection, for *job_ids* only.
     :param deferrable: wait in the triggerer instead of on a worker.
     :param poke_interval: as for every sensor; deferred, the default is the vendor's own pace.
     :param timeout: as for every sensor: seconds from its start. An ``execution_timeout`` that is
@@ -53,13 +58,15 @@ class AssetArchiveSensor(BaseSensorOperator):
     :raises AssetsError: see ``sansio.errors``.
     """
 
-    template_fields: Sequence[str] = ("archives",)
+    template_fields: Sequence[str] = ("archives", "conn_id", "job_ids")
     operator_extra_links = (VendorJobLink(),)
 
     def __init__(
         self,
         *,
-        archives: Sequence[Data] | Data,
+        archives: Sequence[Data] | Data | None = None,
+        conn_id: str | None = None,
+        job_ids: Sequence[str] | str | None = None,
         deferrable: bool = DEFERRABLE,
         poke_interval: float | timedelta | None = None,
         on_partial: Literal["fail", "land"] = "fail",
@@ -70,6 +77,8 @@ class AssetArchiveSensor(BaseSensorOperator):
             kwargs["poke_interval"] = poke_interval
         super().__init__(**default_retry_policy(kwargs))
         self.archives = archives
+        self.conn_id = conn_id
+        self.job_ids = job_ids
         self.deferrable = deferrable
         self.on_partial = on_partial
 
@@ -79,6 +88,10 @@ class AssetArchiveSensor(BaseSensorOperator):
 
         :raises InvalidRequestError: if they are none, or of several connections.
         """
+        if self.job_ids is not None:
+            return self._references_of_jobs()
+        if self.archives is None or self.conn_id is not None:
+            raise InvalidRequestError("pass either archives, or conn_id and job_ids")
         given = [self.archives] if isinstance(self.archives, Mapping) else list(self.archives)
         references = [ArchiveReference.from_dict(one) for data in given for one in ungrouped(data)]
         if len({reference.conn_id for reference in references}) > 1:
@@ -86,6 +99,24 @@ class AssetArchiveSensor(BaseSensorOperator):
                 "archives: expected references of one connection; use one sensor for each connection"
             )
         return references
+
+    def _references_of_jobs(self) -> list[ArchiveReference]:
+        """References to jobs of which nothing but the id is known.
+
+        :raises InvalidRequestError: if *archives* are given, too, or there is no *conn_id*.
+        """
+        if self.archives is not None or not self.conn_id:
+            raise InvalidRequestError("job_ids needs conn_id, and excludes archives")
+        given = [self.job_ids] if isinstance(self.job_ids, str) else self.job_ids or ()
+        vendor = AssetArchiveHook.for_conn(self.conn_id).vendor.spec.name
+        return [
+            ArchiveReference(
+                self.conn_id,
+                ArchiveRequest(vendor, {}, {"job_id": job_id}),
+                ArchiveJob(vendor, job_id),
+            )
+            for job_id in given
+        ]
 
     @cached_property
     def hook(self) -> AssetArchiveHook:

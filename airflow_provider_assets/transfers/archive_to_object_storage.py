@@ -37,7 +37,7 @@ from airflow_provider_assets.sansio.jobs import (
 from airflow_provider_assets.sansio.verdict import check_on_partial, shown
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_assets.destinations import Destination
     from airflow_provider_assets.landing import LandingOptions, Manifest, Progress, State
@@ -68,7 +68,8 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         ``AssetArchiveSensor`` returned; map over them with ``.expand(archive=archive.output)``. A mapped
         archive task returns lists: flatten them in an intermediate task,
         ``[one for many in archives for one in many]``.
-    :param destination: Airflow object storage URL, ``s3://conn_id@bucket/prefix/`` or ``file:///...``.
+    :param destination: Airflow object storage URL, ``s3://conn_id@bucket/prefix/`` or ``file:///...``, or
+        an ``ObjectStoragePath``.
     :param layout: ``archive`` (default) lands one object, ``files`` one object per file. Files keep the
         vendor's names, which may be equal in several runs: give each run a folder of its own in
         *destination*, ``s3://.../{{ run_id }}/``. ``{{ ds }}`` is undefined in runs that an asset started,
@@ -118,7 +119,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         self,
         *,
         archive: Data,
-        destination: str,
+        destination: str | ObjectStoragePath,
         layout: Literal["archive", "files"] = "archive",
         name: str | None = None,
         overwrite: bool = False,

@@ -100,7 +100,8 @@ class SingleUseLanding:
                 reference = self._finished(reference, marker)
                 landed = self._open(reference, marker, land)
             except (JobError, IntegrityError, TransientError) as error:
-                if left == 0 or not _is_lost(error):
+                is_known = reference.request.count > 0  # else the job was started elsewhere
+                if left == 0 or not is_known or not _is_lost(error):
                     raise
                 left -= 1
                 self.hook.log.warning(

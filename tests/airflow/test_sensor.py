@@ -6,12 +6,15 @@ import time
 from datetime import timedelta
 
 import pytest
-from airflow.sdk import task
+from airflow.sdk import ObjectStoragePath, task
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
-from exported import archive
+from exported import CONN, archive, archives, exportable, ids_in, read
 
-from airflow_provider_assets.sansio.errors import JobTimeoutError
+from airflow_provider_assets.sansio.errors import InvalidRequestError, JobTimeoutError
 from airflow_provider_assets.sensors.archive import AssetArchiveSensor
+from airflow_provider_assets.transfers.archive_to_object_storage import (
+    ArchiveToObjectStorageOperator,
+)
 from airflow_provider_assets.triggers.archive import BACKSTOP
 
 pytestmark = pytest.mark.airflow
@@ -108,3 +111,45 @@ def test_an_execution_timeout_is_no_sensors_timeout_and_may_be_retried(airflow, 
 def test_the_pace_is_the_vendors_own_unless_one_is_given(airflow, sandbox, given, expected):
     sandbox.fault("job:stuck")
     assert deferred(airflow, **given)["trigger"].poll_interval == expected
+
+
+@MODES
+def test_jobs_that_were_started_elsewhere_are_waited_for_and_land(
+    airflow, sandbox, folder, deferrable
+):
+    @task
+    def ids(references):
+        return [one["job"]["job_id"] for one in references]
+
+    def build():
+        elsewhere = archive(wait_for_completion=False)
+        waited = AssetArchiveSensor(
+            task_id="wait",
+            conn_id=CONN,
+            job_ids=ids(elsewhere.output),
+            deferrable=deferrable,
+            poke_interval=0.1,
+        )
+        ArchiveToObjectStorageOperator.partial(
+            task_id="land", destination=ObjectStoragePath(folder.as_uri())
+        ).expand(archive=waited.output)
+
+    run = airflow(build)
+    assert run.state == "success", run.tries
+    (data,) = archives(read(folder)).values()
+    assert sorted(ids_in(data)) == exportable(sandbox, "2026-01-06", "2026-01-07")
+    assert sandbox.stats()["totals"]["accepted"] == 1
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"job_ids": ["job_1"]},
+        {"conn_id": CONN},
+        {"conn_id": CONN, "job_ids": ["job_1"], "archives": []},
+    ],
+)
+def test_archives_and_ids_of_jobs_exclude_each_other(airflow, sandbox, given):
+    run = airflow(lambda: AssetArchiveSensor(task_id="wait", **given))
+    assert isinstance(run.error, InvalidRequestError)
+    assert "job_ids" in str(run.error)

@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from airflow.sdk import task
 from airflow_runs import connect
 from exported import archive
 
 from airflow_provider_assets.exports import asset_export
 from airflow_provider_assets.landing import LocalStore, open_store
 from airflow_provider_assets.landing.markers import STARTED_MARKER
+from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
@@ -26,6 +28,10 @@ from airflow_provider_assets.sansio.errors import (
     VendorUnavailableError,
 )
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, JobState
+from airflow_provider_assets.sensors.archive import AssetArchiveSensor
+from airflow_provider_assets.transfers.archive_to_object_storage import (
+    ArchiveToObjectStorageOperator,
+)
 from airflow_provider_assets.transfers.single_use import Marker
 from airflow_provider_assets.vendors.huawei_roma import HuaweiRoma
 
@@ -94,6 +100,36 @@ def test_a_broken_package_is_exported_anew(airflow, roma, folder, fault):
     assert run.state == "success", run.tries
     assert_right(folder, roma)
     assert roma.stats()["totals"]["accepted"] == 2
+
+
+@pytest.mark.parametrize("fault", [None, "download:reset@300:1"], ids=["intact", "broken"])
+def test_a_package_of_a_job_that_was_started_elsewhere_lands_or_fails(airflow, roma, folder, fault):
+    if fault:
+        roma.fault(fault)
+
+    @task
+    def ids(references):
+        return [one["job"]["job_id"] for one in references]
+
+    def build():
+        items = {"apps": roma.roma["apps"], "tasks": roma.roma["tasks"]}
+        elsewhere = AssetArchiveOperator(
+            task_id="archive", conn_id=CONN, items=items, wait_for_completion=False
+        )
+        waited = AssetArchiveSensor(
+            task_id="wait", conn_id=CONN, job_ids=ids(elsewhere.output), poke_interval=0.2
+        )
+        ArchiveToObjectStorageOperator.partial(
+            task_id="land", destination=folder.as_uri(), name="package"
+        ).expand(archive=waited.output)
+
+    run = airflow(build)
+    if fault:
+        assert isinstance(run.error, AssetsError)
+    else:
+        assert_right(folder, roma)
+    assert run.states["land[0]"] == ("failed" if fault else "success")
+    assert roma.stats()["totals"]["accepted"] == 1
 
 
 def test_a_refusal_before_the_package_was_opened_costs_no_new_export(airflow, roma, folder):

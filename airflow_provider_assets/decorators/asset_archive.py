@@ -1,0 +1,102 @@
+"""``@task.asset_archive``: archives what a function selects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk.bases.decorator import DecoratedOperator, determine_kwargs, task_decorator_factory
+from airflow.sdk.definitions.context import context_merge
+
+from airflow_provider_assets.operators.archive import AssetArchiveOperator
+from airflow_provider_assets.operators.inputs import to_plain
+from airflow_provider_assets.outcomes import raise_for_airflow
+from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from airflow.sdk.bases.decorator import TaskDecorator
+
+# The arguments of the operator that only the run can know.
+SELECTION = ("items", "select", "window", "options", "max_items")
+
+
+class AssetArchiveDecoratedOperator(DecoratedOperator, AssetArchiveOperator):
+    """Call a function, and archive what it selects.
+
+    The function returns a mapping with any of the operator's arguments *items*, *select*, *window*,
+    *options* and *max_items*, for example ``{"items": {"asset_ids": [...]}}``. It is called again by a
+    retry that has no record of its batches, and not when a deferred task resumes.
+
+    :param python_callable: the function. :param op_args: its positional arguments, templated.
+    :param op_kwargs: its keyword arguments, templated; it also gets those of the context that it names.
+    :param kwargs: as of :class:`AssetArchiveOperator`.
+    :raises InvalidRequestError: if the function returns anything else.
+    """
+
+    template_fields: Sequence[str] = (
+        *DecoratedOperator.template_fields,
+        *AssetArchiveOperator.template_fields,
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        **DecoratedOperator.template_fields_renderers,
+        **AssetArchiveOperator.template_fields_renderers,
+    }
+    custom_operator_name = "@task.asset_archive"
+    overwrite_rtif_after_execution = True
+
+    def __init__(
+        self,
+        *,
+        python_callable: Callable[..., Mapping[str, Any]],
+        op_args: Collection[Any] | None = None,
+        op_kwargs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, **kwargs
+        )
+
+    def execute(self, context: Context) -> Any:
+        """Call the function, then archive as the operator does."""
+        context_merge(context, self.op_kwargs)
+        arguments = determine_kwargs(self.python_callable, self.op_args, context)
+        try:
+            self._take(self.python_callable(*self.op_args, **arguments))
+        except AssetsError as error:
+            raise_for_airflow(error)
+        return AssetArchiveOperator.execute(self, context)
+
+    def _take(self, selected: object) -> None:
+        """Use what the function has returned.
+
+        :raises InvalidRequestError: if it is no selection.
+        """
+        name = self.python_callable.__name__
+        selection = to_plain(selected)
+        if not isinstance(selection, dict):
+            raise InvalidRequestError(
+                f"{name} returned {type(selected).__name__}; @task.asset_archive needs a mapping such as "
+                '{"items": {"asset_ids": [...]}}'
+            )
+        if unknown := [one for one in selection if one not in SELECTION]:
+            raise InvalidRequestError(
+                f"{name} returned {', '.join(map(str, unknown))}; @task.asset_archive knows "
+                f"{', '.join(SELECTION)}, and takes all else as arguments"
+            )
+        for argument, value in selection.items():
+            setattr(self, argument, value)
+
+
+def asset_archive_task(
+    python_callable: Callable[..., Mapping[str, Any]] | None = None, **kwargs: Any
+) -> TaskDecorator:
+    """Make a function the task that archives what it selects; Airflow offers it as ``@task.asset_archive``.
+
+    :param kwargs: arguments of :class:`AssetArchiveOperator`, ``conn_id`` at least.
+    """
+    return task_decorator_factory(
+        python_callable=python_callable,
+        decorated_operator_class=AssetArchiveDecoratedOperator,
+        **kwargs,
+    )
