@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from airflow_provider_assets.landing.engine import land
     from airflow_provider_assets.landing.manifest import Entry, Manifest
+    from airflow_provider_assets.landing.object_options import ObjectOptions
     from airflow_provider_assets.landing.options import LandingOptions, Progress, Source
     from airflow_provider_assets.landing.state import State
     from airflow_provider_assets.landing.stores.azure import AzureStore
@@ -26,6 +27,7 @@ _HOMES = {
     "Entry": "manifest",
     "Manifest": "manifest",
     "LandingOptions": "options",
+    "ObjectOptions": "object_options",
     "Progress": "options",
     "Source": "options",
     "State": "state",
@@ -45,6 +47,7 @@ __all__ = [
     "LandingOptions",
     "LocalStore",
     "Manifest",
+    "ObjectOptions",
     "Progress",
     "S3Store",
     "Source",

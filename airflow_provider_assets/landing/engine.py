@@ -10,6 +10,7 @@ from airflow_provider_assets.landing.checkpoint import forget_files, load
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import land_one
 from airflow_provider_assets.landing.manifest import Contents, Entry, Manifest
+from airflow_provider_assets.landing.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.options import LandingOptions, Progress, Source
 from airflow_provider_assets.landing.ownership import commit, ensure_free
 from airflow_provider_assets.landing.previous import landed_before
@@ -56,6 +57,7 @@ def land(
     options: LandingOptions | None = None,
     facts: Mapping[str, JSON] | None = None,
     contents: Contents | None = None,
+    object_options: ObjectOptions = DEFAULTS,
     progress: Callable[[Progress], None] | None = None,
     state: State | None = None,
 ) -> Manifest:
@@ -74,6 +76,8 @@ def land(
     :param verify: read zip and gzip archives through; length and checksums are always compared.
     :param facts: origin of the archive, recorded in the manifest; JSON without secrets.
     :param contents: the items in *sources*, recorded in the manifest object only.
+    :param object_options: properties of the data objects, and of nothing else. A landing that is there
+        already is the same with any of them.
     :param progress: called in the calling thread, every 5 s or 5 % at most.
     :param state: keeps checkpoints for the next attempt; None: a broken landing starts from scratch. A
         state that fails is logged and never fails the landing.
@@ -96,6 +100,7 @@ def land(
         meter=Meter(budget.clock, progress),
         state=None if state is None else BestEffortState(state),
         contents=contents,
+        object_options=object_options,
     )
     return _land(job, sources)
 
@@ -111,6 +116,7 @@ def _land(job: Job, sources: Sequence[Source]) -> Manifest:
         raise InvalidRequestError(f"layout must be 'archive' or 'files', not {job.layout!r}")
     if not sources:
         raise InvalidRequestError("nothing to land: no source was given")
+    job.store.check(job.object_options)
     before = landed_before(job)
     if before and before.is_due_again(job):
         job = replace(job, overwrite=True)  # the object of that name is ours

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.cancel import CancelToken
 from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX, Contents, identity
+from airflow_provider_assets.landing.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.options import LandingOptions
 from airflow_provider_assets.landing.progress import Meter
 from airflow_provider_assets.landing.state import State
@@ -30,6 +31,7 @@ class Job:
     meter: Meter
     state: State | None = None
     contents: Contents | None = None
+    object_options: ObjectOptions = DEFAULTS
     cancel: CancelToken = field(default_factory=CancelToken)
 
     @property

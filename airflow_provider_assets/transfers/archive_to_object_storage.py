@@ -107,11 +107,26 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         a row per item with what the vendor's listing says (prompt, model, seed, …), its file and the
         checksum. ``jsonl``; ``parquet``, which needs the extra ``parquet``; or None for no metadata. By
         default, ``jsonl`` if what the listing says has been kept, which ``asset_export`` does.
+    :param object_options: properties of the data objects, as a mapping: ``content_type`` (a media type for
+        all; by default that of each name's extension), ``storage_class``, ``tags``, ``metadata`` (user
+        metadata), ``acl`` and ``kms_key``. ``docs/stores.md`` tells which store has which; one that the
+        destination lacks raises ``InvalidRequestError`` before anything is downloaded. Manifests, metadata,
+        plans and reports have none of them. They are no part of a landing's identity: what has landed is
+        skipped, whatever they are now.
     :raises AssetsError: if the landing failed (see ``sansio.errors``); no incomplete object is visible then.
     """
 
-    template_fields: Sequence[str] = ("archive", "destination", "name", "target_format")
-    template_fields_renderers: ClassVar[dict[str, str]] = {"archive": "json"}
+    template_fields: Sequence[str] = (
+        "archive",
+        "destination",
+        "name",
+        "target_format",
+        "object_options",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "archive": "json",
+        "object_options": "json",
+    }
     operator_extra_links = (DestinationLink(), ManifestLink())
     ui_color = "#e0e8f0"
 
@@ -135,6 +150,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         max_unpacked: int | None = None,
         max_ratio: int | None = None,
         metadata: Format | None = "auto",
+        object_options: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**default_retry_policy(kwargs, _HOPELESS))
@@ -155,6 +171,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         self.max_unpacked = max_unpacked
         self.max_ratio = max_ratio
         self.metadata = metadata
+        self.object_options = object_options
 
     @cached_property
     def references(self) -> list[ArchiveReference]:
@@ -212,11 +229,13 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         :raises AssetsError: the first failure.
         """
         from airflow_provider_assets.destinations import open_destination
+        from airflow_provider_assets.landing import ObjectOptions
         from airflow_provider_assets.metadata import check_format
         from airflow_provider_assets.transfers.state import landing_state
 
         check_on_partial(self.on_partial)
         check_format(self.metadata)
+        ObjectOptions.parse(self.object_options)
         target = open_destination(self.destination)
         show_link(self, context, DestinationLink, target.browser_url())
         state = landing_state(context)
@@ -288,7 +307,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         before_get: Callable[[], None] = lambda: None,
     ) -> Landed:
         """Land *reference*. *before_get* is called immediately before its link is used, and may raise."""
-        from airflow_provider_assets.landing import Source, land
+        from airflow_provider_assets.landing import ObjectOptions, Source, land
         from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX
 
         files = hook.files(reference, target_format=self.target_format)
@@ -317,6 +336,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             options=self._options(hook),
             facts=manifest_facts(reference, self.target_format),
             contents=_contents(reference),
+            object_options=ObjectOptions.parse(self.object_options),
             progress=self._progress,
             state=state,
         )

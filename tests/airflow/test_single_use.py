@@ -132,6 +132,20 @@ def test_a_package_of_a_job_that_was_started_elsewhere_lands_or_fails(airflow, r
     assert roma.stats()["totals"]["accepted"] == 1
 
 
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [({"acl": "private"}, "a local folder has no 'acl'"), ({"ACL": "private"}, "'ACL' is unknown")],
+)
+def test_options_that_are_wrong_leave_the_package_to_the_next_attempt(
+    airflow, roma, folder, given, why
+):
+    run = airflow(export(roma, folder, object_options=given))
+    assert isinstance(run.error, InvalidRequestError), run.tries
+    assert why in str(run.error)
+    assert gets(roma) == []
+    assert totals(roma)["accepted"] == 1
+
+
 def test_a_refusal_before_the_package_was_opened_costs_no_new_export(airflow, roma, folder):
     roma.fault("download:503:1")
     run = airflow(export(roma, folder))

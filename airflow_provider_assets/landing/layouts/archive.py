@@ -139,8 +139,9 @@ class Transfer:
 
     def _begun_writer(self, total: int | None, size: int) -> PartWriter:
         if total is not None and total <= size:
-            return BufferedPut(self.job.store, self.job.key)
-        return self.job.store.begin(self.job.key, label=self.job.label)
+            return BufferedPut(self.job.store, self.job.key, self.job.object_options)
+        job = self.job
+        return job.store.begin(job.key, label=job.label, options=job.object_options)
 
     def _pump_into(
         self,
@@ -210,7 +211,9 @@ class Transfer:
         job, known = self.job, self.known
         if known is None:
             return None, None
-        writer = None if self._needs_first_bytes(known) else job.store.resume(job.key, known.writer)
+        writer = None
+        if not self._needs_first_bytes(known):
+            writer = job.store.resume(job.key, known.writer, options=job.object_options)
         if writer and self._is_proven(known, writer):
             self._proof, self._checkpoint = known.proof, known
             return known, writer

@@ -174,7 +174,9 @@ def land_packed(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Ent
     size = part_size(job, total)
     buffers = BufferPool(max(3 * size, job.options.max_memory // 5))
     with ThreadPoolExecutor(_WORKERS, "landing-upload") as pool:
-        target = ObjectWriter(job.store, job.key, job.label, buffers, size, job.overwrite, pool)
+        target = ObjectWriter(
+            job.store, job.key, job.label, buffers, size, job.overwrite, pool, job.object_options
+        )
         try:
             if total is not None and total > size:
                 target.begin()

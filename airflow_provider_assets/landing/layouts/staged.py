@@ -13,6 +13,7 @@ from airflow_provider_assets.landing.layouts.archive import land_one
 from airflow_provider_assets.landing.layouts.unzip import land_stored
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.markers import STAGING_FOLDER
+from airflow_provider_assets.landing.object_options import ObjectOptions
 from airflow_provider_assets.landing.options import Source
 from airflow_provider_assets.landing.ownership import commit
 from airflow_provider_assets.landing.previous import landed_before
@@ -60,5 +61,14 @@ def _stage(job: Job, source: Source) -> Manifest:
 
 
 def _at(job: Job) -> Job:
-    """The landing of the package itself, below the staging folder."""
-    return replace(job, prefix=f"{job.prefix}{STAGING_FOLDER}", layout="archive", overwrite=True)
+    """The landing of the package itself, below the staging folder.
+
+    Of the options of its objects only the key is its own: it is read again soon, and then removed.
+    """
+    return replace(
+        job,
+        prefix=f"{job.prefix}{STAGING_FOLDER}",
+        layout="archive",
+        overwrite=True,
+        object_options=ObjectOptions(kms_key=job.object_options.kms_key),
+    )

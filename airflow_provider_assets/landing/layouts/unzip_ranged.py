@@ -202,8 +202,10 @@ class Unpacker:
         data = packed if member.method == STORED else inflate(member, packed)
         whole = Checksum(len(data), crc32(data, 0))
         check_whole(member, whole.size, whole.crc32)
-        key = self._key(member)
-        self.job.store.put(key, data, crc32=whole.crc32, overwrite=self.job.overwrite)
+        key, job = self._key(member), self.job
+        job.store.put(
+            key, data, crc32=whole.crc32, overwrite=job.overwrite, options=job.object_options
+        )
         self._landed(key, whole)
 
     def _part(self, connections: Connections, item: WorkItem, large: LargeEntry) -> None:
@@ -211,7 +213,8 @@ class Unpacker:
         with large.lock:
             if large.writer is None:
                 large.data = self._find_data(connections, large.extent)
-                begun = self.job.store.begin(large.key, label=self.job.label)
+                job = self.job
+                begun = job.store.begin(large.key, label=job.label, options=job.object_options)
                 large.writer = GuardedWriter(begun)
         writer, offset = large.writer, item.part * large.part_size
         with self.buffers.lent(large.part_size) as buffer:
@@ -236,7 +239,9 @@ class Unpacker:
         member = extent.member
         key, at = self._key(member), self._find_data(connections, extent)
         job, size = self.job, part_size(self.job, member.size)
-        writer = ObjectWriter(job.store, key, job.label, self.buffers, size, job.overwrite)
+        writer = ObjectWriter(
+            job.store, key, job.label, self.buffers, size, job.overwrite, options=job.object_options
+        )
         try:
             writer.write_all(self._inflated(connections, member, at))
             written = writer.whole()

@@ -71,7 +71,7 @@ class StreamUnpacker:
             key = self.job.prefix + self._names.give(name)
             self._writer = ObjectWriter(
                 self.job.store, key, self.job.label, self.buffers, self.part_size,
-                self.job.overwrite, self.pool,
+                self.job.overwrite, self.pool, self.job.object_options,
             )  # fmt: skip
 
     def data(self, piece: memoryview | bytes) -> None:

@@ -7,12 +7,20 @@ invisible. They cannot be deleted; the service drops them after a week (Put Bloc
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_assets.landing.crc import Checksum
+from airflow_provider_assets.landing.object_options import (
+    DEFAULTS,
+    ObjectOptions,
+    check_own_name,
+    check_tags,
+    check_value,
+)
 from airflow_provider_assets.landing.stores.base import (
     Part,
     Rules,
@@ -34,6 +42,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # "Scalability and performance targets for Blob storage": 50,000 blocks of up to 4,000 MiB.
 _RULES = Rules(max_parts=50_000, checksum=True)
+_NAME = "Azure Blob Storage"
+_CRC = "crc32"  # name of our CRC-32 in the metadata of a blob
+# Arguments of the SDK, beside content_settings.
+_ARGUMENTS = {
+    "storage_class": "standard_blob_tier",
+    "tags": "tags",
+    "metadata": "metadata",
+    "kms_key": "encryption_scope",
+}
+# "Set Blob Tags": the characters of tags. "Setting and retrieving properties and metadata": the names of
+# metadata are C# identifiers.
+_TAG = re.compile(r"[A-Za-z0-9 +\-./:=_]*")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TAKEN = frozenset({"BlobAlreadyExists", "ConditionNotMet", "UnauthorizedBlobOverwrite"})
 
 
@@ -85,7 +106,7 @@ class AzureStore:
             if error.status == 404:
                 return None
             raise
-        crc = (found.metadata or {}).get("crc32")
+        crc = (found.metadata or {}).get(_CRC)
         return StoredObject(int(found.size), int(crc, 16) if crc else None)
 
     def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
@@ -116,8 +137,44 @@ class AzureStore:
             raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes arrived")
         view[:] = data
 
+    def check(self, options: ObjectOptions) -> None:
+        """All but an ACL, with the access tiers that the SDK knows."""
+        from azure.storage.blob import StandardBlobTier
+
+        options.admit(_NAME, ["content_type", *_ARGUMENTS])
+        tiers = [str(tier.value) for tier in StandardBlobTier]
+        check_value("storage_class", options.storage_class, tiers, _NAME)
+        check_tags(options, _TAG, _NAME)
+        check_own_name(options, _CRC)
+        for name in options.metadata:
+            if not _IDENTIFIER.fullmatch(name):
+                raise InvalidRequestError(
+                    f"object_options: the metadata name {name!r} must consist of letters, digits and '_' "
+                    f"in {_NAME}, and not begin with a digit"
+                )
+
+    @staticmethod
+    def arguments(key: str, crc32: int, options: ObjectOptions) -> dict[str, Any]:
+        """The arguments of the SDK for a new blob."""
+        from azure.storage.blob import ContentSettings, StandardBlobTier
+
+        given = options.given
+        if options.storage_class:
+            given["storage_class"] = StandardBlobTier(options.storage_class)
+        return {
+            **{name: given[option] for option, name in _ARGUMENTS.items() if option in given},
+            "content_settings": ContentSettings(content_type=options.type_of(key)),
+            "metadata": {**options.metadata, _CRC: f"{crc32:08x}"},
+        }
+
     def put(
-        self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool
+        self,
+        key: str,
+        data: memoryview | bytes,
+        *,
+        crc32: int,
+        overwrite: bool,
+        options: ObjectOptions = DEFAULTS,
     ) -> StoredObject:
         """Put Blob; the service verifies the MD5."""
         whole = Checksum(len(data), crc32)
@@ -129,20 +186,22 @@ class AzureStore:
                     content,
                     overwrite=overwrite,
                     validate_content=True,
-                    metadata={"crc32": f"{crc32:08x}"},
+                    **self.arguments(key, crc32, options),
                 ),
             )
         except AssetsError as error:
             return self.settle(key, error, whole)
         return StoredObject(whole.size, crc32)
 
-    def begin(self, key: str, *, label: str) -> AzureWriter:
+    def begin(self, key: str, *, label: str, options: ObjectOptions = DEFAULTS) -> AzureWriter:
         """Choose an identifier for the blocks of this run; no request is sent."""
-        return AzureWriter(self, key, self._blob(key), secrets.token_hex(4))
+        return AzureWriter(self, key, self._blob(key), secrets.token_hex(4), options)
 
-    def resume(self, key: str, state: Mapping[str, str]) -> AzureWriter | None:
+    def resume(
+        self, key: str, state: Mapping[str, str], *, options: ObjectOptions = DEFAULTS
+    ) -> AzureWriter | None:
         """Resume with the blocks of an earlier run, if there are any."""
-        writer = AzureWriter(self, key, self._blob(key), state.get("run", ""))
+        writer = AzureWriter(self, key, self._blob(key), state.get("run", ""), options)
         return writer if writer.run and writer.done() else None
 
     def delete(self, key: str) -> None:
@@ -178,6 +237,7 @@ class AzureWriter:
     key: str
     blob: BlobClient
     run: str
+    options: ObjectOptions = DEFAULTS
     _ids: dict[int, str] = field(default_factory=dict)
 
     def put_part(self, part: Part, data: memoryview) -> str:
@@ -188,7 +248,9 @@ class AzureWriter:
         content = bytes(data)
         _call(
             f"part {part.number} of {self.store.uri(self.key)}",
-            lambda: self.blob.stage_block(block, content, validate_content=True),
+            lambda: self.blob.stage_block(
+                block, content, validate_content=True, encryption_scope=self.options.kms_key
+            ),
         )
         self._ids[part.number] = block
         return tag
@@ -235,7 +297,9 @@ class AzureWriter:
             _call(
                 f"cannot publish {self.store.uri(self.key)}",
                 lambda: self.blob.commit_block_list(
-                    blocks, metadata={"crc32": f"{whole.crc32:08x}"}, match_condition=only_new
+                    blocks,
+                    match_condition=only_new,
+                    **self.store.arguments(self.key, whole.crc32, self.options),
                 ),
             )
         except AssetsError as error:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from airflow_provider_assets.landing.crc import Checksum, crc32
+from airflow_provider_assets.landing.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 
@@ -136,22 +137,40 @@ class Store(Protocol):
     def read(self, key: str, offset: int, view: memoryview) -> None:
         """Fill *view* with the object's bytes from *offset* on."""
 
+    def check(self, options: ObjectOptions) -> None:
+        """Check that the store can give its objects these properties.
+
+        :raises InvalidRequestError: naming the first that it cannot give them.
+        """
+
     def put(
-        self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool
+        self,
+        key: str,
+        data: memoryview | bytes,
+        *,
+        crc32: int,
+        overwrite: bool,
+        options: ObjectOptions = DEFAULTS,
     ) -> StoredObject:
         """Store a small object atomically.
 
+        :param options: properties that only data has; by default no more than the content type of its name.
         :raises InvalidRequestError: if the name is taken and *overwrite* is false.
         """
 
-    def begin(self, key: str, *, label: str) -> PartWriter:
+    def begin(self, key: str, *, label: str, options: ObjectOptions = DEFAULTS) -> PartWriter:
         """Begin an object of many parts.
 
         :param label: identity of the landing, kept where :meth:`sweep` can recognize the parts as ours.
         """
 
-    def resume(self, key: str, state: Mapping[str, str]) -> PartWriter | None:
-        """The unfinished object that an earlier :attr:`PartWriter.state` names; None if it is gone."""
+    def resume(
+        self, key: str, state: Mapping[str, str], *, options: ObjectOptions = DEFAULTS
+    ) -> PartWriter | None:
+        """The unfinished object that an earlier :attr:`PartWriter.state` names; None if it is gone.
+
+        :param options: properties of the object, unless the store was told of them when it was begun.
+        """
 
     def delete(self, key: str) -> None:
         """Remove an object, if there is one."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.markers import hidden_name, hidden_name_in, part_file
+from airflow_provider_assets.landing.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.stores.base import (
     Part,
     Rules,
@@ -116,8 +117,18 @@ class FsspecStore:
             raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes arrived")
         view[:] = data
 
+    def check(self, options: ObjectOptions) -> None:
+        """None: file systems share no way to set them."""
+        options.admit(f"the file system of {self.uri('')}", ())
+
     def put(
-        self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool
+        self,
+        key: str,
+        data: memoryview | bytes,
+        *,
+        crc32: int,
+        overwrite: bool,
+        options: ObjectOptions = DEFAULTS,
     ) -> StoredObject:
         """Write a part file, then move it."""
         writer = self.begin(key, label="")
@@ -127,7 +138,7 @@ class FsspecStore:
         finally:
             writer.abort()
 
-    def begin(self, key: str, *, label: str) -> FsspecWriter:
+    def begin(self, key: str, *, label: str, options: ObjectOptions = DEFAULTS) -> FsspecWriter:
         """Open a part file."""
         folder, slash, name = self.path(key).rpartition("/")
         temporary = f"{folder}{slash}{part_file(name)}"
@@ -136,7 +147,9 @@ class FsspecStore:
         file = _call(f"cannot write {self.uri(key)}", lambda: self.fs.open(temporary, "wb"))
         return FsspecWriter(self, key, temporary, file)
 
-    def resume(self, key: str, state: Mapping[str, str]) -> None:
+    def resume(
+        self, key: str, state: Mapping[str, str], *, options: ObjectOptions = DEFAULTS
+    ) -> None:
         """Not supported: return None."""
         return
 

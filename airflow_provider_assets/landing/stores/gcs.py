@@ -18,6 +18,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_assets.landing.crc import CASTAGNOLI, Checksum, combine_all
 from airflow_provider_assets.landing.markers import PARTS_FOLDER
+from airflow_provider_assets.landing.object_options import (
+    DEFAULTS,
+    ObjectOptions,
+    check_own_name,
+    check_value,
+)
 from airflow_provider_assets.landing.options import PARALLEL_REQUESTS
 from airflow_provider_assets.landing.stores.base import (
     Part,
@@ -42,6 +48,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _RULES = Rules(checksum=True)
 _JOINED = 32  # objects that one Compose joins at most
+_OPTIONS = ("content_type", "storage_class", "metadata", "acl", "kms_key")
+_NAME = "Google Cloud Storage"
+_CRC = "crc32"  # name of our CRC-32 in the metadata of an object
 
 
 def _call(what: str, action: Callable[[], T]) -> T:
@@ -93,7 +102,7 @@ class GcsStore:
         blob = _call(f"cannot look at {self.uri(key)}", lambda: self.bucket.get_blob(key))
         if blob is None:
             return None
-        crc = (blob.metadata or {}).get("crc32")
+        crc = (blob.metadata or {}).get(_CRC)
         return StoredObject(int(blob.size), int(crc, 16) if crc else None)
 
     def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
@@ -133,29 +142,56 @@ class GcsStore:
             raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes arrived")
         view[:] = data
 
+    def check(self, options: ObjectOptions) -> None:
+        """All but tags, with the values that the SDK knows."""
+        from google.cloud.storage import Blob
+        from google.cloud.storage.acl import ACL
+
+        options.admit(_NAME, _OPTIONS)
+        check_value("storage_class", options.storage_class, Blob.STORAGE_CLASSES, _NAME)
+        check_value("acl", options.acl, ACL.PREDEFINED_JSON_ACLS, _NAME)
+        check_own_name(options, _CRC)
+
     def put(
-        self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool
+        self,
+        key: str,
+        data: memoryview | bytes,
+        *,
+        crc32: int,
+        overwrite: bool,
+        options: ObjectOptions = DEFAULTS,
     ) -> StoredObject:
         """One upload; the service verifies the CRC-32C."""
         whole = Checksum(len(data), crc32)
         try:
-            blob = self.upload(key, bytes(data), crc32=crc32, overwrite=overwrite)
+            blob = self.upload(key, bytes(data), crc32=crc32, overwrite=overwrite, options=options)
         except AssetsError as error:
             return self.settle(key, error, whole)
         if int(blob.size) != whole.size:
             raise IntegrityError(f"{self.uri(key)} holds {blob.size} of {whole.size} bytes")
         return StoredObject(whole.size, crc32)
 
-    def upload(self, key: str, content: bytes, *, crc32: int, overwrite: bool) -> Blob:
+    def blob(self, key: str, crc32: int, options: ObjectOptions) -> Blob:
+        """A new object with all of *options* but the ACL, which requests take."""
+        blob = self.bucket.blob(key, kms_key_name=options.kms_key)
+        blob.content_type = options.type_of(key)
+        blob.metadata = {**options.metadata, _CRC: f"{crc32:08x}"}
+        if options.storage_class:
+            blob.storage_class = options.storage_class
+        return blob
+
+    def upload(
+        self, key: str, content: bytes, *, crc32: int, overwrite: bool, options: ObjectOptions
+    ) -> Blob:
         """Upload an object, and return it with the properties that the service reports."""
-        blob = self.bucket.blob(key)
-        blob.metadata = {"crc32": f"{crc32:08x}"}
+        blob = self.blob(key, crc32, options)
         only_new = None if overwrite else 0
         _call(
             f"cannot write {self.uri(key)}",
             lambda: blob.upload_from_string(
                 content,
-                content_type="application/octet-stream",
+                content_type=blob.content_type,
+                predefined_acl=options.acl,
                 checksum="crc32c",
                 if_generation_match=only_new,
                 retry=_retry(),
@@ -163,13 +199,15 @@ class GcsStore:
         )
         return blob
 
-    def begin(self, key: str, *, label: str) -> GcsWriter:
+    def begin(self, key: str, *, label: str, options: ObjectOptions = DEFAULTS) -> GcsWriter:
         """Choose a name for the parts of this run; no request is sent."""
-        return GcsWriter(self, key, secrets.token_hex(4))
+        return GcsWriter(self, key, secrets.token_hex(4), options)
 
-    def resume(self, key: str, state: Mapping[str, str]) -> GcsWriter | None:
+    def resume(
+        self, key: str, state: Mapping[str, str], *, options: ObjectOptions = DEFAULTS
+    ) -> GcsWriter | None:
         """Resume with the parts of an earlier run, if there are any."""
-        writer = GcsWriter(self, key, state.get("run", ""))
+        writer = GcsWriter(self, key, state.get("run", ""), options)
         return writer if writer.run and writer.done() else None
 
     def delete(self, key: str) -> None:
@@ -227,6 +265,7 @@ class GcsWriter:
     store: GcsStore
     key: str
     run: str
+    options: ObjectOptions = DEFAULTS
     _held: dict[int, StoredPart] = field(default_factory=dict)
 
     @property
@@ -237,9 +276,16 @@ class GcsWriter:
     def put_part(self, part: Part, data: memoryview) -> str:
         """Upload the part as an object; the service verifies its CRC-32C."""
         name = f"{self.prefix}{part.number:06}"
-        blob = self.store.upload(name, bytes(data), crc32=part.crc32, overwrite=True)
+        blob = self.store.upload(
+            name, bytes(data), crc32=part.crc32, overwrite=True, options=self._of_parts
+        )
         self._held[part.number] = StoredPart(part.number, part.size, blob.crc32c)
         return str(blob.crc32c)
+
+    @property
+    def _of_parts(self) -> ObjectOptions:
+        """The options of parts, which are deleted soon: a cold class would charge for months."""
+        return ObjectOptions(kms_key=self.options.kms_key)
 
     @property
     def state(self) -> Mapping[str, str]:
@@ -259,10 +305,18 @@ class GcsWriter:
         return False
 
     def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
-        """Compose the parts, verify the result, and copy it to its name."""
+        """Compose the parts, verify the result, and copy it to its name; then set its ACL."""
         there = None if overwrite else self.store.check_free(self.key, whole)
-        if there:
-            return there
+        stored = there or self._publish(whole, overwrite=overwrite)
+        if self.options.acl:  # the SDK sets none with a copy
+            acl = self.store.bucket.blob(self.key).acl
+            _call(
+                f"cannot set the ACL of {self.store.uri(self.key)}",
+                lambda: acl.save_predefined(self.options.acl, retry=_retry()),
+            )
+        return stored
+
+    def _publish(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
         held = [self._held[number] for number in sorted(self._held)]
         joined = self._compose([f"{self.prefix}{part.number:06}" for part in held])
         crc = combine_all([(_number(part.tag), part.size) for part in held], CASTAGNOLI)
@@ -270,8 +324,7 @@ class GcsWriter:
             raise IntegrityError(
                 f"{self.store.uri(self.key)}: the composed object is not what was sent"
             )
-        target = self.store.bucket.blob(self.key)
-        target.metadata = {"crc32": f"{whole.crc32:08x}"}
+        target = self.store.blob(self.key, whole.crc32, self.options)
         only_new = None if overwrite else 0
         try:
             _call(

@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +17,7 @@ from airflow_provider_assets.landing.markers import (
     hidden_name_in,
     part_file,
 )
+from airflow_provider_assets.landing.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.landing.stores.base import (
     Part,
@@ -116,8 +117,18 @@ class LocalStore:
             if file.readinto(view) != len(view):
                 raise TransferInterruptedError(f"{self.uri(key)} is shorter than expected")
 
+    def check(self, options: ObjectOptions) -> None:
+        """Files have none of them; a content type is ignored, since nothing asks a file for it."""
+        replace(options, content_type=None).admit("a local folder", ())
+
     def put(
-        self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool
+        self,
+        key: str,
+        data: memoryview | bytes,
+        *,
+        crc32: int,
+        overwrite: bool,
+        options: ObjectOptions = DEFAULTS,
     ) -> StoredObject:
         """Write a part file, sync it, then publish it."""
         writer = self.begin(key, label="small")
@@ -127,7 +138,7 @@ class LocalStore:
         finally:
             writer.abort()
 
-    def begin(self, key: str, *, label: str) -> LocalWriter:
+    def begin(self, key: str, *, label: str, options: ObjectOptions = DEFAULTS) -> LocalWriter:
         """Create a hidden part file beside the target."""
         target = self._path(key)
         with _told(f"cannot write to {target.parent}"):
@@ -136,7 +147,9 @@ class LocalStore:
             handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         return LocalWriter(target, part, handle)
 
-    def resume(self, key: str, state: Mapping[str, str]) -> LocalWriter | None:
+    def resume(
+        self, key: str, state: Mapping[str, str], *, options: ObjectOptions = DEFAULTS
+    ) -> LocalWriter | None:
         """Open the part file again."""
         target = self._path(key)
         part = target.parent / state.get("part", "")

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from os.path import commonprefix  # of characters, as keys are
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote, urlencode
 
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.markers import UPLOAD_MARKER
+from airflow_provider_assets.landing.object_options import DEFAULTS, ObjectOptions, check_tags
 from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.landing.stores.base import (
     Part,
@@ -45,6 +48,17 @@ if TYPE_CHECKING:
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 # Amazon S3 User Guide, "Amazon S3 multipart upload limits".
 _RULES = Rules(min_part=5 * MIB, max_parts=10_000)
+# Parameters of PutObject and CreateMultipartUpload.
+_PARAMETERS = {
+    "content_type": "ContentType",
+    "storage_class": "StorageClass",
+    "tags": "Tagging",
+    "metadata": "Metadata",
+    "acl": "ACL",
+    "kms_key": "SSEKMSKeyId",
+}
+# Amazon S3 User Guide, "Categorizing your objects using tags".
+_TAG = re.compile(r"[\w +\-=.:/@]*")
 _log = logging.getLogger(__name__)
 
 
@@ -55,7 +69,7 @@ class S3Store:
     :param client: a boto3 S3 client, with its own credentials and endpoint. It should add no checksum
         of its own (``request_checksum_calculation="when_required"``): not every store accepts them.
     :param bucket: name of the bucket. :param scheme: scheme of the URIs.
-    :param extra: arguments for every new object (``ServerSideEncryption``, ``StorageClass``).
+    :param extra: parameters of every new object, manifests included (``ServerSideEncryption``).
     :param dialect: the options that the store has shown to support or to refuse.
     """
 
@@ -133,22 +147,48 @@ class S3Store:
             raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes arrived")
         view[:] = data
 
+    def check(self, options: ObjectOptions) -> None:
+        """S3 has all of them; the values of compatible stores are their own."""
+        check_tags(options, _TAG, "S3")
+
+    def _parameters(self, key: str, options: ObjectOptions) -> dict[str, Any]:
+        """The parameters for a new object; *options* take precedence over those of the connection."""
+        given = options.given
+        if options.tags:
+            given["tags"] = urlencode(options.tags, quote_via=quote)
+        found: dict[str, Any] = {"ContentType": options.type_of(key), **self.extra}
+        found |= {_PARAMETERS[name]: value for name, value in given.items()}
+        if options.kms_key and not str(found.get("ServerSideEncryption")).startswith("aws:kms"):
+            found["ServerSideEncryption"] = "aws:kms"
+        return found
+
     def put(
-        self, key: str, data: memoryview | bytes, *, crc32: int, overwrite: bool
+        self,
+        key: str,
+        data: memoryview | bytes,
+        *,
+        crc32: int,
+        overwrite: bool,
+        options: ObjectOptions = DEFAULTS,
     ) -> StoredObject:
         """One PutObject; the store verifies the CRC-32."""
         is_first = not overwrite and self.dialect.only_new is None
         send = partial(
-            self.direct.write, "PutObject", data, Bucket=self.bucket, Key=key, **self.extra
+            self.direct.write,
+            "PutObject",
+            data,
+            Bucket=self.bucket,
+            Key=key,
+            **self._parameters(key, options),
         )
-        options = self.dialect.body(data, crc32)
+        body = self.dialect.body(data, crc32)
         stored, is_ours = self.publish(
-            key, Checksum(len(data), crc32), send, overwrite=overwrite, **options
+            key, Checksum(len(data), crc32), send, overwrite=overwrite, **body
         )
         if is_ours and (stored.crc32 is None or self.dialect.checksum is None):
             self.dialect.checksum = stored.crc32 is not None
         if is_ours and is_first:
-            self._learn_condition(key, send, options)
+            self._learn_condition(key, send, body)
         return stored
 
     def publish(
@@ -211,7 +251,7 @@ class S3Store:
         else:
             self.dialect.only_new = False
 
-    def begin(self, key: str, *, label: str) -> S3Writer:
+    def begin(self, key: str, *, label: str, options: ObjectOptions = DEFAULTS) -> S3Writer:
         """Create the multipart upload, after the marker that identifies its uploads as ours."""
         marker = json.dumps({"landing": label}).encode()
         put_document(self, key + UPLOAD_MARKER, marker)
@@ -220,7 +260,7 @@ class S3Store:
                 f"cannot write to {self.uri(key)}",
                 partial(
                     cast("Any", self.client.create_multipart_upload),
-                    Bucket=self.bucket, Key=key, **self.extra,
+                    Bucket=self.bucket, Key=key, **self._parameters(key, options),
                 ),
                 full_object={"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"},
             )  # fmt: skip
@@ -231,8 +271,10 @@ class S3Store:
             self.dialect.full_object = False
         return S3Writer(self, key, str(answer["UploadId"]))
 
-    def resume(self, key: str, state: Mapping[str, str]) -> S3Writer | None:
-        """Resume an upload, if the store still lists its parts."""
+    def resume(
+        self, key: str, state: Mapping[str, str], *, options: ObjectOptions = DEFAULTS
+    ) -> S3Writer | None:
+        """Resume an upload, if the store still lists its parts. It has had its options since it was begun."""
         writer = S3Writer(self, key, state.get("upload", ""))
         try:
             return writer if writer.upload and writer.done() else None

@@ -25,14 +25,17 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 Operation = Literal["PutObject", "UploadPart"]
+_Kind = tuple[str, frozenset[tuple[str, str | None]]]
 _METHODS = {"PutObject": "put_object", "UploadPart": "upload_part"}
 # Parameters that differ between requests of one kind, and their places in a request. The key is the path.
 _HEADERS = {
     "ChecksumCRC32": "x-amz-checksum-crc32",
     "ContentMD5": "content-md5",
+    "ContentType": "content-type",
     "IfNoneMatch": "if-none-match",
 }
 _QUERY = {"partNumber": "PartNumber", "uploadId": "UploadId"}
+_VARYING = {*_HEADERS, *_QUERY.values(), "Key"}
 # Headers that botocore may have computed from the body, beyond those above.
 _OF_THE_BODY = (
     "content-encoding",
@@ -119,7 +122,7 @@ class DirectWrites:
     """
 
     client: S3Client = field(repr=False)
-    _patterns: dict[tuple[str, frozenset[str]], _Pattern | None] = field(default_factory=dict)
+    _patterns: dict[_Kind, _Pattern | None] = field(default_factory=dict)
     _asked: threading.local = field(default_factory=threading.local)
     _broken: int = 0
     _is_refused: bool = False
@@ -134,11 +137,11 @@ class DirectWrites:
     ) -> Mapping[str, Any]:
         """Write *data*, and return the answer as the client does.
 
-        :param params: parameters of the operation. All but the key, the part and the options of
-            :class:`.s3_dialect.Dialect` have to be the same each time.
+        :param params: parameters of the operation. Those that differ from object to object are the key, the
+            part, the content type and the options of :class:`.s3_dialect.Dialect`.
         :raises ClientError, BotoCoreError: exactly as the client does.
         """
-        pattern = None if self._is_refused else self._patterns.get((operation, frozenset(params)))
+        pattern = None if self._is_refused else self._patterns.get(_kind(operation, params))
         is_trial = False
         if pattern and not pattern.is_proven:
             is_trial = pattern.trial.acquire(blocking=False)
@@ -207,13 +210,19 @@ class DirectWrites:
         if params is None or response is None or response[0].status_code != 200:
             return
         endpoint, operation = event["endpoint"], event["operation"]
-        kind = operation.name, frozenset(params)
+        kind = _kind(operation.name, params)
         if kind in self._patterns:
             return
         try:
             self._patterns[kind] = _pattern(endpoint, operation, event["request_dict"], params)
         except (AttributeError, LookupError, TypeError):  # another version of botocore
             self._patterns[kind] = None
+
+
+def _kind(operation: str, params: Mapping[str, Any]) -> _Kind:
+    """Equal for requests that share a pattern: their constant parameters have the same values."""
+    constant = (None if name in _VARYING else repr(value) for name, value in params.items())
+    return operation, frozenset(zip(params, constant, strict=True))
 
 
 def _pattern(

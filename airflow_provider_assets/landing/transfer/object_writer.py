@@ -7,6 +7,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.crc import Checksum, combine_all, crc32
+from airflow_provider_assets.landing.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.stores.base import Part, PartWriter, Store, best_effort
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
 
@@ -19,6 +20,7 @@ class ObjectWriter:
     :param part_size: bytes per part; an object that fits into one part is stored in one request.
     :param overwrite: whether to replace an object of the same key.
     :param pool: uploads parts in the background; None: in the calling thread.
+    :param options: properties of the object.
     """
 
     store: Store
@@ -28,6 +30,7 @@ class ObjectWriter:
     part_size: int
     overwrite: bool
     pool: Executor | None = None
+    options: ObjectOptions = DEFAULTS
     parts: list[Part] = field(default_factory=list)
     _buffer: bytearray | None = None
     _filled: int = 0
@@ -38,7 +41,7 @@ class ObjectWriter:
     def begin(self) -> None:
         """Begin an object of many parts early, so that the store's answer shows what it supports."""
         if self._writer is None:
-            self._writer = self.store.begin(self.key, label=self.label)
+            self._writer = self.store.begin(self.key, label=self.label, options=self.options)
 
     def write(self, piece: memoryview | bytes) -> None:
         """Write the next bytes."""
@@ -115,7 +118,13 @@ class ObjectWriter:
 
         def put() -> None:
             try:
-                self.store.put(self.key, view, crc32=whole.crc32, overwrite=self.overwrite)
+                self.store.put(
+                    self.key,
+                    view,
+                    crc32=whole.crc32,
+                    overwrite=self.overwrite,
+                    options=self.options,
+                )
             finally:
                 if buffer is not None:
                     self.buffers.release(buffer)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.crc import Checksum, crc32
+from airflow_provider_assets.landing.object_options import ObjectOptions
 from airflow_provider_assets.landing.stores.base import (
     Part,
     PartWriter,
@@ -56,6 +57,7 @@ class BufferedPut(NullWriter):
 
     store: Store
     key: str
+    options: ObjectOptions
     held: list[memoryview] = field(default_factory=list)
 
     def put_part(self, part: Part, data: memoryview) -> str:
@@ -66,7 +68,9 @@ class BufferedPut(NullWriter):
     def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
         """Store the part."""
         data = self.held[0] if self.held else b""
-        return self.store.put(self.key, data, crc32=whole.crc32, overwrite=overwrite)
+        return self.store.put(
+            self.key, data, crc32=whole.crc32, overwrite=overwrite, options=self.options
+        )
 
 
 @dataclass(slots=True)

@@ -55,12 +55,12 @@ def counted(store: LocalStore | S3Store) -> tuple[LocalStore | S3Store, list[int
     written: list[int] = []
 
     class Counted(type(store)):
-        def begin(self, key, *, label):
-            return Counting(super().begin(key, label=label), written)
+        def begin(self, key, *, label, options):
+            return Counting(super().begin(key, label=label, options=options), written)
 
-        def put(self, key, data, *, crc32, overwrite):
+        def put(self, key, data, *, crc32, overwrite, **how):
             written.append(len(data))
-            return super().put(key, data, crc32=crc32, overwrite=overwrite)
+            return super().put(key, data, crc32=crc32, overwrite=overwrite, **how)
 
     if isinstance(store, LocalStore):
         return Counted(store.root), written
@@ -114,10 +114,10 @@ def test_fewer_workers_unpack_after_the_source_refused_for_load(local, origin, q
         return Fault(status=503) if number == 20 else None
 
     class Watched(LocalStore):
-        def put(self, key, data, *, crc32, overwrite):
+        def put(self, key, data, *, crc32, overwrite, **how):
             if key.endswith(".bin") and refused and time.monotonic() > refused[0] + 0.4:
                 late.add(threading.current_thread().name)
-            return super().put(key, data, crc32=crc32, overwrite=overwrite)
+            return super().put(key, data, crc32=crc32, overwrite=overwrite, **how)
 
     origin.fault, origin.delay = fault, 0.05
     store = Watched(local.root)

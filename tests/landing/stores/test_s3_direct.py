@@ -163,7 +163,8 @@ def test_a_taken_name_is_refused_with_the_error_of_the_client(server, s3):
         put(store, "c", b"other", overwrite=False)
     assert server.count("Put") == asked + 1
     params = {
-        "Bucket": s3.bucket, "Key": "c", "ChecksumCRC32": "AAAAAA==", "IfNoneMatch": "*"
+        "Bucket": s3.bucket, "Key": "c", "ChecksumCRC32": "AAAAAA==", "IfNoneMatch": "*",
+        "ContentType": "text/plain",
     }  # fmt: skip
     with pytest.raises(ClientError) as of_client:
         client.put_object(Body=b"", **params)

@@ -23,7 +23,7 @@ class Away(NullWriter):
 
 def test_a_failed_part_ends_the_object_with_the_next_one(local):
     class Store(type(local)):
-        def begin(self, key, *, label):
+        def begin(self, key, *, label, options):
             return Away()
 
     buffers = BufferPool(10 * PART)

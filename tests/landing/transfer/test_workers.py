@@ -29,7 +29,7 @@ def test_a_part_that_arrives_after_the_end_leaves_nothing(gcs, origin, layout):
                 threading.Timer(0.5, ended.set).start()
 
     class SlowStore(GcsStore):
-        def begin(self, key, *, label):
+        def begin(self, key, *, label, options):
             return Slow(self, key, "run")
 
     def fault(seen, number):
