@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -41,6 +42,9 @@ _PIECE = 4 * MIB  # bytes that one thread reads at a time
 _TRIES = 3
 _AHEAD = 2 * PARALLEL_REQUESTS
 _GONE = "the object is gone"
+# Answers to a GET of an object that has to be restored first: of S3 and of Azure Blob Storage.
+_ARCHIVED = frozenset({"InvalidObjectState", "BlobArchived"})
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class Inventory:
     wanted: Wanted = lambda _: True
     objects: dict[str, int] = field(default_factory=dict)
     _refusals: list[AssetsError] = field(default_factory=list, init=False, repr=False)
+    _archived: list[str] = field(default_factory=list, init=False, repr=False)
 
     def read(self) -> Iterator[Shelved | Problem]:
         """Every landing that is wanted, or the reason why its manifest cannot be read.
@@ -95,6 +100,13 @@ class Inventory:
             for found in in_order(pool, sorted(manifests), self._one, ahead=_AHEAD):
                 if found is not None:
                     yield found
+        if self._archived:
+            _log.warning(
+                "Objects in an archive storage class, whose bytes cannot be compared: %d, the first is "
+                "%s. Their sizes, and the checksums that the store keeps, are right",
+                len(self._archived),
+                self._archived[0],
+            )
         if self._refusals and len(self._refusals) == len(manifests):
             # A permission to read is missing: nothing is known of any landing.
             raise self._refusals[0]
@@ -150,11 +162,22 @@ class Inventory:
         try:
             crc, sha256 = self._digests(key, entry.bytes, hash_it=entry.sha256 is not None)
         except (PermanentError, TransferInterruptedError) as error:
-            return self._unreadable(key, error)
+            is_archived = error.code in _ARCHIVED
+            return self._archived_fault(key, entry) if is_archived else self._unreadable(key, error)
         if entry.crc32 is not None and crc != entry.crc32:
             return f"the object has the CRC-32 {crc} instead of {entry.crc32}"
         if sha256 != entry.sha256:
             return f"the object has the SHA-256 {sha256} instead of {entry.sha256}"
+        return ""
+
+    def _archived_fault(self, key: str, entry: Entry) -> str:
+        """What is wrong with an object of which only the store knows the bytes, or ""."""
+        there = self.store.head(key)
+        if there is None:
+            return _GONE
+        if None not in (there.crc32, entry.crc32) and f"{there.crc32:08x}" != entry.crc32:
+            return f"the store keeps the CRC-32 {there.crc32:08x} instead of {entry.crc32}"
+        self._archived.append(self.store.uri(key))
         return ""
 
     def _unreadable(self, key: str, error: AssetsError) -> str:

@@ -8,10 +8,11 @@ import pytest
 from landing_kit import linked, noise, zipped
 from s3_quirks import Quirks, Refusal, quirky_s3
 
-from airflow_provider_assets.landing import LocalStore, S3Store, inventory, land
+from airflow_provider_assets.landing import LocalStore, ObjectOptions, S3Store, inventory, land
 from airflow_provider_assets.landing.inventory import Inventory, check_depth
 from airflow_provider_assets.landing.manifest import Contents
 from airflow_provider_assets.sansio.errors import (
+    AssetsError,
     AuthenticationError,
     InvalidRequestError,
     TransferInterruptedError,
@@ -31,7 +32,7 @@ def store(request, tmp_path):
     )
 
 
-def landed(store, origin, name, layout, prefix="out/"):
+def landed(store, origin, name, layout, prefix="out/", **how):
     contents = Contents({"asset_ids": tuple(one.partition(".")[0] for one in FILES)}, 5.0)
     return land(
         [linked(origin, zipped(FILES), f"{name}.zip")],
@@ -41,6 +42,7 @@ def landed(store, origin, name, layout, prefix="out/"):
         layout=layout,
         facts={"fingerprint": name, "vendor": "scenario"},
         contents=contents,
+        **how,
     )
 
 
@@ -198,21 +200,50 @@ def test_comparing_sizes_costs_one_listing_and_a_read_for_each_manifest(s3, s3_s
         assert sorted(what for what, _ in server.seen) == ["Get"] * 7
 
 
-ARCHIVED = "the object cannot be read: InvalidObjectState: not here"
-
-
 def test_an_object_that_cannot_be_read_is_named_and_the_others_are_checked(s3, s3_server, origin):
-    """Such as one of a colder storage class."""
     for name in ("a", "b"):
         landed(s3, origin, name, "archive")
     landed(s3, origin, "c", "files", "out/c/")
-    cold = Refusal(r":path: .*(/a\.zip|/asset_1\.png)$", 403, "InvalidObjectState")
-    with quirky_s3(s3_server, Quirks(refuses=(cold,))) as server:
+    locked = Refusal(r":path: .*(/a\.zip|/asset_1\.png)$", 403, "AccessDenied")
+    refused = "the object cannot be read: AccessDenied: not here"
+    with quirky_s3(s3_server, Quirks(refuses=(locked,))) as server:
         assert read(S3Store(server.client(), s3.bucket), "bytes") == {
-            "a.zip.manifest.json": ARCHIVED,
+            "a.zip.manifest.json": refused,
             "b.zip.manifest.json": {},
-            "c.zip.manifest.json": {"asset_1.png": ARCHIVED},
+            "c.zip.manifest.json": {"asset_1.png": refused},
         }
+
+
+@pytest.mark.parametrize("kind", ["moto", "azure"])
+def test_an_object_of_an_archive_class_is_not_damaged_for_that(request, origin, caplog, kind):
+    store = request.getfixturevalue(kind)
+    cold = ObjectOptions(storage_class="DEEP_ARCHIVE" if kind == "moto" else "Archive")
+    landed(store, origin, "a", "archive", object_options=cold)
+    landed(store, origin, "b", "files", "out/b/", object_options=cold)
+    landed(store, origin, "c", "archive")
+    for key in ("out/a.zip", "out/b/asset_1.png"):
+        with pytest.raises(AssetsError):
+            store.get(key)
+    names = [f"{name}.zip.manifest.json" for name in "abc"]
+    assert read(store, "bytes") == {name: {} for name in names}
+    assert "Objects in an archive storage class, whose bytes cannot be compared: 4, " in caplog.text
+    store.delete("out/b/asset_1.png")
+    assert read(store, "bytes")[names[1]] == {"asset_1.png": "the object is gone"}
+
+
+def test_an_archived_object_is_compared_by_the_checksum_that_the_store_keeps(
+    s3, s3_server, origin, caplog
+):
+    landed(s3, origin, "a", "archive")
+    landed(s3, origin, "b", "archive")
+    damaged(s3, "out/b.zip")
+    cold = Refusal(r"range: ", 403, "InvalidObjectState")
+    with quirky_s3(s3_server, Quirks(refuses=(cold,), keeps_checksum=True)) as server:
+        store = S3Store(server.client(), s3.bucket)
+        found = read(store, "bytes")
+    assert found["a.zip.manifest.json"] == {}
+    assert "the store keeps the CRC-32" in found["b.zip.manifest.json"]
+    assert ": 1, the first is s3://landing/out/a.zip" in caplog.text
 
 
 def test_an_object_that_is_deleted_while_others_are_read_is_gone(store, origin, monkeypatch):
