@@ -16,11 +16,16 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from os.path import commonprefix  # of characters, as keys are
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.markers import UPLOAD_MARKER
-from airflow_provider_assets.landing.object_options import DEFAULTS, ObjectOptions, check_tags
+from airflow_provider_assets.landing.object_options import (
+    DEFAULTS,
+    ObjectOptions,
+    check_tags,
+    check_value,
+)
 from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.landing.stores.base import (
     Part,
@@ -57,6 +62,7 @@ _PARAMETERS = {
     "acl": "ACL",
     "kms_key": "SSEKMSKeyId",
 }
+_ENUMS = {"storage_class": "StorageClass", "acl": "ObjectCannedACL"}
 # Amazon S3 User Guide, "Categorizing your objects using tags".
 _TAG = re.compile(r"[\w +\-=.:/@]*")
 _log = logging.getLogger(__name__)
@@ -148,8 +154,14 @@ class S3Store:
         view[:] = data
 
     def check(self, options: ObjectOptions) -> None:
-        """S3 has all of them; the values of compatible stores are their own."""
+        """All, on Amazon with the values that botocore knows; compatible stores have their own."""
         check_tags(options, _TAG, "S3")
+        host = urlsplit(self.client.meta.endpoint_url).hostname or ""
+        if host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
+            model = cast("Any", self.client.meta.service_model)
+            for name, shape in _ENUMS.items():
+                values = model.shape_for(shape).enum
+                check_value(name, getattr(options, name), values, "Amazon S3")
 
     def _parameters(self, key: str, options: ObjectOptions) -> dict[str, Any]:
         """The parameters for a new object; *options* take precedence over those of the connection."""

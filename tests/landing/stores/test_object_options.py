@@ -7,6 +7,7 @@ import zlib
 from dataclasses import replace
 from urllib.parse import quote
 
+import boto3
 import pytest
 import requests
 from broken_landings import broken_half_way
@@ -319,6 +320,17 @@ def test_what_a_store_lacks_is_refused_before_anything_is_downloaded(
         )
     assert origin.seen == []
     assert store.sizes("") == {}
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "cn-north-1"])
+def test_amazon_knows_its_classes_and_acls_and_other_stores_know_theirs(moto, region):
+    amazon = S3Store(boto3.client("s3", region_name=region), "bucket")
+    known = {"storage_class": "GLACIER_IR", "acl": "bucket-owner-full-control", "tags": TAGS}
+    amazon.check(ObjectOptions.parse(known))
+    for given in ({"storage_class": "COLD"}, {"acl": "publicRead"}):
+        with pytest.raises(InvalidRequestError, match=r"is unknown to Amazon S3; use .* or "):
+            amazon.check(ObjectOptions.parse(given))
+        moto.check(ObjectOptions.parse(given))
 
 
 def test_a_local_folder_has_no_use_for_a_content_type(local: LocalStore, origin, quick):
