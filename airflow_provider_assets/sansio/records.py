@@ -56,4 +56,5 @@ def _public(value: JSON) -> JSON:
 
 
 def _text(text: str) -> str:
-    return _URL.sub(r"\1\2", text) if "/" in text else text
+    # Most texts are no URL, and a search for two characters costs a tenth of the expression.
+    return _URL.sub(r"\1\2", text) if ":" in text and "/" in text else text
