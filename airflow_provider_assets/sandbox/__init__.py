@@ -8,6 +8,8 @@ when it is ready. ``running`` does the same from a test::
         ...
         assert sandbox.stats()["totals"]["accepted"] == 3
 
+``pytest_plugin`` has fixtures of the same for tests of DAGs.
+
 The module ``faults`` describes the faults and their grammar, ``stats`` the counters, ``admin`` the
 routes for tests. Each vendor is a package of the same parts: ``api`` (the table of routes and what
 the admin routes ask for), ``access`` (who is let in), ``handlers`` (a method per endpoint),

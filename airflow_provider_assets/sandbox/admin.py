@@ -4,8 +4,9 @@
 ``GET, DELETE stats``        all counters, see ``stats``; DELETE sets them to zero
 ``GET, POST, DELETE faults`` armed faults; POST ``{"spec": "submit:429:1"}`` arms one
 ``POST, DELETE options``     POST changes some, see ``options.CHANGEABLE``; DELETE restores them
-``GET, POST clock``          POST ``{"advance": seconds}`` moves the vendors' time forward,
-                             ``{"set": "2026-01-10T00:00:00Z"}`` makes it that moment
+``GET, POST, DELETE clock``  POST ``{"advance": seconds}`` moves the vendors' time forward,
+                             ``{"set": "2026-01-10T00:00:00Z"}`` makes it that moment;
+                             DELETE makes it the machine's
 ``DELETE tokens``            makes every issued token invalid
 ``GET jobs``                 every job of every vendor
 ``GET jobs/ID``              the record of the job's archive: name, bytes, sha256, entries
@@ -55,6 +56,7 @@ class Admin:
         add("DELETE", f"{base}/options", self._reset_options)
         add("GET", f"{base}/clock", self._clock)
         add("POST", f"{base}/clock", self._clock)
+        add("DELETE", f"{base}/clock", self._reset_clock)
         add("DELETE", f"{base}/tokens", self._forget_tokens)
         add("GET", f"{base}/jobs", self._jobs)
         add("GET", f"{base}/jobs/{{job}}", self._truth)
@@ -110,6 +112,10 @@ class Admin:
                 clock.set(parse_iso(body["set"]))
             clock.offset += float(body.get("advance", 0))
         return web.json_response({"now": clock.now(), "offset": clock.offset})
+
+    async def _reset_clock(self, _request: web.Request) -> web.Response:
+        self.world.clock.offset = 0.0
+        return web.Response(status=204)
 
     async def _forget_tokens(self, _request: web.Request) -> web.Response:
         self.world.tokens.clear()

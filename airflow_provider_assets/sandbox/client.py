@@ -6,7 +6,6 @@ import contextlib
 import json
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -63,8 +62,11 @@ class Sandbox:
         self.ask("POST", "options", changes)
 
     def reset(self) -> None:
-        """Disarm all faults, set the counters to zero and restore the options of the start."""
-        for path in ("faults", "stats", "options"):
+        """Disarm all faults, set counters to zero, restore the clock and the options of the start.
+
+        Items that were added or removed stay so, and jobs are kept.
+        """
+        for path in ("faults", "stats", "options", "clock"):
             self.ask("DELETE", path)
 
     def advance(self, seconds: float) -> None:
@@ -123,6 +125,8 @@ class Sandbox:
 
     def ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> object:
         """The decoded answer of one admin route."""
+        import urllib.request  # not at the top: pytest imports this module whenever it starts
+
         data = None if body is None else json.dumps(body).encode()
         url = f"{self.ready['admin_url']}/{path}"
         request = urllib.request.Request(url, data=data, method=method)

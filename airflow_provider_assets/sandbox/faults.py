@@ -3,9 +3,9 @@
 Grammar: ``route:kind[=value][@offset][:count][,key=value...]``
 
 *route* is a route (``scenario.submit``), a group (``submit``, ``poll``, ``bulk_poll``, ``cancel``,
-``list``, ``metadata``, ``link``, ``head``, ``download``, ``auth``, ``job``), or a shell pattern of
-either. *count* is the number of requests that are hit (default: all), ``after=N`` lets the first N
-pass, ``match=TEXT`` hits only paths that contain TEXT.
+``list``, ``metadata``, ``link``, ``head``, ``download``, ``auth``, ``job``), a group of one vendor
+(``scenario.poll``), or a shell pattern of any of them. *count* is the number of requests that are hit
+(default: all), ``after=N`` lets the first N pass, ``match=TEXT`` hits only paths that contain TEXT.
 
 ==================== ============================================================================
 kind                 effect

@@ -38,7 +38,8 @@ class Middleware:
             request["route"] = route.name
             if route.group == "download":
                 stats.archive(archive_key(request), "gets")
-            fault = self.world.faults.take(route.name, route.group, path=request.path)
+            names = (route.name, route.group, f"{self.vendor.name}.{route.group}")
+            fault = self.world.faults.take(*names, path=request.path)
             request["fault"] = fault
             response = await self._answer(request, route, fault)
             status = None if request.get("cut") else response.status

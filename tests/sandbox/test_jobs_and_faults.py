@@ -140,6 +140,15 @@ def test_a_fault_can_spare_the_first_and_name_the_route(scenario):
     assert scenario.stats()["routes"]["scenario.poll_job"]["statuses"] == {"200": 2, "502": 1}
 
 
+def test_a_fault_can_hit_a_kind_of_request_of_one_vendor(scenario):
+    scenario.fault("topaz.poll:500")
+    scenario.fault("scenario.poll:503:2")
+    job_id = accepted(scenario)
+    paths = (f"/jobs/{job_id}", f"/assets/download/{job_id}", f"/jobs/{job_id}")
+    replies = [call(scenario, "GET", path) for path in paths]
+    assert [reply.status_code for reply in replies] == [503, 503, 200]
+
+
 def test_a_deleted_item_is_in_the_trash_and_in_no_archive(scenario):
     kept, gone = scenario.add_items("scenario", "2025-06-06", 2)
     scenario.remove_item("scenario", gone)
