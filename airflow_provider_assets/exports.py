@@ -1,4 +1,4 @@
-"""The common case as one task group: archive, then land every batch, then report."""
+"""The common case as one task group: archive, then land every batch, then report. And a landing as a call."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from inspect import signature
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow.sdk import BaseOperator, TaskGroup, XComArg
+from airflow.sdk import BaseOperator, TaskGroup, XComArg, get_current_context
 
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.operators.report import AssetReportOperator
@@ -18,6 +18,8 @@ from airflow_provider_assets.transfers.archive_to_object_storage import (
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
     from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+    from airflow_provider_assets.sansio.jobs import Data
 
 
 def _names(init: Callable[..., None], *without: str) -> frozenset[str]:
@@ -102,3 +104,22 @@ def asset_export(
                 },
             )
     return group
+
+
+def land(
+    archive: Data, destination: str | ObjectStoragePath, **arguments: Any
+) -> Data | list[Data]:
+    """Land a finished archive from within a task of your own, such as a ``@task``.
+
+    A retry of that task resumes the landing. Asset events are up to the task: nothing is added to those of
+    its outlets.
+
+    :param archive: as of :class:`ArchiveToObjectStorageOperator`.
+    :param arguments: the operator's other arguments.
+    :returns: the manifest without its entries; of a group, a list of them.
+    :raises AssetsError: as the operator does.
+    """
+    task = ArchiveToObjectStorageOperator(
+        task_id="land", archive=archive, destination=destination, **arguments
+    )
+    return task.land(get_current_context())

@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from airflow.sdk import Asset, AssetAlias, BaseOperator
+from airflow.sdk import BaseOperator
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.hooks.client import positive_number
 from airflow_provider_assets.links import DestinationLink, ManifestLink, show_link
-from airflow_provider_assets.outcomes import NOTES, default_retry_policy, raise_for_airflow
+from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
 from airflow_provider_assets.sansio.errors import (
     HOPELESS,
     ArchiveExpiredError,
@@ -201,7 +201,13 @@ class ArchiveToObjectStorageOperator(BaseOperator):
 
     def execute(self, context: Context) -> Data | list[Data]:
         """Land the archive and return its manifest without the entries; of a group, a list of them."""
+        return self.land(context)
+
+    def land(self, context: Context) -> Data | list[Data]:
+        """Do so; other than ``execute``, this may be called from within another task."""
         from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
+
+        from airflow_provider_assets.transfers.announcements import tell_outlets, tell_report
 
         # Airflow reads it from the context after the task has run; ``partial()`` knows no default of ours.
         context["map_index_template"] = context.get("map_index_template") or self.label or None
@@ -209,10 +215,10 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         try:
             landed = self._land_all(context, notes)
         except AssetsError as error:
-            self._tell_report(context, notes, error)
+            tell_report(context, self.archive, notes, error)
             raise_for_airflow(error, _HOPELESS)
-        self._tell_report(context, notes)
-        self._tell_outlets(context, landed)
+        tell_report(context, self.archive, notes)
+        tell_outlets(context, self.outlets, landed, is_group=self._is_group)
         for result in landed:
             get_hook_lineage_collector().add_output_asset(context=self, uri=str(result["uri"]))
         return landed if self._is_group else landed[0]
@@ -231,6 +237,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         from airflow_provider_assets.destinations import open_destination
         from airflow_provider_assets.landing import ObjectOptions
         from airflow_provider_assets.metadata import check_format
+        from airflow_provider_assets.transfers.announcements import reason_of
         from airflow_provider_assets.transfers.state import landing_state
 
         check_on_partial(self.on_partial)
@@ -253,7 +260,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
                 self._check_complete(items)
             except AssetsError as error:
                 failed.append(error)
-                notes[batch] = {**notes.get(batch, {}), "reason": _reason(error)}
+                notes[batch] = {**notes.get(batch, {}), "reason": reason_of(error)}
                 if not isinstance(error, (JobError, InvalidRequestError)):
                     raise  # of the store or the connection: the others would meet it, too
                 if self._is_group:
@@ -429,53 +436,6 @@ class ArchiveToObjectStorageOperator(BaseOperator):
                 vendor=items.spec.name,
             )
         self.log.warning("%s", text)
-
-    def _tell_report(
-        self, context: Context, notes: Mapping[int, Data], error: AssetsError | None = None
-    ) -> None:
-        """Leave for the report of the run what is in no manifest.
-
-        :param notes: by the number of the batch.
-        :param error: ended the task; the reason of all its batches if none has a note.
-        """
-        try:
-            if error is not None and not notes:
-                given = [ArchiveReference.from_dict(one) for one in ungrouped(self.archive)]
-                notes = {one.request.index + 1: {"reason": _reason(error)} for one in given}
-            told = [{"batch": batch, **note} for batch, note in notes.items()]
-            context["ti"].xcom_push(NOTES, told)
-        except Exception as other:  # noqa: BLE001  # it must neither mask nor cause a failure
-            self.log.warning("The report of the run will lack the notes of this task: %s", other)
-
-    def _tell_outlets(self, context: Context, landed: Sequence[Data]) -> None:
-        """Add the landings to the asset events of the task's outlets."""
-        key = getattr(context["dag_run"], "partition_key", None)
-        partition: Data = {"partition_key": key} if key else {}
-        extras = [{**_event(result), **partition} for result in landed]
-        for outlet in self.outlets:
-            if isinstance(outlet, Asset):  # an event for each task, whatever it has landed
-                told: Data = {"landed": [*extras]} if self._is_group else extras[0]
-                context["outlet_events"][outlet].extra = dict(told)
-            elif isinstance(outlet, AssetAlias):
-                for extra in extras:
-                    context["outlet_events"][outlet].add(
-                        Asset(str(extra["uri"])), extra=dict(extra)
-                    )
-
-
-def _event(result: Data) -> Data:
-    """What the event of an outlet tells of a landing."""
-    names = ("uri", "bytes", "sha256", "entries", "manifest_uri", "metadata_uri", "skipped")
-    facts = cast("Data", result["facts"])
-    known = ("vendor", "conn_id", "job_id", "window", "items", "batch", "batches")
-    return {
-        **{name: result[name] for name in names if name in result},
-        **{name: facts[name] for name in known},
-    }
-
-
-def _reason(error: AssetsError) -> str:
-    return f"{type(error).__name__}: {error.message}"
 
 
 def _contents(reference: ArchiveReference) -> Contents:

@@ -1,4 +1,4 @@
-"""``@task.asset_archive`` as Airflow itself finds it."""
+"""``@task.asset_archive`` as Airflow itself finds it, and landings within tasks of one's own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import pytest
 from airflow.sdk import task
 from exported import CONN, archives, exportable, ids_in, read
 
+from airflow_provider_assets.exports import land
+from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.transfers.archive_to_object_storage import (
     ArchiveToObjectStorageOperator,
@@ -62,3 +64,26 @@ def test_what_is_no_selection_is_named_before_anything_is_asked(airflow, sandbox
     assert isinstance(run.error, InvalidRequestError)
     assert words in str(run.error)
     assert sandbox.stats()["totals"]["accepted"] == 0
+
+
+def test_a_task_of_ones_own_lands_what_it_gets_and_resumes(airflow, sandbox, folder):
+    tries = []
+
+    def build():
+        @task(retries=1)
+        def load(archive):
+            manifest = land(archive, folder.as_uri(), layout="files")
+            tries.append((manifest["skipped"], sandbox.stats()["totals"]["downloads"]))
+            if len(tries) == 1:
+                raise RuntimeError("after the landing")
+            return manifest["entries"]
+
+        exported = AssetArchiveOperator(task_id="archive", conn_id=CONN, poll_interval=0.1)
+        load.expand(archive=exported.output)
+
+    run = airflow(build)
+    assert run.state == "success", run.tries
+    (first, downloads), (second, downloads_in_all) = tries
+    assert (first, second) == (False, True)
+    assert downloads == downloads_in_all
+    assert run.results("load") == [len(exportable(sandbox, "2026-01-06", "2026-01-07"))]
