@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator, TaskGroup, XComArg, get_current_context
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.operators.report import AssetReportOperator
 from airflow_provider_assets.outcomes import NOTES
+from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.transfers.archive_to_object_storage import (
     ArchiveToObjectStorageOperator,
 )
@@ -67,6 +68,7 @@ def asset_export(
         :class:`ArchiveToObjectStorageOperator`, each passed to its operator; arguments of every operator
         (``retries``, ``pool``, ``execution_timeout``, …) are passed to all tasks.
     :raises TypeError: for a name that neither accepts, and for ``inlets`` and ``outlets``.
+    :raises InvalidRequestError: for *lookback* with a template in *destination*, unless *plans* is given.
     """
     for name in kwargs:
         if name in ("inlets", "outlets"):
@@ -82,6 +84,11 @@ def asset_export(
     first = {k: v for k, v in kwargs.items() if k in _ARCHIVE} | dict(archive_args or {})
     second = {k: v for k, v in kwargs.items() if k in _LANDING} | dict(landing_args or {})
     second.setdefault("map_index_template", "{{ task.label }}")  # from the start of the task on
+    if first.get("lookback") is not None and "plans" not in first and "{{" in str(destination):
+        raise InvalidRequestError(
+            "asset_export: lookback reads what earlier runs have landed, and destination names another "
+            "place in every run; set plans to the part before the template"
+        )
     group = AssetExport(group_id)
     with group:
         archive = AssetArchiveOperator(

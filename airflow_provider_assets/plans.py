@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from airflow_provider_assets.sansio.jobs import ArchiveRequest, Item
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_assets.sansio.records import Record
 
 
-# Objects that are written at the same time; their batches are in memory.
+# Objects that are written at the same time.
 WRITERS = 8
 
 
@@ -28,15 +29,17 @@ class Plans:
 
     def keep(
         self,
-        requests: Sequence[ArchiveRequest],
+        requests: Iterable[ArchiveRequest],
         records_of: Callable[[ArchiveRequest], Iterable[tuple[Item, Record]]],
         destination: str | ObjectStoragePath,
     ) -> list[ArchiveRequest]:
         """*requests* without what is stored below *destination*: their items and records.
 
-        Requests of few items and without records are returned as they are.
+        Requests of few items and without records are returned as they are. One batch at a time is in
+        memory, and a few compressed ones that are being stored.
         """
         from airflow_provider_assets.destinations import folder_in
+        from airflow_provider_assets.landing.inventory import in_order
         from airflow_provider_assets.landing.markers import PLANS_FOLDER
         from airflow_provider_assets.landing.stores.base import put_document
         from airflow_provider_assets.sansio.plan import is_inline, name_of, planned
@@ -44,22 +47,26 @@ class Plans:
         folder = folder_in(destination, PLANS_FOLDER)
         target = self._open(folder)
 
-        def store(
-            request: ArchiveRequest, records: Sequence[tuple[Item, Record]]
-        ) -> ArchiveRequest:
-            if not records and is_inline(request):
-                return request
-            name = name_of(request)
-            short, document = planned(request, records, folder + name)
-            put_document(target.store, target.prefix + name, document)
+        def made() -> Iterator[tuple[ArchiveRequest, str, bytes | None]]:
+            for request in requests:
+                records = iter(records_of(request))
+                first = next(records, None)
+                if first is None and is_inline(request):
+                    yield request, "", None
+                    continue
+                name = name_of(request)
+                described = chain([first] if first else [], records)
+                short, document = planned(request, described, folder + name)
+                yield short, name, document
+
+        def store(plan: tuple[ArchiveRequest, str, bytes | None]) -> ArchiveRequest:
+            short, name, document = plan
+            if document is not None:
+                put_document(target.store, target.prefix + name, document)
             return short
 
-        kept: list[ArchiveRequest] = []
         with ThreadPoolExecutor(WRITERS) as pool:
-            for first in range(0, len(requests), WRITERS):
-                some = requests[first : first + WRITERS]
-                kept += pool.map(store, some, [list(records_of(one)) for one in some])
-        return kept
+            return list(in_order(pool, made(), store, ahead=WRITERS))
 
     def load(self, request: ArchiveRequest) -> tuple[ArchiveRequest, dict[Item, Record]]:
         """*request* with its items, and what is recorded of them.

@@ -73,30 +73,50 @@ def _retry(request: HttpRequest) -> tenacity.retry_base:
 
 @dataclass(slots=True)
 class RateLimit:
-    """Spaces requests evenly.
+    """Spaces requests evenly, and holds up all of them while the vendor asks to wait.
 
     :param per_second: requests per second; None for no limit.
     """
 
     per_second: float | None = None
     _next: float = 0.0
+    _refusals: int = 0
     # Reentrant: a signal that kills a task may come while it holds it, and cancels through it.
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def reserve(self, now: float) -> float:
         """Reserve the next turn; returns the seconds to wait for it."""
-        if not self.per_second:
-            return 0.0
         with self._lock:
             turn = max(self._next, now)
-            self._next = turn + 1.0 / self.per_second
+            if self.per_second:
+                self._next = turn + 1.0 / self.per_second
         return turn - now
 
+    def refused(self, wait: float | None, now: float) -> None:
+        """Note that a request was refused for its rate, and hold up the others for as long as it waits.
 
-def _checked(classify: Classify, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        A longer time than the budget is waited by nobody: the refused request is given up at once.
+        """
+        with self._lock:
+            self._refusals += 1
+            if wait is not None and wait <= BUDGET_SECONDS:
+                self._next = max(self._next, now + wait)
+
+    @property
+    def refusals(self) -> int:
+        """Number of requests that were refused for their rate."""
+        return self._refusals
+
+
+def _checked(
+    classify: Classify, rate: RateLimit, request: HttpRequest, response: HttpResponse
+) -> HttpResponse:
     if response.status < 300 or response.status in request.accept:
         return response
-    raise classify(request, response)
+    error = classify(request, response)
+    if isinstance(error, RateLimitedError):
+        rate.refused(error.retry_after, time.monotonic())
+    raise error
 
 
 # Reasons in plain words, the most specific first; both libraries wrap their causes several times.
@@ -140,7 +160,7 @@ class Transport:
 
     def __init__(self, classify: Classify, *, rate: RateLimit | None = None) -> None:
         self._classify = classify
-        self._rate = rate or RateLimit()
+        self.rate = rate or RateLimit()
         self._session = _session()
 
     def run(self, flow: Flow[T]) -> T:
@@ -163,7 +183,7 @@ class Transport:
     def _once(self, request: HttpRequest) -> HttpResponse:
         import requests  # parsing a DAG must not pay for it
 
-        time.sleep(self._rate.reserve(time.monotonic()))
+        time.sleep(self.rate.reserve(time.monotonic()))
         try:
             got = self._session.request(
                 request.method,
@@ -179,7 +199,7 @@ class Transport:
             raise InvalidRequestError(f"{request} cannot be sent: {error}") from None
         headers = {name.lower(): value for name, value in got.headers.items()}
         response = HttpResponse(got.status_code, headers, got.content)
-        return _checked(self._classify, request, response)
+        return _checked(self._classify, self.rate, request, response)
 
     def close(self) -> None:
         """Close the connections."""
@@ -238,7 +258,7 @@ class AsyncTransport:
 
     def __init__(self, classify: Classify, *, rate: RateLimit | None = None) -> None:
         self._classify = classify
-        self._rate = rate or RateLimit()
+        self.rate = rate or RateLimit()
         self._session: aiohttp.ClientSession | None = None
         # aiohttp's own look-up insists on ~/.netrc and costs two threads per request.
         self._proxy = lru_cache(maxsize=8)(proxy_for)
@@ -261,7 +281,7 @@ class AsyncTransport:
         url = URL(request.full_url, encoded=True)
         proxy = self._proxy(str(url.origin()))
         session = self._open()
-        await asyncio.sleep(self._rate.reserve(time.monotonic()))
+        await asyncio.sleep(self.rate.reserve(time.monotonic()))
         try:
             async with session.request(
                 request.method,
@@ -275,7 +295,8 @@ class AsyncTransport:
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             raise _unanswered(request, error) from None
         headers = {name.lower(): value for name, value in got.headers.items()}
-        return _checked(self._classify, request, HttpResponse(got.status, headers, body))
+        response = HttpResponse(got.status, headers, body)
+        return _checked(self._classify, self.rate, request, response)
 
     def _open(self) -> aiohttp.ClientSession:
         import aiohttp  # parsing a DAG must not pay for it

@@ -15,6 +15,7 @@ from airflow.sdk import BaseHook
 from airflow_provider_assets.airflow_compat import mask_secret
 from airflow_provider_assets.hooks.airflow_connection import to_connection
 from airflow_provider_assets.hooks.client import mask_link, poll_policy, rate_limit, vendor_for
+from airflow_provider_assets.hooks.slices import Slice, Slices
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
@@ -31,7 +32,7 @@ from airflow_provider_assets.sansio.jobs import (
     Link,
 )
 from airflow_provider_assets.sansio.messages import JSON
-from airflow_provider_assets.sansio.records import Record
+from airflow_provider_assets.sansio.records import OnRecord, Record, ignore
 from airflow_provider_assets.sansio.waiter import Waitlist, submit_when_free, wait_for
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.transport import Transport
@@ -141,6 +142,15 @@ class AssetArchiveHook(BaseHook):
                     told.add(item)
                     yield item, page.get(item, {})
             page.clear()
+
+    def slices(
+        self, query: Mapping[str, JSON], window: Window | None, *, on_record: OnRecord = ignore
+    ) -> Iterator[Slice]:
+        """What the vendor lists of *window*; a long one comes in slices that are listed in parallel.
+
+        See :class:`~.slices.Slices`; the slices come in no order.
+        """
+        return Slices(self.vendor, self.transport, query, on_record).read(window)
 
     # --- the calls of an export --------------------------------------------------------------
 

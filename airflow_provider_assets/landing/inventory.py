@@ -72,6 +72,7 @@ class Inventory:
 
     :param wanted: whether the objects of a landing are to be checked and the landing told of; it is called
         by several threads.
+    :param may_hold: whether the manifest of a key may be wanted; any other is not read.
     :ivar objects: key -> bytes of all objects; empty for ``manifest``, which asks for no object.
     """
 
@@ -79,6 +80,7 @@ class Inventory:
     prefix: str
     verify: str = "manifest"
     wanted: Wanted = lambda _: True
+    may_hold: Callable[[str], bool] = lambda _: True
     objects: dict[str, int] = field(default_factory=dict)
     _refusals: list[AssetsError] = field(default_factory=list, init=False, repr=False)
     _archived: list[str] = field(default_factory=list, init=False, repr=False)
@@ -93,7 +95,8 @@ class Inventory:
         manifests = []
         for key, size in self.store.listing(self.prefix):
             if key.endswith(MANIFEST_SUFFIX):
-                manifests.append(key)
+                if self.may_hold(key):
+                    manifests.append(key)
             elif self.verify != "manifest":
                 self.objects[key] = size
         with ThreadPoolExecutor(PARALLEL_REQUESTS, "inventory") as pool:

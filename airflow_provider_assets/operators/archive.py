@@ -41,13 +41,11 @@ from airflow_provider_assets.sansio.errors import (
 from airflow_provider_assets.sansio.jobs import (
     Answer,
     ArchiveJob,
-    ArchiveRequest,
     Data,
     describe,
     grouped,
     state_key,
 )
-from airflow_provider_assets.sansio.records import ignore
 from airflow_provider_assets.sansio.settle import (
     LISTING_LAG,
     PENDING_TIMEOUT,
@@ -62,7 +60,9 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_assets.metadata import Format
-    from airflow_provider_assets.operators.record_spool import RecordSpool
+    from airflow_provider_assets.operators.listing_spool import ListingSpool
+    from airflow_provider_assets.operators.lookback import Lookback
+    from airflow_provider_assets.sansio.batching import Batches
     from airflow_provider_assets.sansio.window import Window, WindowSpec
 
 MAPPINGS = ("items", "select", "options")
@@ -107,6 +107,12 @@ class AssetArchiveOperator(BaseOperator):
         vendor has not finished them yet: ``fail`` (default), or ``land`` the others.
     :param settle: seconds or timedelta from the end of the window until it is listed, since vendors list
         items late; default 30 s.
+    :param lookback: seconds or timedelta before the window that are listed, too; none by default. Items
+        that no manifest below *plans* holds are exported, so what the vendor has listed late comes with a
+        later run; the others are left out, in the window as well. Every run then lists the overlap, and
+        reads the manifests below *plans* whose names tell of no earlier window: about a hundred a second,
+        with the ids of a batch each. It needs *plans* and a window with a start. See
+        ``docs/windows.md`` for what it asks of a DAG.
     :param pending_timeout: seconds or timedelta from the end of the window for which a run waits for
         items of the window that the vendor has not finished; default 15 minutes.
     :param cancel_on_kill: whether to cancel at the vendor when the task is killed, cleared or given up. By
@@ -148,6 +154,7 @@ class AssetArchiveOperator(BaseOperator):
         cancel_on_kill: bool | None = None,
         settle: float | timedelta = LISTING_LAG,
         pending_timeout: float | timedelta = PENDING_TIMEOUT,
+        lookback: float | timedelta | None = None,
         plans: str | ObjectStoragePath | None = None,
         metadata: Format | None = "auto",
         dry_run: bool = False,
@@ -170,6 +177,7 @@ class AssetArchiveOperator(BaseOperator):
         self.cancel_on_kill = cancel_on_kill
         self.settle = settle
         self.pending_timeout = pending_timeout
+        self.lookback = lookback
         self.plans = plans
         self.metadata = metadata
         self.is_dry_run = dry_run  # ``dry_run`` is a method of every operator
@@ -236,7 +244,7 @@ class AssetArchiveOperator(BaseOperator):
     # --- from the inputs to the references ------------------------------------------------------
 
     def _execute(self, context: Context) -> list[Data]:
-        from airflow_provider_assets.operators.record_spool import RecordSpool
+        from airflow_provider_assets.operators.listing_spool import ListingSpool
 
         self._check_choices()
         ledger = self._ledger(context)
@@ -252,16 +260,17 @@ class AssetArchiveOperator(BaseOperator):
             self.log.info("Airflow keeps no task state before 3.3: a retry submits again")
         window = self._window(context) if self.items is None else None
         watermark = self._watermark(context).key if self.window == "since_last" else None
-        with closing(RecordSpool()) as spool:
-            requests = self._listed(context, inputs, window, spool)
-            if not requests:
+        is_described = bool(self.plans and self.metadata and self.hook.vendor.spec.describes_items)
+        with closing(ListingSpool(keeps_records=is_described)) as spool:
+            batches = self._listed(context, inputs, window, spool)
+            if not batches:
                 self._exported(context, watermark, window.iso() if window else None)
                 return self._empty()
             if not self.wait_for_completion:
-                check_one_wave(self.hook.vendor.spec, len(requests))
-            requests = [ledger.tagged(request) for request in requests]
-            if self.plans:
-                requests = self.hook.plans.keep(requests, spool.of, self.plans)
+                check_one_wave(self.hook.vendor.spec, len(batches))
+            tagged = map(ledger.tagged, batches)
+            keep = self.hook.plans.keep
+            requests = keep(tagged, spool.of, self.plans) if self.plans else list(tagged)
         plan = ledger.plan(requests, conn_id=self.conn_id, watermark=watermark)
         return self._advance(context, self._begin(ledger, plan))
 
@@ -291,28 +300,28 @@ class AssetArchiveOperator(BaseOperator):
         return plan
 
     def _listed(
-        self, context: Context, inputs: ExportInputs, window: Window | None, spool: RecordSpool
-    ) -> list[ArchiveRequest]:
+        self, context: Context, inputs: ExportInputs, window: Window | None, spool: ListingSpool
+    ) -> Batches:
         """The batches of a listing that has settled; leaves by a deferral where it has not.
 
-        :param spool: gets the records of the listing, if they are to be kept.
+        :param spool: gets the items and records of the listing.
         """
-        is_described = self.hook.vendor.spec.describes_items
-        on_record = spool.add if self.plans and self.metadata and is_described else ignore
         settling = Settling(
             to_timedelta(self.settle, "settle"),
             to_timedelta(self.pending_timeout, "pending_timeout"),
         )
+        lookback = self._lookback()
         self._pause(settling.before_listing(window, _now()), "for its listing to settle")
         while True:
-            requests, pending = inputs.requests(self.hook, window, run_date(context), on_record)
+            date = run_date(context)
+            batches, pending = inputs.requests(self.hook, window, date, spool, lookback)
             wait = settling.before_next(window, _now(), pending)
             if not wait:
                 break
             self._pause(wait, f"for pending items: {shown(pending)}")
         if left_out := ensure_settled(pending, window, _now(), self.on_partial):
             self.log.warning("%s", left_out)
-        return requests
+        return batches
 
     def _pause(self, wait: float, why: str) -> None:
         """Wait on this worker or, if the task is deferrable, in the triggerer."""
@@ -334,8 +343,31 @@ class AssetArchiveOperator(BaseOperator):
         require_choice(self.on_empty, "on_empty", ("skip", "succeed", "fail"))
         check_on_partial(self.on_partial)
         check_format(self.metadata)
-        for name in ("timeout", "poll_interval"):
+        for name in ("timeout", "poll_interval", "lookback"):
             to_seconds(getattr(self, name), name)
+        if self.lookback is not None:
+            self._check_lookback()
+
+    def _check_lookback(self) -> None:
+        """Refuse a lookback where it has no place or no meaning."""
+        if self.items is not None or is_unbounded(self.window):
+            raise InvalidRequestError(
+                "lookback extends a window, and there is none with items or window='all'; leave it out"
+            )
+        if not self.plans:
+            raise InvalidRequestError(
+                "lookback leaves out what has landed below plans; set plans to the destination of the "
+                "landings"
+            )
+
+    def _lookback(self) -> Lookback | None:
+        if self.lookback is None or not self.plans:
+            return None
+        from airflow_provider_assets.destinations import open_destination
+        from airflow_provider_assets.operators.lookback import Lookback
+
+        length = to_timedelta(self.lookback, "lookback")
+        return Lookback(length, self.hook.vendor, open_destination(self.plans), self.log)
 
     def _inputs(self) -> ExportInputs:
         """What to export, checked before anything is asked of the vendor."""
@@ -354,7 +386,11 @@ class AssetArchiveOperator(BaseOperator):
         return inputs
 
     def _ledger(self, context: Context) -> BatchLedger:
-        inputs = [self.conn_id, self.items, self.select, self.window, self.options, self.mode]
+        inputs: list[object] = [
+            *(self.conn_id, self.items, self.select, self.window, self.options, self.mode)
+        ]
+        if self.lookback is not None:
+            inputs.append(to_seconds(self.lookback, "lookback"))
         return BatchLedger(context, to_plain(inputs))
 
     def _begin(self, ledger: BatchLedger, plan: Plan) -> BatchRun:

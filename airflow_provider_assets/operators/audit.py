@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -22,6 +22,7 @@ from airflow_provider_assets.sansio.reconcile import Comparison, Counts, Found, 
 from airflow_provider_assets.sansio.records import Facts
 from airflow_provider_assets.sansio.table import table
 from airflow_provider_assets.sansio.window import Window, parse_moment
+from airflow_provider_assets.vendors.base import VendorSpec
 
 MAX_PROBLEMS = 10
 
@@ -118,16 +119,7 @@ def reconcile(
         comparison.postpone(len(listed.selected.pending))
         for item in listed.selected.items:
             comparison.expect(item, listed.facts.get(item, Facts()).changed_at)
-
-    def wanted(shelved: Shelved) -> bool:
-        is_ours = shelved.record.facts.get("vendor") in (spec.name, None)
-        return is_ours and comparison.concerns(shelved.landing)
-
-    for found in Inventory(target.store, target.prefix, verify, wanted).read():
-        if isinstance(found, Problem):
-            comparison.note(found.uri, found.why)
-        else:
-            comparison.add(found.landing)
+    add_landings(comparison, spec, target, verify)
     about: Data = {
         **describe(hook, window, period),
         "destination": target.store.uri(target.prefix),
@@ -136,6 +128,29 @@ def reconcile(
     query_id = fingerprint([hook.conn_id, dict(inputs.select or {})])
     stem = ArchiveRequest(spec.name, {}, window=window.iso() if window else None, query_id=query_id)
     return Reconciled(about, stem.stem, comparison, spec.max_batch)
+
+
+def add_landings(
+    comparison: Comparison,
+    spec: VendorSpec,
+    target: Destination,
+    verify: str,
+    may_hold: Callable[[str], bool] = lambda key: True,
+) -> None:
+    """Tell *comparison*, which knows what is listed, what has landed of it under *target*.
+
+    :param may_hold: as of :class:`Inventory`.
+    """
+
+    def wanted(shelved: Shelved) -> bool:
+        is_ours = shelved.record.facts.get("vendor") in (spec.name, None)
+        return is_ours and comparison.concerns(shelved.landing)
+
+    for found in Inventory(target.store, target.prefix, verify, wanted, may_hold).read():
+        if isinstance(found, Problem):
+            comparison.note(found.uri, found.why)
+        else:
+            comparison.add(found.landing)
 
 
 def store_report(result: Reconciled, target: Destination) -> str:

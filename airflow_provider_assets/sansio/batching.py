@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import InitVar, dataclass, field, replace
+from typing import overload
 
 from airflow_provider_assets.sansio.jobs import ArchiveRequest, Item
 from airflow_provider_assets.sansio.messages import JSON
@@ -38,6 +39,51 @@ class BatchCount:
         return begins
 
 
+@dataclass(slots=True)
+class Batches(Sequence[ArchiveRequest]):
+    """Batches of items that are somewhere else: each is made when it is asked for.
+
+    :param items: all of them, in their order and each once.
+    :param between: those from one place up to another one, of the same items.
+    :param common: what the requests have in common; without items.
+    """
+
+    items: InitVar[Iterable[Item]]
+    between: Callable[[int, int], Iterable[Item]]
+    common: ArchiveRequest
+    max_batch: int
+    _bounds: list[int] = field(init=False)
+
+    def __post_init__(self, items: Iterable[Item]) -> None:
+        count, number = BatchCount(self.max_batch), 0
+        self._bounds = []
+        for number, item in enumerate(items, 1):
+            if count.begins(item):
+                self._bounds.append(number - 1)
+        self._bounds.append(number)
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return len(self._bounds) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> ArchiveRequest: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[ArchiveRequest]: ...
+
+    def __getitem__(self, index: int | slice) -> ArchiveRequest | list[ArchiveRequest]:
+        """One request, or some."""
+        if isinstance(index, slice):
+            return [self[one] for one in range(len(self))[index]]
+        place = range(len(self))[index]
+        ids: dict[str, list[str]] = {}
+        for item in self.between(self._bounds[place], self._bounds[place + 1]):
+            ids.setdefault(item.kind, []).append(item.id)
+        items = {kind: tuple(some) for kind, some in ids.items()}
+        return replace(self.common, items=items, index=place, of=len(self))
+
+
 def split_into_batches(
     vendor: str,
     items: Iterable[Item],
@@ -52,22 +98,8 @@ def split_into_batches(
 
     The same items give the same batches, so that a retry finds those of the first attempt.
     """
-    batches: list[dict[str, list[str]]] = []
-    count = BatchCount(max_batch)
-    for item in dict.fromkeys(items):
-        if count.begins(item):
-            batches.append({})
-        batches[-1].setdefault(item.kind, []).append(item.id)
-    return [
-        ArchiveRequest(
-            vendor=vendor,
-            items={kind: tuple(ids) for kind, ids in batch.items()},
-            options=options,
-            window=window,
-            query_id=query_id,
-            run_date=run_date,
-            index=index,
-            of=len(batches),
-        )
-        for index, batch in enumerate(batches)
-    ]
+    distinct = list(dict.fromkeys(items))
+    common = ArchiveRequest(
+        vendor, {}, options, window=window, query_id=query_id, run_date=run_date
+    )
+    return list(Batches(distinct, lambda start, stop: distinct[start:stop], common, max_batch))

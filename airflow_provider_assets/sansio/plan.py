@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import replace
+from io import BytesIO
 from typing import cast
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
@@ -18,6 +19,7 @@ from airflow_provider_assets.sansio.records import Record
 
 # Ids of fewer bytes stay in the references: an object of their own would cost more than it saves.
 MAX_INLINE = 4096
+LEVEL = 6
 _AGAIN = "clear the archive task to export again"
 
 
@@ -38,15 +40,20 @@ def planned(
 
     :param uri: at which the caller will store the object.
     """
-    lines: list[Data] = [request.to_dict()]
-    lines += [{"kind": item.kind, "id": item.id, "record": record} for item, record in records]
-    text = "".join(f"{json.dumps(line)}\n" for line in lines)
-    document = gzip.compress(
-        text.encode(), mtime=0
-    )  # equal plans are equal bytes, whenever written
+    written = BytesIO()
+    # Equal plans are equal bytes, whenever written. The best compression takes twice as long for 2 %.
+    with gzip.GzipFile("", "wb", LEVEL, written, mtime=0) as lines:
+        lines.write(_line(request.to_dict()))
+        for item, record in records:
+            lines.write(_line({"kind": item.kind, "id": item.id, "record": record}))
+    document = written.getvalue()
     digest = hashlib.sha256(document).hexdigest()
     plan = PlanReference(uri, digest, request.count, request.fingerprint)
     return replace(request, items={}, plan=plan), document
+
+
+def _line(data: Data) -> bytes:
+    return f"{json.dumps(data)}\n".encode()
 
 
 def read(

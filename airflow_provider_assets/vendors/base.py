@@ -175,6 +175,21 @@ class Vendor(ABC):
             :func:`~.records.public`; of others a record may hold no more than times.
         """
 
+    def select_part(
+        self,
+        query: Mapping[str, JSON],
+        window: Window | None,
+        *,
+        pages: int,
+        on_record: OnRecord = ignore,
+    ) -> Flow[tuple[Selected, Window | None]]:
+        """The beginning of what :meth:`select` lists, and the part of *window* that is left, if any.
+
+        A vendor that lists windows in the order of a time that never changes may return after *pages*
+        pages; the rest is then divided, and listed in parallel. By default nothing is left.
+        """
+        return (yield from self.select(query, window, on_record=on_record)), None
+
     def facts(self, query: Mapping[str, JSON], record: Record) -> Facts:
         """What *record*, found by *query*, says of time and size of an item; nothing by default."""
         return Facts()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from itertools import count
+from math import inf
 from typing import ClassVar
 
 from airflow_provider_assets.sansio.errors import (
@@ -156,12 +157,33 @@ class Scenario(Vendor):
         ``error`` (SDK). Whether finishing an asset moves its ``updatedAt`` is not documented, so
         neither choice of ``by`` alone proves that a pending asset is met again.
         """
+        whole, _ = yield from self.select_part(query, window, on_record=on_record)
+        return whole
+
+    def select_part(
+        self,
+        query: Mapping[str, JSON],
+        window: Window | None,
+        *,
+        pages: float = inf,
+        on_record: OnRecord = ignore,
+    ) -> Flow[tuple[Selected, Window | None]]:
+        """As :meth:`select`; what is listed by creation, oldest first, can be left after *pages* pages.
+
+        What is listed by its last change can not: an asset that is changed meanwhile moves to the end of
+        the listing, which has to be read last.
+        """
         by = str(query.get("by", "createdAt"))
         params, owners = parsing.listing(query, by, window), parsing.owners(query)
         found: list[Item] = []
         pending: dict[str, None] = {}  # in the listing's order, each once
+        rest: Window | None = None
+        read = count(1)
 
         def take(assets: list[dict[str, JSON]]) -> bool:
+            nonlocal rest
+            if next(read) >= pages and ("sortBy", "createdAt") in params:
+                assets, rest = parsing.divided(assets, window)
             for asset in assets:
                 if parsing.is_inside(asset, by, window) and parsing.is_owned(asset, owners):
                     asset_id, status = text(asset, "id"), asset.get("status", contract.FINISHED)
@@ -170,11 +192,13 @@ class Scenario(Vendor):
                         on_record(found[-1], public(asset))
                     elif status != contract.BROKEN:
                         pending[asset_id] = None
-            return False
+            return rest is not None
 
         yield from self._pages("/assets", params, "assets", take)
-        finished = {item.id for item in found}  # some since the page that showed them as pending
-        return Selected(found, [one for one in pending if one not in finished])
+        if pending:  # some may have been finished since the page that showed them
+            finished = {item.id for item in found}
+            pending = {one: None for one in pending if one not in finished}
+        return Selected(found, list(pending)), rest
 
     def facts(self, query: Mapping[str, JSON], record: Record) -> Facts:
         """The asset's size and, where assets are selected by their last change, its time."""

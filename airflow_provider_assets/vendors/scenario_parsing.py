@@ -191,10 +191,32 @@ def is_inside(asset: Mapping[str, JSON], by: str, window: Window | None) -> bool
     """Whether *asset* lies in the window; checked here because the trash is listed without bounds."""
     if window is None or by not in asset:
         return True
+    return window.holds(_moment(asset[by], by))
+
+
+def _moment(value: JSON, name: str) -> datetime:
     try:
-        return window.holds(parse_moment(asset[by], by))
+        return parse_moment(value, name)
     except InvalidRequestError as error:
         raise ProtocolError(f"Scenario: an asset's {error.message}") from None
+
+
+def divided(
+    assets: list[dict[str, JSON]], window: Window | None
+) -> tuple[list[dict[str, JSON]], Window | None]:
+    """A page up to the time of its last asset, and what is left of *window* from that time on.
+
+    The whole page and None where it cannot be divided: a page of one time only (the next page may hold
+    more of that time), or one that is not in ascending order.
+    """
+    times = [str(asset.get("createdAt") or "") for asset in assets]
+    if window is None or not times or times[0] == times[-1] or times != sorted(times):
+        return assets, None
+    start = _moment(times[-1], "createdAt")
+    if not window.start < start < window.end:
+        return assets, None
+    before = [one for one, at in zip(assets, times, strict=True) if at != times[-1]]
+    return before, Window(start, window.end)
 
 
 def facts(asset: Mapping[str, JSON], *, is_by_change: bool) -> Facts:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_assets.operators import archive
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
-from airflow_provider_assets.operators.record_spool import RecordSpool
+from airflow_provider_assets.operators.listing_spool import ListingSpool
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio import errors
 from airflow_provider_assets.sansio.settle import LISTING_LAG, PENDING_TIMEOUT
@@ -59,9 +59,11 @@ class Night:
             patch.setattr(self.operator, "_pause", self.pause)
             run = SimpleNamespace(logical_date=window.end, run_after=None)
             selection = self.operator._inputs()
-            with closing(RecordSpool()) as spool:
+            with closing(ListingSpool()) as spool:
                 requests = self.operator._listed({"dag_run": run}, selection, window, spool)
-        return [one for request in requests for ids in request.items.values() for one in ids]
+                return [
+                    one for request in requests for ids in request.items.values() for one in ids
+                ]
 
 
 seconds = st.integers(0, 86_400_000 - 1).map(lambda ms: timedelta(milliseconds=ms))
@@ -160,7 +162,7 @@ def test_what_the_vendor_never_finished_does_not_hold_up_a_backfill(vendors, stu
 
 @pytest.fixture
 def spool():
-    with closing(RecordSpool()) as made:
+    with closing(ListingSpool()) as made:
         yield made
 
 

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_assets.transport import RateLimit
+from airflow_provider_assets.transport import BUDGET_SECONDS, RateLimit
 
 
 @given(
@@ -28,3 +29,20 @@ def test_no_two_turns_are_closer_than_the_rate_allows(per_second, gaps) -> None:
 def test_without_a_rate_nobody_waits() -> None:
     limit = RateLimit()
     assert [limit.reserve(float(now)) for now in (0, 0, 0)] == [0, 0, 0]
+
+
+def test_a_refusal_holds_up_every_request_for_as_long_as_the_vendor_asks() -> None:
+    limit = RateLimit(10)
+    limit.refused(7.0, 1000.0)
+    assert [limit.reserve(1000.0) for _ in range(2)] == [7.0, pytest.approx(7.1)]
+    unlimited = RateLimit()
+    unlimited.refused(7.0, 1000.0)
+    assert [unlimited.reserve(now) for now in (1000.0, 1002.0, 1008.0)] == [7.0, 5.0, 0.0]
+
+
+def test_a_refusal_that_is_not_waited_for_holds_up_nobody() -> None:
+    limit = RateLimit()
+    for wait in (None, BUDGET_SECONDS + 1):
+        limit.refused(wait, 1000.0)
+    assert limit.reserve(1000.0) == 0.0
+    assert limit.refusals == 2

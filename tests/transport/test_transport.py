@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from transport_kit import Client, requests_to, waits
@@ -61,6 +62,8 @@ def naps(monkeypatch) -> list[float]:
 
     monkeypatch.setattr("time.sleep", slept.append)
     monkeypatch.setattr("asyncio.sleep", anap)
+    clock = SimpleNamespace(sleep=slept.append, monotonic=lambda: time.monotonic() + sum(slept))
+    monkeypatch.setattr("airflow_provider_assets.transport.time", clock)
     return slept
 
 

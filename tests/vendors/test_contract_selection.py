@@ -115,6 +115,17 @@ def test_the_window_is_half_open(contract):
     assert listed(moment - hour, moment) == 0
 
 
+def test_a_window_is_listed_in_parts_as_it_is_at_once(contract):
+    contract.wire.word = contract.wire.finished
+    moment, hour = parse_moment(MOMENT, "moment"), timedelta(hours=1)
+    window, found = Window(moment - hour, moment + hour), []
+    expected = contract.run(contract.vendor.select({}, window)).items
+    while window:
+        part, window = contract.run(contract.vendor.select_part({}, window, pages=1))
+        found += part.items
+    assert found == expected
+
+
 def test_named_items_are_taken_once_and_others_refused(contract):
     twice = {kind: [*ids, *ids] for kind, ids in contract.wire.items.items()}
     items = contract.run(contract.vendor.expand(twice))

@@ -251,6 +251,83 @@ def test_an_asset_that_ends_while_the_pages_are_read_is_not_pending(script):
     assert (found.items, found.pending) == ([Item("asset_ids", "a")], ["b"])
 
 
+DAY = Window(datetime(2026, 1, 9, tzinfo=timezone.utc), datetime(2026, 1, 10, tzinfo=timezone.utc))
+BOUNDS = "&createdAfter=2026-01-08T23%3A59%3A59.999Z&createdBefore=2026-01-10T00%3A00%3A00.000Z"
+
+
+def page(*times, token=""):
+    """Assets of these times of the day, named after their place."""
+    listed = [
+        {"id": f"a{n}", "createdAt": f"2026-01-09T{at}.000Z"} for n, at in enumerate(times, 1)
+    ]
+    return reply({"assets": listed, **({"nextPaginationToken": token} if token else {})})
+
+
+def test_a_part_ends_before_the_time_of_its_last_asset_and_leaves_the_rest(script):
+    found, rest = script.run(
+        script.vendor.select_part({}, DAY, pages=1),
+        (LIST + BOUNDS, page("01:00:00", "02:00:00", "03:00:00", "03:00:00", token="t1")),
+    )
+    assert [item.id for item in found.items] == ["a1", "a2"]
+    assert rest == Window(DAY.start + timedelta(hours=3), DAY.end)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        (),  # an empty page with a token
+        ("03:00:00", "03:00:00"),  # the next page may hold more of that time
+        ("03:00:00", "01:00:00"),
+        ("01:00:00", "04:00:00", "03:00:00"),
+    ],
+)
+def test_a_page_that_cannot_be_divided_is_followed_by_the_next_one(script, times):
+    found, rest = script.run(
+        script.vendor.select_part({}, DAY, pages=1),
+        (LIST + BOUNDS, page(*times, token="t1")),
+        (f"{LIST}{BOUNDS}&paginationToken=t1", page("05:00:00")),
+    )
+    assert len(found.items) == len(times) + 1
+    # The second page holds one time only.
+    assert rest is None
+
+
+def test_a_part_whose_assets_lie_outside_of_the_window_leaves_nothing(script):
+    start = DAY.start + timedelta(hours=6)
+    bounds = BOUNDS.replace("2026-01-08T23%3A59%3A59", "2026-01-09T05%3A59%3A59")
+    found, rest = script.run(
+        script.vendor.select_part({}, Window(start, DAY.end), pages=1),
+        (LIST + bounds, page("01:00:00", "02:00:00")),
+    )
+    assert (found.items, rest) == ([], None)
+
+
+def test_a_part_that_reaches_a_time_that_is_none_is_refused(script):
+    with pytest.raises(ProtocolError, match="createdAt"):
+        script.run(
+            script.vendor.select_part({}, DAY, pages=1),
+            (LIST + BOUNDS, page("01:00:00", "noon")),
+        )
+
+
+def test_what_can_change_its_place_while_it_is_listed_is_listed_as_a_whole(script):
+    by_change = LIST.replace("createdAt", "updatedAt") + BOUNDS.replace("created", "updated")
+    _, rest = script.run(
+        script.vendor.select_part({"by": "updatedAt"}, DAY, pages=1),
+        (by_change, page("01:00:00", "02:00:00")),
+    )
+    assert rest is None
+    _, rest = script.run(
+        script.vendor.select_part({"deleted": True}, DAY, pages=1),
+        ("GET /assets?pageSize=100&deleted=true", page("01:00:00", "02:00:00")),
+    )
+    assert rest is None
+    _, rest = script.run(
+        script.vendor.select_part({}, None, pages=1), (LIST, page("01:00:00", "02:00:00"))
+    )
+    assert rest is None
+
+
 def test_the_trash_takes_no_other_filter_and_no_sorting(script):
     script.run(
         script.vendor.select({"deleted": True}, None),

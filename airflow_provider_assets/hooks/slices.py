@@ -1,0 +1,123 @@
+"""Lists a long window in slices of time, several of them in parallel.
+
+The beginning of the window is listed first. Where that does not reach its end, the rest is halved, and so is
+the rest of every slice while there are fewer slices than may be listed at a time. So slices are made where
+the items are, and one is made only after ``PAGES`` pages: at worst there is one request more for each
+``PAGES`` of a listing in one piece.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import NamedTuple
+
+from airflow_provider_assets.sansio.errors import RateLimitedError
+from airflow_provider_assets.sansio.jobs import Item, Selected
+from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.records import OnRecord, Record
+from airflow_provider_assets.sansio.window import Window
+from airflow_provider_assets.transport import Transport
+from airflow_provider_assets.vendors.base import Vendor
+
+PARALLEL = 8  # slices that are listed at the same time
+PAGES = 12  # of a slice, before its rest is halved
+SHORT = timedelta(days=2)  # a window up to this long, such as that of a nightly run, is one slice
+
+
+class Slice(NamedTuple):
+    """What was listed of one slice.
+
+    :param start: epoch seconds of the slice's start, by which slices are sorted; 0 for all time.
+    :param rest: the end of the slice, which other slices hold.
+    """
+
+    start: float
+    selected: Selected
+    rest: Window | None = None
+
+
+@dataclass(slots=True)
+class Slices:
+    """The listing of one query, slice by slice.
+
+    :param on_record: as of :meth:`Vendor.select`; called by several threads, one at a time.
+    """
+
+    vendor: Vendor
+    transport: Transport
+    query: Mapping[str, JSON]
+    on_record: OnRecord
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stopped: threading.Event = field(default_factory=threading.Event)
+
+    def read(self, window: Window | None) -> Iterator[Slice]:
+        """The slices of *window*, as they are listed: half-open, without a gap and without an overlap.
+
+        :raises AssetsError: of the slice that failed first; the others end with their present request.
+        """
+        if window is None or window.end - window.start <= SHORT:
+            whole = self.vendor.select(self.query, window, on_record=self.on_record)
+            yield Slice(_start(window), self.transport.run(whole))
+            return
+        first = self._part(window)
+        yield first
+        if first.rest is None:
+            return
+        with ThreadPoolExecutor(PARALLEL, "listing") as pool:
+            try:
+                yield from self._rest(pool, halves(first.rest))
+            finally:
+                self._stopped.set()
+
+    def _rest(self, pool: ThreadPoolExecutor, waiting: list[Window]) -> Iterator[Slice]:
+        reading: dict[Future[Slice], Window] = {}
+        most, refusals = PARALLEL, self.transport.rate.refusals
+        while waiting or reading:
+            while waiting and len(reading) < most:
+                window = waiting.pop(0)
+                reading[pool.submit(self._part, window)] = window
+            for done in wait(reading, return_when=FIRST_COMPLETED).done:
+                window, before = reading.pop(done), refusals
+                refusals = self.transport.rate.refusals
+                # A vendor that refuses so many requests gets half as many, and slowly more again.
+                if isinstance(done.exception(), RateLimitedError) and most > 1:
+                    most //= 2
+                    waiting.append(window)
+                    continue
+                listed = done.result()
+                most = max(most // 2, 1) if refusals > before else min(most + 1, PARALLEL)
+                yield listed
+                if listed.rest:
+                    is_idle = len(reading) + len(waiting) + 1 < most
+                    waiting += halves(listed.rest) if is_idle else [listed.rest]
+
+    def _part(self, window: Window) -> Slice:
+        """The beginning of *window*; runs in several threads."""
+        part = self.vendor.select_part(self.query, window, pages=PAGES, on_record=self._tell)
+        for listed in self.transport.steps(part):
+            if listed:
+                return Slice(_start(window), *listed)
+            if self._stopped.is_set():
+                break
+        return Slice(_start(window), Selected([]))  # of no use any more
+
+    def _tell(self, item: Item, record: Record) -> None:
+        with self._lock:
+            self.on_record(item, record)
+
+
+def _start(window: Window | None) -> float:
+    return window.start.timestamp() if window else 0.0
+
+
+def halves(window: Window) -> list[Window]:
+    """*window* in two, at a whole millisecond, the finest time of the vendors; in one if it is too short."""
+    middle = window.start + (window.end - window.start) / 2
+    middle = middle.replace(microsecond=middle.microsecond // 1000 * 1000)
+    if middle <= window.start:
+        return [window]
+    return [Window(window.start, middle), Window(middle, window.end)]

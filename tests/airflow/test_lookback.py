@@ -1,0 +1,162 @@
+"""``lookback``: what the vendor lists late is exported by a later run, and nothing twice."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from airflow.sdk import DAG
+from airflow_runs import connect, day
+from exported import CONN, archive, archives, export, exportable, ids_in, read
+
+from airflow_provider_assets.destinations import open_destination
+from airflow_provider_assets.exports import asset_export
+from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.operators.inputs import ExportInputs
+from airflow_provider_assets.operators.listing_spool import ListingSpool
+from airflow_provider_assets.operators.lookback import Lookback
+from airflow_provider_assets.sandbox import running
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.records import Facts
+from airflow_provider_assets.sansio.window import BEGINNING, Window
+from airflow_provider_assets.vendors.base import Vendor
+
+pytestmark = pytest.mark.airflow
+DAYS = ("--day", "2026-01-04=2", "--day", "2026-01-05=3", "--day", "2026-01-06=4")
+SIXTH = Window(day("2026-01-06"), day("2026-01-07"))
+
+
+@pytest.fixture
+def nights(monkeypatch):
+    with running("--vendor", "scenario", "--items", "0", *DAYS, "--job-seconds", "0.2") as sandbox:
+        connect(monkeypatch, CONN, sandbox.scenario["connection"])
+        yield sandbox
+
+
+def landed(folder):
+    """Name of each object -> the ids of the items in it."""
+    return {key: sorted(ids_in(data)) for key, data in archives(read(folder)).items()}
+
+
+def ids_of(objects):
+    return sorted(one for ids in objects.values() for one in ids)
+
+
+def test_a_late_item_comes_with_a_later_run_and_nothing_comes_twice(airflow, nights, folder):
+    dag = airflow.dag(
+        export(folder.as_uri(), lookback=timedelta(days=1), poll_interval=0.1, retries=1)
+    )
+    assert airflow.run(dag, "2026-01-05").state == "success"
+    first = landed(folder)
+    assert ids_of(first) == exportable(nights, "2026-01-04", "2026-01-05")
+    late = nights.add_items("scenario", "2026-01-04", 2)
+    # The plan of the first attempt is submitted by the second one, which lists nothing.
+    nights.reset_stats()
+    nights.fault("submit:500:1")
+    run = airflow.run(dag, "2026-01-06")
+    assert (run.state, len(run.tries)) == ("success", 1)
+    assert nights.stats()["totals"]["listings"] == 2  # the overlap and the window
+    second = landed(folder)
+    assert first.items() <= second.items()
+    assert set(late) <= set(ids_of(second))
+    assert ids_of(second) == exportable(nights, "2026-01-04", "2026-01-06")
+    # A window that is run again gets what is new in it, in an object of its own.
+    again = airflow.clear(dag, run)
+    assert again.states["export.archive"] == "skipped"
+    (new,) = nights.add_items("scenario", "2026-01-05", 1)
+    assert airflow.clear(dag, run).state == "success"
+    third = landed(folder)
+    assert second.items() <= third.items()
+    assert ids_of({key: third[key] for key in third.keys() - second.keys()}) == [new]
+
+
+@dataclass
+class Touched:
+    """A vendor that says of one item that it was changed much later."""
+
+    vendor: Vendor
+    changed: str
+
+    @property
+    def spec(self):
+        return self.vendor.spec
+
+    def facts(self, query, record):
+        return Facts(changed_at=4e9 if record["id"] == self.changed else 0.0)
+
+
+@pytest.fixture
+def look(airflow, nights, folder):
+    """What is left of a listing of the sixth and the day before, of which all has landed."""
+    dag = airflow.dag(export(folder.as_uri()))
+    for date in ("2026-01-05", "2026-01-06", "2026-01-07"):
+        assert airflow.run(dag, date).state == "success"
+    hook = AssetArchiveHook.for_conn(CONN)
+
+    def looked(changed=""):
+        target, log = open_destination(folder.as_uri()), logging.getLogger("look")
+        lookback = Lookback(timedelta(days=1), Touched(hook.vendor, changed), target, log)
+        with closing(ListingSpool()) as spool:
+            inputs = ExportInputs(hook.vendor, None, None, {})
+            inputs.requests(hook, SIXTH, "2026-01-07", spool, lookback)
+            return sorted(item.id for item in spool)
+
+    return looked
+
+
+def test_what_has_landed_is_left_out_unless_it_was_changed_or_its_manifest_cannot_be_read(
+    look, nights, folder, caplog
+):
+    assert look() == []
+    item = exportable(nights, "2026-01-06", "2026-01-07")[0]
+    assert look(changed=item) == [item]
+    # Only manifests that may hold what is listed are read.
+    manifests = {path.name[:19]: path for path in folder.glob("*.manifest.json")}
+    manifests["scenario-2026-01-04"].write_text("broken")
+    assert look() == []
+    assert "cannot be read" not in caplog.text
+    manifests["scenario-2026-01-05"].write_text("broken")
+    assert look() == exportable(nights, "2026-01-05", "2026-01-06")
+    assert "may be exported again" in caplog.text
+    # A name that tells of no window is read.
+    manifests["scenario-2026-01-06"].rename(folder / "mine.zip.manifest.json")
+    assert look() == exportable(nights, "2026-01-05", "2026-01-06")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"plans": None}, "set plans"),
+        ({"window": "all"}, "window='all'"),
+        ({"window": None}, "window='all'"),
+        ({"items": {"asset_ids": ["a"]}}, "items"),
+        ({"lookback": 0}, "lookback=0"),
+        ({"lookback": "soon"}, "lookback='soon'"),
+        ({"lookback": timedelta(days=-1)}, "lookback="),
+    ],
+)
+def test_a_lookback_without_a_meaning_is_refused_by_name(arguments, named):
+    given = {"lookback": timedelta(days=1), "plans": "file:///landed", **arguments}
+    with pytest.raises(InvalidRequestError, match=named):
+        archive(**given)._check_choices()
+
+
+@pytest.mark.parametrize(
+    ("days", "window", "named"),
+    [(3_000_000, SIXTH, "year 1"), (1, Window(BEGINNING, SIXTH.end), "without a beginning")],
+)
+def test_a_lookback_before_all_time_is_refused(days, window, named):
+    lookback = Lookback(timedelta(days=days), None, None, None)
+    with pytest.raises(InvalidRequestError, match=named):
+        lookback.overlap(window)
+
+
+def test_a_destination_of_each_run_of_its_own_needs_the_place_of_all_runs():
+    given = {"conn_id": CONN, "destination": "file:///landed/{{ ds }}/", "lookback": 3600}
+    with DAG("lookback", schedule=None):
+        with pytest.raises(InvalidRequestError, match="set plans"):
+            asset_export("export", **given)
+        assert asset_export("export", **given, plans="file:///landed/")
