@@ -1,10 +1,16 @@
-"""Tests that need the package's entry point."""
+"""Tests that need the package's entry point, or the package as its wheel installs it."""
 
 from __future__ import annotations
 
 from importlib import metadata
+from pathlib import Path
 
 import pytest
+from doc_pages import ROOT
+
+import airflow_provider_assets
+
+PACKAGE = Path(airflow_provider_assets.__file__).parent
 
 
 def installed() -> bool:
@@ -14,4 +20,7 @@ def installed() -> bool:
 
 needs_installation = pytest.mark.skipif(
     not installed(), reason="Airflow finds providers by entry point: pip install --editable ."
+)
+needs_wheel = pytest.mark.skipif(
+    PACKAGE.parent == ROOT, reason="the package is imported from its source, not from a wheel"
 )

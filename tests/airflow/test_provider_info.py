@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import warnings
@@ -13,9 +14,13 @@ from types import FunctionType
 
 import jsonschema
 import pytest
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.dag_processing.dagbag import DagBag
 from airflow.exceptions import AirflowProviderDeprecationWarning
 from airflow.providers_manager import ProvidersManager
-from installation import needs_installation
+from doc_pages import ROOT, commands
+from installation import PACKAGE as FOLDER
+from installation import needs_installation, needs_wheel
 
 from airflow_provider_assets import __version__
 from airflow_provider_assets.get_provider_info import PACKAGE, get_provider_info
@@ -119,6 +124,33 @@ def test_old_and_new_connection_forms_say_the_same(conn_type):
     assert {"requests_per_second", "max_concurrent_downloads", "allow_http"} <= set(fields)
     if find_spec("flask_babel") and find_spec("wtforms"):  # below 3.2
         assert list(getattr(import_module(module), name).get_connection_form_widgets()) == fields
+
+
+@needs_wheel
+def test_a_wheel_has_the_examples_where_airflow_looks_for_them(database, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__CORE__LOAD_EXAMPLES", "True")
+    (found,) = [
+        bundle
+        for bundle in DagBundlesManager().get_all_dag_bundles()
+        if bundle.name == f"{PACKAGE}-example-dags"
+    ]
+    assert found.path == FOLDER / "example_dags"
+    bag = DagBag(dag_folder=str(found.path), bundle_path=found.path, bundle_name=found.name)
+    assert bag.import_errors == {}
+    examples = {path.stem for path in (ROOT / "dags_examples").glob("*.py")}
+    assert set(bag.dag_ids) == examples
+    assert {path.stem for path in found.path.iterdir()} - {"__pycache__"} == examples
+    (command,) = commands("python")
+    done = subprocess.run(
+        [sys.executable, *shlex.split(command)[1:]], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [str(found.path)]
+
+
+@needs_wheel
+def test_a_wheel_brings_pytest_its_fixtures(pytestconfig):
+    name = "airflow_provider_assets.sandbox.pytest_plugin"
+    assert pytestconfig.pluginmanager.has_plugin(name)
 
 
 @needs_installation

@@ -78,7 +78,7 @@ def test_the_readme_offers_the_demo_and_the_tests_as_commands():
 
 
 def test_every_command_of_the_pages_is_of_a_kind_that_is_tested():
-    kinds = {"make", "export", "airflow", "pip", ".venv/bin/python"}
+    kinds = {"make", "export", "airflow", "pip", "python", ".venv/bin/python"}
     assert {command.split()[0] for command in commands()} <= kinds
 
 
