@@ -15,7 +15,6 @@ from airflow.sdk import BaseHook
 from airflow_provider_assets.airflow_compat import mask_secret
 from airflow_provider_assets.hooks.airflow_connection import to_connection
 from airflow_provider_assets.hooks.client import mask_link, poll_policy, rate_limit, vendor_for
-from airflow_provider_assets.hooks.slices import Slice, Slices
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
@@ -39,10 +38,11 @@ from airflow_provider_assets.transport import Transport
 from airflow_provider_assets.vendors import vendor_class
 from airflow_provider_assets.vendors.base import Vendor
 from airflow_provider_assets.vendors.connection import COMMON_FIELDS, VendorConnection
+from airflow_provider_assets.vendors.parsing import check_names
 
 if TYPE_CHECKING:
+    from airflow_provider_assets.hooks.slices import Slice
     from airflow_provider_assets.plans import Plans
-from airflow_provider_assets.vendors.parsing import check_names
 
 T = TypeVar("T")
 
@@ -150,6 +150,8 @@ class AssetArchiveHook(BaseHook):
 
         See :class:`~.slices.Slices`; the slices come in no order.
         """
+        from airflow_provider_assets.hooks.slices import Slices
+
         return Slices(self.vendor, self.transport, query, on_record).read(window)
 
     # --- the calls of an export --------------------------------------------------------------

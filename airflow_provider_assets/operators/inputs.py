@@ -9,7 +9,6 @@ from math import isfinite
 from typing import TYPE_CHECKING, cast
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.operators.listing_spool import ListingSpool
 from airflow_provider_assets.sansio.batching import Batches
 from airflow_provider_assets.sansio.choices import require_choice
 from airflow_provider_assets.sansio.errors import InvalidRequestError
@@ -21,6 +20,7 @@ from airflow_provider_assets.vendors.base import Vendor, VendorSpec
 from airflow_provider_assets.vendors.parsing import check_names
 
 if TYPE_CHECKING:
+    from airflow_provider_assets.operators.listing_spool import ListingSpool
     from airflow_provider_assets.operators.lookback import Lookback
 
 
