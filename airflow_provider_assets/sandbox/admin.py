@@ -2,7 +2,8 @@
 
 ============================ =====================================================================
 ``GET, DELETE stats``        all counters, see ``stats``; DELETE sets them to zero
-``GET, POST, DELETE faults`` armed faults; POST ``{"spec": "submit:429:1"}`` arms one
+``GET, POST, DELETE faults`` armed faults; POST ``{"spec": "submit:429:1"}`` arms one;
+                             DELETE disarms all, or those of ``?spec=submit:429:1``
 ``POST, DELETE options``     POST changes some, see ``options.CHANGEABLE``; DELETE restores them
 ``GET, POST, DELETE clock``  POST ``{"advance": seconds}`` moves the vendors' time forward,
                              ``{"set": "2026-01-10T00:00:00Z"}`` makes it that moment;
@@ -16,6 +17,8 @@
                              ``{"at": "2026-01-09T23:59:00Z", "finish_after": 180,
                              "list_after": 30, "touched": true}`` creates a ``vendor.Late`` one
 ``DELETE items/VENDOR/ID``   deletes an item at the vendor
+``GET snapshot``             what the page shows, which asks for it every second
+``GET page/FILE``            the files of the page
 ============================ =====================================================================
 """
 
@@ -26,10 +29,10 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from airflow_provider_assets.sandbox import page
 from airflow_provider_assets.sandbox.clock import parse_iso
 from airflow_provider_assets.sandbox.faults import parse_fault
 from airflow_provider_assets.sandbox.options import changed
-from airflow_provider_assets.sandbox.page import render
 from airflow_provider_assets.sandbox.vendor import Json, Late, Vendor
 from airflow_provider_assets.sandbox.world import World
 
@@ -47,6 +50,8 @@ class Admin:
         """Add the routes; none of them is counted."""
         add, base = app.router.add_route, "/_sandbox"
         add("GET", "/", self._page)
+        add("GET", f"{base}/page/{{file}}", self._page)
+        add("GET", f"{base}/snapshot", self._snapshot)
         add("GET", f"{base}/stats", self._stats)
         add("DELETE", f"{base}/stats", self._reset_stats)
         add("GET", f"{base}/faults", self._faults)
@@ -65,10 +70,18 @@ class Admin:
         add("POST", f"{base}/items/{{vendor}}", self._add_items)
         add("DELETE", f"{base}/items/{{vendor}}/{{item}}", self._remove_item)
 
-    async def _page(self, _request: web.Request) -> web.Response:
-        jobs, stats = self._all_jobs(), self.world.stats.report()
-        text = render(stats, jobs, self.world.faults.report())
-        return web.Response(text=text, content_type="text/html")
+    async def _page(self, request: web.Request) -> web.Response:
+        name = request.match_info.get("file", "index.html")
+        if name not in page.FILES:
+            raise web.HTTPNotFound(text="the page has no such file")
+        headers = {"Content-Security-Policy": page.POLICY}
+        kind = page.FILES[name]
+        return web.Response(text=page.read(name), content_type=kind, headers=headers)
+
+    async def _snapshot(self, request: web.Request) -> web.Response:
+        self.world.catch_up()
+        origin = str(request.url.origin())
+        return web.json_response(page.snapshot(self.world, self.vendors, origin))
 
     async def _stats(self, _request: web.Request) -> web.Response:
         report = self.world.stats.report() | {"faults": self.world.faults.report()}
@@ -89,8 +102,8 @@ class Admin:
         self.world.faults.arm(fault)
         return web.json_response(self.world.faults.report(), status=201)
 
-    async def _disarm(self, _request: web.Request) -> web.Response:
-        self.world.faults.clear()
+    async def _disarm(self, request: web.Request) -> web.Response:
+        self.world.faults.clear(request.query.get("spec", ""))
         return web.Response(status=204)
 
     async def _configure(self, request: web.Request) -> web.Response:

@@ -185,9 +185,9 @@ class FaultBook:
         """Add a fault."""
         self.armed.append(_Armed(fault))
 
-    def clear(self) -> None:
-        """Disarm all faults."""
-        self.armed.clear()
+    def clear(self, spec: str = "") -> None:
+        """Disarm all faults, or those of one specification."""
+        self.armed = [one for one in self.armed if spec and one.fault.spec != spec]
 
     def take(self, *names: str, path: str = "") -> Fault | None:
         """The fault that hits this request, counted as served; None if there is none."""

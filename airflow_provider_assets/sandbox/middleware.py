@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from email.utils import formatdate
 
@@ -10,6 +11,7 @@ from aiohttp import web
 
 from airflow_provider_assets.sandbox.bodies import archive_key, hang_up
 from airflow_provider_assets.sandbox.faults import Fault
+from airflow_provider_assets.sandbox.requestlog import Entry
 from airflow_provider_assets.sandbox.vendor import Handler, Json, Refused, Route, Vendor
 from airflow_provider_assets.sandbox.world import World
 
@@ -41,12 +43,26 @@ class Middleware:
             names = (route.name, route.group, f"{self.vendor.name}.{route.group}")
             fault = self.world.faults.take(*names, path=request.path)
             request["fault"] = fault
+            entry = self._noted(request, route, fault)
             response = await self._answer(request, route, fault)
             status = None if request.get("cut") else response.status
+            entry.status = status or 0
             stats.answered(self.vendor.name, route.name, status)
             return response
 
         return wrapped
+
+    def _noted(self, request: web.Request, route: Route, fault: Fault | None) -> Entry:
+        entry = Entry(
+            at=time.time(),
+            vendor=self.vendor.name,
+            route=route.name,
+            method=request.method,
+            path=request.path,
+            fault=fault.spec if fault else "",
+        )
+        self.world.requests.begin(entry)
+        return entry
 
     async def _answer(
         self, request: web.Request, route: Route, fault: Fault | None

@@ -1,4 +1,4 @@
-"""The options, time, counters, faults and files that all vendors of one sandbox share."""
+"""The options, time, counters, requests, faults and files that all vendors of one sandbox share."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from airflow_provider_assets.sandbox.clock import Clock
 from airflow_provider_assets.sandbox.faults import FaultBook
 from airflow_provider_assets.sandbox.options import Options
+from airflow_provider_assets.sandbox.requestlog import RequestLog
 from airflow_provider_assets.sandbox.stats import Stats
 from airflow_provider_assets.sandbox.storage import Storage
 
@@ -36,6 +37,7 @@ class World:
     clock: Clock = field(default_factory=Clock)
     stats: Stats = field(default_factory=Stats)
     faults: FaultBook = field(default_factory=FaultBook)
+    requests: RequestLog = field(default_factory=RequestLog)
     storage: Storage = field(init=False)
     launched: Options = field(init=False)  # the options that the sandbox was started with
     tokens: dict[str, Token] = field(default_factory=dict)

@@ -86,9 +86,12 @@ class RomaApi:
     def jobs(self) -> list[Json]:
         """Every export."""
         dialect = DIALECTS[self._world.options.roma_dialect]
+        for export in self._exports.by_id.values():
+            self._exports.catch_up(export)
         return [
-            {"id": one.id, "status": state_of(one, dialect), "archive_id": one.archive_id,
-             "consumed": one.consumed, "user": one.user, "created": iso_ms(one.life.begun)}
+            {"id": one.id, "status": state_of(one, dialect), "progress": one.life.progress,
+             "archive_id": one.archive_id, "consumed": one.consumed, "user": one.user,
+             "created": iso_ms(one.life.begun)}
             for one in self._exports.by_id.values()
         ]  # fmt: skip
 

@@ -148,6 +148,10 @@ class Exports:
         last_step = export.life.by_poll and export.life.status == _STAGES[-2]
         if export.building and not export.building.done() and polled and last_step:
             await asyncio.wait({export.building})
+        self.catch_up(export, polled=polled)
+
+    def catch_up(self, export: Export, *, polled: bool = False) -> None:
+        """Move a job to where it should be by now."""
         export.life.look(self.world.clock.now(), polled=polled, ready=export.archive is not None)
 
     def take(self, archive_id: str, user: str) -> Export | None:

@@ -69,11 +69,14 @@ class ScenarioApi:
 
     def jobs(self) -> list[Json]:
         """Every archive job."""
+        jobs = [job for job in self._jobs.by_id.values() if job.type == ARCHIVE]
+        for job in jobs:
+            self._jobs.catch_up(job)
         return [
-            {"id": job.id, "status": job.life.status, "archive_name": job.archive_name,
-             "created": iso_ms(job.life.begun), "missing": list(job.missing)}
-            for job in self._jobs.by_id.values()
-            if job.type == ARCHIVE
+            {"id": job.id, "status": job.life.status, "progress": job.life.progress,
+             "archive_name": job.archive_name, "created": iso_ms(job.life.begun),
+             "missing": list(job.missing)}
+            for job in jobs
         ]  # fmt: skip
 
     async def truth(self, job_id: str) -> Json | None:

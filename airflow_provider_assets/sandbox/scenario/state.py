@@ -171,6 +171,10 @@ class Jobs:
         last_step = job.life.by_poll and job.life.status == _STAGES[-2]
         if job.building is not None and not job.building.done() and polled and last_step:
             await asyncio.wait({job.building})
+        self.catch_up(job, polled=polled)
+
+    def catch_up(self, job: ScenarioJob, *, polled: bool = False) -> None:
+        """Move a job to where it should be by now."""
         ready = job.type == ARCHIVE and job.archive is not None
         job.life.look(self.world.clock.now(), polled=polled, ready=ready)
 

@@ -66,8 +66,8 @@ class TopazApi:
     def jobs(self) -> list[Json]:
         """Every process that is kept."""
         return [
-            {"id": one.id, "status": one.life.status, "filename": one.filename,
-             "created": iso_ms(one.life.begun)}
+            {"id": one.id, "status": one.life.status, "progress": one.life.progress,
+             "filename": one.filename, "created": iso_ms(one.life.begun)}
             for one in self._processes.kept()
         ]  # fmt: skip
 
