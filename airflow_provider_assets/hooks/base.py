@@ -254,11 +254,16 @@ class AssetArchiveHook(BaseHook):
         return mask_link(link) if mask else link
 
     def test_connection(self) -> tuple[bool, str]:
-        """Verify the credentials by a free request."""
+        """Verify the credentials by a free request.
+
+        A refusal names the vendor and no connection id, since Airflow tests under an id that it makes up.
+        """
         try:
             return True, self.run(self.vendor.check())
         except AssetsError as error:
-            return False, f"{type(error).__name__}: {error.message}"
+            this = f"this {self.hook_name} connection"
+            told = error.message.replace(f"connection {self.conn_id!r}", this)
+            return False, f"{type(error).__name__}: {told}"
 
     # --- the connection form below Airflow 3.2, which reads provider info instead -------------
 

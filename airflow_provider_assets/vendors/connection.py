@@ -36,6 +36,9 @@ class VendorConnection:
 class ConnectionForm:
     """A vendor's fields of Airflow's connection form.
 
+    Airflow marks a field as needed unless its type includes ``null``, and an empty one as wrong from the
+    start unless its default is a text. A ``section`` of the schema is a part of the form with a heading.
+
     :param fields: extra name -> Airflow ``conn-fields`` entry; :data:`COMMON_FIELDS` follow them.
     """
 
@@ -59,12 +62,12 @@ COMMON_FIELDS: Mapping[str, Mapping[str, JSON]] = {
     "allow_http": {
         "label": "Allow http",
         "description": "Send credentials unencrypted to a base URL that is not https.",
-        "schema": {"type": "boolean", "default": False},
+        "schema": {"type": ["boolean", "null"], "default": False},
     },
     "allow_private_downloads": {
         "label": "Allow private downloads",
         "description": "Download from addresses that are not public, such as a gateway of your network.",
-        "schema": {"type": "boolean", "default": False},
+        "schema": {"type": ["boolean", "null"], "default": False},
     },
 }
 

@@ -71,6 +71,9 @@ CHANGED = ("update_time", "last_modified_time", "create_time", "created_date")
 # "Downloading an Asset Package" documents 403 for whatever is refused; 404 and 410 are taken likewise.
 UNCLEAR = frozenset({403, 404, 410})
 
+# The section of the form whose fields a connection needs beside its keys.
+NEEDED = "Region and instance"
+
 FORM = ConnectionForm(
     hidden=("schema", "port", "extra"),
     relabeling={
@@ -78,37 +81,37 @@ FORM = ConnectionForm(
         "password": "Secret key (SK) or password",
         "host": "Base URL",
     },
-    placeholders={"host": "https://roma.ap-southeast-1.myhuaweicloud.com"},
+    placeholders={"host": "Empty: https://roma.<region>.myhuaweicloud.com"},
     fields={
-        "auth_type": {
-            "label": "Authentication",
-            "description": "aksk: requests are signed. token: an IAM user's password grant.",
-            "schema": {"type": "string", "enum": ["aksk", "token"], "default": "aksk"},
-        },
-        "security_token": {
-            "label": "Security token",
-            "description": "Of a temporary access key; for aksk only.",
-            "schema": {"type": ["string", "null"], "format": "password"},
-        },
         "region": {
             "label": "Region",
-            "description": "Finds the base URL, the IAM URL and the project id.",
-            "schema": {"type": ["string", "null"]},
+            "description": "Such as ap-southeast-1. Finds the base URL, the IAM URL and the project id.",
+            "schema": {"type": ["string", "null"], "section": NEEDED},
         },
         "instance_id": {
             "label": "Instance id",
             "description": "The ROMA Connect instance whose assets are exported.",
-            "schema": {"type": "string"},
+            "schema": {"type": "string", "default": "", "section": NEEDED},
         },
         "project_id": {
             "label": "Project id",
             "description": "Empty: looked up through IAM by the region's name.",
-            "schema": {"type": ["string", "null"]},
+            "schema": {"type": ["string", "null"], "section": NEEDED},
+        },
+        "auth_type": {
+            "label": "Authentication",
+            "description": "aksk: requests are signed. token: an IAM user's password grant.",
+            "schema": {"type": ["string", "null"], "enum": ["aksk", "token"], "default": "aksk"},
         },
         "account": {
             "label": "Account name",
             "description": "The IAM user's account (domain); for token authentication only.",
             "schema": {"type": ["string", "null"]},
+        },
+        "security_token": {
+            "label": "Security token",
+            "description": "Of a temporary access key; for aksk only.",
+            "schema": {"type": ["string", "null"], "format": "password"},
         },
         "iam_url": {
             "label": "IAM URL",
@@ -118,7 +121,7 @@ FORM = ConnectionForm(
         "old_export_body": {
             "label": "Old export dialect",
             "description": "For instances of 2022: one application, by name, and task_id.",
-            "schema": {"type": "boolean", "default": False},
+            "schema": {"type": ["boolean", "null"], "default": False},
         },
     },
 )

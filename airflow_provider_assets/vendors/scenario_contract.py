@@ -135,15 +135,15 @@ FORM = ConnectionForm(
     relabeling={"login": "API key", "password": "API secret or JWT", "host": "Base URL"},
     placeholders={"host": "https://api.cloud.scenario.com/v1"},
     fields={
-        "auth_type": {
-            "label": "Authentication",
-            "description": "basic: API key and secret. bearer: a JWT in place of the secret.",
-            "schema": {"type": "string", "enum": ["basic", "bearer"], "default": "basic"},
-        },
         "project_id": {
             "label": "Project id",
             "description": "Restricts every call to one project; empty means the key's own scope.",
             "schema": {"type": ["string", "null"]},
+        },
+        "auth_type": {
+            "label": "Authentication",
+            "description": "basic: API key and secret. bearer: a JWT in place of the secret.",
+            "schema": {"type": ["string", "null"], "enum": ["basic", "bearer"], "default": "basic"},
         },
     },
 )

@@ -153,6 +153,19 @@ def test_a_wheel_brings_pytest_its_fixtures(pytestconfig):
     assert pytestconfig.pluginmanager.has_plugin(name)
 
 
+def test_a_connection_form_marks_what_is_needed_and_nothing_as_wrong_from_the_start():
+    """The form marks a type without null as needed, and an empty one as wrong unless it has a text."""
+    needed = {
+        (conn_type, name): field["schema"].get("default")
+        for conn_type, entry in CONN_TYPES.items()
+        for name, field in entry["conn-fields"].items()
+        if "null" not in field["schema"]["type"]
+    }
+    assert needed == {("huawei_roma", "instance_id"): ""}
+    first, second, *_ = CONN_TYPES["huawei_roma"]["conn-fields"]
+    assert (first, second) == ("region", "instance_id")
+
+
 @needs_installation
 @pytest.mark.slow
 @pytest.mark.long
