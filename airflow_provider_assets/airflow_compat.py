@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow import __version__ as airflow_version
 from airflow.sdk.log import mask_secret
 
@@ -52,3 +54,15 @@ DEFERRABLE: bool = conf.getboolean("operators", "default_deferrable", fallback=F
 def max_map_length() -> int:
     """The most results of a task that another one can be mapped over; Airflow fails a task with more."""
     return conf.getint("core", "max_map_length", fallback=1024)
+
+
+def active_stats() -> Any | None:
+    """Airflow's ``Stats``, or None where the deployment has none of Airflow's metrics switched on."""
+    switches = ("statsd_on", "statsd_datadog_enabled", "otel_on")
+    if not any(conf.getboolean("metrics", switch, fallback=False) for switch in switches):
+        return None
+    try:
+        from airflow.sdk.observability.stats import Stats
+    except ImportError:  # below 3.2
+        from airflow.stats import Stats
+    return Stats

@@ -76,10 +76,14 @@ class RateLimit:
     """Spaces requests evenly, and holds up all of them while the vendor asks to wait.
 
     :param per_second: requests per second; None for no limit.
+    :param on_wait: called before each wait with its seconds and the limit that causes it: ``connection``
+        for this one, ``vendor`` for an answer of the vendor's (429). It must return at once.
     """
 
     per_second: float | None = None
+    on_wait: Callable[[float, str], object] = lambda seconds, limit: None
     _next: float = 0.0
+    _held_until: float = 0.0
     _refusals: int = 0
     # Reentrant: a signal that kills a task may come while it holds it, and cancels through it.
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -90,7 +94,15 @@ class RateLimit:
             turn = max(self._next, now)
             if self.per_second:
                 self._next = turn + 1.0 / self.per_second
+        if turn > now:
+            self.on_wait(turn - now, "vendor" if now < self._held_until else "connection")
         return turn - now
+
+    def note_retry(self, state: tenacity.RetryCallState) -> None:
+        """Tell of the pause before a request is sent again, if it was refused for its rate."""
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, RateLimitedError):
+            self.on_wait(state.upcoming_sleep, "vendor")
 
     def refused(self, wait: float | None, now: float) -> None:
         """Note that a request was refused for its rate, and hold up the others for as long as it waits.
@@ -100,7 +112,8 @@ class RateLimit:
         with self._lock:
             self._refusals += 1
             if wait is not None and wait <= BUDGET_SECONDS:
-                self._next = max(self._next, now + wait)
+                self._held_until = now + wait
+                self._next = max(self._next, self._held_until)
 
     @property
     def refusals(self) -> int:
@@ -177,7 +190,13 @@ class Transport:
         :raises AssetsError: as *classify* says for an unaccepted status;
             :class:`VendorUnavailableError` where there was no answer.
         """
-        retrying = tenacity.Retrying(stop=_STOP, wait=_wait, retry=_retry(request), reraise=True)
+        retrying = tenacity.Retrying(
+            stop=_STOP,
+            wait=_wait,
+            retry=_retry(request),
+            before_sleep=self.rate.note_retry,
+            reraise=True,
+        )
         return retrying(self._once, request)
 
     def _once(self, request: HttpRequest) -> HttpResponse:
@@ -270,7 +289,11 @@ class AsyncTransport:
     async def perform(self, request: HttpRequest) -> HttpResponse:
         """The asynchronous twin of :meth:`Transport.perform`."""
         retrying = tenacity.AsyncRetrying(
-            stop=_STOP, wait=_wait, retry=_retry(request), reraise=True
+            stop=_STOP,
+            wait=_wait,
+            retry=_retry(request),
+            before_sleep=self.rate.note_retry,
+            reraise=True,
         )
         return await retrying(self._once, request)
 

@@ -42,6 +42,7 @@ from airflow_provider_assets.vendors.parsing import check_names
 
 if TYPE_CHECKING:
     from airflow_provider_assets.hooks.slices import Slice
+    from airflow_provider_assets.metrics import Metrics
     from airflow_provider_assets.plans import Plans
 
 T = TypeVar("T")
@@ -97,7 +98,19 @@ class AssetArchiveHook(BaseHook):
     @cached_property
     def transport(self) -> Transport:
         """Performs requests in this thread."""
-        return Transport(self.vendor.error_for, rate=rate_limit(self.connection))
+        rate = rate_limit(self.connection, self.metrics.rate_limited)
+        return Transport(self.vendor.error_for, rate=rate)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """Counts what happens through this connection, where Airflow's metrics are switched on."""
+        from airflow_provider_assets.metrics import Metrics  # parsing a DAG must not pay for it
+
+        return Metrics(self.vendor)
+
+    @cached_property
+    def _poll(self) -> Callable[[Sequence[ArchiveJob]], Flow[list[Answer]]]:
+        return self.metrics.counting(self.vendor.poll)
 
     @cached_property
     def plans(self) -> Plans:
@@ -184,7 +197,7 @@ class AssetArchiveHook(BaseHook):
 
         :raises AssetsError: if the state of one of them could not be fetched.
         """
-        return [_known(answer) for answer in self.run(self.vendor.poll(jobs))]
+        return [_known(answer) for answer in self.run(self._poll(jobs))]
 
     def poll_or_last_known(
         self, jobs: Sequence[ArchiveJob], *, then_wait: bool = True
@@ -198,7 +211,7 @@ class AssetArchiveHook(BaseHook):
         :raises AssetsError: if it is permanent and concerns all jobs.
         """
         try:
-            answers = self.run(self.vendor.poll(jobs))
+            answers = self.run(self._poll(jobs))
         except TransientError as error:
             answers = [error] * len(jobs)
         seen = []
@@ -222,7 +235,7 @@ class AssetArchiveHook(BaseHook):
     ) -> list[Answer]:
         """Wait for *jobs* to end or for *deadline* (epoch seconds); the ends, in their order."""
         waitlist = Waitlist(
-            self.vendor.poll,
+            self._poll,
             policy=poll_policy(self.vendor, poll_interval),
             clock=time.time,
             jitter=random.random,

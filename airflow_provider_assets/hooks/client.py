@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
 from math import inf
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -24,10 +26,14 @@ class AsyncClient:
     """A vendor on the running event loop, from a connection that has been read already."""
 
     def __init__(self, connection: VendorConnection) -> None:
+        from airflow_provider_assets.metrics import Metrics  # parsing a DAG must not pay for it
+
         self.vendor = vendor_for(connection)
+        self.metrics = Metrics(self.vendor, send=_off_the_loop)
         self._secrets: list[str] = []
         self.vendor.on_secret = self._secrets.append
-        self.transport = AsyncTransport(self.vendor.error_for, rate=rate_limit(connection))
+        rate = rate_limit(connection, self.metrics.rate_limited)
+        self.transport = AsyncTransport(self.vendor.error_for, rate=rate)
 
     async def run(self, flow: Flow[T]) -> T:
         """Perform *flow* without blocking the loop."""
@@ -40,6 +46,10 @@ class AsyncClient:
     async def close(self) -> None:
         """Close the connections."""
         await self.transport.close()
+
+
+def _off_the_loop(call: Callable[[], object]) -> None:
+    asyncio.get_running_loop().run_in_executor(None, call)
 
 
 def mask_link(link: Link) -> Link:
@@ -76,9 +86,12 @@ def vendor_for(connection: VendorConnection) -> Vendor:
     return vendor_class(connection.conn_type)(connection, clock=time.time)
 
 
-def rate_limit(connection: VendorConnection) -> RateLimit:
-    """The connection's own limit, extra ``requests_per_second``."""
-    return RateLimit(positive_number(connection, "requests_per_second"))
+def rate_limit(
+    connection: VendorConnection,
+    on_wait: Callable[[float, str], object] = lambda seconds, limit: None,
+) -> RateLimit:
+    """The connection's own limit, extra ``requests_per_second``; *on_wait* is told of its waits."""
+    return RateLimit(positive_number(connection, "requests_per_second"), on_wait)
 
 
 def positive_number(connection: VendorConnection, name: str) -> float | None:

@@ -40,16 +40,18 @@ class Source:
 class Progress:
     """Progress of a landing.
 
-    :param bytes: bytes received so far.
+    :param bytes: bytes received so far, those of earlier attempts included.
     :param total: bytes to receive, None if the source does not announce it.
-    :param rate: bytes per second since the start.
+    :param rate: bytes per second that this attempt has received since its start.
     :param eta: seconds left at this rate, None if unknown.
+    :param kept: bytes of earlier attempts, which were not received again.
     """
 
     bytes: int
     total: int | None
     rate: float
     eta: float | None
+    kept: int = 0
 
     @property
     def percent(self) -> float | None:

@@ -26,6 +26,7 @@ class Meter:
     report: Callable[[Progress], None] | None
     total: int | None = None
     bytes: int = 0
+    kept: int = 0
     shared: bool = False
     _began: float = 0.0
     _last: tuple[float, int] = (0.0, 0)
@@ -41,10 +42,16 @@ class Meter:
         with self._lock:
             self.bytes += count
 
+    def keep(self, count: int) -> None:
+        """Count bytes that an earlier attempt has stored, so that they need not arrive again."""
+        with self._lock:
+            self.bytes += count
+            self.kept += count
+
     def begin(self, total: int | None) -> None:
         """Start counting a download, or start again from its first byte."""
         if not self.shared:
-            self.total, self.bytes = total, 0
+            self.total, self.bytes, self.kept = total, 0, 0
 
     def tick(self) -> int:
         """Report if a report is due and the meter is not shared; return the bytes so far."""
@@ -69,6 +76,6 @@ class Meter:
     def now(self, at: float | None = None) -> Progress:
         """The current progress, or that *at* a time."""
         spent = max((self.clock() if at is None else at) - self._began, 1e-6)
-        rate = self.bytes / spent
+        rate = (self.bytes - self.kept) / spent
         left = None if self.total is None or not rate else max(0, self.total - self.bytes) / rate
-        return Progress(self.bytes, self.total, rate, left)
+        return Progress(self.bytes, self.total, rate, left, self.kept)

@@ -105,6 +105,7 @@ class BatchRun:
             job = self.hook.poll_or_last_known([entry.job])[0]
             if job.state in {JobState.RUNNING, JobState.SUCCEEDED}:
                 self.log.info("Re-attached to %s", describe(job))
+                self.hook.metrics.reattached()
                 return job
             self.log.info("%s; the batch is submitted again", describe(job))
         elif entry.since is not None:
@@ -119,6 +120,7 @@ class BatchRun:
                 self.log.info(
                     "Found %s, which an earlier attempt could not record", describe(found)
                 )
+                self.hook.metrics.reattached()
             return found
         return None
 
@@ -126,6 +128,7 @@ class BatchRun:
         request = entry.request
         self.ledger.record(BatchEntry(request, since=time.time()))
         job = self.hook.submit(request)
+        self.hook.metrics.submitted()
         if request.mode == LINKS:
             self.log.info(
                 "Batch %d of %d: %d items, which are downloaded one by one without a job",
@@ -154,8 +157,10 @@ class BatchRun:
             replace(entry, job=end) if isinstance(end, ArchiveJob) else entry
             for entry, end in zip(entries, ends, strict=True)
         ]
-        for entry in ended:
+        for entry, end in zip(ended, ends, strict=True):
             self.ledger.try_to_record(entry, self.log)
+            if entry.job and entry.request.mode != LINKS:  # of those, nothing was waited for
+                self.hook.metrics.ended(end, entry.job.submitted_at, time.time())
         late = [e for e, end in zip(entries, ends, strict=True) if isinstance(end, JobTimeoutError)]
         self.cancel(late)  # nobody waits for them any more
         self._running = []

@@ -21,6 +21,7 @@ from airflow_provider_assets.links import VendorJobLink, show_vendor_job
 from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError, JobTimeoutError
 from airflow_provider_assets.sansio.jobs import (
+    Answer,
     ArchiveJob,
     ArchiveReference,
     ArchiveRequest,
@@ -134,6 +135,7 @@ class AssetArchiveSensor(BaseSensorOperator):
                 return super().execute(context)
             jobs = self.hook.poll_or_last_known([reference.job for reference in self.references])
             if all(job.state.is_terminal for job in jobs):
+                self._count(jobs)
                 return self._result(jobs)
         except AssetsError as error:
             self._fail(error)
@@ -166,13 +168,16 @@ class AssetArchiveSensor(BaseSensorOperator):
             self.log.info("%s", describe(job))
         if not all(job.state.is_terminal for job in jobs):
             return PokeReturnValue(is_done=False)
+        self._count(jobs)
         return PokeReturnValue(is_done=True, xcom_value=self._result(jobs))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> list[Data]:
         """Resume where the trigger ended."""
         try:
             self._show_job(context)
-            return self._result([ensure_succeeded(end) for end in read_ends(event)])
+            ends = read_ends(event)
+            self._count(ends)
+            return self._result([ensure_succeeded(end) for end in ends])
         except AssetsError as error:
             self._fail(error)
 
@@ -183,6 +188,10 @@ class AssetArchiveSensor(BaseSensorOperator):
         if isinstance(error, JobTimeoutError) and self._longest_wait() == self.timeout:
             raise AirflowSensorTimeout(error.message) from error
         raise_for_airflow(error)
+
+    def _count(self, ends: Sequence[Answer]) -> None:
+        for reference, end in zip(self.references, ends, strict=True):
+            self.hook.metrics.ended(end, reference.job.submitted_at, time.time())
 
     def _result(self, jobs: Sequence[ArchiveJob]) -> list[Data]:
         succeeded = [ensure_succeeded(job) for job in jobs]

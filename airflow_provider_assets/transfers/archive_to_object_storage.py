@@ -331,6 +331,13 @@ class ArchiveToObjectStorageOperator(BaseOperator):
 
         single_use = hook.vendor.spec.single_use
         name = self._object_name(files, reference)
+        reports: list[Progress] = []
+
+        def report(progress: Progress) -> None:
+            reports[:] = [progress]
+            self._progress(progress)
+
+        started = time.monotonic()
         manifest = land(
             [Source(file, partial(link, file), single_use=single_use) for file in files],
             target.store,
@@ -344,9 +351,18 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             facts=manifest_facts(reference, self.target_format),
             contents=_contents(reference),
             object_options=ObjectOptions.parse(self.object_options),
-            progress=self._progress,
+            progress=report,
             state=state,
         )
+        if manifest.skipped:
+            hook.metrics.skipped()
+        else:
+            hook.metrics.landed(
+                stored=manifest.bytes,
+                files=manifest.entries,
+                seconds=time.monotonic() - started,
+                is_resumed=any(progress.kept for progress in reports),
+            )
         return manifest, f"{name}{MANIFEST_SUFFIX}"
 
     def _expected(

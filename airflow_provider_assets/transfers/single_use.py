@@ -119,6 +119,7 @@ class SingleUseLanding:
         if reference.job.state.is_terminal:
             return reference
         end = self.hook.wait([reference.job], deadline=time.time() + EXPORT_TIMEOUT)[0]
+        self.hook.metrics.ended(end, reference.job.submitted_at, time.time())
         try:
             return replace(reference, job=ensure_succeeded(end))
         except JobError:
@@ -167,6 +168,7 @@ class SingleUseLanding:
 
     def _export_again(self, reference: ArchiveReference, marker: Marker) -> ArchiveReference:
         job = self.hook.submit(reference.request)
+        self.hook.metrics.reexported()
         marker.job = job
         self._store(marker)
         self.hook.log.info("Exporting again as %s job %s", job.vendor, job.job_id)

@@ -39,7 +39,7 @@ class Poller:
         self._news = asyncio.Event()
         self._asleep_until = 0.0
         self._waitlist = Waitlist(
-            self.client.vendor.poll,
+            self.client.metrics.counting(self.client.vendor.poll),
             policy=self.client.vendor.spec.poll,
             clock=time.time,
             jitter=random.random,

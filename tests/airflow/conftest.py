@@ -13,6 +13,7 @@ from airflow_runs import Airflow, connect
 from servers import S3Server
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
+from statsd_socket import Received, switched_on
 
 from airflow_provider_assets import transport
 from airflow_provider_assets.sandbox import running
@@ -128,6 +129,13 @@ def my_bucket(
     for key in keys():
         client.delete_object(Bucket="my-bucket", Key=key)
     client.delete_bucket(Bucket="my-bucket")
+
+
+@pytest.fixture
+def statsd(database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Received]:
+    """Airflow's metrics, switched on, and what this package has sent through them."""
+    with switched_on(monkeypatch) as received:
+        yield received
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ def accepted(sandbox):
 
 
 @MODES
-def test_a_retry_resumes_with_the_jobs_of_the_failed_try(airflow, sandbox, deferrable):
+def test_a_retry_resumes_with_the_jobs_of_the_failed_try(airflow, sandbox, statsd, deferrable):
     # Five failed polls of four requests each end a wait; a deferral takes one look before.
     sandbox.fault(f"bulk_poll:500html:{24 if deferrable else 20}")
     run = airflow(lambda: archive(deferrable=deferrable, retries=1), run=TWO_BATCHES)
@@ -26,6 +26,8 @@ def test_a_retry_resumes_with_the_jobs_of_the_failed_try(airflow, sandbox, defer
     assert [type(one.error) for one in run.tries] == [errors.VendorUnavailableError]
     jobs = [reference["job"]["job_id"] for reference in run.result("archive")]
     assert len(set(jobs)) == accepted(sandbox) == 2
+    counted = statsd.sums()
+    assert (counted["submitted"], counted["reattached"]) == (2, 2)
 
 
 @MODES
@@ -39,12 +41,15 @@ def test_a_vendor_that_is_unavailable_for_a_moment_costs_no_try(airflow, sandbox
 @pytest.mark.parametrize(
     "doubt", ["accept-then-reset", "accept-then-500html", "accept-then-200html"]
 )
-def test_a_job_whose_acceptance_was_not_heard_is_found_again(airflow, sandbox, deferrable, doubt):
+def test_a_job_whose_acceptance_was_not_heard_is_found_again(
+    airflow, sandbox, statsd, deferrable, doubt
+):
     sandbox.fault(f"submit:{doubt}:1")
     run = airflow(lambda: archive(deferrable=deferrable, retries=1), run=TWO_BATCHES)
     assert run.state == "success", run.tries
     assert len(run.tries) == 1
     assert accepted(sandbox) == 2
+    assert statsd.sums()["reattached"] == 1
 
 
 @pytest.fixture

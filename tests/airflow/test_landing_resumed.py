@@ -84,7 +84,7 @@ def landing(fetched, destination, *, mode="archive", **options):
     return build
 
 
-def test_a_retry_fetches_only_the_rest_of_an_archive(airflow, large, destination):
+def test_a_retry_fetches_only_the_rest_of_an_archive(airflow, large, destination, statsd):
     where, stored = destination
     large.fault("download:reset@0:1,after=4")
     fetched = Fetched(large)
@@ -97,9 +97,13 @@ def test_a_retry_fetches_only_the_rest_of_an_archive(airflow, large, destination
     assert fetched.before[0] >= 10 * MIB
     assert fetched.total <= 1.1 * size + ITEM, "a part that was stored came once more"
     assert [len(data) for data in archives(stored()).values()] == [size]
+    counted = statsd.sums()
+    assert (counted["landed"], counted["resumed"]) == (1, 1)
 
 
-def test_a_retry_fetches_only_the_files_of_an_archive_that_are_missing(airflow, large, destination):
+def test_a_retry_fetches_only_the_files_of_an_archive_that_are_missing(
+    airflow, large, destination, statsd
+):
     where, stored = destination
     large.fault("download:reset@0:1,after=6")
     fetched = Fetched(large)
@@ -110,10 +114,13 @@ def test_a_retry_fetches_only_the_files_of_an_archive_that_are_missing(airflow, 
     assert fetched.before[0] >= 4 * MIB
     assert fetched.total <= 1.3 * manifest["bytes"]
     assert len(archives(stored())) == manifest["entries"]
+    assert statsd.sums()["resumed"] == 1
 
 
 @pytest.mark.parametrize("how", [{"target_format": "png"}, {"mode": "links"}])
-def test_a_retry_fetches_only_the_downloads_that_are_missing(airflow, large, destination, how):
+def test_a_retry_fetches_only_the_downloads_that_are_missing(
+    airflow, large, destination, statsd, how
+):
     where, stored = destination
     large.fault("download:reset@0:1,after=6")
     fetched = Fetched(large)
@@ -126,6 +133,7 @@ def test_a_retry_fetches_only_the_downloads_that_are_missing(airflow, large, des
     # The broken one, and the three that were under way beside it.
     assert fetched.total <= manifest["bytes"] + 4 * ITEM
     assert len(archives(stored())) == manifest["entries"]
+    assert statsd.sums()["resumed"] == 1
 
 
 def test_a_task_state_that_fails_costs_a_resume_and_nothing_else(

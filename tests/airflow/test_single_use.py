@@ -94,12 +94,14 @@ def test_a_package_is_opened_once_and_lands(airflow, roma, folder, deferrable):
     ["download:reset@300:1", "download:truncate@300:1", "download:accept-then-reset:1"],
     ids=["reset", "truncated", "answer lost"],
 )
-def test_a_broken_package_is_exported_anew(airflow, roma, folder, fault):
+def test_a_broken_package_is_exported_anew(airflow, roma, folder, statsd, fault):
     roma.fault(fault)
     run = airflow(export(roma, folder))
     assert run.state == "success", run.tries
     assert_right(folder, roma)
     assert roma.stats()["totals"]["accepted"] == 2
+    counted = statsd.sums()
+    assert (counted["submitted"], counted["reexported"], counted["landed"]) == (1, 1, 1)
 
 
 @pytest.mark.parametrize("fault", [None, "download:reset@300:1"], ids=["intact", "broken"])
@@ -208,14 +210,15 @@ def broken_store(monkeypatch, ending: str, **facts) -> None:
     "facts", [{}, {"status": 503}, {"status": 403}], ids=["none", "503", "403"]
 )
 def test_a_destination_that_fails_while_a_package_is_unpacked_costs_no_export(
-    airflow, roma, folder, monkeypatch, facts
+    airflow, roma, folder, monkeypatch, statsd, facts
 ):
-    broken_store(monkeypatch, ".json", **facts)
+    broken_store(monkeypatch, "definition.json", **facts)
     run = airflow(export(roma, folder, layout="files", landing_args={"retries": 1}))
     assert run.state == "success", run.tries
     assert [type(one.error) for one in run.tries] == [TransferInterruptedError]
     assert roma.stats()["totals"]["accepted"] == 1
     assert gets(roma) == [1]
+    assert statsd.sums()["resumed"] == 1
     (manifest,) = run.results("export.land")
     assert manifest["facts"]["job_id"] == run.result("export.archive")[0]["job"]["job_id"]
 

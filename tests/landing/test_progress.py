@@ -20,3 +20,17 @@ def test_progress_is_told_at_a_human_pace():
         time[0] += 1
         meter.tick()
     assert len(told) <= 22
+
+
+def test_bytes_of_an_earlier_attempt_count_as_received_and_not_into_the_rate():
+    time = [0.0]
+    meter = Meter(lambda: time[0], None)
+    meter.begin(1000)
+    meter.keep(600)
+    meter.add(100)
+    time[0] += 1
+    progress = meter.now()
+    assert (progress.bytes, progress.kept, progress.percent) == (700, 600, 70)
+    assert (progress.rate, progress.eta) == (pytest.approx(100), pytest.approx(3))
+    meter.begin(1000)
+    assert meter.now().kept == 0

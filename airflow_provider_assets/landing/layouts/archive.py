@@ -164,7 +164,7 @@ class Transfer:
         )  # fmt: skip
         if known:
             scheduler.skip(known.parts, Checksum(known.done, known.crc32))
-            self.job.meter.add(known.done)
+            self.job.meter.keep(known.done)
         return PartPump(download, scheduler, writer)
 
     def _buffers(self, size: int) -> int:

@@ -119,6 +119,7 @@ def _land_or_keep(job: Job, source: Source, done: JSON, known: Checkpoint | None
         size, crc, known_length = cast("tuple[int, str, bool]", done)
         same = source.file.size in (None, size)
         if same and holds(job.store, job.key, Checksum(size, int(crc, 16))):
+            job.meter.keep(size)
             return Entry(job.name, size, crc), known_length
     record, _ = land_one(job, source, known)
     entry = Entry(job.name, record.bytes, record.crc32, record.sha256)

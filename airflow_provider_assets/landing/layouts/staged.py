@@ -53,6 +53,7 @@ def _stage(job: Job, source: Source) -> Manifest:
     stage = _at(job)
     before = landed_before(stage)
     if before and before.is_whole(stage) and not before.is_due_again(job):
+        job.meter.keep(before.record.bytes)
         return before.record
     stage.store.sweep([stage.key])
     record, entries = land_one(stage, source)

@@ -154,6 +154,7 @@ class Unpacker:
         window: list[Extent] = []
         for extent in self.extents:
             if self._kept and self._key(extent.member) in self._kept:
+                self.job.meter.keep(extent.end - extent.member.offset)
                 continue
             large = self._is_large(extent)
             if window and (large or extent.end - window[0].member.offset > WINDOW):
