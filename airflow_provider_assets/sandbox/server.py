@@ -58,6 +58,7 @@ def _ready(vendors: list[Vendor], origin: str) -> Json:
     line: Json = {vendor.name: vendor.describe(origin) for vendor in vendors}
     line["stats_url"] = f"{origin}/_sandbox/stats"
     line["admin_url"] = f"{origin}/_sandbox"
+    line["page_url"] = f"{origin}/"
     return line
 
 

@@ -20,10 +20,6 @@ def all_three():
         yield sandbox
 
 
-def address(sandbox):
-    return sandbox.ready["admin_url"].rsplit("/", 1)[0] + "/"
-
-
 def snapshot(sandbox):
     return sandbox.ask("GET", "snapshot")
 
@@ -125,7 +121,7 @@ def test_a_browser_shows_what_happens_and_a_click_arms_what_the_next_request_mee
     call(all_three, "GET", f"/jobs/{job_id}")
 
     async def look(devtools):
-        async with opened(devtools, address(all_three)) as page:
+        async with opened(devtools, all_three.ready["page_url"]) as page:
             await page.until("document.querySelectorAll('#requests [data-key]').length > 1")
             text = await page.run("document.body.innerText")
             for shown in (job_id, "warming-up", "1 poll ", "POST /v1/assets/download", "202"):

@@ -42,7 +42,7 @@ def test_the_ready_line_says_where_everything_is():
         login = (connection["login"], connection["password"])
         assert requests.get(ready["scenario"]["base_url"] + "/assets", auth=login, timeout=5).ok
         assert requests.get(ready["stats_url"], timeout=5).json()["totals"]["listings"] == 1
-        assert "Sandbox" in requests.get(ready["admin_url"].rsplit("/", 1)[0], timeout=5).text
+        assert "Sandbox" in requests.get(ready["page_url"], timeout=5).text
         process.terminate()
         assert process.wait(10) == 0
 
