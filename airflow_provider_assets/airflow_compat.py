@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow import __version__ as airflow_version
 from airflow.sdk.log import mask_secret
@@ -34,6 +34,10 @@ except ImportError:  # below 3.3, which has no form of it for an event loop
 
     amask_secret = sync_to_async(mask_secret)
 
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from airflow.sdk.execution_time.context import TaskStateStoreAccessor
+
 __all__ = [
     "AirflowFailException",
     "AirflowNotFoundException",
@@ -46,6 +50,12 @@ __all__ = [
 
 VERSION = tuple(int(part) for part in airflow_version.split(".")[:2])
 AIRFLOW_V_3_3_PLUS = VERSION >= (3, 3)
+
+
+def task_state_store(context: Context) -> TaskStateStoreAccessor | None:
+    """The values that Airflow keeps from one attempt of a task to the next; None below 3.3."""
+    return context.get("task_state_store") if AIRFLOW_V_3_3_PLUS else None
+
 
 # The default of every operator's ``deferrable``.
 DEFERRABLE: bool = conf.getboolean("operators", "default_deferrable", fallback=False)

@@ -9,6 +9,7 @@
 ``.staging/``              any store: a single-use package whose files have not all landed
 ``.plans/``                any store: the items of batches, which landings read and never remove
 ``.reconcile/``            any store: reports of comparisons, and the items of gaps, likewise
+``.resume/``               any store: checkpoints, where Airflow keeps none (below 3.3)
 =========================  =======================================================================
 
 A successful landing leaves none of them but plans and reports behind, unless the store forbids deleting.
@@ -27,6 +28,7 @@ STARTED_MARKER = ".started.json"
 STAGING_FOLDER = ".staging/"
 PLANS_FOLDER = ".plans/"
 REPORTS_FOLDER = ".reconcile/"
+RESUME_FOLDER = ".resume/"
 PART_SUFFIX = ".part"
 
 _LONGEST_NAME = 255 - 33  # bytes: the limit of common file systems, less what a part file adds
@@ -35,7 +37,8 @@ _PART_FILE = re.compile(rf"\.(.+)\.[0-9A-Za-z]{{1,16}}-[0-9a-f]{{8}}{re.escape(P
 _HIDDEN = rf"\..*{re.escape(PART_SUFFIX)}"
 _BESIDE = rf".*({'|'.join(map(re.escape, (UPLOAD_MARKER, OWNERSHIP_MARKER, STARTED_MARKER)))})"
 _FOLDERS = "|".join(
-    re.escape(folder[:-1]) for folder in (STAGING_FOLDER, PLANS_FOLDER, REPORTS_FOLDER)
+    re.escape(folder[:-1])
+    for folder in (STAGING_FOLDER, PLANS_FOLDER, REPORTS_FOLDER, RESUME_FOLDER)
 )
 _MARKER = re.compile(rf"{_FOLDERS}|{_HIDDEN}|{_BESIDE}", re.IGNORECASE)
 

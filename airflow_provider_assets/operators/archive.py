@@ -257,7 +257,10 @@ class AssetArchiveOperator(BaseOperator):
         if self.is_dry_run:
             return self._dry_run(context, inputs)
         if not ledger.durable:
-            self.log.info("Airflow keeps no task state before 3.3: a retry submits again")
+            self.log.info(
+                "Airflow keeps no task state before 3.3: a retry submits again what it does not "
+                "find at the vendor"
+            )
         window = self._window(context) if self.items is None else None
         watermark = self._watermark(context).key if self.window == "since_last" else None
         is_described = bool(self.plans and self.metadata and self.hook.vendor.spec.describes_items)

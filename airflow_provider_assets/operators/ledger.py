@@ -8,8 +8,9 @@ Airflow's task state store (3.3+) keeps, under keys that begin with :data:`KEY`:
 * for each batch its *progress*, a few hundred bytes, written before and after each step.
 
 Each value carries the *fence* of the attempts that may use it: ordinary retries keep it, a clear changes
-it. So a retry re-attaches to its jobs and a cleared task starts from scratch. On earlier versions
-nothing is kept, and every attempt starts from scratch.
+it. So a retry re-attaches to its jobs and a cleared task starts from scratch. Earlier versions keep nothing:
+a retry lists again, and looks for the job of each batch at the vendor, by a tag that tells the same attempts
+and the same items.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS
+from airflow_provider_assets.airflow_compat import task_state_store
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, Data, JobState
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ KEY = "asset_archive"
 class BatchEntry:
     """A batch and the progress of its job.
 
-    :param since: epoch seconds at which a submit was intended; None before.
-    :param job: the vendor's job; None with ``since`` set means that a submit was cut short.
+    :param since: epoch seconds since which a submit may have been sent; None if none was.
+    :param job: the vendor's job; None with ``since`` set means that a submit may have been cut short.
     """
 
     request: ArchiveRequest
@@ -121,13 +122,18 @@ class BatchLedger:
         }
         self._fingerprint = hashlib.sha256(repr(inputs).encode()).hexdigest()
         self._lineage = f"{ti.dag_id}|{ti.task_id}|{ti.run_id}|{ti.map_index}|{ti.max_tries}"
-        self._store = context.get("task_state_store")
-        self.durable = AIRFLOW_V_3_3_PLUS and self._store is not None
+        self._store = task_state_store(context)
+        self.durable = self._store is not None
+        self._since: float | None = None
+        if not self.durable and ti.try_number > 1 and (begun := context["dag_run"].start_date):
+            self._since = begun.timestamp()
         self.is_complete = self.durable
 
     def tagged(self, request: ArchiveRequest) -> ArchiveRequest:
         """*request* with a tag that is the same in every retry and in no other run."""
         text = f"{self._lineage}|{self._fingerprint}|{request.index}"
+        if not self.durable:  # another attempt may list other items
+            text += f"|{request.fingerprint}"
         return replace(request, tag=hashlib.sha256(text.encode()).hexdigest()[:16])
 
     def recall(self) -> Plan | None:
@@ -150,7 +156,8 @@ class BatchLedger:
         self, requests: Sequence[ArchiveRequest], *, conn_id: str, watermark: str | None
     ) -> Plan:
         """Record *requests*, which are :meth:`tagged`, before the first of them is submitted."""
-        plan = Plan(conn_id, watermark, [BatchEntry(request) for request in requests])
+        entries = [BatchEntry(request, since=self._since) for request in requests]
+        plan = Plan(conn_id, watermark, entries)
         for entry in plan.entries:
             self._set(f"{KEY}.{entry.request.index}.request", entry.request.to_dict())
             self.record(entry)

@@ -314,7 +314,8 @@ def _given_up(watch: Watch, error: TransientError, seconds: float) -> AssetsErro
     message = (
         f"{watch.job.vendor} job {watch.job.job_id}: {_polls(watch.failures)} in a row failed, over "
         f"{seconds / 60:.0f} minutes; the last one: {error.message}. The job was not cancelled and may "
-        "have finished since: a retry asks for it again (an export below Airflow 3.3 submits a new one)"
+        "have finished since: a retry asks for it again (below Airflow 3.3, an export submits again what "
+        "it does not find at the vendor)"
     )
     return from_dict({**to_dict(error), "message": message})
 

@@ -245,7 +245,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         ObjectOptions.parse(self.object_options)
         target = open_destination(self.destination)
         show_link(self, context, DestinationLink, target.browser_url())
-        state = landing_state(context)
+        state = landing_state(context, target)
         hook = AssetArchiveHook.for_conn(self.references[0].conn_id)
         landed: list[Data] = []
         failed: list[AssetsError] = []

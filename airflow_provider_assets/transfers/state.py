@@ -1,22 +1,35 @@
-"""Keeps the checkpoints of a landing in Airflow's task state, from which the next attempt resumes."""
+"""Keeps the checkpoints of a landing, from which the next attempt resumes: in Airflow's task state (3.3), or
+as small objects beside what lands.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from airflow_provider_assets.airflow_compat import task_state_store
+from airflow_provider_assets.landing.markers import RESUME_FOLDER
 from airflow_provider_assets.sansio.messages import JSON
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.execution_time.context import TaskStateStoreAccessor
 
+    from airflow_provider_assets.destinations import Destination
+    from airflow_provider_assets.landing import Store
 
-def landing_state(context: Context) -> TaskState | None:
-    """The state of the task in *context*; None before Airflow 3.3, so that nothing resumes there."""
-    store = context.get("task_state_store")
-    return None if store is None else TaskState(store)
+
+def landing_state(context: Context, target: Destination) -> TaskState | ObjectState:
+    """The state of the task in *context*, which no other task and no other run shares."""
+    store = task_state_store(context)
+    if store is not None:
+        return TaskState(store)
+    ti = context["ti"]
+    lineage = f"{ti.dag_id}|{ti.task_id}|{ti.run_id}|{ti.map_index}"
+    return ObjectState(target.store, target.prefix + RESUME_FOLDER, lineage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +57,34 @@ class TaskState:
         """Forget the value."""
         with self._lock:
             self.store.delete(key)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectState:
+    """Objects below *folder*, one for each key, as the state of a landing before Airflow 3.3.
+
+    :param lineage: identity of the task instance, the same in every attempt.
+    """
+
+    store: Store
+    folder: str
+    lineage: str
+
+    def get(self, key: str) -> JSON:
+        """The value; None if there is none."""
+        document = self.store.get(self._key(key))
+        return None if document is None else cast("JSON", json.loads(document))
+
+    def set(self, key: str, value: JSON) -> None:
+        """Keep *value* for the next attempts of the task."""
+        from airflow_provider_assets.landing.stores.base import put_document
+
+        put_document(self.store, self._key(key), json.dumps(value).encode())
+
+    def delete(self, key: str) -> None:
+        """Forget the value."""
+        self.store.delete(self._key(key))
+
+    def _key(self, key: str) -> str:
+        digest = hashlib.sha256(f"{self.lineage}|{key}".encode()).hexdigest()
+        return f"{self.folder}{digest[:32]}.json"

@@ -202,7 +202,7 @@ class Vendor(ABC):
         """
 
     def find(self, request: ArchiveRequest, since: float) -> Flow[ArchiveJob | None]:
-        """The job that an earlier, unrecorded submit of *request* may have started.
+        """The job that an earlier, unrecorded submit of *request* may have started, running or successful.
 
         None unless the vendor's job carries our tag (``request.tag``), which distinguishes it from others.
 

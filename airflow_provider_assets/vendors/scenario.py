@@ -32,6 +32,7 @@ from airflow_provider_assets.sansio.jobs import (
     ArchiveReference,
     ArchiveRequest,
     Item,
+    JobState,
     Link,
     Selected,
 )
@@ -237,7 +238,7 @@ class Scenario(Vendor):
         return ArchiveJob("scenario", str(job_id), submitted_at=self.clock())
 
     def find(self, request: ArchiveRequest, since: float) -> Flow[ArchiveJob | None]:
-        """A recent job with our tag in its metadata; adopted only on an exact match."""
+        """A recent job with our tag in its metadata, an exact match, that has not failed."""
         if request.mode == LINKS:
             return parsing.job_of_links(request, since)
         name = parsing.archive_name(request)
@@ -245,7 +246,10 @@ class Scenario(Vendor):
 
         def take(page: list[dict[str, JSON]]) -> bool:
             tagged = [d for d in page if name in parsing.all_strings(d.get("metadata"))]
-            found.extend(self._job(data, since) for data in tagged if request.tag)
+            jobs = [
+                self._job(data, parsing.created_at(data, since)) for data in tagged if request.tag
+            ]
+            found.extend(job for job in jobs if job.state in (JobState.RUNNING, JobState.SUCCEEDED))
             return bool(found)
 
         yield from self._pages("/jobs", parsing.jobs_since(since), "jobs", take)

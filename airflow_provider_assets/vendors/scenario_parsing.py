@@ -264,6 +264,14 @@ def job(data: Mapping[str, JSON], state: JobState, submitted_at: float | None) -
     )
 
 
+def created_at(data: Mapping[str, JSON], default: float) -> float:
+    """Epoch seconds at which a job was created; *default* if its record does not say."""
+    try:
+        return parse_moment(data.get("createdAt"), "createdAt").timestamp()
+    except InvalidRequestError:
+        return default
+
+
 def job_of_links(request: ArchiveRequest, now: float) -> ArchiveJob:
     """The job of a batch that needs none: it has succeeded, and has the same id in every retry."""
     return ArchiveJob(

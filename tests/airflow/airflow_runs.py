@@ -6,13 +6,18 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from inspect import signature
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.dag_processing.bundles.manager import DagBundlesManager
-from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+
+try:
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+except ImportError:  # below 3.2
+    from airflow.models.dagbag import DagBag, sync_bag_to_db
 from airflow.models.asset import AssetEvent
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import clear_task_instances
@@ -168,7 +173,11 @@ def register(dag: Any) -> None:
     dag.fileloc, dag.relative_fileloc = str(folder / f"{dag.dag_id}.py"), f"{dag.dag_id}.py"
     with create_session() as session:
         DagBundlesManager().sync_bundles_to_db(session=session)
-    bag = DagBag(dag_folder=str(folder / "none"), bundle_path=folder, bundle_name=BUNDLE)
+    # Airflow 3.1 knows no name of a bundle here.
+    named = (
+        {"bundle_name": BUNDLE} if "bundle_name" in signature(DagBag.__init__).parameters else {}
+    )
+    bag = DagBag(dag_folder=str(folder / "none"), bundle_path=folder, **named)
     bag.bag_dag(dag)
     sync_bag_to_db(bag, BUNDLE, None)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 
 import pytest
 from scenario_samples import BATCH, JOB, JOBS, STATUS, reference, request, scenario
@@ -64,6 +65,17 @@ def test_a_lost_job_is_found_by_its_exact_name_only(script):
     )
     assert (job.job_id, job.submitted_at) == ("ours", NOW)
     assert script.run(script.vendor.find(request(), NOW), (SINCE, listed(near))) is None
+
+
+def test_of_the_jobs_with_its_name_one_that_has_not_failed_is_found_and_its_age(script):
+    metadata = {"input": [{"n": f"{request().stem}-tag-1"}]}
+    failed = {"jobId": "failed", "status": "failure", "metadata": metadata}
+    later = {"jobId": "later", "status": "queued", "metadata": metadata}
+    later["createdAt"] = "2026-01-10T09:00:00.000Z"
+    job = script.run(script.vendor.find(request(), NOW), (SINCE, listed(failed, later)))
+    assert job.job_id == "later"
+    assert job.submitted_at == datetime(2026, 1, 10, 9, tzinfo=timezone.utc).timestamp()
+    assert script.run(script.vendor.find(request(), NOW), (SINCE, listed(failed))) is None
 
 
 def test_many_jobs_share_the_list_and_one_it_lacks_is_asked_for_alone(script):
