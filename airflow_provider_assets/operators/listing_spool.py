@@ -7,6 +7,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
+from threading import Lock
 
 from airflow_provider_assets.sansio.jobs import ArchiveRequest, Item
 from airflow_provider_assets.sansio.records import Record
@@ -43,7 +44,8 @@ class ListingSpool:
 
     def __init__(self, *, keeps_records: bool = False) -> None:
         self._keeps_records = keeps_records
-        # No name: a temporary file. Its users take turns, but they are not of one thread.
+        self._lock = Lock()
+        # No name: a temporary file. What is listed comes from several threads, one at a time.
         self._data = sqlite3.connect("", check_same_thread=False)
         self._data.executescript(_TABLES)
         self._is_indexed = False
@@ -55,19 +57,18 @@ class ListingSpool:
         if not self._keeps_records:
             return
         document = zlib.compress(json.dumps(record).encode(), 1)
-        self._data.execute(
-            "INSERT INTO record VALUES (?, ?, ?)", (item.kind, _blob(item.id), document)
-        )
+        row = (item.kind, _blob(item.id), document)
+        with self._lock:
+            self._data.execute("INSERT INTO record VALUES (?, ?, ?)", row)
 
     def add(self, items: Iterable[Item], start: float = 0.0) -> None:
         """The items of a slice, in their order.
 
         :param start: epoch seconds of the slice's start, by which slices are sorted.
         """
-        self._data.executemany(
-            "INSERT INTO listed VALUES (?, ?, ?)",
-            ((start, item.kind, _blob(item.id)) for item in items),
-        )
+        rows = ((start, item.kind, _blob(item.id)) for item in items)
+        with self._lock:
+            self._data.executemany("INSERT INTO listed VALUES (?, ?, ?)", rows)
 
     def leave_out(self, items: Iterable[Item]) -> None:
         """Items that are not to be chosen."""
