@@ -57,6 +57,7 @@ from airflow_provider_assets.sansio.window import is_unbounded
 from airflow_provider_assets.triggers.archive import BACKSTOP, AssetArchiveTrigger, read_ends
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_assets.metadata import Format
@@ -240,6 +241,18 @@ class AssetArchiveOperator(BaseOperator):
         self._is_killed = True
         if self._batch_run:  # else a kill before there is a hook would ask Airflow for a connection
             self._batch_run.kill()
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage:
+        """What was read from the vendor, by which jobs, also of a task that failed."""
+        from airflow_provider_assets.lineage import lineage_of
+
+        run = self._batch_run
+        if run is None:
+            return lineage_of(None, self.conn_id, [])
+        batches = [(entry.request, entry.job) for entry in run.plan.entries]
+        return lineage_of(run.hook.vendor, run.plan.conn_id, batches)
+
+    get_openlineage_facets_on_failure = get_openlineage_facets_on_complete
 
     # --- from the inputs to the references ------------------------------------------------------
 

@@ -164,9 +164,9 @@ class BatchRun:
         late = [e for e, end in zip(entries, ends, strict=True) if isinstance(end, JobTimeoutError)]
         self.cancel(late)  # nobody waits for them any more
         self._running = []
+        self.plan = self.plan.updated(ended)
         for end in ends:
             ensure_succeeded(end)
-        self.plan = self.plan.updated(ended)
 
     def references(self) -> list[Data]:
         """The references of all batches, those that ended in an earlier attempt included.

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
@@ -35,6 +36,7 @@ from airflow_provider_assets.sansio.waiter import ensure_succeeded
 from airflow_provider_assets.triggers.archive import BACKSTOP, AssetArchiveTrigger, read_ends
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
 
@@ -82,6 +84,7 @@ class AssetArchiveSensor(BaseSensorOperator):
         self.job_ids = job_ids
         self.deferrable = deferrable
         self.on_partial = on_partial
+        self._ends: Sequence[Answer] = ()
 
     @cached_property
     def references(self) -> list[ArchiveReference]:
@@ -135,7 +138,7 @@ class AssetArchiveSensor(BaseSensorOperator):
                 return super().execute(context)
             jobs = self.hook.poll_or_last_known([reference.job for reference in self.references])
             if all(job.state.is_terminal for job in jobs):
-                self._count(jobs)
+                self._note(jobs)
                 return self._result(jobs)
         except AssetsError as error:
             self._fail(error)
@@ -168,7 +171,7 @@ class AssetArchiveSensor(BaseSensorOperator):
             self.log.info("%s", describe(job))
         if not all(job.state.is_terminal for job in jobs):
             return PokeReturnValue(is_done=False)
-        self._count(jobs)
+        self._note(jobs)
         return PokeReturnValue(is_done=True, xcom_value=self._result(jobs))
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> list[Data]:
@@ -176,7 +179,7 @@ class AssetArchiveSensor(BaseSensorOperator):
         try:
             self._show_job(context)
             ends = read_ends(event)
-            self._count(ends)
+            self._note(ends)
             return self._result([ensure_succeeded(end) for end in ends])
         except AssetsError as error:
             self._fail(error)
@@ -189,7 +192,9 @@ class AssetArchiveSensor(BaseSensorOperator):
             raise AirflowSensorTimeout(error.message) from error
         raise_for_airflow(error)
 
-    def _count(self, ends: Sequence[Answer]) -> None:
+    def _note(self, ends: Sequence[Answer]) -> None:
+        """Keep *ends* for lineage, and count them."""
+        self._ends = ends
         for reference, end in zip(self.references, ends, strict=True):
             self.hook.metrics.ended(end, reference.job.submitted_at, time.time())
 
@@ -202,3 +207,19 @@ class AssetArchiveSensor(BaseSensorOperator):
             for old, job in zip(self.references, succeeded, strict=True)
         ]
         return grouped(references, max_map_length())
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage:
+        """What was waited for, also of a task that failed."""
+        from airflow_provider_assets.lineage import lineage_of
+
+        if "hook" not in vars(self):  # it failed before it had read its connection
+            return lineage_of(None, "", [])
+        jobs = [
+            end if isinstance(end, ArchiveJob) else reference.job
+            for reference, end in zip_longest(self.references, self._ends)
+        ]
+        requests = [reference.request for reference in self.references]
+        batches = list(zip(requests, jobs, strict=True))
+        return lineage_of(self.hook.vendor, self.references[0].conn_id, batches)
+
+    get_openlineage_facets_on_failure = get_openlineage_facets_on_complete

@@ -37,6 +37,7 @@ from airflow_provider_assets.sansio.jobs import (
 from airflow_provider_assets.sansio.verdict import check_on_partial, shown
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_assets.destinations import Destination
@@ -172,6 +173,8 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         self.max_ratio = max_ratio
         self.metadata = metadata
         self.object_options = object_options
+        self._vendor: Vendor | None = None
+        self._landed: list[Data] = []
 
     @cached_property
     def references(self) -> list[ArchiveReference]:
@@ -223,6 +226,18 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             get_hook_lineage_collector().add_output_asset(context=self, uri=str(result["uri"]))
         return landed if self._is_group else landed[0]
 
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage:
+        """What was read and what has landed, also of a task that failed."""
+        from airflow_provider_assets.lineage import lineage_of
+
+        if self._vendor is None:
+            return lineage_of(None, "", [])
+        references = self.references
+        batches = [(reference.request, reference.job) for reference in references]
+        return lineage_of(self._vendor, references[0].conn_id, batches, self._landed)
+
+    get_openlineage_facets_on_failure = get_openlineage_facets_on_complete
+
     @property
     def _is_group(self) -> bool:
         return "archives" in self.archive
@@ -247,12 +262,14 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         show_link(self, context, DestinationLink, target.browser_url())
         state = landing_state(context, target)
         hook = AssetArchiveHook.for_conn(self.references[0].conn_id)
+        self._vendor, self._landed = hook.vendor, []
         landed: list[Data] = []
         failed: list[AssetsError] = []
         for reference in self.references:
             batch, started = reference.request.index + 1, time.monotonic()
             try:
                 result, items = self._land(hook, target, reference, state)
+                self._landed.append(result)
                 show_link(self, context, ManifestLink, target.browser_url(items.manifest_name))
                 # A task that fails returns nothing, of what has landed either.
                 numbers = {name: result[name] for name in ("uri", "bytes", "entries", "skipped")}
