@@ -144,6 +144,11 @@ def test_a_lookback_without_a_meaning_is_refused_by_name(arguments, named):
         archive(**given)._check_choices()
 
 
+@pytest.mark.parametrize("window", ["auto", "since_last", timedelta(days=1), ("a", "b")])
+def test_a_window_with_a_start_may_be_extended(window):
+    archive(lookback=timedelta(days=1), plans="file:///landed", window=window)._check_choices()
+
+
 @pytest.mark.parametrize(
     ("days", "window", "named"),
     [(3_000_000, SIXTH, "year 1"), (1, Window(BEGINNING, SIXTH.end), "without a beginning")],

@@ -79,3 +79,10 @@ def test_our_own_ways_work_wherever_the_tests_do(moto_server, way):
 
 def test_the_cost_of_a_dag_file_can_be_measured():
     assert "operator, sensor, transfer" in run("dag_parse.py", "--runs=1")
+
+
+@pytest.mark.parametrize("way", ["chain", "slices"])
+def test_a_listing_is_planned_either_way(way):
+    assert "items     2,500 in 3 batches" in run(
+        "listing.py", "--assets=2500", "--delay=0", f"--way={way}"
+    )
