@@ -66,6 +66,18 @@ def max_map_length() -> int:
     return conf.getint("core", "max_map_length", fallback=1024)
 
 
+def active_tracer(name: str) -> Any | None:
+    """A tracer of OpenTelemetry, or None where the deployment has Airflow's traces switched off.
+
+    From 3.3 on, Airflow's span of a task is the current one while the task is executed.
+    """
+    if not conf.getboolean("traces", "otel_on", fallback=False):
+        return None
+    from opentelemetry import trace
+
+    return trace.get_tracer(name)
+
+
 def active_stats() -> Any | None:
     """Airflow's ``Stats``, or None where the deployment has none of Airflow's metrics switched on."""
     switches = ("statsd_on", "statsd_datadog_enabled", "otel_on")

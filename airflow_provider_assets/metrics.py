@@ -1,7 +1,7 @@
-"""Metrics of exports, through the statistics that the deployment has switched on in Airflow.
+"""Metrics and spans of exports, through what the deployment has switched on in Airflow.
 
-They are StatsD's, Datadog's or OpenTelemetry's, as ``[metrics]`` in Airflow's configuration says. With all
-of them switched off nothing is counted, and :data:`METRICS` costs nothing.
+Metrics are StatsD's, Datadog's or OpenTelemetry's, as ``[metrics]`` in Airflow's configuration says, and
+spans are OpenTelemetry's, as ``[traces]`` says. What is switched off is neither counted nor timed.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from airflow_provider_assets.airflow_compat import active_stats
+from airflow_provider_assets.airflow_compat import active_stats, active_tracer
 from airflow_provider_assets.sansio.errors import AssetsError, JobTimeoutError
 from airflow_provider_assets.sansio.flow import Flow
-from airflow_provider_assets.sansio.jobs import Answer, ArchiveJob
+from airflow_provider_assets.sansio.jobs import Answer, ArchiveJob, ArchiveRequest
 from airflow_provider_assets.vendors.base import Vendor
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,19 @@ METRICS: Mapping[str, Metric] = {
     ),
 }
 
+SPAN_LISTING = "asset_archive.listing"
+SPAN_SUBMIT = "asset_archive.submit"
+SPAN_WAIT = "asset_archive.wait"
+SPAN_LANDING = "asset_archive.landing"
+
+# Name -> what it spans, and its attributes besides ``vendor`` and ``conn_id``.
+SPANS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    SPAN_LISTING: ("the selection of the items, named or from the vendor's listing", ()),
+    SPAN_SUBMIT: ("the submit of a batch", ("batch", "items")),
+    SPAN_WAIT: ("the wait for the jobs of some batches, on a worker", ("jobs",)),
+    SPAN_LANDING: ("the landing of a batch, its metadata included", ("batch", "items")),
+}
+
 
 class Metrics:
     """Counts what happens to the exports of one connection; one method per event.
@@ -88,6 +102,7 @@ class Metrics:
         self._tags = {"vendor": vendor.spec.name, "conn_id": _as_tag(vendor.connection.conn_id)}
         self._send = send
         self._stats: Any | None = active_stats()
+        self._tracer: Any | None = active_tracer(__name__)
 
     @property
     def are_on(self) -> bool:
@@ -141,6 +156,22 @@ class Metrics:
         """Count a landing that was there already."""
         self._count(SKIPPED)
 
+    def listing(self) -> AbstractContextManager[object]:
+        """Time the selection of the items."""
+        return self._span(SPAN_LISTING)
+
+    def submitting(self, request: ArchiveRequest) -> AbstractContextManager[object]:
+        """Time the submit of a batch."""
+        return self._span(SPAN_SUBMIT, batch=request.index + 1, items=request.count)
+
+    def waiting(self, jobs: int) -> AbstractContextManager[object]:
+        """Time the wait for *jobs* jobs."""
+        return self._span(SPAN_WAIT, jobs=jobs)
+
+    def landing(self, request: ArchiveRequest) -> AbstractContextManager[object]:
+        """Time the landing of a batch."""
+        return self._span(SPAN_LANDING, batch=request.index + 1, items=request.count)
+
     def counting(self, poll: Poll) -> Poll:
         """*poll*, each call of which is counted; *poll* itself where nothing is."""
         if not self.are_on:
@@ -165,6 +196,16 @@ class Metrics:
         if (stats := self._stats) is not None:
             lasted = timedelta(seconds=seconds)
             self._call(lambda: stats.timing(name, lasted, tags={**self._tags, **tags}))
+
+    def _span(self, name: str, **attributes: int) -> AbstractContextManager[object]:
+        """A span below the current one, which is that of Airflow's task."""
+        if self._tracer is None:
+            return nullcontext()
+        # Airflow's own span records the exception.
+        span: AbstractContextManager[object] = self._tracer.start_as_current_span(
+            name, attributes={**self._tags, **attributes}, record_exception=False
+        )
+        return span
 
     def _call(self, call: Callable[[], object]) -> None:
         _try(lambda: self._send(lambda: _try(call)))

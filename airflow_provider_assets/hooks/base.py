@@ -240,7 +240,10 @@ class AssetArchiveHook(BaseHook):
             clock=time.time,
             jitter=random.random,
         )
-        return self.run(wait_for(jobs, waitlist=waitlist, deadline=deadline, on_change=on_change))
+        with self.metrics.waiting(len(jobs)):
+            return self.run(
+                wait_for(jobs, waitlist=waitlist, deadline=deadline, on_change=on_change)
+            )
 
     def files(
         self, reference: ArchiveReference, *, target_format: str | None = None

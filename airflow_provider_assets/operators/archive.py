@@ -330,7 +330,8 @@ class AssetArchiveOperator(BaseOperator):
         self._pause(settling.before_listing(window, _now()), "for its listing to settle")
         while True:
             date = run_date(context)
-            batches, pending = inputs.requests(self.hook, window, date, spool, lookback)
+            with self.hook.metrics.listing():
+                batches, pending = inputs.requests(self.hook, window, date, spool, lookback)
             wait = settling.before_next(window, _now(), pending)
             if not wait:
                 break

@@ -127,7 +127,8 @@ class BatchRun:
     def _submit(self, entry: BatchEntry) -> ArchiveJob:
         request = entry.request
         self.ledger.record(BatchEntry(request, since=time.time()))
-        job = self.hook.submit(request)
+        with self.hook.metrics.submitting(request):
+            job = self.hook.submit(request)
         self.hook.metrics.submitted()
         if request.mode == LINKS:
             self.log.info(

@@ -268,7 +268,8 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         for reference in self.references:
             batch, started = reference.request.index + 1, time.monotonic()
             try:
-                result, items = self._land(hook, target, reference, state)
+                with hook.metrics.landing(reference.request):
+                    result, items = self._land(hook, target, reference, state)
                 self._landed.append(result)
                 show_link(self, context, ManifestLink, target.browser_url(items.manifest_name))
                 # A task that fails returns nothing, of what has landed either.

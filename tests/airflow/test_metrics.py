@@ -7,9 +7,14 @@ from collections import Counter
 import pytest
 from airflow_runs import connect
 from exported import CONN, archive, arm, export
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.metrics import METRICS
+from airflow_provider_assets.metrics import METRICS, SPANS
 
 pytestmark = pytest.mark.airflow
 
@@ -99,3 +104,35 @@ def test_with_metrics_switched_off_nothing_is_wrapped_or_sent(sandbox, database)
     assert not hook.metrics.are_on
     assert hook.metrics.counting(hook.vendor.poll) == hook.vendor.poll
     hook.metrics.submitted()
+
+
+@pytest.fixture
+def spans(monkeypatch):
+    """Airflow's traces, switched on; a call gives the spans of this package."""
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)  # it can be set once per process
+    monkeypatch.setenv("AIRFLOW__TRACES__OTEL_ON", "True")
+    return lambda: [span for span in exporter.get_finished_spans() if span.name in SPANS]
+
+
+def test_an_export_has_spans_below_that_of_its_task(airflow, sandbox, folder, spans):
+    with trace.get_tracer("test").start_as_current_span("worker") as task:
+        run = airflow(export(folder.as_uri()))
+    (manifest,) = run.results("export.land")
+    assert [span.name for span in spans()] == list(SPANS)
+    for span in spans():
+        assert span.parent.span_id == task.get_span_context().span_id
+        assert span.attributes.keys() == {"vendor", "conn_id", *SPANS[span.name][1]}
+        assert (span.attributes["vendor"], span.attributes["conn_id"]) == ("scenario", CONN)
+    assert spans()[-1].attributes["items"] == manifest["facts"]["items"]
+
+
+def test_the_span_of_a_submit_that_failed_says_so(airflow, sandbox, spans):
+    sandbox.fault("submit:400")
+    assert airflow(archive).state == "failed"
+    listing, submit = spans()
+    assert (listing.status.status_code, submit.status.status_code) == (
+        StatusCode.UNSET,
+        StatusCode.ERROR,
+    )

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from doc_pages import ROOT, TEXTS, blocks
 
-from airflow_provider_assets.metrics import METRICS
+from airflow_provider_assets.metrics import METRICS, SPANS
 
 PAGE = TEXTS["docs/metrics.md"]
 DASHBOARD = json.loads((ROOT / "docs" / "grafana-dashboard.json").read_text(encoding="utf-8"))
@@ -30,6 +30,12 @@ def test_the_table_lists_the_metrics_that_there_are():
         name: (kind, meaning, tuple(re.findall(r"\w+", tags))) for name, kind, meaning, tags in rows
     }
     assert listed == {name: (one.kind, one.meaning, one.tags) for name, one in METRICS.items()}
+
+
+def test_the_table_lists_the_spans_that_there_are():
+    rows = re.findall(r"^\| `(asset_archive\.\w+)` \| ([^|]+) \| ([^|]*)\|$", PAGE, re.MULTILINE)
+    listed = {name: (what, tuple(re.findall(r"\w+", more))) for name, what, more in rows}
+    assert listed == SPANS
 
 
 @pytest.mark.parametrize("query", [*QUERIES, *(alert["expr"] for alert in ALERTS)])
