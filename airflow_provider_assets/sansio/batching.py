@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import InitVar, dataclass, field, replace
-from typing import overload
+from itertools import pairwise
 
 from airflow_provider_assets.sansio.jobs import ArchiveRequest, Item
 from airflow_provider_assets.sansio.messages import JSON
@@ -40,7 +40,7 @@ class BatchCount:
 
 
 @dataclass(slots=True)
-class Batches(Sequence[ArchiveRequest]):
+class Batches:
     """Batches of items that are somewhere else: each is made when it is asked for.
 
     :param items: all of them, in their order and each once.
@@ -66,22 +66,14 @@ class Batches(Sequence[ArchiveRequest]):
         """Number of batches."""
         return len(self._bounds) - 1
 
-    @overload
-    def __getitem__(self, index: int) -> ArchiveRequest: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[ArchiveRequest]: ...
-
-    def __getitem__(self, index: int | slice) -> ArchiveRequest | list[ArchiveRequest]:
-        """One request, or some."""
-        if isinstance(index, slice):
-            return [self[one] for one in range(len(self))[index]]
-        place = range(len(self))[index]
-        ids: dict[str, list[str]] = {}
-        for item in self.between(self._bounds[place], self._bounds[place + 1]):
-            ids.setdefault(item.kind, []).append(item.id)
-        items = {kind: tuple(some) for kind, some in ids.items()}
-        return replace(self.common, items=items, index=place, of=len(self))
+    def __iter__(self) -> Iterator[ArchiveRequest]:
+        """The requests, made one by one."""
+        for index, (start, stop) in enumerate(pairwise(self._bounds)):
+            ids: dict[str, list[str]] = {}
+            for item in self.between(start, stop):
+                ids.setdefault(item.kind, []).append(item.id)
+            items = {kind: tuple(some) for kind, some in ids.items()}
+            yield replace(self.common, items=items, index=index, of=len(self))
 
 
 def split_into_batches(
