@@ -1,6 +1,6 @@
 # Every target makes what it needs in .venv: with uv where it is installed, else with venv and pip.
 .DEFAULT_GOAL := help
-.PHONY: help demo unit coverage test long kills chaos lint docs bench clean
+.PHONY: help demo unit coverage test long kills tour chaos lint docs bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -57,8 +57,14 @@ test: $(VENV)/.testable ## run all tests but those of `make long` and `make kill
 long: $(VENV)/.testable ## run the tests that take long, which CONTRIBUTING.md lists
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m long
 
-kills: $(VENV)/.testable ## kill parts of a real Airflow and print what the vendor saw (four minutes)
+kills: $(VENV)/.testable ## kill parts of a real Airflow and print what the vendor saw (five minutes)
 	@$(BIN)/python -m pytest -m chaos
+
+PICTURES := form-scenario:connect tested-scenario:test log:wait vendor-job:vendor-job landings:land
+
+tour: $(VENV)/.testable ## take the pictures of docs/tour.md again, from a real Airflow (two minutes)
+	@SCREENSHOTS=.demo/screenshots $(BIN)/python -m pytest tests/chaos/test_user_interface.py
+	@for one in $(PICTURES); do cp .demo/screenshots/$${one%:*}.webp docs/images/$${one#*:}.webp; done
 
 chaos: $(VENV)/.testable ## do so in every way and many times, and try many more random inputs
 	@$(BIN)/python -m pytest tests/chaos tests/landing -m slow

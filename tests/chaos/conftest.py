@@ -23,7 +23,7 @@ _TABLES: list[str] = []
 
 
 def is_long(config: pytest.Config) -> bool:
-    """``-m slow`` asks for everything; any other way is the short form, of at most four minutes."""
+    """``-m slow`` asks for everything; any other way is the short form, of at most five minutes."""
     return config.getoption("-m") == "slow"
 
 
@@ -42,7 +42,12 @@ def long_form(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(scope="session")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standalone]:
     home = tmp_path_factory.mktemp("airflow")
-    with standalone(home, DAG_IDS, EXPORT_TO=(home / "exported").as_uri()) as running:
+    # The form's *Test* is pressed.
+    settings = {
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "EXPORT_TO": (home / "exported").as_uri(),
+    }
+    with standalone(home, DAG_IDS, **settings) as running:
         yield running
 
 
