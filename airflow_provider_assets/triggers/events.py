@@ -3,21 +3,65 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Hashable, Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airflow_provider_assets.hooks.airflow_connection import read_connection
-from airflow_provider_assets.hooks.client import AsyncClient
-from airflow_provider_assets.sansio.errors import TransientError
+from airflow_provider_assets.sansio.errors import AssetsError
 from airflow_provider_assets.sansio.jobs import state_key
 from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.settle import LISTING_LAG
 from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
+from airflow_provider_assets.triggers.poller import connection_for, shared
 
 KEY = "asset_archive.seen_until"
+# Airflow stores an event about a second after it was yielded; a crash before that must not lose it.
+STORING_SECONDS = 10.0
+
+
+class Seen(NamedTuple):
+    """The items before *until* have been announced; those from it to *announcing* perhaps."""
+
+    until: datetime
+    announcing: datetime | None = None
+
+
+class Look:
+    """One look at the listing; watchers that ask for the same span share the answer.
+
+    The connection is read for each look, so that one that was changed is used as it is now.
+    """
+
+    def __init__(self, conn_id: str, select: Mapping[str, JSON], end: datetime) -> None:
+        self.end = end
+        self._conn_id = conn_id
+        self._select = select
+        self._answers: dict[Window, int | Exception] = {}
+        self._turn = asyncio.Lock()
+
+    async def count(self, window: Window) -> int:
+        """Number of items in *window*, finished or not.
+
+        :raises Exception: what the connection or the vendor's listing raised.
+        """
+        async with self._turn:
+            if window not in self._answers:
+                try:
+                    self._answers[window] = await self._ask(window)
+                except Exception as error:  # noqa: BLE001  # raised below, for each that asks
+                    self._answers[window] = error
+        answer = self._answers[window]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def _ask(self, window: Window) -> int:
+        async with shared(await connection_for(self._conn_id)) as poller:
+            client = poller.client
+            found = await client.run(client.vendor.select(self._select, window))
+            return len(found.items) + len(found.pending)
 
 
 class AssetArchiveEventTrigger(BaseEventTrigger):
@@ -25,9 +69,13 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
 
     The event is ``{"conn_id": ..., "window": [start, end], "items": n}``. Where Airflow keeps state for
     assets (3.3.2+), a restarted triggerer resumes where it stopped; on earlier versions, it
-    starts from now, and no event covers the items in between.
+    starts from now, and no event covers the items in between. A triggerer that ends within seconds of an
+    event announces the same window once more, rather than never.
     ``items`` counts those that the vendor has not finished, too: the run that the event starts waits
-    for them.
+    for them. Whatever keeps the listing from being read is logged, and it is read again at the next interval.
+
+    Watchers with equal arguments share one listing (Airflow 3.3), and the session and rate limit of their
+    connection with the deferred waits of the triggerer.
 
     :param conn_id: the vendor's connection.
     :param select: the vendor's listing filters; none by default. The event does not contain them: repeat them
@@ -63,31 +111,62 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
             },
         )
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """List the vendor's items for ever; a transient failure is retried at the next interval."""
-        client = AsyncClient(await read_connection(self.conn_id))
-        try:
-            start = await self._recall() or self._settled()
-            while True:
-                end = self._settled()
-                found = await self._look(client, start, end) if end > start else 0
-                if found is not None:
-                    if found:
-                        yield self._event(start, end, found)
-                    start = max(start, end)
-                    await self._remember(start)
-                await asyncio.sleep(self.poll_interval)
-        finally:
-            await client.close()
+    def run(self) -> AsyncIterator[TriggerEvent]:
+        """List the vendor's items for ever, alone (below Airflow 3.3)."""
+        return self.filter_shared_stream(self.open_shared_stream(self.serialize()[1]))
 
-    async def _look(self, client: AsyncClient, start: datetime, end: datetime) -> int | None:
-        """Number of items in the span, finished or not; None if the vendor could not be asked."""
+    def shared_stream_key(self) -> Hashable:
+        """Equal for watchers with equal arguments; Airflow then opens one stream for them."""
+        return (self.serialize()[0], self._key, self.poll_interval, self.settle)
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Look]:
+        """A :class:`Look` at each interval, for ever.
+
+        :param kwargs: the arguments of one of the watchers; they are equal.
+        """
+        one = cls(**kwargs)
+        while True:
+            yield Look(one.conn_id, one.select, one._settled())
+            await asyncio.sleep(one.poll_interval)
+
+    async def filter_shared_stream(
+        self, shared_stream: AsyncIterator[Look]
+    ) -> AsyncIterator[TriggerEvent]:
+        """An event for each :class:`Look` that finds items after those that were announced."""
+        seen = await self._recall()
+        if seen is None:
+            seen = Seen(self._settled())
+            await self._remember(seen)
+        async for look in shared_stream:
+            # An event that may have been lost with the triggerer is repeated with its own window, so that
+            # the run which it starts finds what has landed in place.
+            end = seen.announcing or look.end
+            if end <= seen.until:
+                continue
+            window = Window(seen.until, end)
+            found = await self._count(look, window)
+            if found is None:
+                continue
+            if found:
+                await self._remember(Seen(seen.until, end))
+                yield self._event(window, found)
+                await asyncio.sleep(STORING_SECONDS)
+            seen = Seen(end)
+            await self._remember(seen)
+
+    async def _count(self, look: Look, window: Window) -> int | None:
+        """Number of items in the window; None if it could not be found out.
+
+        A watch that ended would be started again within a second, again and again.
+        """
         try:
-            found = await client.run(client.vendor.select(self.select, Window(start, end)))
-            return len(found.items) + len(found.pending)
-        except TransientError as error:
+            return await look.count(window)
+        except AssetsError as error:
             self.log.warning("%s: %s; asking again", type(error).__name__, error)
-            return None
+        except Exception:
+            self.log.exception("The listing of %s cannot be read; asking again", self.conn_id)
+        return None
 
     def _settled(self) -> datetime:
         """The end of the span in which the listing will not change any more.
@@ -98,23 +177,30 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
         moment = datetime.now(timezone.utc) - timedelta(seconds=self.settle)
         return parse_moment(iso_ms(moment), "now")
 
-    def _event(self, start: datetime, end: datetime, items: int) -> TriggerEvent:
-        window = [iso_ms(start), iso_ms(end)]
+    def _event(self, window: Window, items: int) -> TriggerEvent:
         return TriggerEvent(  # type: ignore[no-untyped-call]  # Airflow's own
-            {"conn_id": self.conn_id, "window": window, "items": items}
+            {"conn_id": self.conn_id, "window": list(window.iso()), "items": items}
         )
 
-    async def _recall(self) -> datetime | None:
-        store = self._state()
-        value = await store.aget(self._key) if store is not None else None
-        return None if value is None else parse_moment(value, KEY)
+    async def _recall(self) -> Seen | None:
+        """How far this has been announced to each of its assets; None if to none of them."""
+        told = [await store.aget(self._key) for store in self._stores()]
+        moments = [[one] if isinstance(one, str) else one for one in told if one is not None]
+        seen = [Seen(*(parse_moment(one, KEY) for one in some)) for some in moments]
+        return min(seen, key=lambda one: one.until, default=None)
 
-    async def _remember(self, moment: datetime) -> None:
-        store = self._state()
-        if store is not None:
-            await store.aset(self._key, iso_ms(moment))
+    async def _remember(self, seen: Seen) -> None:
+        value = [iso_ms(moment) for moment in seen if moment is not None]
+        for store in self._stores():
+            await store.aset(self._key, value)
 
-    def _state(self) -> Any:
-        """The watched asset's state, where Airflow gives triggers an asynchronous one."""
+    def _stores(self) -> list[Any]:
+        """The state of each watched asset, where Airflow gives triggers an asynchronous one.
+
+        Watchers of several assets with equal arguments are one trigger to Airflow, and its store then
+        refuses to answer unless it is asked for one asset, which a trigger cannot name.
+        """
         store = getattr(self, "asset_state_store", None)
-        return store if hasattr(store, "aset") else None
+        if not hasattr(store, "aset"):
+            return []
+        return [*getattr(store, "_by_name", {}).values()] or [store]

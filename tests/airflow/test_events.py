@@ -1,9 +1,7 @@
-"""Runs that go on since the last one, and runs that a vendor's new assets start."""
+"""Runs that resume where the last one ended, and the window of runs that an event starts."""
 
 from __future__ import annotations
 
-import asyncio
-from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
 import pytest
@@ -17,8 +15,6 @@ from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.operators.watermark import KEY as WATERMARK
 from airflow_provider_assets.run_timing import resolve_window
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.triggers import events
-from airflow_provider_assets.triggers.archive import AssetArchiveEventTrigger
 
 pytestmark = pytest.mark.airflow
 
@@ -120,81 +116,6 @@ def test_since_last_without_an_asset_says_what_it_needs(airflow, sandbox):
     assert sandbox.stats()["totals"]["submits"] == 0
 
 
-class State:
-    """What a triggerer gives an event trigger to keep its state with the asset."""
-
-    def __init__(self, start=None):
-        self.start, self.values, self.asked = start, {}, set()
-
-    async def aget(self, key, default=None):
-        self.asked.add(key)
-        return self.values.get(key, self.start or default)
-
-    async def aset(self, key, value):
-        self.values[key] = value
-
-
-def event_after(trigger, state):
-    async def first():
-        trigger.asset_state_store = state
-        events = trigger.run()
-        try:
-            return (await asyncio.wait_for(anext(events), 20)).payload
-        finally:
-            await events.aclose()
-
-    return asyncio.run(first())
-
-
-def test_new_assets_make_an_event_that_names_their_span(sandbox):
-    today = datetime.now(timezone.utc)
-    start = (today - timedelta(days=2)).isoformat()
-    day = (today - timedelta(days=1)).date().isoformat()
-    new = sandbox.add_items("scenario", day, 3)
-    event = event_after(AssetArchiveEventTrigger(conn_id=CONN, poll_interval=0.2), State(start))
-    assert event["items"] == len(new) == 3
-    assert event["conn_id"] == CONN
-    assert event["window"][0][:19] == start[:19]
-
-
-def test_a_vendor_that_is_unavailable_is_asked_again(sandbox):
-    today = datetime.now(timezone.utc)
-    sandbox.add_items("scenario", (today - timedelta(days=1)).date().isoformat(), 1)
-    sandbox.fault("list:503empty:5")
-    state = State((today - timedelta(days=2)).isoformat())
-    trigger = AssetArchiveEventTrigger(conn_id=CONN, poll_interval=0.1)
-    assert event_after(trigger, state)["items"] >= 1
-
-
-def test_triggers_that_watch_one_asset_each_remember_how_far_they_have_seen(sandbox):
-    today = datetime.now(timezone.utc)
-    sandbox.add_items("scenario", (today - timedelta(days=1)).date().isoformat(), 1)
-    state = State((today - timedelta(days=2)).isoformat())
-    for chosen in ({}, {"originalAssets": False}):
-        trigger = AssetArchiveEventTrigger(conn_id=CONN, select=chosen, poll_interval=0.1)
-        assert event_after(trigger, state)["window"][0][:10] == state.start[:10]
-    assert len(state.asked) == 2
-
-
-def test_the_bounds_of_an_event_are_those_that_were_listed(sandbox, monkeypatch):
-    """Cut to milliseconds before the listing: else an item of the last one would be told twice or never."""
-    today = datetime.now(timezone.utc)
-    sandbox.add_items("scenario", (today - timedelta(days=1)).date().isoformat(), 1)
-    listed = []
-
-    class Scenario(events.AsyncClient):
-        async def run(self, flow):
-            listed.append(flow.gi_frame.f_locals["window"])
-            return await super().run(flow)
-
-    monkeypatch.setattr(events, "AsyncClient", Scenario)
-    state = State((today - timedelta(days=2)).isoformat())
-    event = event_after(AssetArchiveEventTrigger(conn_id=CONN, poll_interval=0.1), state)
-    (window,) = listed
-    assert window.end.microsecond % 1000 == 0
-    assert window.iso()[1] == event["window"][1]
-
-
 def test_the_run_that_an_event_starts_exports_its_span():
     def event(*window):
         payload = {"conn_id": CONN, "window": list(window), "items": 1}
@@ -208,12 +129,3 @@ def test_the_run_that_an_event_starts_exports_its_span():
     }
     window = resolve_window("auto", context)
     assert window.iso() == ("2026-01-05T00:00:00.000Z", "2026-01-05T09:00:00.000Z")
-
-
-def test_an_event_trigger_can_be_made_again_from_what_is_stored():
-    trigger = AssetArchiveEventTrigger(
-        conn_id=CONN, select={"types": ["uploaded"]}, poll_interval=7, settle=90
-    )
-    path, arguments = trigger.serialize()
-    assert path.endswith("AssetArchiveEventTrigger")
-    assert AssetArchiveEventTrigger(**arguments).serialize() == trigger.serialize()

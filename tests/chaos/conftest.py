@@ -14,6 +14,7 @@ DAG_IDS = {
     "scenario_backfill",
     "producer",
     "consumer",
+    "watching",
 }
 # Below 3.3 there is no task state, so a crash has to submit anew; the README says so.
 collect_ignore_glob = (

@@ -1,7 +1,9 @@
-"""A DAG that is scheduled on what lands is started by a real scheduler, and told what has landed."""
+"""DAGs that are started by a real scheduler: by what lands, and by what a vendor lists."""
 
 from __future__ import annotations
 
+import signal
+from datetime import datetime, timezone
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -33,3 +35,32 @@ def test_a_landing_starts_the_dag_that_waits_for_it(airflow, tmp_path):
     assert told["skipped"] is False
     for name in ("uri", "manifest_uri", "metadata_uri"):
         assert Path(unquote(urlsplit(told[name]).path)).is_file()
+
+
+def test_new_items_are_announced_once_however_the_triggerer_ends(airflow):
+    """Two assets share the watch; the state of each is Airflow's own."""
+    with running("--vendor", "scenario", "--items", "0") as sandbox:
+
+        def appear() -> None:
+            sandbox.add_late_item("scenario", datetime.now(timezone.utc).isoformat())
+
+        def announced(items: int) -> list[tuple[str, str]] | None:
+            """The windows of the events, once they count so many items."""
+            runs = airflow.ask("GET", "/dags/watching/dagRuns")["dag_runs"]
+            done = [run["dag_run_id"] for run in runs if run["state"] == "success"]
+            events = [airflow.result("watching", run_id, "announced") for run_id in done]
+            new, also = (
+                {tuple(one["window"]): one["items"] for event in events for one in event[uri]}
+                for uri in ("asset-exports://chaos/new", "asset-exports://chaos/also_new")
+            )
+            return sorted(new) if new == also and sum(new.values()) == items else None
+
+        airflow.connect("watched", sandbox.scenario["connection"])
+        appear()
+        (first,) = wait_until(lambda: announced(1), "a run for the first item")
+        airflow.stop_triggerer(signal.SIGKILL)
+        appear()
+        airflow.start_triggerer()
+        again, second = wait_until(lambda: announced(2), "a run for the second item")
+    assert again == first
+    assert first[1] <= second[0]
