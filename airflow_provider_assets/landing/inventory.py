@@ -24,6 +24,7 @@ from airflow_provider_assets.landing.manifest import (
     Manifest,
     parse_all,
 )
+from airflow_provider_assets.landing.markers import STAGING_FOLDER
 from airflow_provider_assets.landing.options import MIB, PARALLEL_REQUESTS
 from airflow_provider_assets.landing.stores.base import Store
 from airflow_provider_assets.sansio.choices import require_choice
@@ -88,12 +89,15 @@ class Inventory:
     def read(self) -> Iterator[Shelved | Problem]:
         """Every landing that is wanted, or the reason why its manifest cannot be read.
 
-        A few manifests are read at a time, in parallel, and only as fast as they are consumed.
+        A few manifests are read at a time, in parallel, and only as fast as they are consumed. A staged
+        package has a manifest too, but none of its files has landed: what is staged is left out.
 
         :raises AssetsError: if the destination cannot be listed, or not one of its manifests can be read.
         """
         manifests = []
         for key, size in self.store.listing(self.prefix):
+            if f"/{STAGING_FOLDER}" in f"/{key.removeprefix(self.prefix)}":
+                continue
             if key.endswith(MANIFEST_SUFFIX):
                 if self.may_hold(key):
                     manifests.append(key)

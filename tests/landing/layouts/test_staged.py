@@ -7,6 +7,8 @@ from landing_kit import contents, landed, linked, noise, unzipped
 from unpacked_kit import files, kind
 
 from airflow_provider_assets.landing import LocalStore, land
+from airflow_provider_assets.landing.inventory import Inventory
+from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX, Contents
 from airflow_provider_assets.landing.markers import STAGING_FOLDER
 from airflow_provider_assets.sansio.errors import IntegrityError, TransferInterruptedError
 
@@ -30,6 +32,32 @@ def test_a_staged_package_is_not_asked_for_again(local, origin, quick, monkeypat
     land([source], local, options=quick, **HOW)
     assert landed(local, "out/") == unzipped(kind("stored"))
     assert len(origin.seen) == 1
+
+
+@pytest.mark.parametrize("verify", ["manifest", "sizes"])
+def test_a_staged_package_counts_as_landed_only_when_its_files_have(
+    local, origin, quick, monkeypatch, verify
+):
+    source = linked(origin, kind("stored"), single_use=True)
+    given = Contents({"apps": ("a", "b")}, 5.0)
+
+    def failing(self, key, data, **how):
+        if key.endswith(".png"):
+            raise TransferInterruptedError("the disk is on fire")
+        return put(self, key, data, **how)
+
+    put = LocalStore.put
+    monkeypatch.setattr(LocalStore, "put", failing)
+    with pytest.raises(TransferInterruptedError):
+        land([source], local, options=quick, contents=given, **HOW)
+    monkeypatch.undo()
+    (staged,) = [key for key in local.sizes("out/") if key.endswith(MANIFEST_SUFFIX)]
+    assert staged.startswith(f"out/{STAGING_FOLDER}")
+    for prefix in ("", "out/"):
+        assert not list(Inventory(local, prefix, verify).read())
+    land([source], local, options=quick, contents=given, **HOW)
+    (found,) = Inventory(local, "", verify).read()
+    assert (found.landing.items, found.landing.damaged) == (given.items, {})
 
 
 def test_a_package_that_cannot_be_unpacked_is_not_found_again(local, origin, quick):
