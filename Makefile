@@ -1,6 +1,6 @@
 # Every target makes what it needs in .venv: with uv where it is installed, else with venv and pip.
 .DEFAULT_GOAL := help
-.PHONY: help demo unit coverage test long kills tour chaos lint docs bench clean
+.PHONY: help demo unit coverage test long kills cluster tour chaos lint docs bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -51,8 +51,8 @@ coverage: $(VENV)/.testable ## run them with more random inputs, and require eve
 		--cov airflow_provider_assets.sansio --cov airflow_provider_assets.vendors \
 		--cov-branch --cov-report term-missing:skip-covered --cov-fail-under 100
 
-test: $(VENV)/.testable ## run all tests but those of `make long` and `make kills`
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long and not chaos"
+test: $(VENV)/.testable ## run all tests but those of `make long`, `make kills` and `make cluster`
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long and not chaos and not cluster"
 
 long: $(VENV)/.testable ## run the tests that take long, which CONTRIBUTING.md lists
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m long
@@ -65,6 +65,14 @@ PICTURES := form-scenario:connect tested-scenario:test log:wait vendor-job:vendo
 tour: $(VENV)/.testable ## take the pictures of docs/tour.md again, from a real Airflow (two minutes)
 	@SCREENSHOTS=.demo/screenshots $(BIN)/python -m pytest tests/chaos/test_user_interface.py
 	@for one in $(PICTURES); do cp .demo/screenshots/$${one%:*}.webp docs/images/$${one#*:}.webp; done
+
+$(VENV)/.clusterable: $(VENV)/.testable
+	@echo "Installing what a cluster of Celery workers needs (once) ..."
+	@$(call INSTALL,--group cluster)
+	@touch $@
+
+cluster: $(VENV)/.clusterable ## lose a worker and a triggerer of a cluster (needs redis-server and PostgreSQL)
+	@$(BIN)/python -m pytest -m cluster tests/chaos
 
 chaos: $(VENV)/.testable ## do so in every way and many times, and try many more random inputs
 	@$(BIN)/python -m pytest tests/chaos tests/landing -m slow

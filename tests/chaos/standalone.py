@@ -210,7 +210,7 @@ class Standalone:
         with contextlib.suppress(psutil.Error):
             if ti.get("pid"):
                 process = psutil.Process(ti["pid"])
-                return process if _title(process) == f"airflow worker -- {ti['id']}" else None
+                return process if title(process) == f"airflow worker -- {ti['id']}" else None
         return None
 
     def kill_task(self, run_id: str, task_id: str, map_index: int = -1) -> None:
@@ -225,13 +225,13 @@ class Standalone:
             lambda: self.task_process(run_id, task_id, map_index), f"{run_id} {task_id} runs"
         )
         worker = task.parent()
-        assert "LocalExecutor" in _title(worker), _title(worker)
+        assert "LocalExecutor" in title(worker), title(worker)
         worker.kill()
         task.kill()
 
     def stop_triggerer(self, signum: int) -> None:
         """End the triggerer and the process that runs its triggers, and wait for it."""
-        first = [p for p in self.processes() if _title(p).split()[-1:] == ["triggerer"]]
+        first = [p for p in self.processes() if title(p).split()[-1:] == ["triggerer"]]
         both = [*first, *(child for p in first for child in p.children(recursive=True))]
         assert both, "there is no triggerer"
         for process in both if signum == signal.SIGKILL else first:
@@ -241,7 +241,7 @@ class Standalone:
 
     def start_triggerer(self) -> None:
         """Another triggerer, as after a deployment."""
-        self.roots.append(_guarded("triggerer", self.env, self.home))
+        self.roots.append(guarded("triggerer", self.env, self.home, "triggerer"))
 
     def stop(self) -> None:
         """End every process."""
@@ -261,16 +261,17 @@ def _alive(process: psutil.Process) -> bool:
     return False
 
 
-def _title(process: psutil.Process) -> str:
+def title(process: psutil.Process) -> str:
     try:
         return " ".join(process.cmdline()).strip()
     except psutil.Error:
         return ""
 
 
-def _guarded(command: str, env: Mapping[str, str], home: Path) -> subprocess.Popen[bytes]:
-    words = ["sh", "-c", GUARD, "sh", sys.executable, "-m", "airflow", command]
-    with (home / f"{command}.log").open("ab") as log:
+def guarded(command: str, env: Mapping[str, str], home: Path, name: str) -> subprocess.Popen[bytes]:
+    """``airflow`` *command* in the background, with a log that is called *name*."""
+    words = ["sh", "-c", GUARD, "sh", sys.executable, "-m", "airflow", *command.split()]
+    with (home / f"{name}.log").open("ab") as log:
         return subprocess.Popen(
             words,
             env=dict(env),
@@ -281,12 +282,12 @@ def _guarded(command: str, env: Mapping[str, str], home: Path) -> subprocess.Pop
         )
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
 
-def _environment(home: Path, port: int) -> dict[str, str]:
+def environment(home: Path, port: int) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     return {
         **clean,
@@ -307,8 +308,8 @@ def _environment(home: Path, port: int) -> dict[str, str]:
         "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
         "AIRFLOW__API__MAXIMUM_PAGE_LIMIT": "1000",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(_free_port()),
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(_free_port()),
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
         "NO_COLOR": "1",
     }
 
@@ -316,8 +317,8 @@ def _environment(home: Path, port: int) -> dict[str, str]:
 @contextlib.contextmanager
 def standalone(home: Path, dag_ids: set[str], **env_of_dags: str) -> Iterator[Standalone]:
     """A running Airflow that knows *dag_ids*; it ends with the block, or with this process."""
-    port = _free_port()
-    env = {**_environment(home, port), **env_of_dags}
+    port = free_port()
+    env = {**environment(home, port), **env_of_dags}
     url = f"http://127.0.0.1:{port}"
     with contextlib.closing(sqlite3.connect(home / "airflow.db")) as database:
         database.execute("PRAGMA journal_mode=WAL")  # stays with the file
@@ -325,7 +326,7 @@ def standalone(home: Path, dag_ids: set[str], **env_of_dags: str) -> Iterator[St
     shutil.copy(
         Path(__file__).with_name("local_settings.py"), home / "config/airflow_local_settings.py"
     )
-    airflow = Standalone(home, env, url, [_guarded("standalone", env, home)])
+    airflow = Standalone(home, env, url, [guarded("standalone", env, home, "standalone")])
     try:
         wait_until(airflow.log_in, f"Airflow answers; see {home}/standalone.log", 180)
         wait_until(lambda: airflow.is_ready(dag_ids), f"DAGs and triggerer of {home}", 120)

@@ -148,3 +148,12 @@ def test_credentials_go_to_the_apis_host_only(contract):
     link = contract.run(contract.vendor.link(reference, file))
     if any(secret in repr(link.headers) for secret in contract.wire.secrets):
         assert link.url.startswith(contract.vendor.base_url)
+
+
+def test_the_address_of_a_job_is_the_apis_own_and_needs_a_login(contract):
+    job = contract.submitted()[0]
+    address = contract.run(contract.vendor.job_url(job))
+    if address:  # Topaz has none of a batch
+        assert address.startswith(contract.vendor.base_url)
+        assert "?" not in address
+        assert job.job_id in address
