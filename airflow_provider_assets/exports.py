@@ -118,8 +118,8 @@ def land(
 ) -> Data | list[Data]:
     """Land a finished archive from within a task of your own, such as a ``@task``.
 
-    A retry of that task resumes the landing. Asset events are up to the task: nothing is added to those of
-    its outlets.
+    A retry of that task resumes the landing. Everything else is up to the task: its retry policy, its asset
+    events, and its templates, since those in *destination* and *arguments* are not rendered.
 
     :param archive: as of :class:`ArchiveToObjectStorageOperator`.
     :param arguments: the operator's other arguments.
@@ -129,4 +129,5 @@ def land(
     task = ArchiveToObjectStorageOperator(
         task_id="land", archive=archive, destination=destination, **arguments
     )
-    return task.land(get_current_context())
+    landed = task.land_all(get_current_context(), {})
+    return landed if "archives" in archive else landed[0]

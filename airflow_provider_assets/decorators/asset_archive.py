@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk.bases.decorator import DecoratedOperator, determine_kwargs, task_decorator_factory
+from airflow.sdk.bases.decorator import DecoratedOperator, task_decorator_factory
 from airflow.sdk.definitions.context import context_merge
 
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
-from airflow_provider_assets.operators.inputs import to_plain
-from airflow_provider_assets.outcomes import raise_for_airflow
-from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
+from airflow_provider_assets.operators.inputs import ExportInputs, to_plain
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+
+try:
+    from airflow.sdk.bases.decorator import determine_kwargs
+except ImportError:  # below 3.2, its older home
+    from airflow.utils.operator_helpers import determine_kwargs  # type: ignore[attr-defined]  # the same
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -25,8 +29,8 @@ class AssetArchiveDecoratedOperator(DecoratedOperator, AssetArchiveOperator):
     """Call a function, and archive what it selects.
 
     The function returns a mapping with any of the operator's arguments *items*, *select*, *window*,
-    *options* and *max_items*, for example ``{"items": {"asset_ids": [...]}}``. It is called again by a
-    retry that has no record of its batches, and not when a deferred task resumes.
+    *options* and *max_items*, for example ``{"items": {"asset_ids": [...]}}``. It is called by attempts that
+    have no batches of an earlier attempt to resume, and once more when a deferred wait for the listing ends.
 
     :param python_callable: the function. :param op_args: its positional arguments, templated.
     :param op_kwargs: its keyword arguments, templated; it also gets those of the context that it names.
@@ -58,14 +62,19 @@ class AssetArchiveDecoratedOperator(DecoratedOperator, AssetArchiveOperator):
         )
 
     def execute(self, context: Context) -> Any:
-        """Call the function, then archive as the operator does."""
+        """Archive as the operator does; ``DecoratedOperator`` would only call the function."""
+        return AssetArchiveOperator.execute(self, context)
+
+    def _given(self) -> list[object]:
+        """The arguments of the function, since what it returns may differ from attempt to attempt."""
+        return [*super()._given(), self.op_args, self.op_kwargs]
+
+    def _inputs(self, context: Context) -> ExportInputs:
+        """Call the function, and check what it selects."""
         context_merge(context, self.op_kwargs)
         arguments = determine_kwargs(self.python_callable, self.op_args, context)
-        try:
-            self._take(self.python_callable(*self.op_args, **arguments))
-        except AssetsError as error:
-            raise_for_airflow(error)
-        return AssetArchiveOperator.execute(self, context)
+        self._take(self.python_callable(*self.op_args, **arguments))
+        return super()._inputs(context)
 
     def _take(self, selected: object) -> None:
         """Use what the function has returned.

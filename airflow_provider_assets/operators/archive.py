@@ -266,7 +266,7 @@ class AssetArchiveOperator(BaseOperator):
         if plan:
             self.log.info("Resuming %d batches of an earlier attempt", len(plan.entries))
             return self._advance(context, self._begin(ledger, plan))
-        inputs = self._inputs()
+        inputs = self._inputs(context)
         if self.is_dry_run:
             return self._dry_run(context, inputs)
         if not ledger.durable:
@@ -386,7 +386,7 @@ class AssetArchiveOperator(BaseOperator):
         length = to_timedelta(self.lookback, "lookback")
         return Lookback(length, self.hook.vendor, open_destination(self.plans), self.log)
 
-    def _inputs(self) -> ExportInputs:
+    def _inputs(self, context: Context) -> ExportInputs:
         """What to export, checked before anything is asked of the vendor."""
         from airflow_provider_assets.operators.gaps import load_gaps
 
@@ -403,12 +403,16 @@ class AssetArchiveOperator(BaseOperator):
         return inputs
 
     def _ledger(self, context: Context) -> BatchLedger:
-        inputs: list[object] = [
+        return BatchLedger(context, to_plain(self._given()))
+
+    def _given(self) -> list[object]:
+        """The arguments that select; an attempt with others starts from scratch."""
+        given: list[object] = [
             *(self.conn_id, self.items, self.select, self.window, self.options, self.mode)
         ]
         if self.lookback is not None:
-            inputs.append(to_seconds(self.lookback, "lookback"))
-        return BatchLedger(context, to_plain(inputs))
+            given.append(to_seconds(self.lookback, "lookback"))
+        return given
 
     def _begin(self, ledger: BatchLedger, plan: Plan) -> BatchRun:
         run = BatchRun(

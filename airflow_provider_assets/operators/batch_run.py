@@ -108,7 +108,7 @@ class BatchRun:
                 self.hook.metrics.reattached()
                 return job
             self.log.info("%s; the batch is submitted again", describe(job))
-        elif entry.since is not None:
+        elif entry.since is not None and self.hook.vendor.spec.makes_job(entry.request):
             found = self.hook.find(entry.request, entry.since)
             if found is None:
                 self.log.warning(
@@ -129,7 +129,8 @@ class BatchRun:
         self.ledger.record(BatchEntry(request, since=time.time()))
         with self.hook.metrics.submitting(request):
             job = self.hook.submit(request)
-        self.hook.metrics.submitted()
+        if self.hook.vendor.spec.makes_job(request):
+            self.hook.metrics.submitted()
         if request.mode == LINKS:
             self.log.info(
                 "Batch %d of %d: %d items, which are downloaded one by one without a job",

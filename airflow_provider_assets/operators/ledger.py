@@ -125,7 +125,10 @@ class BatchLedger:
         self._store = task_state_store(context)
         self.durable = self._store is not None
         self._since: float | None = None
-        if not self.durable and ti.try_number > 1 and (begun := context["dag_run"].start_date):
+        # A clear adds the attempts so far to max_tries, and its first attempt has submitted nothing.
+        first = ti.max_tries - (getattr(context.get("task"), "retries", 0) or 0) + 1
+        begun = context["dag_run"].start_date
+        if not self.durable and ti.try_number > first and begun:
             self._since = begun.timestamp()
         self.is_complete = self.durable
 

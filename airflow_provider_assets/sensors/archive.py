@@ -111,7 +111,12 @@ class AssetArchiveSensor(BaseSensorOperator):
         """
         if self.archives is not None or not self.conn_id:
             raise InvalidRequestError("job_ids needs conn_id, and excludes archives")
-        given = [self.job_ids] if isinstance(self.job_ids, str) else self.job_ids or ()
+        given = [self.job_ids] if isinstance(self.job_ids, str) else list(self.job_ids or ())
+        if not all(isinstance(one, str) and not one.startswith("[") for one in given):
+            raise InvalidRequestError(
+                f"job_ids: expected ids, got {given!r}; a template renders to text unless the DAG has "
+                "render_template_as_native_obj=True"
+            )
         vendor = AssetArchiveHook.for_conn(self.conn_id).vendor.spec.name
         return [
             ArchiveReference(

@@ -195,19 +195,18 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     def label(self) -> str:
         """Name of a mapped task in the grid, ``batch 2/3 · 1000 items``."""
         try:
-            requests = [ArchiveReference.from_dict(one).request for one in ungrouped(self.archive)]
+            references = [ArchiveReference.from_dict(one) for one in ungrouped(self.archive)]
         except AssetsError:  # execute says what is wrong with it
             return ""
+        requests = [reference.request for reference in references]
+        if not requests[0].count:  # a job that was started elsewhere
+            return f"job {references[0].job.job_id}"
         first, last = requests[0].index + 1, requests[-1].index + 1
         batches = f"batch {first}" if first == last else f"batches {first}-{last}"
         return f"{batches}/{requests[0].of} · {sum(one.count for one in requests)} items"
 
     def execute(self, context: Context) -> Data | list[Data]:
         """Land the archive and return its manifest without the entries; of a group, a list of them."""
-        return self.land(context)
-
-    def land(self, context: Context) -> Data | list[Data]:
-        """Do so; other than ``execute``, this may be called from within another task."""
         from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 
         from airflow_provider_assets.transfers.announcements import tell_outlets, tell_report
@@ -216,7 +215,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         context["map_index_template"] = context.get("map_index_template") or self.label or None
         notes: dict[int, Data] = {}
         try:
-            landed = self._land_all(context, notes)
+            landed = self.land_all(context, notes)
         except AssetsError as error:
             tell_report(context, self.archive, notes, error)
             raise_for_airflow(error, _HOPELESS)
@@ -242,8 +241,10 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     def _is_group(self) -> bool:
         return "archives" in self.archive
 
-    def _land_all(self, context: Context, notes: dict[int, Data]) -> list[Data]:
+    def land_all(self, context: Context, notes: dict[int, Data]) -> list[Data]:
         """Land one archive after the other. One that cannot land at all does not hold up the others.
+
+        This may also be called from within another task, which gets no notes and no asset events by it.
 
         :param notes: gets, by the number of each batch, what has landed in how many seconds, and the reason
             of its failure.
@@ -472,10 +473,12 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         self.log.warning("%s", text)
 
 
-def _contents(reference: ArchiveReference) -> Contents:
-    """The items of the batch, without those that the vendor could not archive."""
+def _contents(reference: ArchiveReference) -> Contents | None:
+    """The items of the batch, without those that the vendor could not archive; None if they are unknown."""
     from airflow_provider_assets.landing.manifest import Contents
 
+    if not reference.request.count:
+        return None
     failed = reference.job.failed
     items = {
         kind: tuple(one for one in ids if one not in failed)

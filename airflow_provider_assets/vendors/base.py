@@ -21,6 +21,7 @@ from airflow_provider_assets.sansio.errors import (
 from airflow_provider_assets.sansio.flow import Flow, call
 from airflow_provider_assets.sansio.jobs import (
     ARCHIVE,
+    LINKS,
     Answer,
     ArchiveFile,
     ArchiveJob,
@@ -100,6 +101,10 @@ class VendorSpec:
     entry_per_item: bool = True
     lists_windows: bool = True
     columns: Mapping[str, str] = field(default_factory=dict)
+
+    def makes_job(self, request: ArchiveRequest) -> bool:
+        """Whether a submit of *request* starts something at the vendor, which must not start twice."""
+        return self.submits and request.mode != LINKS
 
     @property
     def describes_items(self) -> bool:

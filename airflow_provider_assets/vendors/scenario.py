@@ -239,8 +239,6 @@ class Scenario(Vendor):
 
     def find(self, request: ArchiveRequest, since: float) -> Flow[ArchiveJob | None]:
         """A recent job with our tag in its metadata, an exact match, that has not failed."""
-        if request.mode == LINKS:
-            return parsing.job_of_links(request, since)
         name = parsing.archive_name(request)
         found: list[ArchiveJob] = []
 
@@ -344,6 +342,11 @@ class Scenario(Vendor):
             return (yield from self._single_files(request.items["asset_ids"], target_format))
         if target_format is None:
             return [ArchiveFile(reference.job.job_id, f"{request.stem}.zip")]
+        if not request.count:
+            raise InvalidRequestError(
+                "target_format: the assets of a job that was started elsewhere are unknown here; name them "
+                "as items of an export"
+            )
         return [ArchiveFile(i, f"{i}.{target_format}") for i in request.items["asset_ids"]]
 
     def _single_files(

@@ -15,6 +15,7 @@ from exported import archive, archives, export, exportable, ids_in, read
 from airflow_provider_assets import airflow_compat
 from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS
 from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio.errors import VendorUnavailableError
 from airflow_provider_assets.transfers.archive_to_object_storage import (
@@ -57,6 +58,31 @@ def test_a_retry_submits_again_what_has_failed(airflow, sandbox):
     run = airflow(lambda: archive(retries=1), run=TWO_BATCHES)
     assert run.state == "success"
     assert accepted(sandbox) == 3
+
+
+def test_a_clear_looks_for_no_job_and_submits_again(airflow, sandbox, monkeypatch):
+    dag = airflow.dag(lambda: archive(retries=1))
+    run = airflow.run(dag, **TWO_BATCHES)
+    monkeypatch.setattr(AssetArchiveHook, "find", None)
+    assert airflow.clear(dag, run).state == "success"
+    assert accepted(sandbox) == 4
+
+
+def test_a_retry_without_a_job_of_its_own_looks_for_none(airflow, sandbox, monkeypatch):
+    keep, failed = AssetArchiveOperator._advance, []
+
+    def fail_once(self, context, run):
+        result = keep(self, context, run)
+        if not failed:
+            failed.append(1)
+            raise VendorUnavailableError("no answer")
+        return result
+
+    monkeypatch.setattr(AssetArchiveOperator, "_advance", fail_once)
+    monkeypatch.setattr(AssetArchiveHook, "find", None)
+    run = airflow(lambda: archive(mode="links", retries=1))
+    assert run.state == "success"
+    assert accepted(sandbox) == 0
 
 
 def test_a_retry_that_lists_other_items_adopts_no_job_of_the_earlier_ones(

@@ -94,6 +94,9 @@ def test_a_group_of_batches_is_named_after_all_of_them():
     (group,) = grouped([reference(3), reference(4)], 1)
     assert label(group) == "batches 4-5/9 · 4 items"
     assert label({"rubbish": 1}) == ""
+    unknown = ArchiveRequest("scenario", {}, {"job_id": "j"})
+    job = ArchiveJob("scenario", "j")
+    assert label(ArchiveReference("scenario_default", unknown, job).to_dict()) == "job j"
 
 
 PAGES = {

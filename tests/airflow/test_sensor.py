@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import timedelta
 
 import pytest
 from airflow.sdk import ObjectStoragePath, task
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
-from exported import CONN, archive, archives, exportable, ids_in, read
+from exported import CONN, MANIFEST, archive, archives, exportable, ids_in, read
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError, JobTimeoutError
 from airflow_provider_assets.sensors.archive import AssetArchiveSensor
@@ -136,8 +137,11 @@ def test_jobs_that_were_started_elsewhere_are_waited_for_and_land(
 
     run = airflow(build)
     assert run.state == "success", run.tries
-    (data,) = archives(read(folder)).values()
+    found = read(folder)
+    (data,) = archives(found).values()
     assert sorted(ids_in(data)) == exportable(sandbox, "2026-01-06", "2026-01-07")
+    (manifest,) = (json.loads(one) for key, one in found.items() if key.endswith(MANIFEST))
+    assert "contents" not in manifest, "a comparison goes by the names of the files"
     assert sandbox.stats()["totals"]["accepted"] == 1
 
 
@@ -147,9 +151,11 @@ def test_jobs_that_were_started_elsewhere_are_waited_for_and_land(
         {"job_ids": ["job_1"]},
         {"conn_id": CONN},
         {"conn_id": CONN, "job_ids": ["job_1"], "archives": []},
+        {"conn_id": CONN, "job_ids": "['job_1', 'job_2']"},
+        {"conn_id": CONN, "job_ids": [1]},
     ],
 )
-def test_archives_and_ids_of_jobs_exclude_each_other(airflow, sandbox, given):
+def test_ids_of_jobs_are_texts_and_exclude_archives(airflow, sandbox, given):
     run = airflow(lambda: AssetArchiveSensor(task_id="wait", **given))
     assert isinstance(run.error, InvalidRequestError)
     assert "job_ids" in str(run.error)

@@ -44,6 +44,25 @@ def test_a_function_selects_what_is_archived(airflow, sandbox, folder, deferrabl
     assert sandbox.stats()["totals"]["accepted"] == 1
 
 
+def test_a_retry_resumes_its_batches_whatever_the_function_would_select_now(airflow, sandbox):
+    sandbox.fault("bulk_poll:500html:20")  # five failed polls of four requests each end a wait
+    calls = []
+
+    def build():
+        @task.asset_archive(conn_id=CONN, poll_interval=0.1, retries=1)
+        def growing():
+            calls.append(1)
+            ids = exportable(sandbox, "2026-01-08", "2026-01-09")
+            return {"items": {"asset_ids": ids[: 1000 + len(calls)]}}
+
+        growing()
+
+    run = airflow(build)
+    assert run.state == "success", run.tries
+    assert len(calls) == 1
+    assert sandbox.stats()["totals"]["accepted"] == 2
+
+
 @pytest.mark.parametrize(
     ("returned", "words"),
     [

@@ -15,7 +15,13 @@ from airflow_provider_assets.sansio.errors import (
     ProtocolError,
     VendorUnavailableError,
 )
-from airflow_provider_assets.sansio.jobs import ArchiveFile, ArchiveJob, JobState
+from airflow_provider_assets.sansio.jobs import (
+    ArchiveFile,
+    ArchiveJob,
+    ArchiveReference,
+    ArchiveRequest,
+    JobState,
+)
 
 
 @pytest.fixture
@@ -183,3 +189,9 @@ def test_a_link_that_is_late_is_waited_for_and_then_transient(script, metadata):
 def test_a_job_that_did_not_succeed_has_no_link(script, exchanges, error):
     with pytest.raises(error or ArchiveExpiredError):
         link_of(script, *exchanges)
+
+
+def test_assets_of_a_job_that_was_started_elsewhere_cannot_be_converted(script):
+    unknown = ArchiveReference("s", ArchiveRequest("scenario", {}, {"job_id": "job_1"}), JOB)
+    with pytest.raises(InvalidRequestError, match="started elsewhere"):
+        script.run(script.vendor.files(unknown, target_format="webp"))

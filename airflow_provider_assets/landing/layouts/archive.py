@@ -303,7 +303,8 @@ class Transfer:
                 self._writer.keep()
             return
         try:
-            save(self.job.state, self.job.key, None)
+            if self.known or self._saved:  # else the state has nothing of this object
+                save(self.job.state, self.job.key, None)
         finally:
             best_effort(self._writer.abort)
 
