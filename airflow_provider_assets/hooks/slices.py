@@ -20,7 +20,7 @@ from airflow_provider_assets.sansio.jobs import Item, Selected
 from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.records import OnRecord, Record
 from airflow_provider_assets.sansio.window import Window
-from airflow_provider_assets.transport import Transport
+from airflow_provider_assets.transport import BUDGET_SECONDS, Transport
 from airflow_provider_assets.vendors.base import Vendor
 
 PARALLEL = 8  # slices that are listed at the same time
@@ -38,6 +38,41 @@ class Slice(NamedTuple):
     start: float
     selected: Selected
     rest: Window | None = None
+
+
+@dataclass(slots=True)
+class Share:
+    """What a vendor that refuses requests for their rate still gets: half as many, and slowly more again.
+
+    Slices that are listed together may be refused together, which says no more than one refusal does. So
+    those that began in the same round halve the number once.
+
+    :ivar most: slices that may be listed at the same time.
+    :ivar rounds: number of times that it was halved.
+    """
+
+    most: int = PARALLEL
+    rounds: int = 0
+
+    def may_ask_again(self, error: RateLimitedError, begun: int) -> bool:
+        """Whether a refused slice is worth another request of this attempt.
+
+        It is not if it was refused although it was listed alone, or if the vendor asks for a longer pause
+        than any request makes: the task's next attempt can wait for it.
+
+        :param begun: the round in which the slice began.
+        """
+        is_alone = self.most == 1 and begun == self.rounds
+        return not is_alone and (error.retry_after or 0.0) <= BUDGET_SECONDS
+
+    def halve(self, begun: int) -> None:
+        """Halve the number, unless it was halved since round *begun*."""
+        if begun == self.rounds:
+            self.most, self.rounds = max(self.most // 2, 1), self.rounds + 1
+
+    def grow(self) -> None:
+        """Let one slice more be listed at a time."""
+        self.most = min(self.most + 1, PARALLEL)
 
 
 @dataclass(slots=True)
@@ -74,25 +109,28 @@ class Slices:
                 self._stopped.set()
 
     def _rest(self, pool: ThreadPoolExecutor, waiting: list[Window]) -> Iterator[Slice]:
-        reading: dict[Future[Slice], Window] = {}
-        most, refusals = PARALLEL, self.transport.rate.refusals
+        reading: dict[Future[Slice], tuple[Window, int]] = {}
+        share, refusals = Share(), self.transport.rate.refusals
         while waiting or reading:
-            while waiting and len(reading) < most:
+            while waiting and len(reading) < share.most:
                 window = waiting.pop(0)
-                reading[pool.submit(self._part, window)] = window
+                reading[pool.submit(self._part, window)] = window, share.rounds
             for done in wait(reading, return_when=FIRST_COMPLETED).done:
-                window, before = reading.pop(done), refusals
-                refusals = self.transport.rate.refusals
-                # A vendor that refuses so many requests gets half as many, and slowly more again.
-                if isinstance(done.exception(), RateLimitedError) and most > 1:
-                    most //= 2
+                window, begun = reading.pop(done)
+                before, refusals = refusals, self.transport.rate.refusals
+                error = done.exception()
+                if isinstance(error, RateLimitedError) and share.may_ask_again(error, begun):
+                    share.halve(begun)
                     waiting.append(window)
                     continue
                 listed = done.result()
-                most = max(most // 2, 1) if refusals > before else min(most + 1, PARALLEL)
+                if refusals > before:
+                    share.halve(begun)
+                else:
+                    share.grow()
                 yield listed
                 if listed.rest:
-                    is_idle = len(reading) + len(waiting) + 1 < most
+                    is_idle = len(reading) + len(waiting) + 1 < share.most
                     waiting += halves(listed.rest) if is_idle else [listed.rest]
 
     def _part(self, window: Window) -> Slice:

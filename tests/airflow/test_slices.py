@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 
@@ -12,11 +13,12 @@ from hypothesis import strategies as st
 
 from airflow_provider_assets.hooks import slices
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.hooks.slices import halves
+from airflow_provider_assets.hooks.slices import Slices, halves
 from airflow_provider_assets.operators.inputs import ExportInputs
 from airflow_provider_assets.operators.listing_spool import ListingSpool
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio.errors import InvalidRequestError, RateLimitedError
+from airflow_provider_assets.sansio.records import ignore
 from airflow_provider_assets.sansio.window import Window
 
 YEAR = Window(datetime(2025, 1, 1, tzinfo=timezone.utc), datetime(2026, 1, 1, tzinfo=timezone.utc))
@@ -107,26 +109,40 @@ def test_a_night_of_many_items_makes_no_request_more(hook, year):
     assert listings(year) == 2
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        "list:429:4,retry_after=0.05,after=6",
-        "list:429:2,retry_after=99,after=6",  # too long to wait: a slice is given up, and read again
-    ],
-)
-def test_a_vendor_that_refuses_some_requests_for_their_rate_is_listed_to_the_end(hook, year, fault):
+def test_a_vendor_that_refuses_some_requests_for_their_rate_is_listed_to_the_end(hook, year):
     expected, _ = in_one_piece(hook, YEAR)
     year.reset()
-    year.fault(fault)
+    year.fault("list:429:4,retry_after=0.05,after=6")
     assert in_slices(hook, YEAR)[0] == expected
 
 
-def test_a_vendor_that_refuses_every_request_for_its_rate_is_told(hook, year):
-    year.fault("list:429,retry_after=99,after=8")
+def test_slices_that_are_all_refused_at_once_are_all_listed_again(hook, year):
+    expected, _ = in_one_piece(hook, YEAR)
+    year.reset()
+    # Every attempt of every slice, until not one is in flight any more.
+    year.fault(f"list:429:{4 * slices.PARALLEL},retry_after=0.01")
+    reading = Slices(hook.vendor, hook.transport, {}, ignore)
+    length = (YEAR.end - YEAR.start) / slices.PARALLEL
+    starts = [YEAR.start + length * number for number in range(slices.PARALLEL)]
+    with ThreadPoolExecutor(slices.PARALLEL) as pool:
+        found = sorted(reading._rest(pool, [Window(one, one + length) for one in starts]))
+    assert [item for one in found for item in one.selected.items] == expected
+
+
+@pytest.mark.parametrize(
+    ("fault", "retry_after"),
+    [
+        ("list:429:1,retry_after=99,after=8", 99),  # too long a pause for any request
+        ("list:429,retry_after=0.01,after=8", 0.01),  # also of a slice that is listed alone
+    ],
+)
+def test_a_vendor_that_refuses_a_slice_for_its_rate_is_told(hook, year, fault, retry_after):
+    year.fault(fault)
     with pytest.raises(RateLimitedError) as raised:
         in_slices(hook, YEAR)
-    assert raised.value.retry_after == 99
-    assert listings(year) < PAGES
+    assert raised.value.retry_after == retry_after
+    # Eight slices, then four, two and one of them, in four attempts each.
+    assert listings(year) <= 8 + 4 * (8 + 4 + 2 + 1)
 
 
 def test_an_error_of_one_slice_ends_the_others_and_is_the_vendors(hook, year):
