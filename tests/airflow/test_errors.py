@@ -7,7 +7,7 @@ from datetime import timedelta
 from ipaddress import ip_address
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, BaseNotifier
 from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision
 from airflow_runs import connect
 from exported import CONN, archive, archives, arm, export, read
@@ -317,3 +317,27 @@ def test_a_task_that_was_killed_submits_nothing_more(airflow, sandbox):
     assert type(run.error) is errors.JobCancelledError
     assert len(run.tries) == 1
     assert sandbox.stats()["totals"]["accepted"] == 0
+
+
+def test_a_notifier_may_send_the_error_with_its_remedy(airflow, sandbox):
+    sent = []
+
+    class Letter(BaseNotifier):
+        template_fields = ("text",)
+
+        def __init__(self, text):
+            super().__init__()
+            self.text = text
+
+        def notify(self, context):
+            sent.append(self.text)
+
+    letter = Letter("{{ ti.task_id }}: {{ exception }}")
+    airflow(
+        lambda: AssetArchiveOperator(
+            task_id="archive", conn_id=CONN, window="since_last", on_failure_callback=letter
+        )
+    )
+    (text,) = sent
+    assert text.startswith("archive: ")
+    assert "one Asset in the inlets" in text
