@@ -248,9 +248,10 @@ def mark_failed_while_submitting(stage: Stage) -> None:
     stage.sandbox.fault("submit:delay=3")
     stage.start()
     stage.until_seen("accepted")
+    process = wait_until(
+        lambda: stage.airflow.task_process(stage.run_id, ARCHIVE), "the task that submits runs"
+    )
     stage.airflow.mark_failed(stage.dag_id, stage.run_id, ARCHIVE)
-    process = stage.airflow.task_process(stage.run_id, ARCHIVE)
-    assert process
     process.wait(60)
     stage.until_ended("failed")
     time.sleep(4)  # a third submit may still be on its way
