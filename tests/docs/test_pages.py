@@ -49,6 +49,12 @@ def test_every_link_leads_to_a_file_and_a_heading_that_exist(name):
             assert anchor in headings(str(target.resolve().relative_to(ROOT))), link
 
 
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_test_that_is_named_exists(name):
+    for path in re.findall(r"`(tests/[\w/.-]+)`", TEXTS[name].replace("test_NAME", "test_s3")):
+        assert (ROOT / path).exists(), path
+
+
 def test_every_page_can_be_reached_from_the_readme_and_is_in_the_site():
     reached = {"README.md"}
     while True:
