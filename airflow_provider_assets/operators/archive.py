@@ -281,7 +281,7 @@ class AssetArchiveOperator(BaseOperator):
             batches = self._listed(context, inputs, window, spool)
             if not batches:
                 self._exported(context, watermark, window.iso() if window else None)
-                return self._empty()
+                return self._empty(has_landed=spool.is_left_out)
             if not self.wait_for_completion:
                 check_one_wave(self.hook.vendor.spec, len(batches))
             tagged = map(ledger.tagged, batches)
@@ -498,8 +498,10 @@ class AssetArchiveOperator(BaseOperator):
             deadline = min(deadline, (started + self.execution_timeout).timestamp())
         return deadline
 
-    def _empty(self) -> list[Data]:
+    def _empty(self, *, has_landed: bool) -> list[Data]:
         why = "no item matches select and window" if self.items is None else "items names nothing"
+        if has_landed:
+            why = "all listed items have landed before"
         text = f"nothing to export: {why}"
         if self.on_empty == "skip":
             raise AirflowSkipException(text)

@@ -90,6 +90,12 @@ class ListingSpool:
         """Number of items that are chosen."""
         return int(self._data.execute("SELECT count(*) FROM chosen").fetchone()[0])
 
+    @property
+    def is_left_out(self) -> bool:
+        """Whether items are listed, and all of them are left out."""
+        (has_any,) = self._data.execute("SELECT EXISTS (SELECT 1 FROM listed)").fetchone()
+        return bool(has_any) and not len(self)
+
     def __iter__(self) -> Iterator[Item]:
         """The items, read as they are used."""
         return map(_item, self._data.execute("SELECT kind, id FROM chosen ORDER BY rowid"))

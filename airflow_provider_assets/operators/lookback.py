@@ -81,7 +81,7 @@ class Lookback:
         add_landings(comparison, self.vendor.spec, self.target, "manifest", may_hold)
         for problem in comparison.problems:
             self.log.warning("%s: %s; items in it may be exported again", problem.uri, problem.why)
-        gaps, listed = set(comparison.gaps()), len(spool)
-        spool.leave_out([item for item in spool if item not in gaps])
+        listed = len(spool)
+        spool.leave_out(comparison.landed())
         spool.choose()
         self.log.info("%d of the %d listed items have landed before", listed - len(spool), listed)

@@ -207,10 +207,16 @@ class Comparison:
 
     def gaps(self) -> Iterator[Item]:
         """The items that are to be exported again, in the order of the listing."""
+        return (item for item, found in self._each() if found != Found.LANDED)
+
+    def landed(self) -> Iterator[Item]:
+        """The other items, likewise."""
+        return (item for item, found in self._each() if found == Found.LANDED)
+
+    def _each(self) -> Iterator[tuple[Item, int]]:
         for kind, known in self._index.items():
             for one, number in known.items():
-                if self._found[number] != Found.LANDED:
-                    yield Item(kind, one)
+                yield Item(kind, one), self._found[number]
 
     def ids(self, found: Found) -> dict[str, list[str]]:
         """Period -> ids of the items of which *found* is true."""

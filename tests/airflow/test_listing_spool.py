@@ -31,6 +31,7 @@ def test_each_item_is_chosen_once_in_the_order_of_the_slices(slices, landed, ord
             spool.choose()
         assert list(spool) == expected
         assert len(spool) == len(expected)
+        assert spool.is_left_out == bool(whole and not expected)
         assert list(spool.between(1, 3)) == expected[1:3]
 
 

@@ -46,9 +46,8 @@ def ids_of(objects):
 
 
 def test_a_late_item_comes_with_a_later_run_and_nothing_comes_twice(airflow, nights, folder):
-    dag = airflow.dag(
-        export(folder.as_uri(), lookback=timedelta(days=1), poll_interval=0.1, retries=1)
-    )
+    told = {"archive_args": {"on_empty": "fail"}}
+    dag = airflow.dag(export(folder.as_uri(), lookback=timedelta(days=1), retries=1, **told))
     assert airflow.run(dag, "2026-01-05").state == "success"
     first = landed(folder)
     assert ids_of(first) == exportable(nights, "2026-01-04", "2026-01-05")
@@ -65,7 +64,8 @@ def test_a_late_item_comes_with_a_later_run_and_nothing_comes_twice(airflow, nig
     assert ids_of(second) == exportable(nights, "2026-01-04", "2026-01-06")
     # A window that is run again gets what is new in it, in an object of its own.
     again = airflow.clear(dag, run)
-    assert again.states["export.archive"] == "skipped"
+    assert again.states["export.archive"] == "failed"
+    assert "nothing to export: all listed items have landed before" in str(again.error)
     (new,) = nights.add_items("scenario", "2026-01-05", 1)
     assert airflow.clear(dag, run).state == "success"
     third = landed(folder)

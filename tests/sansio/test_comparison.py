@@ -43,7 +43,10 @@ def landing(*names, **options):
 
 
 def gaps(comparison):
-    return [one.id for one in comparison.gaps()]
+    found = [one.id for one in comparison.gaps()]
+    whole = sum(row.listed for row in comparison.counts().values())
+    assert len({*found, *(one.id for one in comparison.landed())}) == whole
+    return found
 
 
 def test_an_empty_destination_lacks_everything():
@@ -58,6 +61,7 @@ def test_what_has_landed_anywhere_is_no_gap():
     comparison.add(landing("a", "x"))
     comparison.add(landing("c"))
     assert gaps(comparison) == ["b"]
+    assert [*comparison.landed()] == [item("a"), item("c")]
     assert comparison.landings == 2
 
 
