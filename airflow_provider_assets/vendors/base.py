@@ -185,13 +185,15 @@ class Vendor(ABC):
         query: Mapping[str, JSON],
         window: Window | None,
         *,
-        pages: int,
+        pages: int | None = None,
         on_record: OnRecord = ignore,
     ) -> Flow[tuple[Selected, Window | None]]:
         """The beginning of what :meth:`select` lists, and the part of *window* that is left, if any.
 
         A vendor that lists windows in the order of a time that never changes may return after *pages*
         pages; the rest is then divided, and listed in parallel. By default nothing is left.
+
+        :param pages: number of pages after which the rest may be left; None for all.
         """
         return (yield from self.select(query, window, on_record=on_record)), None
 

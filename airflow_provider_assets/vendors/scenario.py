@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from itertools import count
-from math import inf
 from typing import ClassVar
 
 from airflow_provider_assets.sansio.errors import (
@@ -166,7 +165,7 @@ class Scenario(Vendor):
         query: Mapping[str, JSON],
         window: Window | None,
         *,
-        pages: float = inf,
+        pages: int | None = None,
         on_record: OnRecord = ignore,
     ) -> Flow[tuple[Selected, Window | None]]:
         """As :meth:`select`; what is listed by creation, oldest first, can be left after *pages* pages.
@@ -183,7 +182,8 @@ class Scenario(Vendor):
 
         def take(assets: list[dict[str, JSON]]) -> bool:
             nonlocal rest
-            if next(read) >= pages and ("sortBy", "createdAt") in params:
+            is_enough = pages is not None and next(read) >= pages
+            if is_enough and ("sortBy", "createdAt") in params:
                 assets, rest = parsing.divided(assets, window)
             for asset in assets:
                 if parsing.is_inside(asset, by, window) and parsing.is_owned(asset, owners):
