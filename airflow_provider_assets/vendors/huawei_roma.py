@@ -266,23 +266,31 @@ class HuaweiRoma(Vendor):
     def _list_once(
         self, kind: str, params: tuple[tuple[str, str], ...]
     ) -> Flow[list[dict[str, JSON]] | None]:
-        """A whole listing, or None if it changed between two of its pages."""
+        """A whole listing, or None if it changed between two of its pages.
+
+        Each page begins with the last entry of the page before. If another one is there, the list has
+        shifted, even if as many entries have come as gone.
+        """
         service, key = contract.PLACES[kind]
         name = "task_id" if kind == "tasks" else "id"
         found: list[dict[str, JSON]] = []
         first_total: float | None = None
         while True:
-            page = (("offset", str(len(found))), ("limit", str(contract.PAGE)))
+            last = found[-1:]
+            page = (("offset", str(len(found) - len(last))), ("limit", str(contract.PAGE)))
             path = url_path("/{}/{}", self._instance, kind)
             request = yield from self._request(path, *page, *params, service=service)
             data = (yield from self.send(request)).json_object()
             entries, total = objects(data, key), number(data, "total")
-            found += entries
             if total != (total if first_total is None else first_total):
                 return None
             first_total = total
-            if not entries or len(found) >= total:
-                # As many may have come as went: then one is there twice.
+            again, new = entries[: len(last)], entries[len(last) :]
+            if [one.get(name) for one in again] != [one.get(name) for one in last]:
+                return None
+            found += new
+            if not new or len(found) >= total:
+                # The vendor documents no order: an entry that has moved may be there twice.
                 ids = [str(entry[name]) for entry in found if name in entry]
                 return found if len(set(ids)) == len(ids) else None
 

@@ -47,25 +47,30 @@ def test_roma_lists_apps_and_tasks(sandbox, roma):
     assert roma.run(roma.vendor.select({"apps": {"name": "no such name"}}, None)).items == []
 
 
-def test_what_is_deleted_between_two_pages_costs_no_other_item():
+@pytest.mark.parametrize("created", [0, 1], ids=["one is gone", "another has come at the end"])
+def test_what_is_deleted_between_two_pages_costs_no_other_item(created):
     with running("--vendor", "roma", "--items", "240") as sandbox:
         apps = sandbox.roma["apps"]
         assert len(apps) > 100, "more than a page"
         part = live(sandbox.roma, asynchronous=False)
         transport = Transport(part.vendor.error_for)
-        asked = []
+        asked, made = [], []
 
         def perform(request):
             reply = transport.perform(request)
             asked.append(dict(request.params)["offset"])
             if len(asked) == 1:
                 sandbox.remove_item("roma", apps[0])
+                # An application and a task.
+                made.extend(sandbox.add_items("roma", "2026-01-09", 2 * created))
             return reply
 
         found = flows.run(part.vendor.select({"apps": {}}, None), perform=perform, sleep=time.sleep)
         transport.close()
-    assert {item.id for item in found.items} == set(apps[1:])
-    assert asked == ["0", "100", "0", "100"]
+    ids = {item.id for item in found.items}
+    assert ids - set(made) == set(apps[1:])
+    assert len(ids) == len(apps) - 1 + created
+    assert asked == ["0", "99", "0", "99"]
 
 
 def test_roma_looks_the_project_up(sandbox, roma):

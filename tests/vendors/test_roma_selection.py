@@ -29,7 +29,7 @@ def test_an_empty_query_takes_all_apps_and_tasks_over_all_pages(script):
     found = script.run(
         script.vendor.select({}, None),
         (APPS.format(0), page("apps", {"id": "b"}, {"id": "c"}, total=3)),
-        (APPS.format(2), page("apps", {"id": "a"}, total=3)),
+        (APPS.format(1), page("apps", {"id": "c"}, {"id": "a"}, total=3)),
         (TASKS.format(0), page("entities", {"task_id": TASK})),
     )
     assert found.items == [
@@ -44,28 +44,33 @@ def test_a_listing_that_shrinks_while_it_is_read_ends(script):
     found = script.run(
         script.vendor.select({"apps": True}, None),
         (APPS.format(0), page("apps", {"id": "a"}, total=2)),
-        (APPS.format(1), page("apps", total=2)),
+        (APPS.format(0), page("apps", {"id": "a"}, total=2)),
     )
     assert found.items == [Item("apps", "a")]
 
 
 def test_a_listing_that_changes_while_it_is_read_is_read_again(script):
-    b, c = {"id": "b"}, {"id": "c"}
+    a, b, c, d = ({"id": one} for one in "abcd")
     found = script.run(
         script.vendor.select({"apps": True}, None),
-        (APPS.format(0), page("apps", {"id": "a"}, total=3)),
-        (APPS.format(1), page("apps", c, total=2)),  # "a" was deleted, "b" has slipped past
-        (APPS.format(0), page("apps", b, total=2)),
-        (APPS.format(1), page("apps", b, total=2)),  # one was created before it, and "c" deleted
-        (APPS.format(0), page("apps", b, c, total=2)),
+        (APPS.format(0), page("apps", a, b, total=3)),
+        (APPS.format(1), page("apps", c, total=2)),  # "a" was deleted, "c" could slip past
+        (APPS.format(0), page("apps", b, c, total=3)),
+        (APPS.format(1), page("apps", d, total=3)),  # "b" was deleted, and one created behind "d"
+        (APPS.format(0), page("apps", c, d, total=3)),
+        (APPS.format(1), page("apps", total=3)),  # both are gone
+        (APPS.format(0), page("apps", c, d, total=3)),
+        (APPS.format(1), page("apps", d, c, total=3)),  # "c" has moved to the end
+        (APPS.format(0), page("apps", c, d, total=3)),
+        (APPS.format(1), page("apps", d, b, total=3)),
     )
-    assert found.items == [Item("apps", "b"), Item("apps", "c")]
+    assert found.items == [Item("apps", "b"), Item("apps", "c"), Item("apps", "d")]
 
 
 def test_a_listing_that_always_changes_is_told_as_such(script):
     changing = [
         (APPS.format(0), page("apps", {"id": "a"}, total=3)),
-        (APPS.format(1), page("apps", {"id": "b"}, total=4)),
+        (APPS.format(0), page("apps", {"id": "b"}, total=3)),
     ]
     with pytest.raises(VendorUnavailableError, match="apps changed 5 times"):
         script.run(script.vendor.select({"apps": True}, None), *(changing * 5))
