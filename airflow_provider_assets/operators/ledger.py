@@ -124,12 +124,7 @@ class BatchLedger:
         self._lineage = f"{ti.dag_id}|{ti.task_id}|{ti.run_id}|{ti.map_index}|{ti.max_tries}"
         self._store = task_state_store(context)
         self.durable = self._store is not None
-        self._since: float | None = None
-        # A clear adds the attempts so far to max_tries, and its first attempt has submitted nothing.
-        first = ti.max_tries - (getattr(context.get("task"), "retries", 0) or 0) + 1
-        begun = context["dag_run"].start_date
-        if not self.durable and ti.try_number > first and begun:
-            self._since = begun.timestamp()
+        self._since = None if self.durable else _since(context)
         self.is_complete = self.durable
 
     def tagged(self, request: ArchiveRequest) -> ArchiveRequest:
@@ -218,3 +213,13 @@ class BatchLedger:
     def _set(self, key: str, data: Data) -> None:
         if self.durable and self._store:
             self._store.set(key, cast("dict[str, object]", {"fence": self._fence, **data}))  # type: ignore[arg-type]  # both are JSON
+
+
+def _since(context: Context) -> float | None:
+    """Epoch seconds since which earlier attempts may have submitted; None for the first attempt.
+
+    A clear adds the attempts so far to ``max_tries``: the next one has submitted nothing.
+    """
+    ti, begun = context["ti"], context["dag_run"].start_date
+    first = ti.max_tries - (getattr(context.get("task"), "retries", 0) or 0) + 1
+    return begun.timestamp() if begun and ti.try_number > first else None

@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import TaskDeferralTimeout, TaskDeferred
 from airflow.sdk.execution_time.context import TaskStateStoreAccessor
 from exported import CONN, archive, exportable
 
-from airflow_provider_assets.operators import ledger as ledgers
+from airflow_provider_assets import airflow_compat
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.operators.ledger import KEY, BatchLedger
 from airflow_provider_assets.sansio import errors
@@ -93,7 +93,7 @@ def test_a_template_that_renders_otherwise_after_the_deferral_changes_nothing(ai
 
 
 def test_where_airflow_keeps_no_state_the_trigger_carries_the_plan(airflow, sandbox, monkeypatch):
-    monkeypatch.setattr(ledgers, "AIRFLOW_V_3_3_PLUS", False)
+    monkeypatch.setattr(airflow_compat, "AIRFLOW_V_3_3_PLUS", False)
     sandbox.fault("poll:503empty:1")
     run = airflow(
         lambda: Edited(task_id="archive", conn_id=CONN, deferrable=True, poll_interval=0.1)

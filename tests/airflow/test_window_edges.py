@@ -58,7 +58,7 @@ class Night:
             patch.setattr(archive, "_now", lambda: self.now)
             patch.setattr(self.operator, "_pause", self.pause)
             run = SimpleNamespace(logical_date=window.end, run_after=None)
-            selection = self.operator._inputs()
+            selection = self.operator._inputs({})
             with closing(ListingSpool()) as spool:
                 requests = self.operator._listed({"dag_run": run}, selection, window, spool)
                 return [
@@ -174,7 +174,7 @@ def test_a_deferrable_task_settles_in_the_triggerer(vendors, spool):
     window = Window(now - DAY, now)
     run = SimpleNamespace(logical_date=window.end, run_after=None)
     with pytest.raises(TaskDeferred) as caught:
-        operator._listed({"dag_run": run}, operator._inputs(), window, spool)
+        operator._listed({"dag_run": run}, operator._inputs({}), window, spool)
     deferred = caught.value
     assert isinstance(deferred.trigger, DateTimeTrigger)
     assert 0 < (deferred.trigger.moment - now).total_seconds() <= 91
@@ -187,4 +187,4 @@ def test_a_time_that_is_none_is_refused_by_name(vendors, spool, name, value):
     operator = AssetArchiveOperator(task_id="archive", conn_id=f"{CONN}_scenario", **{name: value})
     window = Window(NIGHTS[0], NIGHTS[1])
     with pytest.raises(errors.InvalidRequestError, match=f"{name}="):
-        operator._listed({}, operator._inputs(), window, spool)
+        operator._listed({}, operator._inputs({}), window, spool)
