@@ -51,11 +51,12 @@ coverage: $(VENV)/.testable ## run them with more random inputs, and require eve
 		--cov airflow_provider_assets.sansio --cov airflow_provider_assets.vendors \
 		--cov-branch --cov-report term-missing:skip-covered --cov-fail-under 100
 
+# Four at a time on two cores, since they wait for servers half of the time.
 test: $(VENV)/.testable ## run all tests but those of `make long`, `make kills` and `make cluster`
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long and not chaos and not cluster"
+	@$(BIN)/python -m pytest -n 4 --dist worksteal -m "not long and not chaos and not cluster"
 
 long: $(VENV)/.testable ## run the tests that take long, which CONTRIBUTING.md lists
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m long
+	@$(BIN)/python -m pytest -n 4 --dist worksteal -m long
 
 kills: $(VENV)/.testable ## kill parts of a real Airflow and print what the vendor saw (five minutes)
 	@$(BIN)/python -m pytest -m chaos

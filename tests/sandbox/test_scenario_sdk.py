@@ -27,13 +27,14 @@ def scenario():
 @pytest.fixture
 def client(scenario):
     login = scenario.scenario["connection"]
-    return scenario_sdk.Scenario(
+    with scenario_sdk.Scenario(
         api_key=login["login"],
         api_secret=login["password"],
         base_url=scenario.scenario["base_url"],
         max_retries=0,
         _strict_response_validation=True,
-    )
+    ) as client:
+        yield client
 
 
 def listed(client, **filters):
