@@ -139,8 +139,8 @@ def test_an_export_is_watched_while_it_is_deferred_and_while_it_lands(
     airflow, pages, vendors, destination
 ):
     vendors.fault("scenario.*job:stuck")
-    airflow.connect("watched", vendors.scenario["connection"])
-    conf = {"conn_id": "watched", "destination": destination}
+    airflow.connect("seen_in_pages", vendors.scenario["connection"])
+    conf = {"conn_id": "seen_in_pages", "destination": destination}
     airflow.trigger(DAG_ID, RUN_ID, conf)
     archive = "export.archive"
     wait_until(lambda: airflow.task(RUN_ID, archive).get("state") == "deferred", "it is deferred")
@@ -157,7 +157,7 @@ def test_an_export_is_watched_while_it_is_deferred_and_while_it_lands(
     pages.open(f"{run}/tasks/{archive}/xcom")
     pages.until_it_says("link_vendor_job", job_id)
     pages.open(f"{run}/tasks/{archive}/rendered_templates")
-    pages.until_it_says("watched", "2026-01-09T00:00:00Z")
+    pages.until_it_says("seen_in_pages", "2026-01-09T00:00:00Z")
     pages.open(f"{run}/tasks/{archive}/details")
     pages.until_it_says("Vendor job")
     assert pages.run("named('Vendor job', 'a').href").endswith(f"/v1/jobs/{job_id}")
