@@ -52,8 +52,8 @@ coverage: $(VENV)/.testable ## run them with more random inputs, and require eve
 		--cov-branch --cov-report term-missing:skip-covered --cov-fail-under 100
 
 # Four at a time on two cores, since they wait for servers half of the time.
-test: $(VENV)/.testable ## run all tests but those of `make long`, `make kills` and `make cluster`
-	@$(BIN)/python -m pytest -n 4 --dist worksteal -m "not long and not chaos and not cluster"
+test: $(VENV)/.testable ## run all tests but those of `make long`, `make kills`, `make tour` and `make cluster`
+	@$(BIN)/python -m pytest -n 4 --dist worksteal -m "not (long or chaos or cluster or pages)"
 
 long: $(VENV)/.testable ## run the tests that take long, which CONTRIBUTING.md lists
 	@$(BIN)/python -m pytest -n 4 --dist worksteal -m long

@@ -16,7 +16,7 @@ from standalone import Standalone, wait_until
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sandbox.client import Sandbox
 
-pytestmark = [pytest.mark.airflow, pytest.mark.chaos, needs_chromium]
+pytestmark = [pytest.mark.airflow, pytest.mark.pages, needs_chromium]
 # 2,500 assets of the day that is exported: three batches.
 FLAGS = ("--items", "0", "--day", "2026-01-09=2500", "--item-bytes", "200")
 DAG_ID, RUN_ID = "deferred_export", "nightly"
