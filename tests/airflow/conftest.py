@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import tenacity
 from airflow.utils.db import initdb
 from airflow_runs import Airflow, connect
+from exported import COUNT, ITEM, read
 from servers import S3Server
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
@@ -142,3 +144,29 @@ def statsd(database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "landed"
+
+
+@pytest.fixture(scope="module")
+def _large():
+    with running(
+        "--vendor", "scenario", "--day", f"2026-01-06={COUNT}", "--items", "0",
+        "--item-bytes", str(ITEM), "--job-seconds", "0.2",
+    ) as sandbox:  # fmt: skip
+        yield sandbox
+
+
+@pytest.fixture
+def large(_large, monkeypatch: pytest.MonkeyPatch):
+    """Vendors with large items."""
+    _large.clear_faults()
+    _large.reset_stats()
+    connect(monkeypatch, "scenario_default", _large.scenario["connection"])
+    return _large
+
+
+@pytest.fixture(params=["local", "s3"])
+def destination(request: pytest.FixtureRequest, folder: Path):
+    """Where it lands, and what has landed there."""
+    if request.param == "local":
+        return folder.as_uri(), lambda: read(folder)
+    return f"s3://s3_test@exports/resumed{random.randrange(10**6)}/", request.getfixturevalue("s3")

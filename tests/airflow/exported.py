@@ -7,15 +7,20 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_assets.exports import asset_export
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
+from airflow_provider_assets.transfers.archive_to_object_storage import (
+    ArchiveToObjectStorageOperator,
+)
 
 CONN = "scenario_default"
 MANIFEST = ".manifest.json"
+ITEM, COUNT = 2_000_000, 12  # bytes and number of the items of ``large``
 
 
 def export(destination: str, **arguments: Any) -> Callable[[], object]:
@@ -88,3 +93,10 @@ def key_of(uri: str, stored: Mapping[str, bytes]) -> str:
     path = unquote(urlsplit(uri).path)
     (key,) = (key for key in stored if path.endswith(f"/{key}"))
     return key
+
+
+class Hasty(ArchiveToObjectStorageOperator):
+    """Gives up at the first broken request, so that a test need not wait for six."""
+
+    def _options(self, hook):
+        return replace(super()._options(hook), attempts=1)

@@ -5,27 +5,18 @@ These tests also run on the oldest Airflow itself.
 
 from __future__ import annotations
 
-import random
-from dataclasses import replace
-
 import pytest
-from airflow_runs import connect
-from exported import archive, archives, export, exportable, ids_in, read
+from exported import COUNT, ITEM, Hasty, archive, archives, export, exportable, ids_in, read
 
 from airflow_provider_assets import airflow_compat
 from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
-from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio.errors import VendorUnavailableError
-from airflow_provider_assets.transfers.archive_to_object_storage import (
-    ArchiveToObjectStorageOperator,
-)
 
 pytestmark = [pytest.mark.airflow, pytest.mark.long]
 MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferred"])
 TWO_BATCHES = {"logical_date": "2026-01-09"}
-ITEM, COUNT = 2_000_000, 12
 
 
 @pytest.fixture(autouse=True)
@@ -105,37 +96,6 @@ def test_a_retry_that_lists_other_items_adopts_no_job_of_the_earlier_ones(
     found = sorted(one for data in archives(read(folder)).values() for one in ids_in(data))
     assert found == exportable(sandbox, "2026-01-09", "2026-01-10")
     assert set(late) <= set(found)
-
-
-@pytest.fixture(scope="module")
-def _large():
-    with running(
-        "--vendor", "scenario", "--day", f"2026-01-06={COUNT}", "--items", "0",
-        "--item-bytes", str(ITEM), "--job-seconds", "0.2",
-    ) as sandbox:  # fmt: skip
-        yield sandbox
-
-
-@pytest.fixture
-def large(_large, monkeypatch):
-    _large.clear_faults()
-    _large.reset_stats()
-    connect(monkeypatch, "scenario_default", _large.scenario["connection"])
-    return _large
-
-
-class Hasty(ArchiveToObjectStorageOperator):
-    """Gives up at the first broken request, so that a test need not wait for six."""
-
-    def _options(self, hook):
-        return replace(super()._options(hook), attempts=1)
-
-
-@pytest.fixture(params=["local", "s3"])
-def destination(request, folder):
-    if request.param == "local":
-        return folder.as_uri(), lambda: read(folder)
-    return f"s3://s3_test@exports/old{random.randrange(10**6)}/", request.getfixturevalue("s3")
 
 
 def test_a_retry_fetches_only_the_rest_and_leaves_no_state_behind(airflow, large, destination):

@@ -3,49 +3,16 @@
 from __future__ import annotations
 
 import json
-import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from airflow.sdk.execution_time.context import TaskStateStoreAccessor
-from airflow_runs import connect
-from exported import archive, archives, read
+from exported import COUNT, ITEM, Hasty, archive, archives, read
 
-from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio.errors import TransferInterruptedError
-from airflow_provider_assets.transfers.archive_to_object_storage import (
-    ArchiveToObjectStorageOperator,
-)
 
 pytestmark = pytest.mark.airflow
-ITEM = 2_000_000
-COUNT = 12
 MIB = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def _large():
-    with running(
-        "--vendor", "scenario", "--day", f"2026-01-06={COUNT}", "--items", "0",
-        "--item-bytes", str(ITEM), "--job-seconds", "0.2",
-    ) as sandbox:  # fmt: skip
-        yield sandbox
-
-
-@pytest.fixture
-def large(_large, monkeypatch):
-    """Vendors with large items."""
-    _large.clear_faults()
-    _large.reset_stats()
-    connect(monkeypatch, "scenario_default", _large.scenario["connection"])
-    return _large
-
-
-class Hasty(ArchiveToObjectStorageOperator):
-    """Gives up at the first broken request, so that a test need not wait for six."""
-
-    def _options(self, hook):
-        return replace(super()._options(hook), attempts=1)
 
 
 @dataclass
@@ -63,14 +30,6 @@ class Fetched:
     @property
     def total(self) -> int:
         return self.sandbox.stats()["totals"]["bytes"]
-
-
-@pytest.fixture(params=["local", "s3"])
-def destination(request, folder):
-    """Where it lands, and what has landed there."""
-    if request.param == "local":
-        return folder.as_uri(), lambda: read(folder)
-    return f"s3://s3_test@exports/resumed{random.randrange(10**6)}/", request.getfixturevalue("s3")
 
 
 def landing(fetched, destination, *, mode="archive", **options):
