@@ -1,6 +1,6 @@
 # Every target makes what it needs in .venv: with uv where it is installed, else with venv and pip.
 .DEFAULT_GOAL := help
-.PHONY: help demo unit coverage test long kills cluster tour chaos lint docs bench clean
+.PHONY: help demo unit coverage test long hostile kills cluster tour chaos lint docs bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -52,11 +52,17 @@ coverage: $(VENV)/.testable ## run them with more random inputs, and require eve
 		--cov-branch --cov-report term-missing:skip-covered --cov-fail-under 100
 
 # Four at a time on two cores, since they wait for servers half of the time.
-test: $(VENV)/.testable ## run all tests but those of `make long`, `make kills`, `make tour` and `make cluster`
-	@$(BIN)/python -m pytest -n 4 --dist worksteal -m "not (long or chaos or cluster or pages)"
+test: $(VENV)/.testable ## run all tests but those of long, hostile, kills, tour and cluster
+	@$(BIN)/python -m pytest -n 4 --dist worksteal -m "not (long or hostile or chaos or cluster or pages)"
 
 long: $(VENV)/.testable ## run the tests that take long, which CONTRIBUTING.md lists
 	@$(BIN)/python -m pytest -n 4 --dist worksteal -m long
+
+TESTS ?= tests/hostile
+export FULL
+
+hostile: $(VENV)/.testable ## play hostile vendors, archives and stores; FULL=1 for the figures of the documentation
+	@$(BIN)/python -m pytest -n 4 --dist worksteal $(TESTS)
 
 kills: $(VENV)/.testable ## kill parts of a real Airflow and print what the vendor saw (five minutes)
 	@$(BIN)/python -m pytest -m chaos
