@@ -50,9 +50,8 @@ from airflow_provider_assets.sansio.settle import (
     LISTING_LAG,
     PENDING_TIMEOUT,
     Settling,
-    ensure_settled,
 )
-from airflow_provider_assets.sansio.verdict import check_on_partial, shown
+from airflow_provider_assets.sansio.verdict import check_on_partial
 from airflow_provider_assets.sansio.window import is_unbounded
 from airflow_provider_assets.triggers.archive import BACKSTOP, AssetArchiveTrigger, read_ends
 
@@ -318,39 +317,31 @@ class AssetArchiveOperator(BaseOperator):
     def _listed(
         self, context: Context, inputs: ExportInputs, window: Window | None, spool: ListingSpool
     ) -> Batches:
-        """The batches of a listing that has settled; leaves by a deferral where it has not.
+        from airflow_provider_assets.operators.settled_listing import SettledListing
 
-        :param spool: gets the items and records of the listing.
-        """
-        settling = Settling(
-            to_timedelta(self.settle, "settle"),
-            to_timedelta(self.pending_timeout, "pending_timeout"),
+        listing = SettledListing(
+            self.hook,
+            inputs,
+            window,
+            Settling(
+                to_timedelta(self.settle, "settle"),
+                to_timedelta(self.pending_timeout, "pending_timeout"),
+            ),
+            self._lookback(),
+            self.on_partial,
+            self._pause,
+            self.log,
         )
-        lookback = self._lookback()
-        self._pause(settling.before_listing(window, _now()), "for its listing to settle")
-        while True:
-            date = run_date(context)
-            with self.hook.metrics.listing():
-                batches, pending = inputs.requests(self.hook, window, date, spool, lookback)
-            wait = settling.before_next(window, _now(), pending)
-            if not wait:
-                break
-            self._pause(wait, f"for pending items: {shown(pending)}")
-        if left_out := ensure_settled(pending, window, _now(), self.on_partial):
-            self.log.warning("%s", left_out)
-        return batches
+        return listing.batches(run_date(context), spool)
 
-    def _pause(self, wait: float, why: str) -> None:
-        """Wait on this worker or, if the task is deferrable, in the triggerer."""
-        if not wait:
-            return
-        self.log.info("Waiting %.0f s %s", wait, why)
+    def _pause(self, wait: float) -> None:
+        """Wait *wait* seconds on this worker or, if the task is deferrable, in the triggerer."""
         if not self.deferrable:
             time.sleep(wait)
             return
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-        moment = _now() + timedelta(seconds=wait)
+        moment = datetime.now(timezone.utc) + timedelta(seconds=wait)
         self.defer(trigger=DateTimeTrigger(moment=moment), method_name="execute_listing")
 
     def _check_choices(self) -> None:
@@ -509,7 +500,3 @@ class AssetArchiveOperator(BaseOperator):
             raise InvalidRequestError(f'{text}; on_empty="fail" makes this an error')
         self.log.info("%s", text)
         return []
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)

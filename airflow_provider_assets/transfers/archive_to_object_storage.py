@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
-from pathlib import PurePosixPath
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -24,35 +23,20 @@ from airflow_provider_assets.sansio.errors import (
     JobError,
     PartialArchiveError,
 )
-from airflow_provider_assets.sansio.jobs import (
-    ArchiveFile,
-    ArchiveReference,
-    ArchiveRequest,
-    Data,
-    JobState,
-    Link,
-    fingerprint,
-    ungrouped,
-)
+from airflow_provider_assets.sansio.jobs import ArchiveReference, Data, JobState, ungrouped
 from airflow_provider_assets.sansio.verdict import check_on_partial, shown
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_provider_assets.destinations import Destination
-    from airflow_provider_assets.landing import LandingOptions, Manifest, Progress, State
-    from airflow_provider_assets.landing.manifest import Contents
+    from airflow_provider_assets.landing import LandingOptions, ObjectOptions
     from airflow_provider_assets.metadata import Format
-    from airflow_provider_assets.sansio.messages import JSON
+    from airflow_provider_assets.transfers.batch_landing import Choices
     from airflow_provider_assets.transfers.landed_items import LandedItems
-    from airflow_provider_assets.vendors.base import Vendor, VendorSpec
-
-    Landed = tuple[Manifest, str]  # a manifest and the name of its object
+    from airflow_provider_assets.vendors.base import Vendor
 
 MIB = 1 << 20
-# Links are never logged. Masking them is a second safeguard, at a cost that grows quadratically.
-MAX_MASKED = 16
 # A retry of the landing cannot bring back an expired archive.
 _HOPELESS = (*HOPELESS, ArchiveExpiredError)
 
@@ -254,23 +238,25 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         from airflow_provider_assets.landing import ObjectOptions
         from airflow_provider_assets.metadata import check_format
         from airflow_provider_assets.transfers.announcements import reason_of
+        from airflow_provider_assets.transfers.batch_landing import BatchLanding
         from airflow_provider_assets.transfers.state import landing_state
 
         check_on_partial(self.on_partial)
         check_format(self.metadata)
-        ObjectOptions.parse(self.object_options)
+        object_options = ObjectOptions.parse(self.object_options)
         target = open_destination(self.destination)
         show_link(self, context, DestinationLink, target.browser_url())
-        state = landing_state(context, target)
         hook = AssetArchiveHook.for_conn(self.references[0].conn_id)
         self._vendor, self._landed = hook.vendor, []
+        state = landing_state(context, target)
+        batches = BatchLanding(hook, target, state, self._choices(hook, object_options), self.log)
         landed: list[Data] = []
         failed: list[AssetsError] = []
         for reference in self.references:
             batch, started = reference.request.index + 1, time.monotonic()
             try:
                 with hook.metrics.landing(reference.request):
-                    result, items = self._land(hook, target, reference, state)
+                    result, items = batches.land(reference)
                 self._landed.append(result)
                 show_link(self, context, ManifestLink, target.browser_url(items.manifest_name))
                 # A task that fails returns nothing, of what has landed either.
@@ -290,106 +276,20 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             raise failed[0]
         return landed
 
-    def _land(
-        self,
-        hook: AssetArchiveHook,
-        target: Destination,
-        reference: ArchiveReference,
-        state: State | None,
-    ) -> tuple[Data, LandedItems]:
-        from airflow_provider_assets.landing.markers import STARTED_MARKER
-        from airflow_provider_assets.transfers.landed_items import LandedItems
-        from airflow_provider_assets.transfers.single_use import SingleUseLanding
+    def _choices(self, hook: AssetArchiveHook, object_options: ObjectOptions) -> Choices:
+        from airflow_provider_assets.transfers.batch_landing import Choices
 
-        request, records = hook.plans.load(reference.request)
-        reference = replace(reference, request=request)
-        land = partial(self._land_from, hook, target, state)
-        if hook.vendor.spec.single_use:
-            marker = f"{target.prefix}{self._stem(request)}{STARTED_MARKER}"
-            single_use = SingleUseLanding(hook, target.store, marker, self.max_reexports)
-            landed = single_use.land(reference, land)
-        else:
-            landed = land(reference)
-        manifest, manifest_name = landed
-        self._report(manifest)
-        items = LandedItems(reference, hook.vendor.spec, manifest, target, manifest_name)
-        result = manifest.to_dict()
-        metadata = self.metadata
-        if metadata == "auto":
-            metadata = "jsonl" if records else None
-        if metadata:
-            name = self._stem(request)
-            uri, rows = items.write_metadata(records, name=name, metadata=metadata)
-            result |= {"metadata_uri": uri, "metadata_rows": rows}
-            self.log.info("Described %d items in %s", rows, uri)
-        return result, items
-
-    def _land_from(
-        self,
-        hook: AssetArchiveHook,
-        target: Destination,
-        state: State | None,
-        reference: ArchiveReference,
-        before_get: Callable[[], None] = lambda: None,
-    ) -> Landed:
-        """Land *reference*. *before_get* is called immediately before its link is used, and may raise."""
-        from airflow_provider_assets.landing import ObjectOptions, Source, land
-        from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX
-
-        files = hook.files(reference, target_format=self.target_format)
-
-        def link(file: ArchiveFile) -> Link:
-            made = hook.link(
-                reference,
-                file,
-                target_format=self.target_format,
-                mask=len(files) <= MAX_MASKED,
-            )
-            before_get()
-            return made
-
-        single_use = hook.vendor.spec.single_use
-        name = self._object_name(files, reference)
-        reports: list[Progress] = []
-
-        def report(progress: Progress) -> None:
-            reports[:] = [progress]
-            self._progress(progress)
-
-        started = time.monotonic()
-        manifest = land(
-            [Source(file, partial(link, file), single_use=single_use) for file in files],
-            target.store,
-            prefix=target.prefix,
-            name=name,
+        return Choices(
             layout=self.layout,
+            name=self.name,
             overwrite=self.overwrite,
-            expected=self._expected(hook.vendor.spec, files, reference.request),
             verify=self.verify,
+            target_format=self.target_format,
+            max_reexports=self.max_reexports,
+            metadata=self.metadata,
+            object_options=object_options,
             options=self._options(hook),
-            facts=manifest_facts(reference, self.target_format),
-            contents=_contents(reference),
-            object_options=ObjectOptions.parse(self.object_options),
-            progress=report,
-            state=state,
         )
-        if manifest.skipped:
-            hook.metrics.skipped()
-        else:
-            hook.metrics.landed(
-                stored=manifest.bytes,
-                files=manifest.entries,
-                seconds=time.monotonic() - started,
-                is_resumed=any(progress.kept for progress in reports),
-            )
-        return manifest, f"{name}{MANIFEST_SUFFIX}"
-
-    def _expected(
-        self, spec: VendorSpec, files: Sequence[ArchiveFile], request: ArchiveRequest
-    ) -> int:
-        """Number of files that the landing should hold; 0 if they cannot be counted, or are not read."""
-        is_counted = spec.entry_per_item and (self.verify or len(files) > 1)
-        return request.count if is_counted else 0
 
     def _options(self, hook: AssetArchiveHook) -> LandingOptions:
         """The options of the engine, within the connection's ``max_concurrent_downloads``."""
@@ -413,45 +313,6 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         )
         return replace(options, **{name: one for name, one in limits.items() if one is not None})
 
-    def _stem(self, request: ArchiveRequest) -> str:
-        if self.name:
-            return self.name + (f"-{request.index + 1:03d}" if request.of > 1 else "")
-        return request.stem
-
-    def _object_name(self, files: Sequence[ArchiveFile], reference: ArchiveReference) -> str:
-        """Name of the object, or of the manifest of several files."""
-        if len(files) == 1:
-            # A dot of the stem (a window of milliseconds) does not begin a file extension.
-            name = files[0].name.removeprefix(reference.request.stem)
-            return self._stem(reference.request) + (
-                PurePosixPath(f"_{name}").suffix if name else ""
-            )
-        stem = self._stem(reference.request)
-        return f"{stem}.zip" if self.layout == "archive" else stem
-
-    def _progress(self, progress: Progress) -> None:
-        parts = [f"{progress.bytes / MIB:.1f} MiB at {progress.rate / MIB:.1f} MiB/s"]
-        if progress.percent is not None:
-            parts.insert(0, f"{progress.percent:.0f} %")
-        if progress.eta is not None:
-            parts.append(f"{progress.eta:.0f} s left")
-        self.log.info("%s", ", ".join(parts))
-
-    def _report(self, manifest: Manifest) -> None:
-        if manifest.skipped:
-            self.log.info("%s has landed before and is intact; skipping", manifest.uri)
-            return
-        self.log.info(
-            "Landed %s: %d bytes, %d files, sha256 %s; verified: %s",
-            manifest.uri,
-            manifest.bytes,
-            manifest.entries,
-            manifest.sha256,
-            ", ".join(manifest.verified),
-        )
-        for check, reason in manifest.unverified.items():
-            self.log.info("Not verified: %s (%s)", check, reason)
-
     def _check_complete(self, items: LandedItems) -> None:
         """Compare the files that landed with the items that were requested.
 
@@ -473,42 +334,8 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         self.log.warning("%s", text)
 
 
-def _contents(reference: ArchiveReference) -> Contents | None:
-    """The items of the batch, without those that the vendor could not archive; None if they are unknown."""
-    from airflow_provider_assets.landing.manifest import Contents
-
-    if not reference.request.count:
-        return None
-    failed = reference.job.failed
-    items = {
-        kind: tuple(one for one in ids if one not in failed)
-        for kind, ids in reference.request.items.items()
-    }
-    return Contents(items, reference.job.submitted_at)
-
-
 def _private_hosts(vendor: Vendor) -> frozenset[str] | None:
     """The hosts that may have a private address: that of the API, or None (all) if the connection says so."""
     if vendor.connection.flag("allow_private_downloads"):
         return None
     return frozenset({urlsplit(vendor.base_url).hostname or ""})
-
-
-def manifest_facts(reference: ArchiveReference, target_format: str | None) -> dict[str, JSON]:
-    """The origin of the archive for the manifest. Landings with equal fingerprints are the same."""
-    request = reference.request
-    contents: list[JSON] = [request.fingerprint, target_format]
-    if request.run_date and not request.window:
-        contents.append(request.run_date)
-    return {
-        "vendor": request.vendor,
-        "conn_id": reference.conn_id,
-        "job_id": reference.job.job_id,
-        "window": list(request.window) if request.window else None,
-        "items": request.count,
-        "batch": request.index + 1,
-        "batches": request.of,
-        "target_format": target_format,
-        "failed": len(reference.job.failed),
-        "fingerprint": fingerprint(contents),
-    }

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from airflow_provider_assets.exports import asset_export
 from airflow_provider_assets.operators.ledger import KEY
 from airflow_provider_assets.sansio import errors
-from airflow_provider_assets.transfers import archive_to_object_storage as transfer
+from airflow_provider_assets.transfers.batch_landing import BatchLanding
 
 pytestmark = pytest.mark.airflow
 LARGE = {"logical_date": "2026-01-09"}  # 1003 assets: a batch of 1000 and one of 3
@@ -91,14 +91,14 @@ def test_a_retry_submits_what_the_plan_says_and_lists_nothing_again(airflow, san
 def test_a_plan_that_is_gone_or_changed_is_named_with_the_remedy(
     airflow, sandbox, folder, monkeypatch, damage
 ):
-    land = transfer.ArchiveToObjectStorageOperator._land
+    land = BatchLanding.land
 
     def harm(self, *arguments):
         for path in folder.glob(".plans/*"):
             path.unlink() if damage == "missing" else path.write_bytes(b"changed")
         return land(self, *arguments)
 
-    monkeypatch.setattr(transfer.ArchiveToObjectStorageOperator, "_land", harm)
+    monkeypatch.setattr(BatchLanding, "land", harm)
     run = airflow(export(folder.as_uri(), retries=2), run=LARGE)
     assert {type(one.error) for one in run.tries} == {errors.InvalidRequestError}
     assert "clear the archive task to export again" in str(run.error)

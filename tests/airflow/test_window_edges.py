@@ -13,7 +13,7 @@ from airflow_runs import connect
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_assets.operators import archive
+from airflow_provider_assets.operators import settled_listing
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.operators.listing_spool import ListingSpool
 from airflow_provider_assets.sandbox import running
@@ -48,14 +48,14 @@ class Night:
     def __init__(self, sandbox, operator, now):
         self.sandbox, self.operator, self.now = sandbox, operator, now
 
-    def pause(self, wait, why):
+    def pause(self, wait):
         self.now += timedelta(seconds=wait)
         self.sandbox.set_clock(iso_ms(self.now))
 
     def listed(self, window, monkeypatch):
-        self.pause(0.0, "")
+        self.pause(0.0)
         with monkeypatch.context() as patch:
-            patch.setattr(archive, "_now", lambda: self.now)
+            patch.setattr(settled_listing, "_now", lambda: self.now)
             patch.setattr(self.operator, "_pause", self.pause)
             run = SimpleNamespace(logical_date=window.end, run_after=None)
             selection = self.operator._inputs({})

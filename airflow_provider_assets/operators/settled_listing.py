@@ -1,0 +1,71 @@
+"""The listing of a run: waits until it can be trusted, and makes batches of its items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.operators.inputs import ExportInputs
+from airflow_provider_assets.sansio.batching import Batches
+from airflow_provider_assets.sansio.settle import Settling, ensure_settled
+from airflow_provider_assets.sansio.verdict import shown
+from airflow_provider_assets.sansio.window import Window
+
+if TYPE_CHECKING:
+    from airflow.sdk.types import Logger
+
+    from airflow_provider_assets.operators.listing_spool import ListingSpool
+    from airflow_provider_assets.operators.lookback import Lookback
+
+
+@dataclass(frozen=True, slots=True)
+class SettledListing:
+    """Lists what *inputs* select in *window*, as often as it takes.
+
+    :param window: None where items are named, or for all there are.
+    :param lookback: what is listed before the window; None for nothing.
+    :param on_partial: whether items that stay pending ``fail`` the run, or it may ``land`` the others.
+    :param pause: waits that many seconds, or leaves the task by a deferral.
+    """
+
+    hook: AssetArchiveHook
+    inputs: ExportInputs
+    window: Window | None
+    settling: Settling
+    lookback: Lookback | None
+    on_partial: str
+    pause: Callable[[float], None]
+    log: Logger
+
+    def batches(self, run_date: str, spool: ListingSpool) -> Batches:
+        """The batches of the listing.
+
+        :param run_date: the date of the run (ISO).
+        :param spool: gets the items and records of the listing.
+        :raises ItemsPendingError: for items that may still be finished, unless *on_partial* is ``land``.
+        """
+        self._pause(self.settling.before_listing(self.window, _now()), "for its listing to settle")
+        while True:
+            with self.hook.metrics.listing():
+                batches, pending = self.inputs.requests(
+                    self.hook, self.window, run_date, spool, self.lookback
+                )
+            wait = self.settling.before_next(self.window, _now(), pending)
+            if not wait:
+                break
+            self._pause(wait, f"for pending items: {shown(pending)}")
+        if left_out := ensure_settled(pending, self.window, _now(), self.on_partial):
+            self.log.warning("%s", left_out)
+        return batches
+
+    def _pause(self, wait: float, why: str) -> None:
+        if wait:
+            self.log.info("Waiting %.0f s %s", wait, why)
+            self.pause(wait)
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
