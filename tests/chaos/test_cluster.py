@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -19,6 +20,8 @@ if gone := missing():
 
 pytestmark = [pytest.mark.airflow, pytest.mark.cluster]
 DAG, BATCHES, BATCH = "deferred_export", 30, 1000
+# Requests per second of the connection, and the slots of the pools in which six tasks list.
+RATE, SLOTS, TASKS = 4.0, (2, 6), 6
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +36,12 @@ def _scenario():
 @pytest.fixture(scope="module")
 def airflow(_scenario, tmp_path_factory):
     home = tmp_path_factory.mktemp("cluster")
-    with cluster(home, {DAG}, EXPORT_TO=(home / "exported").as_uri()) as started:
-        started.connect("scenario_cluster", _scenario.scenario["connection"])
+    dags = {DAG, *(f"listings_in_{slots}_slots" for slots in SLOTS)}
+    with cluster(home, dags, EXPORT_TO=(home / "exported").as_uri()) as started:
+        connection = _scenario.scenario["connection"]
+        started.connect("scenario_cluster", connection)
+        limited = {**connection.get("extra", {}), "requests_per_second": RATE}
+        started.connect("scenario_limited", {**connection, "extra": limited})
         yield started
 
 
@@ -49,12 +56,23 @@ def start(airflow: Cluster, run_id: str, folder: Path, **conf) -> None:
     airflow.trigger(DAG, run_id, conf)
 
 
-def end_of(airflow: Cluster, run_id: str) -> str:
+def end_of(airflow: Cluster, run_id: str, dag_id: str = DAG) -> str:
     """The state in which a run has ended."""
     wait_until(
-        lambda: airflow.run_state(DAG, run_id) in ("success", "failed"), f"{run_id} ends", 600
+        lambda: airflow.run_state(dag_id, run_id) in ("success", "failed"), f"{run_id} ends", 600
     )
-    return airflow.run_state(DAG, run_id)
+    return airflow.run_state(dag_id, run_id)
+
+
+def fastest(samples: list[tuple[float, int]], seconds: float) -> float:
+    """The highest rate per second over spans of at least that many seconds."""
+    spans = [
+        (later - earlier, there - here)
+        for number, (earlier, here) in enumerate(samples)
+        for later, there in samples[number + 1 :]
+        if later - earlier >= seconds
+    ]
+    return max(count / span for span, count in spans)
 
 
 def landings(airflow: Cluster, run_id: str) -> Counter[str]:
@@ -104,3 +122,25 @@ def test_of_two_workers_that_land_the_same_one_wins(airflow, scenario, tmp_path)
         assert len({manifest["sha256"] for manifest in manifests}) == 1
     assert archives
     assert not [name for name in tmp_path.rglob("*") if ".part" in name.name], "nothing is left"
+
+
+@pytest.mark.parametrize("slots", SLOTS)
+def test_the_slots_of_a_pool_limit_the_requests_of_all_workers(
+    airflow, scenario, chaos_table, slots
+):
+    dag_id = f"listings_in_{slots}_slots"
+    airflow.ask("POST", "/pools", {"name": f"vendor_{slots}", "slots": slots})
+    airflow.trigger(dag_id, "rate", {})
+    samples: list[tuple[float, int]] = []
+
+    def has_ended() -> bool:
+        samples.append((time.monotonic(), scenario.stats()["totals"]["requests"]))
+        return airflow.run_state(dag_id, "rate") in ("success", "failed")
+
+    wait_until(has_ended, "the listings end", 600)
+    assert airflow.run_state(dag_id, "rate") == "success"
+    assert samples[-1][1] >= BATCHES * BATCH // 100, "pages"
+    rate = fastest(samples, 10)
+    chaos_table.append(f"{slots} slots, {RATE:g} requests/s each: at most {rate:.1f} requests/s")
+    # The first request of each task is sent at once.
+    assert rate <= slots * RATE + TASKS / 10
