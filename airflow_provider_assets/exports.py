@@ -83,6 +83,7 @@ def asset_export(
             )
     first = {k: v for k, v in kwargs.items() if k in _ARCHIVE} | dict(archive_args or {})
     second = {k: v for k, v in kwargs.items() if k in _LANDING} | dict(landing_args or {})
+    second.setdefault("report", report)
     second.setdefault("map_index_template", "{{ task.label }}")  # from the start of the task on
     if first.get("lookback") is not None and "plans" not in first and "{{" in str(destination):
         raise InvalidRequestError(

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from airflow_provider_assets.destinations import Destination
     from airflow_provider_assets.reports.page import BatchLine, Picture
 
-FOLDER = "reports/"
 SEE_LOG = "the batch has not landed; the log of its landing task says why"
 
 
@@ -80,7 +79,7 @@ class AssetReportOperator(BaseOperator):
     def _execute(self, context: Context) -> Data:
         from airflow_provider_assets.destinations import open_destination
         from airflow_provider_assets.landing.stores.base import put_document
-        from airflow_provider_assets.reports.page import Report, render
+        from airflow_provider_assets.reports.page import Report, render, report_name, report_title
 
         if not isinstance(self.thumbnails, int) or self.thumbnails < 0:
             raise InvalidRequestError(
@@ -100,19 +99,19 @@ class AssetReportOperator(BaseOperator):
         target = open_destination(self.destination)
         pictures, note = self._pictures(target, list(manifests.values()))
         first = references[0].request
-        stem = replace(first, index=0, of=1).stem
         facts = {
             "connection": references[0].conn_id,
             "destination": target.store.uri(target.prefix),
         }
         if first.window:
             facts["window"] = f"{first.window[0]} to {first.window[1]}"
-        page = render(Report(stem, facts, lines, pictures, note))
-        key = f"{target.prefix}{FOLDER}{stem}.html"
+        page = render(Report(report_title(first), facts, lines, pictures, note))
+        name = report_name(first)
+        key = f"{target.prefix}{name}"
         put_document(target.store, key, page.encode())
         uri = target.store.uri(key)
         self.log.info("The report is %s", uri)
-        show_link(self, context, ReportLink, target.browser_url(f"{FOLDER}{stem}.html"))
+        show_link(self, context, ReportLink, target.browser_url(name))
         landed = [line for line in lines if line.landed is not None]
         failed = [line for line in lines if "" in line.problems]
         if failed:

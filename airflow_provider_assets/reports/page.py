@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
+
+from airflow_provider_assets.sansio.jobs import ArchiveRequest
 
 # Long lists of ids belong in the metadata; a page is read by a person.
 MAX_PROBLEMS = 50
+FOLDER = "reports/"
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 CSS = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; --good: #2e7d4f; --bad: #c0392b; }
@@ -27,6 +30,16 @@ h1 { font-size: 1.5rem; margin: .5rem 0; } h2 { font-size: 1.1rem; margin: 2rem 
 figure { margin: 0; } figure img { width: 100%; height: auto; border-radius: .4rem; display: block; }
 figcaption { font-size: .8rem; overflow-wrap: anywhere; }
 """
+
+
+def report_name(request: ArchiveRequest) -> str:
+    """Name, below a destination, of the report of the run that *request* is a batch of."""
+    return f"{FOLDER}{report_title(request)}.html"
+
+
+def report_title(request: ArchiveRequest) -> str:
+    """The common part of the names of all batches."""
+    return replace(request, index=0, of=1).stem
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,10 +59,11 @@ def tell_outlets(
 
 def _event(result: Data) -> Data:
     """The facts of a landing that the event of an outlet has."""
-    names = ("uri", "bytes", "sha256", "entries", "manifest_uri", "metadata_uri", "skipped")
+    names = ("uri", "bytes", "sha256", "entries", "skipped")
+    places = ("manifest_uri", "metadata_uri", "report_uri")
     facts = cast("Data", result["facts"])
     known = ("vendor", "conn_id", "job_id", "window", "items", "batch", "batches")
     return {
-        **{name: result[name] for name in names if name in result},
+        **{name: result[name] for name in (*names, *places) if name in result},
         **{name: facts[name] for name in known},
     }

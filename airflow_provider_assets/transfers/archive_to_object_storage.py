@@ -98,6 +98,8 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         destination lacks raises ``InvalidRequestError`` before anything is downloaded. Manifests, metadata,
         plans and reports have none of them. They are no part of a landing's identity: what has landed is
         skipped, whatever they are now.
+    :param report: whether ``AssetReportOperator`` writes a page about the run to *destination* afterwards, as
+        ``asset_export(report=True)`` has it do: asset events then tell where; false by default.
     :raises AssetsError: if the landing failed (see ``sansio.errors``); no incomplete object is visible then.
     """
 
@@ -136,6 +138,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         max_ratio: int | None = None,
         metadata: Format | None = "auto",
         object_options: Mapping[str, Any] | None = None,
+        report: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**default_retry_policy(kwargs, _HOPELESS))
@@ -157,6 +160,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         self.max_ratio = max_ratio
         self.metadata = metadata
         self.object_options = object_options
+        self.report = report
         self._vendor: Vendor | None = None
         self._landed: list[Data] = []
 
@@ -288,6 +292,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             max_reexports=self.max_reexports,
             metadata=self.metadata,
             object_options=object_options,
+            is_reported=self.report,
             options=self._options(hook),
         )
 

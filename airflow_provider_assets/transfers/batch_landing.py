@@ -13,6 +13,7 @@ from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.landing import LandingOptions, ObjectOptions, Source, land
 from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX, Contents
 from airflow_provider_assets.landing.markers import STARTED_MARKER
+from airflow_provider_assets.reports.page import report_name
 from airflow_provider_assets.sansio.jobs import (
     ArchiveFile,
     ArchiveReference,
@@ -43,6 +44,7 @@ MAX_MASKED = 16
 class Choices:
     """How a task lands its archives: the operator's parameters of these names.
 
+    :param is_reported: whether a task after this one writes a report of the run.
     :param options: the budgets of the engine.
     """
 
@@ -54,6 +56,7 @@ class Choices:
     max_reexports: int
     metadata: Format | None
     object_options: ObjectOptions
+    is_reported: bool
     options: LandingOptions
 
 
@@ -73,7 +76,7 @@ class BatchLanding:
     def land(self, reference: ArchiveReference) -> tuple[Data, LandedItems]:
         """Land the archive of *reference*, and describe its items beside it.
 
-        :returns: the manifest without its entries, and the items.
+        :returns: the manifest without its entries but with the URIs of metadata and report, and the items.
         :raises AssetsError: if the landing failed; no incomplete object is visible then.
         """
         request, records = self.hook.plans.load(reference.request)
@@ -97,6 +100,8 @@ class BatchLanding:
             uri, rows = items.write_metadata(records, name=self._stem(request), metadata=metadata)
             result |= {"metadata_uri": uri, "metadata_rows": rows}
             self.log.info("Described %d items in %s", rows, uri)
+        if self.choices.is_reported:
+            result["report_uri"] = self.target.store.uri(self.target.prefix + report_name(request))
         return result, items
 
     def _land_files(

@@ -47,6 +47,8 @@ def test_a_run_is_reported_with_pictures_and_their_prompts(reported, sandbox, tm
     result = run.result("export.report")
     assert result["batches"] == result["landed"] == 1
     assert result["uri"].endswith(".html")
+    (landed,) = run.results("export.land")
+    assert landed["report_uri"] == result["uri"], "asset events name it"
     rows = sandbox.items("scenario", start=DAY[0], end=DAY[1])
     assert "http" not in re.sub(r"http-equiv", "", shown)
     assert rows
