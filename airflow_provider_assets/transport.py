@@ -27,6 +27,7 @@ from airflow_provider_assets.sansio import flow as flows
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
+    ProtocolError,
     RateLimitedError,
     TransientError,
     VendorUnavailableError,
@@ -47,6 +48,8 @@ BUDGET_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0  # between two bytes
 TOTAL_SECONDS = 120.0  # of one answer
+MAX_BODY = 64 << 20  # bytes of one answer, unpacked; the longest page of a listing has a few MiB
+_PIECE = 1 << 16
 # More than a vendor's own concurrency limit would allow, fewer than would slow an event loop down.
 MAX_CONNECTIONS = 32
 USER_AGENT = f"airflow-provider-assets/{__version__}"
@@ -168,6 +171,26 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+@dataclass(slots=True)
+class _Body:
+    """The body of an answer, as it arrives."""
+
+    request: HttpRequest
+    data: bytearray = field(default_factory=bytearray)
+
+    def add(self, piece: bytes) -> None:
+        """Append *piece*.
+
+        :raises ProtocolError: if the body is longer than any answer of an API.
+        """
+        self.data += piece
+        if len(self.data) > MAX_BODY:
+            raise ProtocolError(
+                f"{self.request} was answered with more than {MAX_BODY >> 20} MiB, which no API does; "
+                "check the connection's base_url and any proxy"
+            )
+
+
 class Transport:
     """Performs requests in worker threads, over one ``requests`` session."""
 
@@ -204,20 +227,24 @@ class Transport:
 
         time.sleep(self.rate.reserve(time.monotonic()))
         try:
-            got = self._session.request(
+            with self._session.request(
                 request.method,
                 request.full_url,
                 data=request.body,
                 headers=dict(request.headers),
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
                 allow_redirects=False,  # credentials go to the API's host only
-            )
+                stream=True,
+            ) as got:
+                body = _Body(request)
+                for piece in got.iter_content(_PIECE):
+                    body.add(piece)
         except requests.RequestException as error:
             raise _unanswered(request, error) from None
         except OSError as error:  # a bundle of certificates that is not there, which the text names
             raise InvalidRequestError(f"{request} cannot be sent: {error}") from None
         headers = {name.lower(): value for name, value in got.headers.items()}
-        response = HttpResponse(got.status_code, headers, got.content)
+        response = HttpResponse(got.status_code, headers, bytes(body.data))
         return _checked(self._classify, self.rate, request, response)
 
     def close(self) -> None:
@@ -234,6 +261,8 @@ def _session() -> requests.Session:
     session.headers["User-Agent"] = USER_AGENT
     # Without an auth of its own, requests lets ~/.netrc replace our Authorization header.
     session.auth = lambda prepared: prepared
+    # Even if it follows no redirect, requests reads the body of one to its end, however long it is.
+    session.get_redirect_target = lambda response: None  # type: ignore[method-assign,assignment]
     return session
 
 
@@ -314,11 +343,13 @@ class AsyncTransport:
                 allow_redirects=False,  # credentials go to the API's host only
                 proxy=proxy.url if proxy else None,
             ) as got:
-                body = await got.read()
+                body = _Body(request)
+                async for piece in got.content.iter_chunked(_PIECE):
+                    body.add(piece)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             raise _unanswered(request, error) from None
         headers = {name.lower(): value for name, value in got.headers.items()}
-        response = HttpResponse(got.status, headers, body)
+        response = HttpResponse(got.status, headers, bytes(body.data))
         return _checked(self._classify, self.rate, request, response)
 
     def _open(self) -> aiohttp.ClientSession:

@@ -29,7 +29,7 @@ class Certificate:
 
 
 def issue(folder: Path) -> Certificate:
-    """A new authority and a certificate of it for localhost and 127.0.0.1."""
+    """A new authority and a certificate of it for localhost, 127.0.0.1 and the names below example.com."""
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = _signed(
         "Test authority", "Test authority", authority_key, authority_key, is_ca=True
@@ -57,7 +57,8 @@ def _signed(
     is_ca: bool,
 ) -> x509.Certificate:
     now = datetime.now(timezone.utc)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+    hosts = [x509.DNSName("localhost"), x509.DNSName("*.example.com")]
+    names = [*hosts, x509.IPAddress(ip_address("127.0.0.1"))]
     authority = x509.SubjectKeyIdentifier.from_public_key(issuer_key.public_key())
     usage = dict.fromkeys(
         (

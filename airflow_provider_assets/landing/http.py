@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
-from airflow_provider_assets.landing.addresses import check_address
+from airflow_provider_assets.landing.addresses import check_address, check_link
 from airflow_provider_assets.landing.options import LandingOptions
 from airflow_provider_assets.pace import paced
 from airflow_provider_assets.proxies import Proxy, proxy_for
@@ -82,9 +82,10 @@ class Connections:
 
         :param fresh: open a new connection, so that the request is never sent a second time.
         :raises OSError, http.client.HTTPException: if the network or the server failed.
-        :raises InvalidRequestError: if the request cannot be sent, or will fail until somebody changes the
-            configuration.
+        :raises InvalidRequestError: if the request cannot be sent, may not be sent there, or will fail until
+            somebody changes the configuration.
         """
+        check_link(url, self.options)
         try:
             return self._request(method, url, headers=headers, fresh=fresh)
         except ssl.SSLCertVerificationError as error:
@@ -96,10 +97,10 @@ class Connections:
         except (http.client.InvalidURL, ValueError) as error:
             if isinstance(error, OSError):
                 raise
-            # Its text quotes the URL or a header, and both may contain a secret.
+            # Its text quotes what cannot be sent, which may contain a secret.
             raise InvalidRequestError(
-                "cannot send the download request: its URL or a header contains a space, a control or "
-                "a non-ASCII character; the vendor has to encode it"
+                "cannot send the download request: a header contains a control or a non-ASCII character; "
+                "enter the connection's credentials again"
             ) from None
 
     def _request(
@@ -143,7 +144,7 @@ class Connections:
         return response
 
     def _connection(self, parts: SplitResult) -> _Kept:
-        host, port = _authority(parts)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         proxy = proxy_for(parts.geturl())
         connection: _Plain
         timeout = self.options.stall_seconds
@@ -154,10 +155,8 @@ class Connections:
                 connection.set_tunnel(host, port, proxy.headers)
         else:
             connection = _Plain(at, at_port, timeout=timeout)
-        if not proxy:
+        if not proxy:  # only the proxy resolves names
             connection.dial = self._dial
-        elif literal := _literal(host):  # only the proxy resolves names
-            check_address(host, literal, self.options.private_hosts)
         seconds = _PATIENCE * timeout
         connection.response_class = paced(seconds, self.options.min_rate * seconds)
         return _Kept(connection, proxy)
@@ -234,20 +233,6 @@ def _context() -> ssl.SSLContext:
 def _origin(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     return parts.scheme, parts.netloc
-
-
-def _authority(parts: SplitResult) -> tuple[str, int]:
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InvalidRequestError(f"cannot download from a {parts.scheme or 'relative'!r} URL")
-    return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
-
-
-def _literal(host: str) -> str | None:
-    """*host* as an address; None if it is a name."""
-    try:
-        return str(socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)[0][4][0])
-    except (OSError, UnicodeError):
-        return None
 
 
 def _target(url: str) -> str:

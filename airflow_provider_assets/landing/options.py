@@ -75,6 +75,8 @@ class LandingOptions:
     :param private_hosts: hosts that may resolve to an address outside the public internet (private,
         link-local, metadata services); a loopback host among them allows every loopback address.
         None: every host may.
+    :param allow_http: download by http too, not only from loopback hosts.
+    :param download_hosts: hosts from which downloads may come, by name or as ``*.suffix``; None: any.
     :param sha256: compute the SHA-256 of the whole; None: up to 256 MiB, and if the store keeps no
         checksum itself.
     :param max_entries: largest number of entries in an archive.
@@ -92,6 +94,8 @@ class LandingOptions:
     min_rate: float = 1024.0
     attempts: int = 6
     private_hosts: frozenset[str] | None = None
+    allow_http: bool = False
+    download_hosts: tuple[str, ...] | None = None
     sha256: bool | None = None
     max_entries: int = 1_000_000
     max_unpacked: int = 1 << 40

@@ -315,6 +315,8 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             max_memory=self.max_memory,
             sha256=self.sha256,
             private_hosts=_private_hosts(hook.vendor),
+            allow_http=hook.vendor.connection.flag("allow_http"),
+            download_hosts=hook.vendor.download_hosts,
         )
         return replace(options, **{name: one for name, one in limits.items() if one is not None})
 

@@ -42,7 +42,12 @@ from airflow_provider_assets.sansio.messages import (
 from airflow_provider_assets.sansio.records import Facts, OnRecord, Record, ignore
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
-from airflow_provider_assets.vendors.connection import ConnectionForm, VendorConnection, check_url
+from airflow_provider_assets.vendors.connection import (
+    ConnectionForm,
+    VendorConnection,
+    check_url,
+    download_hosts,
+)
 
 _ID = re.compile(r"[\w.:+/=-]{1,128}")
 ERRORS: Mapping[int, type[AssetsError]] = {
@@ -128,6 +133,7 @@ class Vendor(ABC):
     :param clock: epoch seconds.
     :ivar on_secret: called with every secret that a flow obtains, such as a token, so that the driver can
         keep it out of logs.
+    :ivar download_hosts: the hosts from which downloads may come; None: any.
     :raises InvalidRequestError: if the connection lacks something; the message names it.
     """
 
@@ -138,6 +144,7 @@ class Vendor(ABC):
         self.clock = clock
         self.on_secret: Callable[[str], object] = lambda secret: None
         self.base_url = self._base_url()
+        self.download_hosts = download_hosts(connection, self.base_url)
 
     # --- the flows of an export --------------------------------------------------------------
 

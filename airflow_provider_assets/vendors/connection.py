@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -69,7 +70,40 @@ COMMON_FIELDS: Mapping[str, Mapping[str, JSON]] = {
         "description": "Download from addresses that are not public, such as a gateway of your network.",
         "schema": {"type": ["boolean", "null"], "default": False},
     },
+    "download_hosts": {
+        "label": "Download hosts",
+        "description": "The only hosts to download from besides the API's, such as *.example.com; "
+        "separated by commas.",
+        "schema": {"type": ["string", "null"]},
+    },
 }
+
+_HOST = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[?[0-9a-f:.]*:[0-9a-f:.]*\]?")
+
+
+def download_hosts(connection: VendorConnection, base_url: str) -> tuple[str, ...] | None:
+    """Extra ``download_hosts``, a list or a text with commas, and the API's own host; None if it is not set.
+
+    :raises InvalidRequestError: if an entry is neither a host nor ``*.`` and a host.
+    """
+    given = connection.extra.get("download_hosts")
+    entries = given if isinstance(given, list) else connection.text("download_hosts").split(",")
+    texts = [str(entry).strip().lower() for entry in entries]
+    hosts = [one.rstrip(".") for one in texts if one]
+    for number, host in enumerate(hosts, 1):
+        if not _HOST.fullmatch(host):
+            raise InvalidRequestError(
+                f"connection {connection.conn_id!r}: entry {number} of download_hosts is no host; name "
+                "hosts without scheme, port and path, such as files.example.com or *.example.com"
+            )
+    if not hosts:
+        return None
+    return (*(host.strip("[]") for host in hosts), urlsplit(base_url).hostname or "")
+
+
+def is_listed(host: str, listed: Collection[str]) -> bool:
+    """Whether *listed* names *host*, or ``*.`` and a domain to which it belongs."""
+    return any(host == one or (one[:2] == "*." and host.endswith(one[1:])) for one in listed)
 
 
 def check_url(url: str, name: str, connection: VendorConnection) -> str:

@@ -168,7 +168,7 @@ def test_a_private_download_host_needs_the_leave_of_the_connection(
     airflow, sandbox, folder, monkeypatch, allowed
 ):
     connection = sandbox.scenario["connection"]
-    extra = {**connection["extra"], "allow_private_downloads": allowed}
+    extra = {**connection["extra"], "allow_private_downloads": allowed, "allow_http": True}
     connect(monkeypatch, "scenario_default", {**connection, "extra": extra})
     with http_origin(host=own_address()) as gateway:
         sandbox.fault(f"download:redirect,to={gateway.url}/export.zip")

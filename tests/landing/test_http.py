@@ -16,7 +16,6 @@ from origin import Fault, http_origin
 from proxy import http_proxy
 
 from airflow_provider_assets.landing import LandingOptions, http
-from airflow_provider_assets.landing.addresses import check_address
 from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.pace import SlowError
 from airflow_provider_assets.sansio.errors import InvalidRequestError
@@ -223,72 +222,6 @@ def test_what_no_proxy_does_not_list_is_reached_through_the_proxy(
         monkeypatch.setenv("ALL_PROXY", proxy.address)
         monkeypatch.setenv("NO_PROXY", entry)
         assert get(connect(), f"{origin.url}/a") == b"whole"
-        assert len(proxy.seen) == 1
-
-
-# --- addresses -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "10.1.2.3",
-        "172.16.0.1",
-        "192.168.1.1",
-        "100.64.0.1",
-        "127.0.0.1",
-        "169.254.169.254",
-        "168.63.129.16",
-        "0.0.0.0",
-        "224.0.0.1",
-        "::1",
-        "::",
-        "::ffff:10.0.0.1",
-        "fe80::1%eth0",
-        "fd00:ec2::254",
-    ],
-)
-def test_an_address_that_is_not_public_is_refused(address):
-    with pytest.raises(InvalidRequestError, match="allow_private_downloads"):
-        check_address("host.test", address, frozenset({"api.test"}))
-    check_address("host.test", address, None)
-    check_address("host.test", address, frozenset({"host.test"}))
-
-
-@pytest.mark.parametrize("address", ["8.8.8.8", "2001:4860:4860::8888", "::ffff:8.8.8.8"])
-def test_an_address_that_is_public_is_not(address):
-    check_address("host.test", address, frozenset())
-
-
-@over_http_and_https
-def test_the_address_that_counts_is_the_one_that_is_connected(connect, origin):
-    origin.files["/a"] = b"whole"
-    url = origin.url.replace("127.0.0.1", "localhost")
-    with pytest.raises(InvalidRequestError, match=r"localhost, which is at 127\.0\.0\.1"):
-        get(connect(LandingOptions(private_hosts=frozenset({"api.test"}))), f"{url}/a")
-    assert not origin.seen
-    sandbox = LandingOptions(private_hosts=frozenset({"127.0.0.1"}))
-    assert get(connect(sandbox), f"{url}/a") == b"whole"
-
-
-@pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254", "2852039166"])
-def test_an_address_is_refused_behind_a_proxy_too(connect, monkeypatch, host):
-    with http_proxy() as proxy:
-        monkeypatch.setenv("ALL_PROXY", proxy.address)
-        with pytest.raises(InvalidRequestError, match="allow_private_downloads"):
-            get(connect(LandingOptions(private_hosts=frozenset())), f"http://{host}/a")
-        assert not proxy.seen
-
-
-def test_a_name_is_resolved_by_the_proxy_which_may_have_any_address_itself(
-    connect, origin, monkeypatch
-):
-    origin.files["/a"] = b"whole"
-    url = origin.url.replace("127.0.0.1", "localhost")
-    with http_proxy() as proxy:
-        monkeypatch.setenv("ALL_PROXY", proxy.address)
-        options = LandingOptions(private_hosts=frozenset())
-        assert get(connect(options), f"{url}/a") == b"whole"
         assert len(proxy.seen) == 1
 
 

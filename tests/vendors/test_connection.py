@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
 from airflow_provider_assets.sansio.messages import seconds_to_wait
 from airflow_provider_assets.vendors import BUILT_IN, parsing, vendor_class
-from airflow_provider_assets.vendors.connection import VendorConnection, check_url
+from airflow_provider_assets.vendors.connection import (
+    VendorConnection,
+    check_url,
+    download_hosts,
+    is_listed,
+)
 from airflow_provider_assets.vendors.parsing import check_names, strings
 
 NOW = 1768032100.0  # 2026-01-10T08:01:40Z
@@ -68,6 +73,40 @@ def test_credentials_go_unencrypted_to_this_machine_only_unless_allowed(url) -> 
     with pytest.raises(InvalidRequestError, match="allow_http"):
         check_url(url, "base_url", CONNECTION)
     assert check_url(url, "base_url", VendorConnection("c", extra={"allow_http": True})) == url
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "CDN.example.com., *.files.example.com,[2001:db8::1]",
+        ["CDN.example.com", "*.files.example.com", "", "2001:db8::1"],
+    ],
+)
+def test_downloads_may_come_from_listed_hosts_and_from_the_api(given) -> None:
+    connection = VendorConnection("c", extra={"download_hosts": given})
+    listed = download_hosts(connection, "https://api.test:8443/v1")
+    assert listed == ("cdn.example.com", "*.files.example.com", "2001:db8::1", "api.test")
+    for host in ("cdn.example.com", "eu.files.example.com", "2001:db8::1", "api.test"):
+        assert is_listed(host, listed)
+    for host in ("example.com", "x.cdn.example.com", "files.example.com", "xfiles.example.com"):
+        assert not is_listed(host, listed)
+
+
+@pytest.mark.parametrize("given", [None, "", " , ", []])
+def test_downloads_may_come_from_any_host_where_none_is_listed(given) -> None:
+    connection = VendorConnection("c", extra={"download_hosts": given})
+    assert download_hosts(connection, "https://api.test") is None
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["*", "*.", "*example.com", "https://u:secret@a.test", "a.test/x", "a.test:443", "ä.test"],
+)
+def test_a_listed_host_that_is_none_is_refused_and_not_quoted(entry) -> None:
+    connection = VendorConnection("c", extra={"download_hosts": f"a.test, {entry}"})
+    with pytest.raises(InvalidRequestError, match="entry 2 of download_hosts") as raised:
+        download_hosts(connection, "https://api.test")
+    assert "secret" not in str(raised.value)
 
 
 @given(st.text())

@@ -99,7 +99,12 @@ def _follow(
 def _target(url: str, location: str) -> str:
     # http.client reads headers as Latin-1, so that each character is one byte of what was sent.
     sendable = _UNSENDABLE.sub(lambda found: f"%{ord(found[0]):02X}", location)
-    return sendable if urlsplit(sendable).scheme else urljoin(url, sendable)
+    try:
+        return sendable if urlsplit(sendable).scheme else urljoin(url, sendable)
+    except ValueError:  # an unbalanced bracket; its text quotes the address
+        raise InvalidRequestError(
+            "the download is redirected to a malformed address; ask the vendor for a direct link"
+        ) from None
 
 
 _SOON = 10.0  # seconds before its expiry in which a link is not used for new requests
