@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -145,6 +146,7 @@ class LocalStore:
             _make_folder(target.parent)
             part = target.parent / part_file(target.name, label)
             handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        _claim(handle)
         return LocalWriter(target, part, handle)
 
     def resume(
@@ -156,9 +158,13 @@ class LocalStore:
         if part.parent != target.parent or not hidden_name_in(part.name):
             return None
         try:
-            return LocalWriter(target, part, os.open(part, os.O_RDWR), int(state["part_size"]))
+            size, handle = int(state["part_size"]), os.open(part, os.O_RDWR)
         except (OSError, KeyError, ValueError):
             return None
+        if not _claim(handle):  # the earlier attempt has not ended
+            os.close(handle)
+            return None
+        return LocalWriter(target, part, handle, size)
 
     def delete(self, key: str) -> None:
         """Remove the file."""
@@ -166,7 +172,7 @@ class LocalStore:
             self._path(key).unlink(missing_ok=True)
 
     def sweep(self, keys: Collection[str]) -> int:
-        """Remove part files, recognized by their names."""
+        """Remove part files, recognized by their names, but those that another landing is writing."""
         targets: dict[Path, set[str]] = {}
         for key in keys:
             path = self._path(key)
@@ -175,7 +181,7 @@ class LocalStore:
         for folder, names in targets.items():
             with _told(f"cannot clean up {folder}"):
                 for part in folder.glob(f".*{PART_SUFFIX}"):
-                    if hidden_name_in(part.name) in names:
+                    if hidden_name_in(part.name) in names and not _is_in_use(part):
                         part.unlink(missing_ok=True)
                         stale += 1
         return stale
@@ -291,6 +297,31 @@ def _describe(path: Path) -> Checksum:
         while piece := file.read(MIB):
             crc, size = crc32(piece, crc), size + len(piece)
     return Checksum(size, crc)
+
+
+def _claim(handle: int) -> bool:
+    """Lock an open part file until it is closed or its process has died; whether that was possible.
+
+    A file system without locks leaves every part file to whoever sweeps.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _is_in_use(part: Path) -> bool:
+    try:
+        handle = os.open(part, os.O_RDWR)
+    except OSError:  # gone meanwhile, or not ours to open
+        return False
+    try:
+        return not _claim(handle)
+    finally:
+        os.close(handle)
 
 
 def _make_folder(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import zlib
 from pathlib import Path
@@ -37,6 +38,25 @@ def test_a_key_stays_below_the_root(local, key):
     for action in (lambda: put(local, key), lambda: local.get(key), lambda: local.delete(key)):
         with pytest.raises(InvalidRequestError, match="below the destination"):
             action()
+
+
+def test_a_sweep_leaves_the_part_file_of_a_landing_that_is_under_way(local):
+    live, dead = (local.begin("thing", label="label") for _ in range(2))
+    dead.keep()
+    assert local.resume("thing", {**live.state, "part_size": "1"}) is None
+    assert local.sweep(["thing"]) == 1
+    assert [path.name for path in local.root.iterdir()] == [live.part.name]
+    live.abort()
+
+
+def test_a_file_system_without_locks_has_its_part_files_swept(local, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    left = local.begin("thing", label="label")
+    assert local.sweep(["thing"]) == 1
+    left.abort()
 
 
 @pytest.mark.parametrize(
