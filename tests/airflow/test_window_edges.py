@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +15,7 @@ from airflow_runs import connect
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX, Contents, Entry, Manifest
 from airflow_provider_assets.operators import settled_listing
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.operators.listing_spool import ListingSpool
@@ -66,6 +69,24 @@ class Night:
                 ]
 
 
+def note_landed(folder: Path, night: int, ids: list[str]) -> None:
+    """The manifest that the landing of a night's archive leaves."""
+    name = f"{night}.zip"
+    manifest = Manifest(
+        (folder / name).as_uri(),
+        bytes=len(ids),
+        sha256=None,
+        crc32=None,
+        entries=len(ids),
+        manifest_uri=(folder / f"{name}{MANIFEST_SUFFIX}").as_uri(),
+        verified=("zip_structure",),
+        facts={"vendor": "scenario", "items": len(ids)},
+    )
+    entries = [Entry(f"{item}.png", 1) for item in ids]
+    document = manifest.document(entries, Contents({"asset_ids": tuple(ids)}))
+    (folder / f"{name}{MANIFEST_SUFFIX}").write_bytes(document)
+
+
 seconds = st.integers(0, 86_400_000 - 1).map(lambda ms: timedelta(milliseconds=ms))
 near_the_edge = st.integers(-20 * 60_000, -1).map(lambda ms: DAY + timedelta(milliseconds=ms))
 items = st.lists(
@@ -116,6 +137,49 @@ def test_whatever_is_finished_or_listed_late_is_exported_exactly_once(
     finally:
         for item in made:
             vendors.remove_item(vendor, item)
+
+
+within_a_day = st.integers(0, 86_400 - 1)
+much_later = st.lists(
+    st.fixed_dictionaries(
+        {
+            "at": st.one_of(near_the_edge, seconds).map(lambda at: at + NIGHTS[0]),
+            "list_after": st.one_of(within_a_day, st.just(86_400 - 1)),
+        }
+    ),
+    max_size=5,
+)
+
+
+@pytest.mark.long
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(items=much_later, starts_after=st.integers(0, 120))
+def test_with_a_lookback_whatever_is_listed_within_it_is_exported_exactly_once(
+    vendors, monkeypatch, items, starts_after
+):
+    vendors.set_clock(iso_ms(NIGHTS[0]))
+    made = [
+        vendors.add_late_item("scenario", iso_ms(item["at"]), list_after=item["list_after"])
+        for item in items
+    ]
+    try:
+        with TemporaryDirectory() as place:
+            folder, exported = Path(place), []
+            for number, start in enumerate([*NIGHTS, TODAY]):
+                window = Window(start, start + DAY)
+                night = night_of(
+                    vendors,
+                    window.end + timedelta(seconds=starts_after),
+                    lookback=DAY,
+                    plans=folder.as_uri(),
+                )
+                found = night.listed(window, monkeypatch)
+                note_landed(folder, number, found)
+                exported += found
+        assert sorted(exported) == sorted(made)
+    finally:
+        for item in made:
+            vendors.remove_item("scenario", item)
 
 
 @pytest.fixture
