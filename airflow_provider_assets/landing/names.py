@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Container
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.markers import is_marker
+from airflow_provider_assets.sansio.errors import InvalidRequestError
 
-_UNFIT = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
+# Control characters, line ends and changes of the text's direction; what Windows does not take.
+_UNFIT = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069<>:"|?*]')
 _DRIVE = re.compile(r"^[A-Za-z]:")
+# Dots and the spaces of Unicode, as strip() knows them; a pattern takes the square of their number.
+_ENDS = ". \xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u202f\u205f\u3000"
+_LONGEST_MARK = "-" + "9" * 7
 _SEGMENT = 255  # bytes: the limit of common file systems
 _KEY = 900  # bytes: S3 and GCS allow 1,024 with the prefix, Azure 1,024 characters
 
@@ -23,15 +28,16 @@ _KEY = 900  # bytes: S3 and GCS allow 1,024 with the prefix, Azure 1,024 charact
 def safe(name: str) -> str:
     """*name* as a relative path with ``/`` that stays below its folder."""
     text = unicodedata.normalize("NFC", name).encode("utf-8", "replace").decode()
-    text = _DRIVE.sub("", text.replace("\\", "/"))
-    segments = [_UNFIT.sub("_", part).strip().rstrip(".") for part in text.split("/")]
-    kept = [_short(_not_ours(part), _SEGMENT) for part in segments if part]
-    path = "/".join(kept) or "unnamed"
-    return path if len(path.encode()) <= _KEY else _short(path.replace("/", "_"), _SEGMENT)
+    text = _UNFIT.sub("_", _DRIVE.sub("", text.replace("\\", "/")))
+    segments = [kept for part in text.split("/") if (kept := part.strip().rstrip(_ENDS))]
+    path = "/".join(map(_fit, segments)) or "unnamed"
+    return path if len(path.encode()) <= _KEY else _fit("_".join(segments))
 
 
-def _not_ours(name: str) -> str:
-    return f"{name}_" if is_marker(name) else name
+def _fit(segment: str) -> str:
+    """*segment* in as many bytes as file systems take, and as no name that landings reserve."""
+    name = _short(segment, _SEGMENT)
+    return f"{_short(name, _SEGMENT - 1)}_" if is_marker(name) else name
 
 
 def _short(name: str, limit: int, mark: str = "") -> str:
@@ -40,55 +46,85 @@ def _short(name: str, limit: int, mark: str = "") -> str:
     if not stem or len(suffix) > 16:  # too long for a file name extension
         stem, dot, suffix = name, "", ""
     end = mark + dot + suffix
-    room = limit - len(end.encode())
-    return stem.encode()[:room].decode("utf-8", "ignore") + end
+    kept = stem.encode()[: limit - len(end.encode())].decode("utf-8", "ignore")
+    return (kept if kept == stem else kept.rstrip(_ENDS) or "_") + end
 
 
 @dataclass(slots=True)
 class Names:
     """Gives every entry of one landing a safe, unique name, the same in every run.
 
-    :param reserved: names that the landing itself uses.
+    An archive of 64 MiB can name thirty million folders, so that only hashes of names are kept.
+
+    :param reserved: names that the landing itself uses. :param max_folders: largest number of folders.
     """
 
     reserved: frozenset[str] = frozenset()
-    _used: set[str] = field(default_factory=set)
-    _folders: set[str] = field(default_factory=set)
-    _paths: dict[str, str] = field(default_factory=dict)
+    max_folders: int = 1_000_000
+    _files: set[int] = field(default_factory=set)
+    _folders: set[int] = field(default_factory=set)
+    _unchanged: set[int] = field(default_factory=set)
+    _renamed: dict[str, str] = field(default_factory=dict)
     _last: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Count the reserved names as used."""
-        self._used |= {name.casefold() for name in self.reserved}
+        self._files |= {_hash(name) for name in self.reserved}
 
     def give(self, name: str) -> str:
         """A safe name that was not given before: ``a.png``, ``a-2.png``. Case is ignored.
 
         No name is given to both a file and a folder, since most file systems do not allow that.
+
+        :raises InvalidRequestError: if there are too many folders.
         """
         path = ""
         *folders, file = safe(name).split("/")
         for folder in folders:
-            path = self._folder(path + folder, folder, path)
-        path = self._free(path, file, self._used, self._folders)
-        self._used.add(path.casefold())
+            path = self._folder(path, folder)
+        path = self._free(path, file, self._files, self._folders)
+        self._files.add(_hash(path))
         return path
 
-    def _folder(self, asked: str, name: str, parent: str) -> str:
+    def _folder(self, parent: str, name: str) -> str:
         """The path of a folder, with its slash: the same for all its files."""
-        if asked not in self._paths:
-            given = self._free(parent, name, self._used)
-            self._folders.add(given.casefold())
-            self._paths[asked] = f"{given}/"
-        return self._paths[asked]
+        asked = f"{parent}{name}/"
+        if hash(asked) in self._unchanged:
+            return asked
+        if asked in self._renamed:
+            return self._renamed[asked]
+        if len(self._unchanged) + len(self._renamed) >= self.max_folders:
+            raise InvalidRequestError(
+                f"the archive has files in more than {self.max_folders} folders; if that is expected, "
+                "set a larger max_entries or use layout='archive'"
+            )
+        given = self._free(parent, name, self._files)
+        self._folders.add(_hash(given))
+        if f"{given}/" == asked:
+            self._unchanged.add(hash(asked))
+        else:
+            self._renamed[asked] = f"{given}/"
+        return f"{given}/"
 
-    def _free(self, parent: str, wanted: str, *taken: Container[str]) -> str:
+    def _free(self, parent: str, wanted: str, *taken: Collection[int]) -> str:
         chosen = parent + wanted
-        equal = chosen.casefold()
-        # Numbers that equal names were given before are not tried again.
+        if not _is_in(chosen, taken):
+            return chosen
+        # Numbers that equal names were given before are not tried again: nor those of other names that
+        # are too long for a number and cut to the same.
+        equal = (parent + _short(wanted, _SEGMENT, _LONGEST_MARK)).casefold()
         number = self._last.get(equal, 1)
-        while any(chosen.casefold() in names for names in taken):
+        while _is_in(chosen, taken):
             number += 1
             chosen = parent + _short(wanted, _SEGMENT, f"-{number}")
-            self._last[equal] = number
+        self._last[equal] = number
         return chosen
+
+
+def _hash(name: str) -> int:
+    return hash(name.casefold())
+
+
+def _is_in(name: str, taken: Iterable[Collection[int]]) -> bool:
+    number = _hash(name)
+    return any(number in numbers for numbers in taken)

@@ -13,6 +13,7 @@ from airflow_provider_assets.sansio.errors import IntegrityError
 
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_STEP = 1 << 14
 
 
 @dataclass(slots=True)
@@ -25,6 +26,11 @@ class _GzipScanner:
     engine: zlib._Decompress = field(default_factory=lambda: zlib.decompressobj(31))
 
     def feed(self, view: memoryview) -> None:
+        # The end of a member copies what follows, of which there may be twenty bytes each.
+        for at in range(0, len(view), _GZIP_STEP):
+            self._feed(view[at : at + _GZIP_STEP])
+
+    def _feed(self, view: memoryview) -> None:
         rest: memoryview | bytes = view
         while rest:
             if self.engine.eof:

@@ -12,7 +12,6 @@ import pytest
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "landing"))  # for its kits
 FIGURE = "figure"
-sys.path.append(str(HERE.parent / "landing"))  # for its kits
 
 
 @pytest.hookimpl(tryfirst=True)

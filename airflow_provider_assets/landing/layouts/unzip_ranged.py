@@ -23,7 +23,13 @@ from airflow_provider_assets.landing.stores.base import Part, PartWriter, best_e
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
 from airflow_provider_assets.landing.transfer.writers import GuardedWriter
-from airflow_provider_assets.landing.zips.directory import HEADER, Extent, Index, payload
+from airflow_provider_assets.landing.zips.directory import (
+    HEADER,
+    LONGEST_EXTRA,
+    Extent,
+    Index,
+    payload,
+)
 from airflow_provider_assets.landing.zips.format import STORED, Member
 from airflow_provider_assets.landing.zips.inflate import Inflater, Limits, check_whole, inflate
 
@@ -93,7 +99,7 @@ class Unpacker:
         options = self.job.options
         limits = Limits(options.max_unpacked, options.max_ratio)
         limits.check(extent.member for extent in self.extents)
-        self._name(Names(frozenset({self.job.name + MANIFEST_SUFFIX})))
+        self._name(Names(frozenset({self.job.name + MANIFEST_SUFFIX}), options.max_entries))
         self._keep_what_landed()
         self.job.store.sweep([self._key(member) for member in self._files()])
         self._items = self._plan()
@@ -195,10 +201,11 @@ class Unpacker:
             self.reader.read(connections, begin, block)
             for extent in extents:
                 if not extent.member.is_folder:
-                    self._small(extent.member, block[extent.member.offset - begin :])
+                    self._small(extent, block[extent.member.offset - begin :])
 
-    def _small(self, member: Member, block: memoryview) -> None:
-        at = payload(block, member)
+    def _small(self, extent: Extent, block: memoryview) -> None:
+        member = extent.member
+        at = payload(block, extent)
         packed = block[at : at + member.packed]
         data = packed if member.method == STORED else inflate(member, packed)
         whole = Checksum(len(data), crc32(data, 0))
@@ -266,6 +273,6 @@ class Unpacker:
 
     def _find_data(self, connections: Connections, extent: Extent) -> int:
         member = extent.member
-        head = memoryview(bytearray(HEADER + len(member.raw)))
+        head = memoryview(bytearray(min(extent.size, HEADER + len(member.raw) + LONGEST_EXTRA)))
         self.reader.read(connections, member.offset, head)
-        return member.offset + payload(head, member)
+        return member.offset + payload(head, extent)

@@ -11,9 +11,9 @@ from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX, Entry
 from airflow_provider_assets.landing.names import Names
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
-from airflow_provider_assets.landing.verify import ZIP_MAGICS
+from airflow_provider_assets.landing.verify import ZIP_MAGICS, StreamVerifier
 from airflow_provider_assets.landing.zips.format import Member
-from airflow_provider_assets.landing.zips.inflate import Limits
+from airflow_provider_assets.landing.zips.inflate import Limits, holds_content
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
 from airflow_provider_assets.sansio.errors import IntegrityError
 
@@ -43,13 +43,14 @@ class StreamUnpacker:
     _names: Names = field(default_factory=Names)
     _limits: Limits = field(init=False)
     _writer: ObjectWriter | None = None
+    _folder: str = ""
     _under_way: list[ObjectWriter] = field(default_factory=list)
     _total: int = 0
 
     def __post_init__(self) -> None:
         """Set the limits, and reserve the manifest's name."""
         options = self.job.options
-        self._names = Names(frozenset({self.job.name + MANIFEST_SUFFIX}))
+        self._names = Names(frozenset({self.job.name + MANIFEST_SUFFIX}), options.max_entries)
         self._limits = Limits(options.max_unpacked, options.max_ratio)
 
     def scanner_for(self, first: memoryview, name: str) -> Scanner:
@@ -61,12 +62,12 @@ class StreamUnpacker:
             options = self.job.options
             return ZipScanner(self, max_entries=options.max_entries, limits=self._limits)
         refuse_zip_name(self.job, name)
-        return _Plain(self, name)
+        return _Plain(self, name, StreamVerifier(name, hash_it=False, look_inside=self.job.verify))
 
     def start(self, name: str) -> None:
         """Begin an entry."""
         self._settle(wait=False)
-        self._writer = None
+        self._writer, self._folder = None, name
         if not name.endswith("/"):
             key = self.job.prefix + self._names.give(name)
             self._writer = ObjectWriter(
@@ -78,8 +79,9 @@ class StreamUnpacker:
         """Write the next bytes of the entry."""
         self._total += len(piece)
         self._limits.check_total(self._total)
-        if self._writer:
-            self._writer.write(piece)
+        if self._writer is None:
+            raise holds_content(self._folder)
+        self._writer.write(piece)
 
     def end(self, member: Member | None) -> None:
         """Publish the entry, which is complete and verified."""
@@ -121,14 +123,17 @@ class _Plain:
 
     unpacker: StreamUnpacker
     name: str
+    verifier: StreamVerifier
     _begun: bool = False
 
     def feed(self, data: memoryview) -> None:
         self._begin()
+        self.verifier.feed(data)
         self.unpacker.data(data)
 
     def close(self) -> None:
         self._begin()
+        self.verifier.close()
         self.unpacker.end(None)
 
     def _begin(self) -> None:

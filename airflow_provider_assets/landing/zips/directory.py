@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.zips.format import (
     CENTRAL,
+    DESCRIBED,
+    ENCRYPTED,
     END,
     END64,
     EXTRA_DATA,
     LOCAL,
     LOCATOR64,
+    LONGEST_DESCRIPTOR,
     MAX32,
     Member,
     MemberTable,
@@ -129,9 +132,10 @@ def _skip_extra_data() -> Parser:
 
 Read = Callable[[int, memoryview], None]
 HEADER = 30  # bytes of a local header before its name
+LONGEST_EXTRA = 0xFFFF
 _END, _LOCATOR, _END64_RECORD = 22, 20, 56
 _LONGEST_COMMENT = 0xFFFF
-_SLACK = 0xFFFF + 24  # the longest extra field of a local header, and a data descriptor
+_SLACK = LONGEST_EXTRA + LONGEST_DESCRIPTOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,17 +266,30 @@ def parse_directory(block: bytes | bytearray, start: int, max_entries: int) -> M
     return directory.members
 
 
-def payload(block: memoryview, member: Member) -> int:
-    """Offset of the data of *member* in *block*, which begins with its local header.
+def payload(block: memoryview, extent: Extent) -> int:
+    """Offset of the data of an entry in *block*, which begins with its local header.
 
-    :raises IntegrityError: if the header is missing, or belongs to another entry.
+    :param block: the header with its name and extra field, at least.
+    :raises IntegrityError: if the header is missing, or does not describe the entry as the directory does.
     """
+    member = extent.member
     if bytes(block[:4]) != LOCAL:
         raise IntegrityError(f"{member.name!r} is damaged: its local header is missing")
-    name, extra = struct.unpack_from("<2H", block, 26)
-    if bytes(block[HEADER : HEADER + name]) != member.raw:
+    flags, method, _, _, crc, packed, size, n, x = struct.unpack_from("<4H3L2H", block, 6)
+    raw = bytes(block[HEADER : HEADER + n])
+    if raw != member.raw or decode_name(raw, flags) != member.name:
         raise IntegrityError(f"{member.name!r} is damaged: its local header names another entry")
-    return int(HEADER + name + extra)
+    size, packed, _, _ = widen(bytes(block[HEADER + n : HEADER + n + x]), size, packed, 0)
+    known = (member.method, member.flags & ENCRYPTED, member.crc, member.packed, member.size)
+    numbers = known[2:] if flags & DESCRIBED else (crc, packed, size)
+    if (method, flags & ENCRYPTED, *numbers) != known:
+        raise IntegrityError(
+            f"{member.name!r} is damaged: its local header and the directory contradict each other"
+        )
+    at = int(HEADER + n + x)
+    if at + member.packed > extent.size:
+        raise IntegrityError(f"{member.name!r} overlaps the entry after it")
+    return at
 
 
 def _directory_start(tail: bytes, total: int) -> int | None:

@@ -44,7 +44,9 @@ class Member:
     def digest(self) -> int:
         """A 128-bit digest of the offset, sizes, CRC-32, method and name."""
         numbers = f"{self.offset}:{self.method}:{self.packed}:{self.size}:{self.crc}:".encode()
-        return int.from_bytes(hashlib.blake2b(numbers + self.raw, digest_size=16).digest(), "big")
+        # The same bytes are another name where only one of two headers says that they are UTF-8.
+        name = self.raw if self.raw.isascii() else self.raw + self.name.encode()
+        return int.from_bytes(hashlib.blake2b(numbers + name, digest_size=16).digest(), "big")
 
 
 @dataclass(slots=True)

@@ -60,6 +60,8 @@ class Limits:
         total = 0
         for member in members:
             check_method(member.name, member.method, member.flags)
+            if member.is_folder and member.size:
+                raise holds_content(member.name)
             if member.method == STORED and member.size != member.packed:
                 raise IntegrityError(
                     f"{member.name!r} is damaged: it is stored, but its packed and unpacked sizes differ"
@@ -67,6 +69,13 @@ class Limits:
             self.check_ratio(member.name, member.packed, member.size)
             total += member.size
         self.check_total(total)
+
+
+def holds_content(name: str) -> InvalidRequestError:
+    """The error for an entry that is named like a folder, but has bytes."""
+    return InvalidRequestError(
+        f"{name!r} is a folder with content, which no file can hold; use layout='archive'"
+    )
 
 
 def why_opaque(method: int, flags: int) -> str:
