@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timezone, tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from airflow_provider_assets.sansio.stored import is_span
 from airflow_provider_assets.sansio.window import RunTiming, Window, WindowSpec, iso_ms, resolve
 
 if TYPE_CHECKING:
@@ -55,15 +56,19 @@ def run_timing(context: Context, watermark: datetime | None = None) -> RunTiming
 
 def _event_window(context: Context) -> tuple[str, str] | None:
     """The span of the events of ``AssetArchiveEventTrigger`` that started the run."""
-    windows = [
-        payload["window"]
+    extras = [
+        event.extra
         for events in (context.get("triggering_asset_events") or {}).values()
         for event in events
-        if isinstance(payload := (event.extra or {}).get("payload"), dict) and "window" in payload
     ]
-    if not windows:
+    payloads = [extra.get("payload") for extra in extras if isinstance(extra, dict)]
+    windows: list[Any] = [one.get("window") for one in payloads if isinstance(one, dict)]
+    spans = [
+        window for window in windows if is_span(window)
+    ]  # others are of somebody else's events
+    if not spans:
         return None
-    return min(str(start) for start, _ in windows), max(str(end) for _, end in windows)
+    return min(str(start) for start, _ in spans), max(str(end) for _, end in spans)
 
 
 def _zone(timetable: object) -> tzinfo:

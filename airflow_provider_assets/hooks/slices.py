@@ -21,10 +21,12 @@ from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.records import OnRecord, Record
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.transport import BUDGET_SECONDS, Transport
+from airflow_provider_assets.vendors import paging
 from airflow_provider_assets.vendors.base import Vendor
 
 PARALLEL = 8  # slices that are listed at the same time
 PAGES = 12  # of a slice, before its rest is halved
+MAX_SLICES = paging.MAX_PAGES // PAGES
 SHORT = timedelta(days=2)  # a window up to this long, such as that of a nightly run, is one slice
 
 
@@ -110,10 +112,12 @@ class Slices:
 
     def _rest(self, pool: ThreadPoolExecutor, waiting: list[Window]) -> Iterator[Slice]:
         reading: dict[Future[Slice], tuple[Window, int]] = {}
-        share, refusals = Share(), self.transport.rate.refusals
+        share, refusals, begun_slices = Share(), self.transport.rate.refusals, 0
         while waiting or reading:
             while waiting and len(reading) < share.most:
-                window = waiting.pop(0)
+                window, begun_slices = waiting.pop(0), begun_slices + 1
+                if begun_slices > MAX_SLICES:
+                    raise paging.endless(f"{self.vendor.spec.title}, listing in slices")
                 reading[pool.submit(self._part, window)] = window, share.rounds
             for done in wait(reading, return_when=FIRST_COMPLETED).done:
                 window, begun = reading.pop(done)

@@ -7,6 +7,7 @@ anything is reused, the store lists the parts it holds and the source confirms i
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -19,9 +20,26 @@ from airflow_provider_assets.landing.options import PARALLEL_REQUESTS
 from airflow_provider_assets.landing.state import State
 from airflow_provider_assets.landing.stores.base import Store, StoredPart, holds
 from airflow_provider_assets.landing.zips.format import ZipCensus
+from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.stored import (
+    Fits,
+    check_fields,
+    check_storable,
+    is_count,
+    is_text,
+    is_texts,
+)
 
 _PREFIX = "landing:"
+_FIELDS: Mapping[str, Fits] = {
+    **dict.fromkeys(("label", "validator", "proof", "container"), is_text),
+    **dict.fromkeys(("part_size", "total", "parts", "crc32", "offset", "count"), is_count),
+    "writer": lambda value: isinstance(value, dict) and is_texts([*value.values()]),
+    "digest": lambda value: (
+        isinstance(value, str) and re.fullmatch("[0-9a-f]{1,64}", value) is not None
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +81,8 @@ class Checkpoint:
     def is_proven_by(self, held: Sequence[StoredPart]) -> bool:
         """Whether *held*, the parts in the store, include exactly these parts."""
         first = [part for part in held if part.number <= self.parts]
+        if len(first) != self.parts:
+            return False
         proof = ""
         for part in first:
             proof = chain(proof, part.tag)
@@ -87,8 +107,10 @@ def load(state: State | None, key: str, *, label: str) -> Checkpoint | None:
     if not isinstance(data, dict):
         return None
     try:
+        check_storable(data, "a checkpoint")
+        check_fields(data, _FIELDS, "a checkpoint")
         found = Checkpoint(**data)  # type: ignore[arg-type]  # unknown names raise right here
-    except TypeError:
+    except (TypeError, InvalidRequestError):
         return None
     return found if found.label == label and found.parts > 0 else None
 
@@ -126,7 +148,7 @@ class LandedFiles:
         self.again = (data.get("label"), data.get("identity")) == (self.job.label, self.identity)
         kept = data.get("done") if self.again else None
         if isinstance(kept, dict):
-            self.done = dict(kept)
+            self.done = {number: one for number, one in kept.items() if _is_landed(one)}
 
     def save(self) -> None:
         """Write the record to the state."""
@@ -134,6 +156,14 @@ class LandedFiles:
             return
         known: JSON = {"label": self.job.label, "identity": self.identity, "done": self.done}
         self.job.state.set(_files(self.job), known)
+
+
+def _is_landed(record: JSON) -> bool:
+    """Whether *record* is one of :attr:`LandedFiles.done`."""
+    if not isinstance(record, list) or [*map(type, record)] != [int, str, bool]:
+        return False
+    size, crc, _ = record
+    return is_count(size) and re.fullmatch("[0-9a-f]{1,8}", str(crc)) is not None
 
 
 def stored_files(job: Job, identity: str) -> dict[str, int]:

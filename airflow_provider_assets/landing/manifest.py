@@ -5,16 +5,44 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import fingerprint
 from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.stored import (
+    Fits,
+    check_fields,
+    is_count,
+    is_epoch,
+    is_flag,
+    is_lists,
+    is_mapping,
+    is_text,
+    is_texts,
+    or_none,
+)
+from airflow_provider_assets.sansio.strict_json import parse_text
 
 VERSION = 1
 MANIFEST_SUFFIX = ".manifest.json"
 _OBJECT_ONLY = frozenset({"version", "files", "contents"})
 Document = bytes  # ``bytes`` is a field below
+_ENTRY: Mapping[str, Fits] = {
+    "name": is_text,
+    "bytes": is_count,
+    **dict.fromkeys(("crc32", "sha256"), or_none(is_text)),
+}
+_CONTENTS: Mapping[str, Fits] = {"items": is_lists, "exported_at": or_none(is_epoch)}
+_MANIFEST: Mapping[str, Fits] = {
+    **dict.fromkeys(("uri", "manifest_uri", "layout"), is_text),
+    **dict.fromkeys(("bytes", "entries"), is_count),
+    **dict.fromkeys(("crc32", "sha256"), or_none(is_text)),
+    **dict.fromkeys(("unverified", "facts"), is_mapping),
+    "verified": is_texts,
+    "skipped": is_flag,
+    "files": lambda value: isinstance(value, list),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +138,12 @@ class Manifest:
 
         :raises InvalidRequestError: if *data* is not a manifest, or one of another version.
         """
+        check_fields(data, _MANIFEST, "a manifest")
         if data.get("version") != VERSION:
             raise InvalidRequestError(
                 f"manifest version {data.get('version')!r}, but this release knows version {VERSION} only"
             )
         known = {key: value for key, value in data.items() if key not in _OBJECT_ONLY}
-        if not isinstance(known.get("facts", {}), dict):
-            raise InvalidRequestError("not a manifest: 'facts' is not a JSON object")
         known["verified"] = cast("JSON", tuple(cast("list[str]", known.get("verified") or ())))
         try:
             return cls(**known)  # type: ignore[arg-type]  # unknown names raise right here
@@ -146,28 +173,27 @@ def parse_all(document: bytes) -> tuple[Manifest, list[Entry], Contents | None]:
     :raises InvalidRequestError: if *document* is not a manifest of this package.
     """
     try:
-        data = json.loads(document)
+        data: Any = parse_text(document.decode())
     except ValueError as error:
         raise InvalidRequestError(f"not a manifest: {error}") from error
-    if not isinstance(data, dict):
-        raise InvalidRequestError("not a manifest: not a JSON object")
     record = Manifest.from_dict(data)
     try:
-        files = [Entry(**item) for item in data["files"]]
+        return record, [_entry(one) for one in data["files"]], _contents(data.get("contents"))
     except (KeyError, TypeError) as error:
-        raise InvalidRequestError(f"not a manifest: 'files' cannot be read: {error}") from error
-    return record, files, _contents(data.get("contents"))
+        raise InvalidRequestError(f"not a manifest: it cannot be read: {error!r}") from error
 
 
-def _contents(data: JSON) -> Contents | None:
+def _entry(data: Any) -> Entry:
+    check_fields(data, _ENTRY, "a manifest: 'files' cannot be read")
+    return Entry(**data)
+
+
+def _contents(data: Any) -> Contents | None:
     if data is None:
         return None
-    try:
-        known = cast("dict[str, dict[str, list[str]]]", data)
-        items = {kind: tuple(ids) for kind, ids in known["items"].items()}
-        return Contents(items, cast("float | None", known["exported_at"]))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InvalidRequestError(f"not a manifest: 'contents' cannot be read: {error}") from error
+    check_fields(data, _CONTENTS, "a manifest: 'contents' cannot be read")
+    items = {kind: tuple(ids) for kind, ids in data["items"].items()}
+    return Contents(items, data["exported_at"])
 
 
 def identity(facts: Mapping[str, JSON]) -> str:

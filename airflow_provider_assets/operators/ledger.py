@@ -16,18 +16,37 @@ and the same items.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from airflow_provider_assets.airflow_compat import task_state_store
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, Data, JobState
+from airflow_provider_assets.sansio.stored import (
+    Fits,
+    check_fields,
+    check_storable,
+    is_epoch,
+    is_mapping,
+    is_text,
+    or_none,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.types import Logger
 
 KEY = "asset_archive"
+_ENTRY: Mapping[str, Fits] = {
+    "request": is_mapping,
+    "since": or_none(is_epoch),
+    "job": or_none(is_mapping),
+}
+_PLAN: Mapping[str, Fits] = {
+    "conn_id": is_text,
+    "watermark": or_none(is_text),
+    "entries": lambda value: isinstance(value, list),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +78,15 @@ class BatchEntry:
 
     @classmethod
     def from_dict(cls, data: Data) -> BatchEntry:
-        """The entry that :meth:`to_dict` described."""
-        job = data["job"]
+        """The entry that :meth:`to_dict` described.
+
+        :raises InvalidRequestError: if *data* is none.
+        """
+        check_fields(data, _ENTRY, "a batch")
+        job = data.get("job")
         return cls(
-            request=ArchiveRequest.from_dict(cast("Data", data["request"])),
-            since=cast("float | None", data["since"]),
+            request=ArchiveRequest.from_dict(cast("Data", data.get("request"))),
+            since=cast("float | None", data.get("since")),
             job=ArchiveJob.from_dict(job) if isinstance(job, dict) else None,
         )
 
@@ -91,15 +114,20 @@ class Plan:
 
     @classmethod
     def from_dict(cls, data: Data) -> Plan:
-        """The plan that :meth:`to_dict` described."""
-        entries = [BatchEntry.from_dict(one) for one in cast("list[Data]", data["entries"])]
+        """The plan that :meth:`to_dict` described.
+
+        :raises InvalidRequestError: if *data* is none.
+        """
+        check_storable(data, "a plan")
+        check_fields(data, _PLAN, "a plan")
+        entries = [BatchEntry.from_dict(one) for one in cast("list[Data]", data.get("entries", []))]
         return cls.of(data, entries)
 
     @classmethod
     def of(cls, head: Data, entries: list[BatchEntry]) -> Plan:
         """The plan that :meth:`head` described, with its batches."""
-        watermark = head["watermark"]
-        return cls(str(head["conn_id"]), None if watermark is None else str(watermark), entries)
+        watermark = head.get("watermark")
+        return cls(str(head.get("conn_id")), None if watermark is None else str(watermark), entries)
 
     def updated(self, newer: Sequence[BatchEntry]) -> Plan:
         """The plan with *newer* in the places of their batches."""

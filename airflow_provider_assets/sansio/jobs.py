@@ -12,10 +12,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from enum import Enum
-from typing import NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, cast
 
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.stored import (
+    Fits,
+    check_fields,
+    check_storable,
+    is_count,
+    is_epoch,
+    is_lists,
+    is_mapping,
+    is_moment,
+    is_number,
+    is_span,
+    is_text,
+    or_empty,
+    or_none,
+)
+from airflow_provider_assets.sansio.window import parse_moment
 
 VERSION = 1
 # Of a request without its items: a release that knows none must refuse it.
@@ -29,8 +45,31 @@ MAP_OVER = (
     "output first"
 )
 Data = dict[str, JSON]
+_PLAN: Mapping[str, Fits] = {
+    **dict.fromkeys(("uri", "sha256", "fingerprint"), is_text),
+    "count": is_count,
+}
+_REQUEST: Mapping[str, Fits] = {
+    **dict.fromkeys(("vendor", "query_id", "tag"), is_text),
+    **dict.fromkeys(("index", "of"), is_count),
+    **dict.fromkeys(("plan", "options"), is_mapping),
+    "items": is_lists,
+    "window": or_none(is_span),
+    "run_date": or_empty(is_moment),
+}
+_JOB: Mapping[str, Fits] = {
+    **dict.fromkeys(("vendor", "job_id", "state", "vendor_status", "reason"), is_text),
+    **dict.fromkeys(("progress", "eta"), or_none(is_number)),
+    "submitted_at": or_none(is_epoch),
+    **dict.fromkeys(("done", "total"), or_none(is_count)),
+    "code": or_none(is_text),
+    "details": is_mapping,
+}
+_REFERENCE: Mapping[str, Fits] = {
+    "conn_id": is_text,
+    **dict.fromkeys(("request", "job"), is_mapping),
+}
 Judge = Callable[[int, Mapping[str, str], bytes], "AssetsError | None"]
-T = TypeVar("T")
 
 
 class JobState(str, Enum):
@@ -106,8 +145,8 @@ class PlanReference:
     @classmethod
     def from_dict(cls, data: Data) -> PlanReference:
         """The inverse of :meth:`to_dict`."""
-        texts = {name: _typed(data, name, str) for name in ("uri", "sha256", "fingerprint")}
-        return cls(count=_typed(data, "count", int), **texts)
+        check_fields(data, _PLAN, "a plan")
+        return cls(**{name: data[name] for name in _PLAN})  # type: ignore[arg-type]  # checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,24 +242,28 @@ class ArchiveRequest:
         :raises InvalidRequestError: if it is not one, or of a newer version.
         """
         is_planned = isinstance(data, Mapping) and data.get("version") == PLANNED_VERSION
-        data = _checked(data, "archive request", version=PLANNED_VERSION if is_planned else VERSION)
+        known: Any = _checked(
+            data,
+            "archive request",
+            _REQUEST,
+            version=PLANNED_VERSION if is_planned else VERSION,
+        )
         try:
-            window = cast("list[str] | None", data["window"])
-            plan = PlanReference.from_dict(_typed(data, "plan", dict)) if is_planned else None
-            items: Data = {} if plan else _typed(data, "items", dict)
+            plan = PlanReference.from_dict(known["plan"]) if is_planned else None
+            items = {} if plan else known["items"]
             return cls(
-                vendor=_typed(data, "vendor", str),
-                items={kind: tuple(_typed(items, kind, list)) for kind in items},
-                options=_typed(data, "options", dict),
-                window=(window[0], window[1]) if window else None,
-                query_id=_typed(data, "query_id", str),
-                index=_typed(data, "index", int),
-                of=_typed(data, "of", int),
-                tag=_typed(data, "tag", str),
-                run_date=str(data.get("run_date", "")),
+                vendor=known["vendor"],
+                items={kind: tuple(ids) for kind, ids in items.items()},
+                options=known["options"],
+                window=tuple(known["window"]) if known["window"] else None,
+                query_id=known["query_id"],
+                index=known["index"],
+                of=known["of"],
+                tag=known["tag"],
+                run_date=known.get("run_date", ""),
                 plan=plan,
             )
-        except (KeyError, TypeError, IndexError) as error:
+        except KeyError as error:
             raise InvalidRequestError(f"not an archive request: {error!r}") from error
 
 
@@ -281,13 +324,11 @@ class ArchiveJob:
 
         :raises InvalidRequestError: if it is not one, or of a newer version.
         """
-        data = _checked(data, "archive job")
+        known = _checked(data, "archive job", _JOB)
         try:
-            for name, kind in (("vendor", str), ("job_id", str), ("details", dict)):
-                _typed(data, name, kind)
-            job = cls(**data)  # type: ignore[arg-type]  # what matters has been checked
+            job = cls(**known)  # type: ignore[arg-type]  # they have been checked
             return replace(job, state=JobState(job.state))
-        except (KeyError, TypeError, ValueError) as error:
+        except (TypeError, ValueError) as error:
             raise InvalidRequestError(f"not an archive job: {error}") from error
 
 
@@ -326,14 +367,14 @@ class ArchiveReference:
 
         :raises InvalidRequestError: if it is not one, or of a newer version.
         """
-        data = _checked(data, "archive reference")
+        known: Any = _checked(data, "archive reference", _REFERENCE)
         try:
             return cls(
-                conn_id=_typed(data, "conn_id", str),
-                request=ArchiveRequest.from_dict(_typed(data, "request", dict)),
-                job=ArchiveJob.from_dict(_typed(data, "job", dict)),
+                conn_id=known["conn_id"],
+                request=ArchiveRequest.from_dict(known["request"]),
+                job=ArchiveJob.from_dict(known["job"]),
             )
-        except (KeyError, TypeError) as error:
+        except KeyError as error:
             raise InvalidRequestError(f"not an archive reference: {error!r}") from error
 
 
@@ -352,11 +393,8 @@ def grouped(references: Sequence[Data], limit: int) -> list[Data]:
 def ungrouped(archive: Data) -> list[Data]:
     """The references of a group, or the one that *archive* is itself."""
     if isinstance(archive, Mapping) and "archives" in archive:
-        group = _checked(archive, "group of archives")
-        try:
-            return cast("list[Data]", _typed(group, "archives", list))
-        except TypeError as error:
-            raise InvalidRequestError(f"not a group of archives: {error}") from error
+        group = _checked(archive, "group of archives", {"archives": _is_group})
+        return cast("list[Data]", group["archives"])
     return [archive]
 
 
@@ -405,7 +443,7 @@ def _span(start: str, end: str) -> str:
 
 
 def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return parse_moment(text, "moment")
 
 
 def _compact(moment: datetime) -> str:
@@ -413,15 +451,17 @@ def _compact(moment: datetime) -> str:
     return f"{moment:%Y%m%dT%H%M%S}{milliseconds}"
 
 
-def _typed(data: Mapping[str, JSON], key: str, kind: type[T]) -> T:
-    value = data[key]
-    if not isinstance(value, kind):
-        raise TypeError(f"{key} is a {type(value).__name__}")
-    return value
+def _is_group(value: object) -> bool:
+    return isinstance(value, list) and bool(value)
 
 
-def _checked(data: Mapping[str, JSON], what: str, *, version: int = VERSION) -> Data:
-    """*data* with the present names and without its version, which has to be *version*."""
+def _checked(
+    data: Mapping[str, JSON], what: str, fields: Mapping[str, Fits], *, version: int = VERSION
+) -> Data:
+    """*data* with the present names and without its version, which has to be *version*.
+
+    :param fields: what its fields have to be.
+    """
     if not isinstance(data, Mapping):
         hint = MAP_OVER if isinstance(data, list) else ""
         raise InvalidRequestError(f"{what}: expected a mapping, got {type(data).__name__}{hint}")
@@ -430,4 +470,7 @@ def _checked(data: Mapping[str, JSON], what: str, *, version: int = VERSION) -> 
         raise InvalidRequestError(
             f"{what}: version {given!r} is not {version}; run both tasks on one release"
         )
-    return {_FORMER_NAMES.get(key, key): value for key, value in data.items() if key != "version"}
+    known = {_FORMER_NAMES.get(key, key): value for key, value in data.items() if key != "version"}
+    check_storable(known, f"an {what}")
+    check_fields(known, fields, f"an {what}")
+    return known

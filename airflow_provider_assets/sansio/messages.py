@@ -12,6 +12,7 @@ from typing import Union
 from urllib.parse import quote, urlsplit
 
 from airflow_provider_assets.sansio.errors import ProtocolError, VendorUnavailableError
+from airflow_provider_assets.sansio.strict_json import parse
 
 JSON = Union[None, bool, int, float, str, "list[JSON]", "dict[str, JSON]"]
 
@@ -85,7 +86,8 @@ class HttpResponse:
         data = self.json_or_none()
         if isinstance(data, dict):
             return data
-        kind = self.headers.get("content-type", "no content type")
+        kind = self.headers.get("content-type", "no content type")[:80]
+        kind = kind.encode("ascii", "replace").decode()
         got = f"expected a JSON object, got {kind} of {len(self.body)} bytes (HTTP {self.status})"
         if data is None and self.body.strip() != b"null":
             raise VendorUnavailableError(
@@ -96,15 +98,9 @@ class HttpResponse:
     def json_or_none(self) -> JSON:
         """The body as JSON, or None where it is none: error pages are HTML often enough."""
         try:
-            data: JSON = json.loads(self.body, parse_constant=_refuse)
-        except (ValueError, RecursionError):
+            return parse(self.body)
+        except ValueError:
             return None
-        return data
-
-
-def _refuse(constant: str) -> JSON:
-    """NaN and Infinity are no JSON, whatever Python thinks: no other part could store them."""
-    raise ValueError(constant)
 
 
 def json_body(data: JSON) -> bytes:

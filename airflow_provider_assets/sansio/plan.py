@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterable
 from dataclasses import replace
 from io import BytesIO
@@ -20,6 +21,10 @@ from airflow_provider_assets.sansio.records import Record
 # Ids of fewer bytes stay in the references: an object of their own would cost more than it saves.
 MAX_INLINE = 4096
 LEVEL = 6
+_UNREADABLE = (
+    *(OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, RecursionError),
+    InvalidRequestError,
+)
 _AGAIN = "clear the archive task to export again"
 
 
@@ -73,7 +78,14 @@ def read(
         raise InvalidRequestError(
             f"{plan.uri}, which lists the items of this batch, has been changed since; {_AGAIN}"
         )
-    head, *lines = gzip.decompress(document).splitlines()
-    items = ArchiveRequest.from_dict(json.loads(head)).items
-    records = {Item(one["kind"], one["id"]): one["record"] for one in map(json.loads, lines)}
+    try:
+        head, *lines = gzip.decompress(document).splitlines()
+        items = ArchiveRequest.from_dict(json.loads(head)).items
+        described = [json.loads(line) for line in lines]
+        records = {Item(str(one["kind"]), str(one["id"])): dict(one["record"]) for one in described}
+    except _UNREADABLE as error:
+        raise InvalidRequestError(
+            f"{plan.uri}, which lists the items of this batch, cannot be read ({type(error).__name__}); "
+            f"{_AGAIN}"
+        ) from error
     return replace(request, items=items), records

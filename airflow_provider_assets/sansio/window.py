@@ -286,6 +286,12 @@ def parse_moment(value: object, name: str) -> datetime:
         raise InvalidRequestError(f"{name}: expected a datetime, got {type(value).__name__}")
     if value.tzinfo is None:
         raise InvalidRequestError(f"{name}: {value.isoformat()} has no time zone; add +00:00")
+    try:
+        value.astimezone(timezone.utc)
+    except OverflowError:
+        raise InvalidRequestError(
+            f"{name}: {value.isoformat()} is in UTC before the year 1 or after the year 9999"
+        ) from None
     return value
 
 

@@ -15,7 +15,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.landing.stores.base import best_effort, put_document
@@ -24,11 +24,13 @@ from airflow_provider_assets.sansio.errors import (
     AssetsError,
     AuthenticationError,
     IntegrityError,
+    InvalidRequestError,
     JobError,
     ProtocolError,
     TransientError,
 )
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, Data, JobState
+from airflow_provider_assets.sansio.stored import check_fields, is_texts
 from airflow_provider_assets.sansio.waiter import ensure_succeeded
 
 if TYPE_CHECKING:
@@ -66,9 +68,16 @@ class Marker:
         """The inverse of :meth:`to_bytes`; an empty marker for None."""
         if document is None:
             return cls()
-        data = json.loads(document)
-        job = data.get("job")
-        return cls(list(data["opened"]), ArchiveJob.from_dict(job) if job else None)
+        try:
+            data: Any = json.loads(document)
+            check_fields(data, {"opened": is_texts}, "a marker")
+            job = data.get("job")
+            return cls(list(data["opened"]), ArchiveJob.from_dict(job) if job else None)
+        except (ValueError, KeyError, RecursionError, InvalidRequestError) as error:
+            raise InvalidRequestError(
+                "the marker that says which packages have been opened cannot be read "
+                f"({type(error).__name__}); delete it, and clear the archive task to export again"
+            ) from error
 
 
 @dataclass(slots=True)

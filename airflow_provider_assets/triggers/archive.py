@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextvars import copy_context
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -22,6 +22,15 @@ from airflow_provider_assets.sansio.errors import (
     to_dict,
 )
 from airflow_provider_assets.sansio.jobs import Answer, ArchiveJob, Data, describe
+from airflow_provider_assets.sansio.stored import (
+    Fits,
+    check_fields,
+    check_storable,
+    is_count,
+    is_number,
+    is_text,
+    or_none,
+)
 from airflow_provider_assets.triggers.events import AssetArchiveEventTrigger
 from airflow_provider_assets.triggers.poller import connection_for, shared
 
@@ -29,6 +38,12 @@ __all__ = ["BACKSTOP", "AssetArchiveEventTrigger", "AssetArchiveTrigger", "read_
 
 # The deadline ends the wait in the trigger; Airflow's is only the backstop behind it.
 BACKSTOP = timedelta(minutes=5)
+_ERROR: Mapping[str, Fits] = {
+    **dict.fromkeys(("type", "message"), is_text),
+    **dict.fromkeys(("vendor", "code"), or_none(is_text)),
+    "status": or_none(is_count),
+    "retry_after": or_none(is_number),
+}
 # As long as Airflow's own default for it, `[triggerer] on_kill_timeout`.
 ON_KILL_SECONDS = 30.0
 
@@ -184,7 +199,9 @@ def _end_to_dict(end: Answer) -> dict[str, Any]:
 
 def _end_from_dict(data: dict[str, Data]) -> Answer:
     try:
+        check_storable(data, "an end")
         if "error" in data:
+            check_fields(data["error"], _ERROR, "an error")
             return from_dict(cast("ErrorDict", data["error"]))
         return ArchiveJob.from_dict(data["job"])
     except (KeyError, TypeError, InvalidRequestError) as error:

@@ -45,6 +45,7 @@ from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.connection import (
     ConnectionForm,
     VendorConnection,
+    check_texts,
     check_url,
     download_hosts,
 )
@@ -140,6 +141,7 @@ class Vendor(ABC):
     spec: ClassVar[VendorSpec]
 
     def __init__(self, connection: VendorConnection, *, clock: Callable[[], float]) -> None:
+        check_texts(connection)
         self.connection = connection
         self.clock = clock
         self.on_secret: Callable[[str], object] = lambda secret: None

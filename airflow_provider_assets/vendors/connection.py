@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -106,6 +107,21 @@ def is_listed(host: str, listed: Collection[str]) -> bool:
     return any(host == one or (one[:2] == "*." and host.endswith(one[1:])) for one in listed)
 
 
+def check_texts(connection: VendorConnection) -> None:
+    """Check that what is sent of *connection* has bytes.
+
+    :raises InvalidRequestError: if a text in it holds half of a surrogate pair.
+    """
+    for name in ("host", "login", "password", "extra"):
+        try:
+            json.dumps(getattr(connection, name), ensure_ascii=False, default=str).encode()
+        except UnicodeEncodeError:
+            raise InvalidRequestError(
+                f"connection {connection.conn_id!r}: {name} holds a character that no encoding knows; "
+                "enter it again"
+            ) from None
+
+
 def check_url(url: str, name: str, connection: VendorConnection) -> str:
     """*url* without a trailing slash, if credentials may be sent there.
 
@@ -120,6 +136,11 @@ def check_url(url: str, name: str, connection: VendorConnection) -> str:
     if not known or not parts.hostname:
         raise InvalidRequestError(
             f"connection {connection.conn_id!r}: {name} is not an http(s) address"
+        )
+    if not re.fullmatch(r"[!-~]+", url):
+        raise InvalidRequestError(
+            f"connection {connection.conn_id!r}: {name} holds a character that no address has; write a "
+            "name of another script as xn--…, and percent-encode a path"
         )
     here = f"connection {connection.conn_id!r}: {name} {where(parts.geturl())!r}"
     if parts.username is not None or parts.query or parts.fragment:

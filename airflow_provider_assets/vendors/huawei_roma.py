@@ -43,6 +43,7 @@ from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import huawei_roma_contract as contract
 from airflow_provider_assets.vendors import huawei_roma_parsing as parsing
+from airflow_provider_assets.vendors import paging
 from airflow_provider_assets.vendors.base import Vendor, VendorSpec, each
 from airflow_provider_assets.vendors.connection import VendorConnection, check_url
 from airflow_provider_assets.vendors.huawei_auth import (
@@ -275,7 +276,7 @@ class HuaweiRoma(Vendor):
         name = "task_id" if kind == "tasks" else "id"
         found: list[dict[str, JSON]] = []
         first_total: float | None = None
-        while True:
+        for _ in range(paging.MAX_PAGES):
             last = found[-1:]
             page = (("offset", str(len(found) - len(last))), ("limit", str(contract.PAGE)))
             path = url_path("/{}/{}", self._instance, kind)
@@ -293,6 +294,7 @@ class HuaweiRoma(Vendor):
                 # The vendor documents no order: an entry that has moved may be there twice.
                 ids = [str(entry[name]) for entry in found if name in entry]
                 return found if len(set(ids)) == len(ids) else None
+        raise paging.endless(f"ROMA Connect, list of {kind}")
 
     # --- jobs --------------------------------------------------------------------------------
 

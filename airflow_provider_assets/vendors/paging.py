@@ -9,6 +9,9 @@ from airflow_provider_assets.sansio.errors import ProtocolError
 from airflow_provider_assets.sansio.flow import Flow
 from airflow_provider_assets.sansio.messages import JSON
 
+# Ten million entries, and more empty pages than any filter of a vendor would leave in a row.
+MAX_PAGES = 100_000
+MAX_EMPTY_PAGES = 1_000
 Entry = TypeVar("Entry", bound="dict[str, JSON]")
 
 
@@ -23,14 +26,26 @@ def read_pages(
     :param fetch: asks for the page that a token names, "" for the first; gives its entries, which may be
         none, and the token of the next page, "" on the last.
     :param listing: vendor and listing, for the error.
-    :raises ProtocolError: if a page token is returned twice: the listing would be read for ever.
+    :raises ProtocolError: if the listing would be read for ever: a page token is returned twice, or there
+        are too many pages, or too many empty ones in a row.
     """
     seen = {""}
-    token = ""
-    while True:
+    token, empty = "", 0
+    while len(seen) <= MAX_PAGES:
         entries, token = yield from fetch(token)
         if take(entries) or not token:
             return
         if token in seen:
             raise ProtocolError(f"{listing}: pagination loop, a page token was returned twice")
         seen.add(token)
+        empty = 0 if entries else empty + 1
+        if empty >= MAX_EMPTY_PAGES:
+            raise ProtocolError(f"{listing}: {empty} pages in a row are empty and name another one")
+    raise endless(listing)
+
+
+def endless(listing: str) -> ProtocolError:
+    """The error for a listing that has no end."""
+    return ProtocolError(
+        f"{listing}: no end after {MAX_PAGES} pages; narrow the selection or the window"
+    )

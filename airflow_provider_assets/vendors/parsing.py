@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import cast
+from urllib.parse import urlsplit
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
 from airflow_provider_assets.sansio.messages import JSON
@@ -27,6 +28,25 @@ def text(data: Mapping[str, JSON], key: str) -> str:
     if not isinstance(value, str) or not value:
         raise ProtocolError(f"the vendor's reply lacks {key!r}")
     return value
+
+
+def address(data: Mapping[str, JSON], key: str) -> str:
+    """The http(s) address at *key*, which can go over the wire as it is."""
+    url = text(data, key)
+    if not is_address(url):
+        raise ProtocolError(f"the vendor's reply holds no http(s) address as {key!r}")
+    return url
+
+
+def is_address(value: object) -> bool:
+    """Whether *value* is an http(s) address that can go over the wire as it is."""
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or " " in value:
+        return False
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # an unbalanced bracket, or a port that is no number
+        return False
 
 
 def number(data: Mapping[str, JSON], key: str) -> float:

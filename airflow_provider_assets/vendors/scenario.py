@@ -43,7 +43,7 @@ from airflow_provider_assets.vendors import scenario_contract as contract
 from airflow_provider_assets.vendors import scenario_parsing as parsing
 from airflow_provider_assets.vendors.base import Vendor, VendorSpec, each
 from airflow_provider_assets.vendors.paging import read_pages
-from airflow_provider_assets.vendors.parsing import objects, strings, text
+from airflow_provider_assets.vendors.parsing import address, objects, strings, text
 
 
 class Scenario(Vendor):
@@ -339,7 +339,9 @@ class Scenario(Vendor):
                 f"target_format: {target_format!r} is not a format such as webp"
             )
         if request.mode == LINKS:
-            return (yield from self._single_files(request.items["asset_ids"], target_format))
+            return (
+                yield from self._single_files(request.items.get("asset_ids", ()), target_format)
+            )
         if target_format is None:
             return [ArchiveFile(reference.job.job_id, f"{request.stem}.zip")]
         if not request.count:
@@ -347,7 +349,7 @@ class Scenario(Vendor):
                 "target_format: the assets of a job that was started elsewhere are unknown here; name them "
                 "as items of an export"
             )
-        return [ArchiveFile(i, f"{i}.{target_format}") for i in request.items["asset_ids"]]
+        return [ArchiveFile(i, f"{i}.{target_format}") for i in request.items.get("asset_ids", ())]
 
     def _single_files(
         self, ids: Sequence[str], target_format: str | None
@@ -383,7 +385,7 @@ class Scenario(Vendor):
     ) -> Flow[Link]:
         """The signed URL. It can be requested again; the vendor documents no lifetime of archives."""
         if target_format is not None or reference.request.mode == LINKS:
-            return Link(text((yield from self._download(file.key, target_format)), "url"))
+            return Link(address((yield from self._download(file.key, target_format)), "url"))
         job = reference.job
         for attempt in range(contract.LINK_TRIES):
             yield from pause(contract.LINK_PAUSE if attempt else 0.0)
@@ -405,7 +407,7 @@ class Scenario(Vendor):
             status = {"jobId": job.job_id, "status": data.get("jobStatus", "")}
             ensure_succeeded(self._job(status))
             if data.get("downloadUrl"):
-                return text(data, "downloadUrl")
+                return address(data, "downloadUrl")
         data = yield from self._one(job)
         ensure_succeeded(self._job(data))
         return parsing.archive_url(data.get("metadata"))

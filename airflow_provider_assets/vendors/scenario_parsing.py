@@ -19,7 +19,7 @@ from airflow_provider_assets.sansio.messages import JSON, without_queries
 from airflow_provider_assets.sansio.records import Facts
 from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
 from airflow_provider_assets.vendors.connection import VendorConnection
-from airflow_provider_assets.vendors.parsing import strings, text
+from airflow_provider_assets.vendors.parsing import is_address, strings, text
 from airflow_provider_assets.vendors.scenario_contract import (
     CLOCK_SKEW,
     EXTENSIONS,
@@ -144,16 +144,23 @@ def archive_name(request: ArchiveRequest) -> str:
 
 
 def submission(request: ArchiveRequest) -> JSON:
-    """All three id lists are always there: the guide and the reference differ on what is required."""
+    """All three id lists are always there: the guide and the reference differ on what is required.
+
+    :raises InvalidRequestError: if *request* names no asset, or an option is wrong.
+    """
+    given = complete(request.options)
     options: dict[str, JSON] = {
-        "fileNameTemplate": request.options["file_name_template"],
-        "flat": request.options["flat"],
+        "fileNameTemplate": given["file_name_template"],
+        "flat": given["flat"],
         "archiveName": archive_name(request),
     }
-    if "prefer_original" in request.options:
-        options["preferOriginal"] = request.options["prefer_original"]
+    if "prefer_original" in given:
+        options["preferOriginal"] = given["prefer_original"]
+    ids = request.items.get("asset_ids")
+    if not ids:
+        raise InvalidRequestError("items.asset_ids: a batch has to name assets")
     query: dict[str, JSON] = {
-        "assetIds": list(request.items["asset_ids"]),
+        "assetIds": list(ids),
         "inferenceIds": [],
         "modelIds": [],
     }
@@ -306,7 +313,7 @@ def archive_url(metadata: JSON) -> str | None:
         return None
     named = [metadata.get("archiveUrl"), metadata.get("downloadUrl")]
     urls = [*named, *all_strings(metadata.get("output"))]
-    return next((u for u in urls if isinstance(u, str) and u.startswith("http")), None)
+    return next((str(url) for url in urls if is_address(url)), None)
 
 
 def param(value: JSON, name: str) -> str:

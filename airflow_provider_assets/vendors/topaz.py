@@ -180,7 +180,7 @@ class Topaz(Vendor):
         """Nothing is sent, as the processes run already; the same request has the same job id."""
         yield from ()
         kind = parsing.complete(request.options)["kind"]
-        ids = request.items["process_ids"]
+        ids = request.items.get("process_ids", ())
         return ArchiveJob(
             "topaz",
             f"topaz-{request.fingerprint[:16]}",

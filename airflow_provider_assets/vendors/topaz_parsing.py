@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
-from typing import cast
 
-from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
 from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState, Link
 from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.window import Window
-from airflow_provider_assets.vendors.parsing import number, strings, text
+from airflow_provider_assets.vendors.parsing import address, is_address, number, strings
 from airflow_provider_assets.vendors.topaz_contract import (
     EXPIRED,
     FIELDS,
@@ -42,8 +41,14 @@ def complete(options: Mapping[str, JSON]) -> Mapping[str, JSON]:
 
 
 def utc(seconds: float) -> datetime:
-    """Unix seconds as a zoned datetime."""
-    return datetime.fromtimestamp(seconds, timezone.utc)
+    """Unix seconds as a zoned datetime.
+
+    :raises ProtocolError: if no year has that many seconds.
+    """
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        raise ProtocolError(f"Topaz: {seconds!r} is no time in seconds") from None
 
 
 def matcher(query: Mapping[str, JSON]) -> Mapping[str, frozenset[str]]:
@@ -85,22 +90,22 @@ def refuse_early(window: Window, now: float) -> None:
 
 def ids_of(job: ArchiveJob) -> list[str]:
     """The processes of a job; a job that was made elsewhere is itself the id of one process."""
-    return cast("list[str]", job.details.get("process_ids", [job.job_id]))
+    return strings(job.details.get("process_ids", [job.job_id]), "process_ids of the job")
 
 
 def open_of(job: ArchiveJob) -> list[str]:
     """The processes that had not ended at the last poll."""
-    return cast("list[str]", job.details.get("open", ids_of(job)))
+    return strings(job.details.get("open", ids_of(job)), "open processes of the job")
 
 
 def failed_of(job: ArchiveJob) -> dict[str, str]:
     """Process id -> the status because of which it has no image."""
-    return dict(cast("dict[str, str]", job.details.get("failed", {})))
+    return job.failed
 
 
 def kind_of(job: ArchiveJob) -> str:
     """The kind of image that a job collects."""
-    return str(job.details.get("kind", OUTPUT))
+    return str(complete(job.details)["kind"])
 
 
 def judge(job: ArchiveJob, statuses: Mapping[str, Status], now: float) -> ArchiveJob:
@@ -126,7 +131,7 @@ def judge(job: ArchiveJob, statuses: Mapping[str, Status], now: float) -> Archiv
         job,
         state=JobState.RUNNING if running else _end(ids, failed),
         vendor_status=", ".join(sorted(words)) or "Completed",
-        progress=ended / len(ids),
+        progress=ended / max(len(ids), 1),
         done=ended,
         total=len(ids),
         eta=float(max(etas)) if etas else None,
@@ -171,8 +176,8 @@ def link(data: Mapping[str, JSON]) -> Link:
     head_url = data.get("head_url")
     expiry = data.get("expiry")
     return Link(
-        text(data, "download_url"),
-        head_url=head_url if isinstance(head_url, str) else None,
+        address(data, "download_url"),
+        head_url=str(head_url) if is_address(head_url) else None,
         expires_at=float(expiry) if isinstance(expiry, (int, float)) else None,
     )
 

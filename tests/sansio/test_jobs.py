@@ -9,6 +9,8 @@ import pytest
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import (
     ArchiveJob,
+    ArchiveReference,
+    ArchiveRequest,
     JobState,
     describe,
     grouped,
@@ -67,3 +69,27 @@ def test_groups_are_no_larger_than_they_must_be(count, limit, sizes):
 def test_a_group_that_cannot_be_read_is_refused(group):
     with pytest.raises(InvalidRequestError):
         ungrouped(group)
+
+
+@pytest.mark.parametrize("missing", ["conn_id", "request", "job"])
+def test_a_reference_that_lacks_a_part_is_refused(missing):
+    whole = ArchiveReference("c", ArchiveRequest("v", {}), ArchiveJob("v", "j")).to_dict()
+    with pytest.raises(InvalidRequestError, match=f"not an archive reference: .*{missing}"):
+        ArchiveReference.from_dict({name: one for name, one in whole.items() if name != missing})
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("request", {"window": ["yesterday", "today"]}),
+        ("request", {"items": {"asset_ids": [5]}}),
+        ("request", {"run_date": 20260109}),
+        ("job", {"progress": "half"}),
+        ("job", {"submitted_at": float("nan")}),
+        ("job", {"details": {"failed": {"\ud800": "x"}}}),
+    ],
+)
+def test_a_reference_that_was_changed_on_the_way_is_refused_before_it_is_used(part, change):
+    whole = ArchiveReference("c", ArchiveRequest("v", {}), ArchiveJob("v", "j")).to_dict()
+    with pytest.raises(InvalidRequestError, match=r"^not an archive "):
+        ArchiveReference.from_dict({**whole, part: {**whole[part], **change}})

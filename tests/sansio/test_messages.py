@@ -64,7 +64,7 @@ ERRORS = st.builds(
     st.none() | NUMBER,
 )
 ITEMS = st.dictionaries(TEXT, st.lists(TEXT, max_size=4).map(tuple), max_size=3)
-PLANS = st.builds(PlanReference, uri=TEXT, sha256=TEXT, count=st.integers(), fingerprint=TEXT)
+PLANS = st.builds(PlanReference, uri=TEXT, sha256=TEXT, count=st.integers(0, 9), fingerprint=TEXT)
 
 
 def requests(**contents):
@@ -95,7 +95,7 @@ JOBS = st.builds(
     reason=TEXT,
     code=st.none() | TEXT,
     eta=st.none() | NUMBER,
-    submitted_at=st.none() | NUMBER,
+    submitted_at=st.none() | st.floats(0, 1e11),
     details=DATA,
 )
 REFERENCES = st.builds(ArchiveReference, conn_id=TEXT, request=REQUESTS, job=JOBS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 from dataclasses import replace
 
@@ -58,3 +60,15 @@ def test_a_plan_that_is_missing_or_changed_is_named_with_the_remedy(damage):
 def test_few_items_stay_in_the_reference():
     assert is_inline(REQUEST)
     assert not is_inline(replace(REQUEST, items={"asset_ids": ("a" * MAX_INLINE, "b")}))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [b"", b"\x1f\x8b\x08", gzip.compress(b"{}\n[5]"), gzip.compress(b"[" * 10_000)],
+)
+def test_a_plan_that_cannot_be_read_is_named_with_the_remedy(document):
+    short, _ = planned(REQUEST, RECORDS, URI)
+    digest = hashlib.sha256(document).hexdigest()
+    short = replace(short, plan=replace(short.plan, sha256=digest))
+    with pytest.raises(InvalidRequestError, match=f"{URI}.*clear the archive task"):
+        read(short, document)

@@ -34,6 +34,11 @@ class Wire:
             job_id = f"job_{len(self.names)}"
             self.names[job_id] = json.loads(request.body)["options"]["archiveName"]
             return reply({"jobId": job_id})
+        if path == "/assets/get-bulk":
+            ids = json.loads(request.body)["assetIds"]
+            return reply({"assets": [{"id": i, "mimeType": "image/png"} for i in ids]})
+        if path.startswith("/assets/") and path.endswith("/download"):
+            return reply({"url": "https://cdn.example.test/a.png?Signature=s"})
         if path.endswith("/action"):
             return reply({"code": "BAD_REQUEST", "message": "not cancellable"}, 400)
         if path == "/jobs":

@@ -40,7 +40,7 @@ class Wire:
         return reply(self._status(process_id))
 
     def _page(self, first: int, limit: int) -> HttpResponse:
-        ids = IDS if self.word else []
+        ids = IDS[: self.listed] if self.word else []
         more = first + limit < len(ids)
         following = {"next_cursor": str(first + limit)} if more else {}
         data = [self._status(i) for i in ids[first : first + limit]]

@@ -1,0 +1,74 @@
+"""Reads JSON of which every other part can hold and store what it says."""
+
+from __future__ import annotations
+
+import json
+import re
+from math import isfinite
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from airflow_provider_assets.sansio.messages import JSON
+
+# Far above all that a vendor documents: a page has at most 200 records. In memory, JSON can take thirty
+# times its bytes; what is too deep cannot be written again by recursion; no float has more digits.
+MAX_BYTES = 16 * 1024 * 1024
+MAX_DEPTH = 100
+MAX_DIGITS = 300
+_HIGH, _LOW = r"u[dD][89abAB][0-9a-fA-F]{2}", r"u[dD][c-fC-F][0-9a-fA-F]{2}"
+# An escape in a JSON text; the group is one half of a surrogate pair without the other one.
+_ESCAPE = re.compile(rf"\\(?:{_HIGH}\\{_LOW}|({_HIGH}|{_LOW})|.)", re.DOTALL)
+
+
+def parse(document: bytes) -> JSON:
+    """*document* as JSON. Half of a surrogate pair, which no encoding knows, becomes U+FFFD.
+
+    :raises ValueError: if it is none, or exceeds the limits above.
+    """
+    if len(document) > MAX_BYTES:
+        raise ValueError(f"{len(document)} bytes are more than {MAX_BYTES}")
+    data = parse_text(document.decode(json.detect_encoding(document)))
+    if not is_shallow(data):
+        raise ValueError(f"it is deeper than {MAX_DEPTH} levels")
+    return data
+
+
+def parse_text(text: str) -> JSON:
+    """As :func:`parse`, of our own documents, which may be large.
+
+    :raises ValueError: if it is no JSON.
+    """
+    if "\\ud" in text or "\\uD" in text:
+        text = _ESCAPE.sub(lambda found: r"\ufffd" if found[1] else found[0], text)
+    try:
+        data: JSON = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("it is too deep") from None
+    return data
+
+
+def _refuse(constant: str) -> NoReturn:
+    """NaN and Infinity are no JSON, whatever Python thinks."""
+    raise ValueError(f"{constant[:20]} is no number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if isfinite(number) else _refuse(text)
+
+
+def _whole(text: str) -> int:
+    return int(text) if len(text) <= MAX_DIGITS else _refuse(text)
+
+
+def is_shallow(data: JSON) -> bool:
+    """Whether *data* has at most :data:`MAX_DEPTH` levels."""
+    level = [data]
+    for _ in range(MAX_DEPTH):
+        holders = [one for one in level if isinstance(one, (dict, list))]
+        level = [
+            inner for one in holders for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return True
+    return False

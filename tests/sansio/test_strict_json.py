@@ -1,0 +1,59 @@
+"""JSON that no other part could hold or store is none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow_provider_assets.sansio import strict_json
+from airflow_provider_assets.sansio.strict_json import MAX_DEPTH, is_shallow, parse, parse_text
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"",
+        b"{",
+        b"[NaN]",
+        b"[-Infinity]",
+        b"[1e400]",
+        b"[" + b"9" * 400 + b"]",
+        b'"\xff"',
+        b'"\xed\xa0\x80"',  # half of a surrogate pair in bytes
+        b"[" * 10_000 + b"]" * 10_000,
+        b'{"a":' * (MAX_DEPTH + 1) + b"1" + b"}" * (MAX_DEPTH + 1),
+    ],
+)
+def test_what_cannot_be_stored_is_no_json(document) -> None:
+    with pytest.raises(ValueError):
+        parse(document)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(None, True, 1.5, -(10**298), "é\U0001f600", [{"a": [1, {}]}], "\\ud800"),
+        json.loads("[" * 99 + "]" * 99),
+    ],
+)
+def test_all_other_json_is_read_as_python_reads_it(data) -> None:
+    for document in (json.dumps(data), json.dumps(data, ensure_ascii=False)):
+        assert parse(document.encode()) == data
+        assert parse(document.encode("utf-8-sig")) == data
+        assert parse_text(document) == data
+    assert is_shallow(data)
+
+
+def test_half_of_a_surrogate_pair_becomes_the_character_for_what_is_none() -> None:
+    document = rb'["\ud83d\ude00 \ud83d \uDE00\ud83d \\ud83d", {"\udfff": "\ud800\ud800"}]'
+    halves = ["\U0001f600 \ufffd \ufffd\ufffd \\ud83d", {"\ufffd": "\ufffd\ufffd"}]
+    assert parse(document) == halves
+    json.dumps(halves, ensure_ascii=False).encode()
+
+
+def test_a_body_of_more_bytes_than_any_page_has_is_not_read(monkeypatch) -> None:
+    monkeypatch.setattr(strict_json, "MAX_BYTES", 10)
+    assert parse(b'"12345678"') == "12345678"
+    with pytest.raises(ValueError, match="11 bytes"):
+        parse(b'"123456789"')
