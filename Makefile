@@ -1,6 +1,6 @@
 # Every target makes what it needs in .venv: with uv where it is installed, else with venv and pip.
 .DEFAULT_GOAL := help
-.PHONY: help demo unit coverage test long hostile kills cluster tour chaos lint docs bench clean
+.PHONY: help demo unit coverage test long hostile kills cluster tour compat chaos wheel lint docs bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,8 +9,9 @@ VENDOR ?= scenario
 FIT := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 FIND := for p in python3 python3.12 python3.13 python3.11 python3.10 python; do \
 	if $$p -c '$(FIT)' >/dev/null 2>&1; then command -v $$p; break; fi; done
-INSTALL = if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python $(1); \
-	else $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1); fi
+INSTALL_IN = if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(1) $(2); \
+	else $(BIN)/python -m pip --python $(1) install --quiet --disable-pip-version-check $(2); fi
+INSTALL = $(call INSTALL_IN,$(BIN)/python,$(1))
 
 help: ## show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -81,6 +82,13 @@ $(VENV)/.clusterable: $(VENV)/.testable
 cluster: $(VENV)/.clusterable ## lose a worker and a triggerer of a cluster (needs redis-server and PostgreSQL)
 	@$(BIN)/python -m pytest -m cluster tests/chaos
 
+$(VENV)/.compatible: $(BIN)/python
+	@$(call INSTALL,--group compat)
+	@touch $@
+
+compat: $(VENV)/.compatible ## run the tests on every Airflow and every Python that is supported (an hour)
+	@$(BIN)/python -m nox -s compat
+
 chaos: $(VENV)/.testable ## do so in every way and many times, and try many more random inputs
 	@$(BIN)/python -m pytest tests/chaos tests/landing -m slow
 	@$(BIN)/python -m pytest -n 2 --hypothesis-profile thorough tests/sansio tests/vendors \
@@ -111,6 +119,18 @@ $(VENV)/.documentable: $(VENV)/.installed
 docs: $(VENV)/.documentable ## build the documentation into .site; a warning or a broken link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "Open .site/index.html"
+
+$(VENV)/.releasable: $(VENV)/.testable
+	@echo "Installing what a release needs (once) ..."
+	@$(call INSTALL,--group release)
+	@touch $@
+
+wheel: $(VENV)/.releasable ## build the wheel into dist, and a list of all that is installed with it (SBOM)
+	@rm -rf dist && $(BIN)/python -m build --wheel --outdir dist . >/dev/null
+	@$(BIN)/python -m venv dist/clean && $(call INSTALL_IN,dist/clean/bin/python,dist/*.whl)
+	@$(BIN)/cyclonedx-py environment dist/clean --pyproject pyproject.toml --output-reproducible \
+		--output-file dist/sbom.cdx.json
+	@rm -rf dist/clean && ls -l dist
 
 clean: ## remove everything that the other targets made
 	@rm -rf $(VENV) .demo .site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* .bench dist
