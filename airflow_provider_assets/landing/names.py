@@ -30,8 +30,11 @@ def safe(name: str) -> str:
     text = unicodedata.normalize("NFC", name).encode("utf-8", "replace").decode()
     text = _UNFIT.sub("_", _DRIVE.sub("", text.replace("\\", "/")))
     segments = [kept for part in text.split("/") if (kept := part.strip().rstrip(_ENDS))]
-    path = "/".join(map(_fit, segments)) or "unnamed"
-    return path if len(path.encode()) <= _KEY else _fit("_".join(segments))
+    if len(segments) <= _KEY // 2:
+        path = "/".join(map(_fit, segments)) or "unnamed"
+        if len(path.encode()) <= _KEY:
+            return path
+    return _fit("_".join(segments))
 
 
 def _fit(segment: str) -> str:

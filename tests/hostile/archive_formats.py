@@ -128,19 +128,21 @@ def zip64() -> Iterator[Hostile]:
     near = Item("a", WORDS, central={"offset": MAX32}, central_extra=wide(0))
     yield Hostile("offset in zip64", forge([near]), {"a": WORDS})
     for title, place in (("outside", MAX64), ("at the start", 0), ("at itself", 150)):
-        yield Hostile(f"locator that points {title}", forge(TWO, end64={}, locator={"place": place}),
-            damaged("zip64 end record"), None, BOTH)  # fmt: skip
-    yield Hostile(
-        "zip64 end record without locator",
-        forge(TWO, end64={}),
-        damaged("begins at byte"),
-        None,
-        BOTH,
-    )
+        whole = forge(TWO, end64={}, locator={"place": place})
+        yield broken(f"locator that points {title}", whole, "elsewhere", indexed="zip64 end record")
+    alone = forge(TWO, end64={})
+    yield broken("zip64 end record without locator", alone, "no locator", indexed="begins at byte")
+    for more in (b"", bytes(20)):
+        empty = {"count": MAX16, "count_here": MAX16, "directory": 0, "start": MAX32}
+        yield broken(
+            f"end record of nothing behind one of zip64 and {len(more)} bytes",
+            forge(TWO, end64={}, locator={}, more64=more, end=empty),
+            "end record",
+        )
     yield broken(
         "locator without zip64 end record",
         forge(TWO, locator={}, end={"count": MAX16, "start": MAX32}),
-        "end record",
+        "damaged at byte",
         indexed="zip64 end record",
     )
     yield broken(

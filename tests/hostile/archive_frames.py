@@ -57,11 +57,11 @@ def frames() -> Iterator[Hostile]:
         "early",
         indexed="end record is missing",
     )
-    yield Hostile("signature in the comment", forge(TWO, comment=b"PK\5\6" * 9), BOTH)
+    yield Hostile("signature in the comment", forge(TWO, comment=b"PK\5\6" * 5), BOTH)
     other = record(END, {"signature": signed(b"PK\5\6")}, {})
-    yield Hostile(
-        "end record in the comment", forge(TWO, comment=other), damaged("damaged"), streamed=BOTH
-    )
+    for title, more in (("at its end", b""), ("inside", b"more")):
+        spoken = forge(TWO, comment=b"c" + other + more)
+        yield broken(f"end record in the comment, {title}", spoken, "end record", indexed="damaged")
     yield broken("two archives", whole + forge([Item("c", b"x")]), "follow", indexed="damaged")
     both = whole + forge([Item("c", b"x")], shift=len(whole))
     yield broken("two archives, the second shifted", both, "follow", indexed={"c": b"x"})

@@ -16,8 +16,10 @@ from airflow_provider_assets.landing.markers import (
     STAGING_FOLDER,
     STARTED_MARKER,
     UPLOAD_MARKER,
+    is_marker,
 )
 from airflow_provider_assets.landing.names import Names, safe
+from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 
 @given(st.text(max_size=400))
@@ -99,3 +101,24 @@ def test_long_names_keep_their_extension():
 def test_no_file_of_an_archive_gets_the_name_of_a_marker(name):
     assert safe(f"in/{name}/file") == f"in/{name}_/file"
     assert safe(name.upper()) == f"{name.upper()}_"
+
+
+def test_twins_that_are_cut_alike_cost_no_more_than_different_names():
+    names, before = Names(), time.process_time()
+    given = [names.give("n" * 247 + f"{number // 2:08x}") for number in range(20_000)]
+    assert time.process_time() - before < 5  # each would try the numbers of all others: minutes
+    assert len(set(given)) == 20_000
+
+
+def test_an_archive_cannot_name_more_folders_than_memory_has_room_for():
+    names = Names(max_folders=3)
+    names.give("a/b/c/1")
+    names.give("a/b/c/2")
+    with pytest.raises(InvalidRequestError, match="max_entries"):
+        names.give("a/d/3")
+
+
+@pytest.mark.parametrize("cut", ["n" * 247 + ".landing" + "y" * 20, "." * 300 + "y" * 20])
+def test_what_is_left_of_a_long_name_is_safe(cut):
+    assert not is_marker(safe(cut))
+    assert safe(safe(cut)) == safe(cut)

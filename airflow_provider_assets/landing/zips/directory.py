@@ -70,28 +70,28 @@ class Directory:
             self._record(bytes(fixed), tail, n, x)
             signature = bytes((yield Want(4, exact=True)))
         end = position() - 4
-        count, length, at = -1, -1, -1
+        wide: tuple[int, int, int] | None = None
         if signature == END64:
-            (more,) = struct.unpack("<Q", (yield Want(8, exact=True)))
-            if more < _END64:
-                raise IntegrityError(
-                    "the zip archive is damaged: its zip64 end record is too short"
-                )
-            block = yield Want(min(more, 1 << 16), exact=True)
-            count, length, at = struct.unpack_from("<QQQ", block, 20)
-            signature = bytes((yield Want(4, exact=True)))
-        if signature == LOCATOR64:
-            yield Want(16, exact=True)
+            wide = yield from _parse_end64(end)
             signature = bytes((yield Want(4, exact=True)))
         if signature != END:
             raise IntegrityError(f"the zip archive is damaged at byte {position() - 4}")
         n, size, offset, comment = struct.unpack_from("<HLLH", (yield Want(18, exact=True)), 6)
         if comment:
-            yield Want(comment, exact=True)
-        if count < 0:
-            # Writers without zip64 let the 16 bits wrap.
-            count, length, at = self.seen.count & ~0xFFFF | n, size, offset
-        if (count, length, at) != (self.seen.count, end - self.start, self.start):
+            text = bytes((yield Want(comment, exact=True)))
+            # Most readers take the last end record for the right one, whatever stands before it.
+            if 0 <= text.find(END) <= len(text) - _END:
+                raise IntegrityError("the zip archive is damaged: its comment holds an end record")
+        # Writers without zip64 let the 16 bits wrap.
+        found = wide or (self.seen.count & ~0xFFFF | n, size, offset)
+        # Readers differ in whether they believe this record or the wide one.
+        is_same = not wide or all(
+            short in (full, long)
+            for short, full, long in zip(
+                (n, size, offset), (0xFFFF, MAX32, MAX32), wide, strict=True
+            )
+        )
+        if found != (self.seen.count, end - self.start, self.start) or not is_same:
             raise IntegrityError(
                 "the zip archive is damaged: its end record does not match its directory"
             )
@@ -121,6 +121,20 @@ class Directory:
                 f"the zip archive is damaged: its directory lists {self.seen.count} entries and "
                 f"does not describe the {passed.count} that it holds"
             )
+
+
+def _parse_end64(place: int) -> Generator[Want, memoryview, tuple[int, int, int]]:
+    """The entries, length and start of the directory, from the records of zip64 that begin at *place*."""
+    (more,) = struct.unpack("<Q", (yield Want(8, exact=True)))
+    if more < _END64:
+        raise IntegrityError("the zip archive is damaged: its zip64 end record is too short")
+    block = yield Want(min(more, 1 << 16), exact=True)
+    count, length, start = struct.unpack_from("<QQQ", block, 20)
+    if bytes((yield Want(4, exact=True))) != LOCATOR64:
+        raise IntegrityError("the zip archive is damaged: its zip64 end record has no locator")
+    if struct.unpack_from("<Q", (yield Want(16, exact=True)), 4) != (place,):
+        raise IntegrityError("the zip archive is damaged: its zip64 locator points elsewhere")
+    return count, length, start
 
 
 def _skip_extra_data() -> Parser:
