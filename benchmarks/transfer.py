@@ -2,18 +2,20 @@
 
 Scenes: ``plain`` (1 GiB over HTTP), ``tls`` (1 GiB, TLS on both ends), ``throttled`` (20 MiB/s a
 connection, 256 MiB), ``far`` (40 ms round trip, 256 MiB), ``sizes`` (100 MiB, 1 GiB, 8 GiB: memory),
-``hash`` (what sha256 costs). Needs gcc and the OpenSSL headers, requests and boto3; s3fs, obstore, and
-the programs ``aws``, ``rclone`` and ``curl`` take part where they are installed. Everything runs on
-this machine, so at full speed the processor is the limit and wall times are comparable within a
-round only: look at the ratio.
+``worker`` (100 MiB, in a process that has loaded Airflow already), ``hash`` (what sha256 costs). Needs
+gcc and the OpenSSL headers, requests and boto3; s3fs, obstore, and the programs ``aws``, ``rclone`` and
+``curl`` take part where they are installed. Everything runs on this machine, so at full speed the
+processor is the limit and wall times are comparable within a round only: look at the ratio.
 """
 
 from __future__ import annotations
 
 import argparse
+import compileall
 import importlib.util
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from ends import Ends, archive, ends
@@ -57,13 +59,16 @@ def run(title: str, at: Ends, runners: list[Runner], *, mib: int, rounds: int, w
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "scenes", nargs="*", default=["plain", "tls", "throttled", "far", "hash", "sizes"]
+        "scenes",
+        nargs="*",
+        default=["plain", "tls", "throttled", "far", "hash", "sizes", "worker"],
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--mib", type=int, help="size of the archive instead of the scene's own")
     parser.add_argument("--few", action="store_true", help="only the base and the engine")
     parser.add_argument("--work", type=Path, default=HERE.parent / ".bench")
     args = parser.parse_args()
+    compileall.compile_dir(HERE.parent / "airflow_provider_assets", quiet=1)  # as pip does
     work, rounds = args.work, args.rounds
     work.mkdir(exist_ok=True)
     for scene in args.scenes:
@@ -73,6 +78,15 @@ def main() -> None:
                 with ends(work, archive(work, mib)) as at:
                     both = [runner("requests_boto3", at), runner("engine", at)]
                     run(f"{mib} MiB over HTTP", at, both, mib=mib, rounds=times, work=work)
+            continue
+        if scene == "worker":
+            mib = args.mib or 100
+            with ends(work, archive(work, mib)) as at:
+                both = [
+                    replace(runner(way, at), tells_seconds=True)
+                    for way in ("requests_boto3", "engine")
+                ]
+                run(f"worker: {mib} MiB", at, both, mib=mib, rounds=rounds, work=work)
             continue
         settings = {"throttled": {"RATE": 20 << 20}, "far": {"RTT": 40}}.get(scene)
         with ends(work, archive(work, mib), tls=scene == "tls", source=settings) as at:
