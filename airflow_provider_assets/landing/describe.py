@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from airflow_provider_assets.landing.crc import Checksum
+from airflow_provider_assets.landing.entries import ArchivedFiles, Files
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.stores.base import StoredObject
@@ -14,11 +15,11 @@ from airflow_provider_assets.landing.zips.scanner import ZipScanner
 
 def describe_file(
     job: Job, verifier: StreamVerifier, whole: Checksum, *, stored: StoredObject, known_length: bool
-) -> tuple[Manifest, list[Entry]]:
+) -> tuple[Manifest, Files]:
     """The manifest of one file that landed as it is, and the entries inside it."""
     scanner = verifier.scanner
     if isinstance(scanner, ZipScanner):
-        files = [Entry(m.name, m.size, f"{m.crc:08x}") for m in scanner.members if not m.is_folder]
+        files: Files = ArchivedFiles(scanner.members)
     else:
         files = [Entry(job.name, whole.size, f"{whole.crc32:08x}", verifier.sha256)]
     record = describe_object(
@@ -72,11 +73,13 @@ def _why_no_sha256(job: Job, *, keeps_checksum: bool) -> str:
 
 
 def describe_files(
-    job: Job, entries: list[Entry], *, known_length: bool = True, zipped: bool = True
+    job: Job, entries: Files, *, known_length: bool = True, zipped: bool = True
 ) -> Manifest:
-    """The manifest of several files; sorts *entries* by name."""
-    entries.sort(key=lambda entry: entry.name)
-    lines = "".join(f"{entry.crc32}  {entry.bytes}  {entry.name}\n" for entry in entries)
+    """The manifest of several files, which *entries* lists by name."""
+    size, lines = 0, hashlib.sha256()
+    for entry in entries:
+        size += entry.bytes
+        lines.update(f"{entry.crc32}  {entry.bytes}  {entry.name}\n".encode())
     checks = {
         "length": "" if known_length else "the source announces none",
         "store_checksum": "" if job.store.rules.checksum else "the store keeps none",
@@ -85,8 +88,8 @@ def describe_files(
         checks |= {"zip_structure": "", "zip_crc32": ""}
     return Manifest(
         uri=job.store.uri(job.prefix),
-        bytes=sum(entry.bytes for entry in entries),
-        sha256=hashlib.sha256(lines.encode()).hexdigest(),
+        bytes=size,
+        sha256=lines.hexdigest(),
         crc32=None,
         entries=len(entries),
         manifest_uri=job.store.uri(job.manifest_key),

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from airflow_provider_assets.landing.checkpoint import forget_files, load
+from airflow_provider_assets.landing.entries import Files
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import land_one
-from airflow_provider_assets.landing.manifest import Contents, Entry, Manifest
+from airflow_provider_assets.landing.manifest import Contents, Manifest
 from airflow_provider_assets.landing.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.options import LandingOptions, Progress, Source
 from airflow_provider_assets.landing.ownership import commit, ensure_free
@@ -21,7 +22,7 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.messages import JSON
 
 
-def _move(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
+def _move(job: Job, sources: Sequence[Source]) -> tuple[Manifest, Files]:
     if job.layout == "files":
         if len(sources) == 1:
             from airflow_provider_assets.landing.layouts.staged import land_package

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -154,8 +155,14 @@ class Manifest:
         """The manifest object: :meth:`to_dict`, *contents*, and ``files``, one entry per line."""
         data = self.to_dict() | ({"contents": contents.to_dict()} if contents else {})
         head = json.dumps(data, sort_keys=True, ensure_ascii=False)
-        lines = ",\n".join(json.dumps(entry.to_dict(), ensure_ascii=False) for entry in files)
-        return f'{head[:-1]}, "files": [\n{lines}\n]}}\n'.encode()
+        # There may be a million: nothing but the document itself holds them all.
+        text = io.BytesIO()
+        text.write(f'{head[:-1]}, "files": ['.encode())
+        for number, entry in enumerate(files):
+            line = json.dumps(entry.to_dict(), ensure_ascii=False)
+            text.write(f"{',' if number else ''}\n{line}".encode())
+        text.write(b"\n]}\n")
+        return text.getvalue()
 
 
 def parse(document: bytes) -> tuple[Manifest, list[Entry]]:

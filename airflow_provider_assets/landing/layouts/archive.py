@@ -9,9 +9,10 @@ from airflow_provider_assets.landing.cancel import CancelToken
 from airflow_provider_assets.landing.checkpoint import Checkpoint, chain, save
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.describe import describe_file
+from airflow_provider_assets.landing.entries import Files
 from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.job import Job
-from airflow_provider_assets.landing.manifest import Entry, Manifest
+from airflow_provider_assets.landing.manifest import Manifest
 from airflow_provider_assets.landing.options import MIB, SAVE_SECONDS, Source
 from airflow_provider_assets.landing.ownership import ensure_free, ownership
 from airflow_provider_assets.landing.source.download import Download, SourceChangedError
@@ -46,9 +47,7 @@ FIRST = 2 * MIB  # requested first, before the length of the file is known
 _HASHED = 256 * MIB  # for larger files, sha256 costs over 15 % of the time of a fast transfer
 
 
-def land_one(
-    job: Job, source: Source, known: Checkpoint | None = None
-) -> tuple[Manifest, list[Entry]]:
+def land_one(job: Job, source: Source, known: Checkpoint | None = None) -> tuple[Manifest, Files]:
     """Land one file as it is, under ``job.key``.
 
     :param known: checkpoint of an earlier attempt; it is resumed if source and store still match it.
@@ -79,7 +78,7 @@ class Transfer:
     _saved: float = 0.0
     _proof: str = ""
 
-    def run(self) -> tuple[Manifest, list[Entry]]:
+    def run(self) -> tuple[Manifest, Files]:
         """Fetch, verify and publish the object.
 
         :raises SourceChangedError: if the source is another file by now.

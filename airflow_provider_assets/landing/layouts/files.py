@@ -61,6 +61,7 @@ def land_many(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry
     pool.shutdown()
     results = [future.result() for future in running]
     entries, known_length = [entry for entry, _ in results], all(known for _, known in results)
+    entries.sort(key=lambda entry: entry.name)
     return describe_files(job, entries, known_length=known_length, zipped=False), entries
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from airflow_provider_assets.landing.entries import Files
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import land_one
 from airflow_provider_assets.landing.layouts.unzip import land_stored
-from airflow_provider_assets.landing.manifest import Entry, Manifest
+from airflow_provider_assets.landing.manifest import Manifest
 from airflow_provider_assets.landing.markers import STAGING_FOLDER
 from airflow_provider_assets.landing.object_options import ObjectOptions
 from airflow_provider_assets.landing.options import Source
@@ -21,7 +22,7 @@ from airflow_provider_assets.landing.stores.base import best_effort
 from airflow_provider_assets.sansio.errors import IntegrityError
 
 
-def land_package(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
+def land_package(job: Job, source: Source) -> tuple[Manifest, Files]:
     """Land the files of the package that an earlier attempt has staged, or that *source* downloads.
 
     :raises AssetsError: if the landing failed. A staged package stays for the next attempt, unless it is

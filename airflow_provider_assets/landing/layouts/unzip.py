@@ -9,13 +9,14 @@ from functools import partial
 
 from airflow_provider_assets.landing.checkpoint import stored_files
 from airflow_provider_assets.landing.describe import describe_files
+from airflow_provider_assets.landing.entries import Files, UnpackedFiles
 from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import FIRST, part_size
 from airflow_provider_assets.landing.layouts.files import land_many
 from airflow_provider_assets.landing.layouts.unzip_ranged import WINDOW, Reader, Unpacker
 from airflow_provider_assets.landing.layouts.unzip_stream import StreamUnpacker, refuse_zip_name
-from airflow_provider_assets.landing.manifest import Entry, Manifest
+from airflow_provider_assets.landing.manifest import Manifest
 from airflow_provider_assets.landing.options import MIB, PARALLEL_REQUESTS, Source
 from airflow_provider_assets.landing.source.download import Download, SourceChangedError
 from airflow_provider_assets.landing.stores.base import Store
@@ -56,7 +57,7 @@ def _as_stream(read: Read, total: int) -> Callable[[memoryview], int]:
     return next_bytes
 
 
-def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
+def land_unpacked(job: Job, source: Source) -> tuple[Manifest, Files]:
     """Land the files inside the zip of *source*; a file that is not a zip lands as it is.
 
     :raises AssetsError: if the landing failed. Files that were verified before stay for the next attempt,
@@ -85,7 +86,7 @@ def land_unpacked(job: Job, source: Source) -> tuple[Manifest, list[Entry]]:
     return land_many(job, [source])
 
 
-def land_stored(job: Job, key: str, total: int, name: str) -> tuple[Manifest, list[Entry]]:
+def land_stored(job: Job, key: str, total: int, name: str) -> tuple[Manifest, Files]:
     """Land the files inside the zip that is stored under *key*; a file that is not a zip lands as *name*.
 
     :raises IntegrityError: if the zip is damaged.
@@ -107,7 +108,7 @@ def _land_located(
     *,
     read: Read,
     identity: str,
-) -> tuple[Manifest, list[Entry]]:
+) -> tuple[Manifest, Files]:
     """Land the files of a zip after its central directory was located.
 
     :param connections: may hold an open response with the first bytes.
@@ -130,7 +131,7 @@ def _unpack_ranged(
     connections: Connections,
     *,
     there: Mapping[str, int],
-) -> list[Entry]:
+) -> UnpackedFiles:
     buffers = BufferPool(job.options.max_memory // 2)
     unpacker = Unpacker(job, reader, extents, buffers, there)
     pool = WorkerPool(
@@ -156,7 +157,7 @@ def _tuner(job: Job, buffers: BufferPool) -> Tuner:
 
 def _unpack_stream(
     job: Job, read: Callable[[memoryview], int], name: str
-) -> tuple[list[Entry], bool]:
+) -> tuple[UnpackedFiles, bool]:
     """Land a stream; return its files and whether it is a zip. Any other stream lands as one file, *name*."""
     buffers = BufferPool(job.options.max_memory // 2)
     buffer = memoryview(bytearray(WINDOW))

@@ -13,13 +13,14 @@ from typing import Protocol
 
 from airflow_provider_assets.landing.checkpoint import verified_keys
 from airflow_provider_assets.landing.crc import Checksum, combine_all, crc32
+from airflow_provider_assets.landing.entries import UnpackedFiles
 from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import part_size
-from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX, Entry
+from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX
 from airflow_provider_assets.landing.names import Names
 from airflow_provider_assets.landing.options import MIB
-from airflow_provider_assets.landing.stores.base import Part, PartWriter, best_effort
+from airflow_provider_assets.landing.stores.base import Part, PartWriter, best_effort, sweep
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
 from airflow_provider_assets.landing.transfer.writers import GuardedWriter
@@ -34,6 +35,7 @@ from airflow_provider_assets.landing.zips.format import STORED, Member
 from airflow_provider_assets.landing.zips.inflate import Inflater, Limits, check_whole, inflate
 
 WINDOW = 4 * MIB
+_MOST_IN_WINDOW = 4096  # each takes half a kilobyte while the window is unpacked
 _READ_SIZE = MIB  # bytes that a large compressed entry is read in
 
 
@@ -87,7 +89,7 @@ class Unpacker:
     extents: Index
     buffers: BufferPool
     there: Mapping[str, int] = field(default_factory=dict)
-    entries: list[Entry] = field(default_factory=list)
+    entries: UnpackedFiles = field(default_factory=UnpackedFiles)
     _items: Iterator[WorkItem] | None = None
     _renamed: dict[int, str] = field(default_factory=dict)
     _kept: set[str] = field(default_factory=set)
@@ -101,7 +103,7 @@ class Unpacker:
         limits.check(extent.member for extent in self.extents)
         self._name(Names(frozenset({self.job.name + MANIFEST_SUFFIX}), options.max_entries))
         self._keep_what_landed()
-        self.job.store.sweep([self._key(member) for member in self._files()])
+        sweep(self.job.store, (self._key(member) for member in self._files()))
         self._items = self._plan()
 
     def step(self, connections: Connections) -> bool:
@@ -163,7 +165,8 @@ class Unpacker:
                 self.job.meter.keep(extent.end - extent.member.offset)
                 continue
             large = self._is_large(extent)
-            if window and (large or extent.end - window[0].member.offset > WINDOW):
+            too_far = window and extent.end - window[0].member.offset > WINDOW
+            if window and (large or too_far or len(window) == _MOST_IN_WINDOW):
                 yield WorkItem(tuple(window))
                 window = []
             if not large:
@@ -189,7 +192,7 @@ class Unpacker:
     def _landed(self, key: str, whole: Checksum) -> None:
         name = key[len(self.job.prefix) :]
         with self._lock:
-            self.entries.append(Entry(name, whole.size, f"{whole.crc32:08x}"))
+            self.entries.add(name, whole.size, whole.crc32)
 
     # -- work ---------------------------------------------------------------------------------
 

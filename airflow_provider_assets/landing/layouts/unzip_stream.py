@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from airflow_provider_assets.landing.entries import UnpackedFiles
 from airflow_provider_assets.landing.job import Job
-from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX, Entry
+from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX
 from airflow_provider_assets.landing.names import Names
+from airflow_provider_assets.landing.stores.base import sweep
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
 from airflow_provider_assets.landing.verify import ZIP_MAGICS, StreamVerifier
@@ -16,6 +19,8 @@ from airflow_provider_assets.landing.zips.format import Member
 from airflow_provider_assets.landing.zips.inflate import Limits, holds_content
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
 from airflow_provider_assets.sansio.errors import IntegrityError
+
+_AHEAD = 64  # uploads under way: an empty file takes no buffer that another one would wait for
 
 
 class Scanner(Protocol):
@@ -39,12 +44,12 @@ class StreamUnpacker:
     buffers: BufferPool
     part_size: int
     pool: Executor
-    entries: list[Entry] = field(default_factory=list)
+    entries: UnpackedFiles = field(default_factory=UnpackedFiles)
     _names: Names = field(default_factory=Names)
     _limits: Limits = field(init=False)
     _writer: ObjectWriter | None = None
     _folder: str = ""
-    _under_way: list[ObjectWriter] = field(default_factory=list)
+    _under_way: deque[ObjectWriter] = field(default_factory=deque)
     _total: int = 0
 
     def __post_init__(self) -> None:
@@ -66,7 +71,7 @@ class StreamUnpacker:
 
     def start(self, name: str) -> None:
         """Begin an entry."""
-        self._settle(wait=False)
+        self._settle(_AHEAD)
         self._writer, self._folder = None, name
         if not name.endswith("/"):
             key = self.job.prefix + self._names.give(name)
@@ -91,29 +96,32 @@ class StreamUnpacker:
         self._under_way.append(writer)
         whole = writer.finish()
         name = writer.key[len(self.job.prefix) :]
-        self.entries.append(Entry(name, whole.size, f"{whole.crc32:08x}"))
+        self.entries.add(name, whole.size, whole.crc32)
 
     def close(self) -> None:
         """Wait for the uploads, then remove what dead landings left.
 
         :raises AssetsError: if a file could not be published.
         """
-        self._settle(wait=True)
+        self._settle(0)
         # Only now are all names known.
-        self.job.store.sweep([self.job.prefix + entry.name for entry in self.entries])
+        sweep(self.job.store, (self.job.prefix + entry.name for entry in self.entries))
 
     def abort(self) -> None:
         """Abort the entries that are not published."""
         for writer in [*self._under_way, *([self._writer] if self._writer else [])]:
             writer.abort()
 
-    def _settle(self, *, wait: bool) -> None:
-        left = []
+    def _settle(self, most: int) -> None:
+        """Look after the uploads, and wait until at most so many are left."""
+        left: deque[ObjectWriter] = deque()
         for writer in self._under_way:
-            if wait or writer.is_settled:
+            if writer.is_settled:
                 writer.settle()
             else:
                 left.append(writer)
+        while len(left) > most:
+            left.popleft().settle()
         self._under_way = left
 
 

@@ -7,8 +7,9 @@ An object becomes visible under its final name only by :meth:`Store.put` (small 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from airflow_provider_assets.landing.crc import Checksum, crc32
@@ -17,6 +18,7 @@ from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 
 _log = logging.getLogger(__name__)
+_SWEPT = 100_000  # keys that are swept at a time
 
 
 def best_effort(clean: Callable[[], object]) -> None:
@@ -177,6 +179,13 @@ class Store(Protocol):
 
     def sweep(self, keys: Collection[str]) -> int:
         """Remove unfinished objects of *keys* that dead landings left; return their number."""
+
+
+def sweep(store: Store, keys: Iterable[str]) -> None:
+    """Remove what dead landings left of any number of keys, of which few are held in memory."""
+    rest = iter(keys)
+    while some := list(islice(rest, _SWEPT)):
+        store.sweep(some)
 
 
 def put_document(store: Store, key: str, document: bytes) -> None:

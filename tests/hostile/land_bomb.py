@@ -1,0 +1,53 @@
+"""A program that lands one archive and tells what that cost, since memory is measured by process.
+
+Its argument is JSON: the address of the archive, the layout, a folder or none, and the limits.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parents[1])]
+from airflow_provider_assets.landing import (  # noqa: E402
+    LandingOptions,
+    LocalStore,
+    Source,
+    land,
+)
+from airflow_provider_assets.landing.stores.base import StoredObject  # noqa: E402
+from airflow_provider_assets.sansio.errors import AssetsError  # noqa: E402
+from airflow_provider_assets.sansio.jobs import ArchiveFile, Link  # noqa: E402
+
+
+class Counting(LocalStore):
+    """A local folder; small objects are only counted, since a million take a disk an hour."""
+
+    counted = 0
+
+    def put(self, key, data, *, crc32, overwrite, **how):
+        if key.endswith(".manifest.json"):
+            return super().put(key, data, crc32=crc32, overwrite=overwrite, **how)
+        type(self).counted += 1
+        return StoredObject(len(data))
+
+
+def main(spec: dict) -> None:
+    store = Counting(Path(spec["root"]))
+    source = Source(ArchiveFile(spec["name"], spec["name"]), lambda: Link(spec["url"]))
+    told = {"error": None, "text": "", "entries": 0}
+    try:
+        options = LandingOptions(**spec["limits"])
+        made = land([source], store, prefix="out/", layout=spec["layout"], options=options)
+        told["entries"] = made.entries
+    except AssetsError as error:
+        told |= {"error": type(error).__name__, "text": str(error)}
+    status = Path("/proc/self/status").read_text().splitlines()
+    [peak] = (line.split()[1] for line in status if line.startswith("VmHWM:"))
+    print(json.dumps(told | {"peak": int(peak) << 10, "counted": store.counted}))  # noqa: T201  # the answer
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
