@@ -28,13 +28,19 @@ class Certificate:
         return context
 
 
-def issue(folder: Path) -> Certificate:
-    """A new authority and a certificate of it for localhost, 127.0.0.1 and the names below example.com."""
+def issue(folder: Path, *, name: str = "", days: int = 1) -> Certificate:
+    """A new authority and a certificate of it for localhost, 127.0.0.1 and the names below example.com.
+
+    :param name: the only name of the certificate instead. :param days: of its validity from now on; one that
+        has expired has a negative number.
+    """
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = _signed(
         "Test authority", "Test authority", authority_key, authority_key, is_ca=True
     )
-    server = _signed("localhost", "Test authority", key, authority_key, is_ca=False)
+    server = _signed(
+        "localhost", "Test authority", key, authority_key, is_ca=False, name=name, days=days
+    )
     made = Certificate(folder / "authority.pem", folder / "server.pem", folder / "server.key")
     made.authority.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
     made.chain.write_bytes(server.public_bytes(serialization.Encoding.PEM))
@@ -55,10 +61,14 @@ def _signed(
     issuer_key: ec.EllipticCurvePrivateKey,
     *,
     is_ca: bool,
+    name: str = "",
+    days: int = 1,
 ) -> x509.Certificate:
     now = datetime.now(timezone.utc)
     hosts = [x509.DNSName("localhost"), x509.DNSName("*.example.com")]
     names = [*hosts, x509.IPAddress(ip_address("127.0.0.1"))]
+    if name:
+        names = [x509.DNSName(name)]
     authority = x509.SubjectKeyIdentifier.from_public_key(issuer_key.public_key())
     usage = dict.fromkeys(
         (
@@ -73,8 +83,8 @@ def _signed(
         .issuer_name(_name(issuer))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=9))
+        .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
         .add_extension(
             x509.KeyUsage(digital_signature=True, key_cert_sign=is_ca, crl_sign=is_ca, **usage),

@@ -20,11 +20,12 @@ class Fault:
     """What goes wrong with one response.
 
     ``status``: answered instead of the file, with ``body``. ``cut``: bytes of the body after which the
-    connection is closed, or ``reset``. ``stall``: bytes after which nothing more comes. ``location``: a
-    redirect. ``delay``: seconds before anything is answered. ``extra``: bytes that follow the file.
-    ``after``: what has to happen before the response.
-    ``headers``: of the response. ``drip``: seconds between the bytes of the body, and with ``drip_head``
-    of the headers too. ``hang_up``: the connection is closed after the whole response, unannounced.
+    connection is closed, or ``reset``. ``silent``: it is reset before any byte. ``stall``: bytes after which
+    nothing more comes. ``location``: a redirect. ``delay``: seconds before anything is answered. ``extra``:
+    bytes that follow the file. ``announced``: the length that is announced instead of its own. ``after``:
+    what has to happen before the response. ``headers``: of the response. ``drip``: seconds between the bytes
+    of the body, and with ``drip_head`` of the headers too. ``hang_up``: the connection is closed after the
+    whole response, unannounced.
     """
 
     status: int | None = None
@@ -36,6 +37,8 @@ class Fault:
     after: threading.Event | None = None
     delay: float = 0.0
     extra: bytes = b""
+    announced: int | None = None
+    silent: bool = False
     headers: dict[str, str] = field(default_factory=dict)
     drip: float = 0.0
     drip_head: bool = False
@@ -71,7 +74,7 @@ class Origin:
     closing: threading.Event = field(default_factory=threading.Event)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     origin: Origin
 
@@ -123,6 +126,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status, content, headers, fault=None, *, body=True) -> None:
         fault = fault or Fault()
+        if fault.silent:
+            self.close_connection = True
+            self._break_off(reset=True)
+            return
         dripping = _Dripping(self.wfile, fault.drip, self.origin.closing)
         if fault.drip_head:
             self.wfile = dripping
@@ -130,7 +137,9 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         if self.origin.announce_length or status != 200:
-            self.send_header("Content-Length", str(len(content)))
+            size = len(content) if fault.announced is None else fault.announced
+            self.close_connection |= size != len(content)
+            self.send_header("Content-Length", str(size))
         else:
             self.close_connection = True
         self.end_headers()
@@ -202,11 +211,14 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def http_origin(
-    certificate: Certificate | None = None, *, host: str = "127.0.0.1"
+    certificate: Certificate | None = None,
+    *,
+    host: str = "127.0.0.1",
+    handled_by: type[Handler] | None = None,
 ) -> Iterator[Origin]:
     """An :class:`Origin` that listens on a free port; with a *certificate*, over TLS."""
     origin = Origin()
-    handler = type("Handler", (_Handler,), {"origin": origin})
+    handler = type("Handler", (handled_by or Handler,), {"origin": origin})
     server = _Server((host, 0), handler)
     if certificate:
         # The handshake is left to the thread that serves the connection.

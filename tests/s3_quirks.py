@@ -31,12 +31,14 @@ class Refusal:
     """The answer to a request that has a header (or is of an operation) that the store does not know.
 
     :ivar what: pattern of ``name: value`` of the header (or of ``:path``), or name of the operation.
+    :ivar after: number of such requests that pass before.
     """
 
     what: str
     status: int = 501
     code: str = "NotImplemented"
     times: int = 1 << 30
+    after: int = 0
 
 
 @dataclass(frozen=True)
@@ -133,8 +135,10 @@ class _Handler(BaseHTTPRequestHandler):
         lines = [f"{name}: {value}" for name, value in {":path": target.path, **headers}.items()]
         for one in quirks.refuses:
             hit = one.what == what or any(re.match(one.what, line) for line in lines)
-            if hit and s3.refused.get(one.what, 0) < one.times:
-                s3.refused[one.what] = s3.refused.get(one.what, 0) + 1
+            if not hit:
+                continue
+            count = s3.refused[one.what] = s3.refused.get(one.what, 0) + 1
+            if one.after < count <= one.after + one.times:
                 self._answer(one.status, {}, _error(one.code))
                 return
         if quirks.requires and what in ("Put", "UploadPart") and quirks.requires not in headers:

@@ -41,6 +41,8 @@ class Options:
     state_dir: Path | None = None
     faults: tuple[Fault, ...] = ()
     follow_stdin: bool = False
+    tls_chain: Path | None = None
+    tls_key: Path | None = None
     advance: str = "time"
     job_seconds: float = 1.5
     url_seconds: float = 3600.0
@@ -102,6 +104,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--state-dir", type=Path, default=None,
         help="folder for archives and uploads; a temporary one if not given")  # fmt: skip
     add("--follow-stdin", action="store_true", help="stop when standard input is closed")
+    add("--tls-chain", type=Path, default=None,
+        help="PEM file of a certificate for localhost and 127.0.0.1: serve over https")  # fmt: skip
+    add("--tls-key", type=Path, default=None, help="PEM file of its key, if that is another file")
     add("--fault", action="append", default=[], type=_fault, metavar="SPEC",
         help="arm a fault, such as download:reset@65536:1; repeatable")  # fmt: skip
     _add_items(parser)

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import sys
 import tempfile
 from collections.abc import Callable
@@ -44,8 +45,9 @@ async def serve(options: Options) -> None:
         stop = _stopper(options)
         runners: list[web.AppRunner] = []
         try:
-            origin = await _listen(_api(world, vendors), options.port, runners)
-            store = await _listen(_store(world, vendors), 0, runners)
+            tls = _tls(options)
+            origin = await _listen(_api(world, vendors), options.port, runners, tls)
+            store = await _listen(_store(world, vendors), 0, runners, tls)
             world.storage.origin = store.replace("127.0.0.1", "localhost")
             print(json.dumps(_ready(vendors, origin)), flush=True)
             await stop.wait()
@@ -83,19 +85,29 @@ def _store(world: World, vendors: list[Vendor]) -> web.Application:
     return app
 
 
-async def _listen(app: web.Application, port: int, runners: list[web.AppRunner]) -> str:
+def _tls(options: Options) -> ssl.SSLContext | None:
+    if options.tls_chain is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(options.tls_chain, options.tls_key)
+    return context
+
+
+async def _listen(
+    app: web.Application, port: int, runners: list[web.AppRunner], tls: ssl.SSLContext | None
+) -> str:
     """Listen on the IPv4 loopback and, where there is one, on IPv6; return the origin."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     runners.append(runner)
     endpoint = socket.create_server(("127.0.0.1", port), backlog=1024)
-    await web.SockSite(runner, endpoint).start()
+    await web.SockSite(runner, endpoint, ssl_context=tls).start()
     number = endpoint.getsockname()[1]
     # "localhost" may mean ::1 first; a client must not depend on falling back.
     with contextlib.suppress(OSError):
         twin = socket.create_server(("::1", number), family=socket.AF_INET6, backlog=1024)
-        await web.SockSite(runner, twin).start()
-    return f"http://127.0.0.1:{number}"
+        await web.SockSite(runner, twin, ssl_context=tls).start()
+    return f"{'https' if tls else 'http'}://127.0.0.1:{number}"
 
 
 def _stopper(options: Options) -> asyncio.Event:

@@ -178,8 +178,10 @@ FLAGS = {
 
 
 @contextmanager
-def staged(airflow: Standalone, cell: Cell, folder: Path, **options: Any) -> Iterator[Stage]:
-    with running("--vendor", cell.vendor, *FLAGS[cell.vendor]) as sandbox:
+def staged(
+    airflow: Standalone, cell: Cell, folder: Path, flags: Sequence[str] = (), **options: Any
+) -> Iterator[Stage]:
+    with running("--vendor", cell.vendor, *FLAGS[cell.vendor], *flags) as sandbox:
         yield Stage(airflow, sandbox, cell, folder, **options)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-sys.path.append(str(HERE.parent / "landing"))  # for its kits
+sys.path += [str(HERE.parent / "landing"), str(HERE.parent / "airflow")]  # for their kits
 FIGURE = "figure"
 
 

@@ -145,7 +145,10 @@ def main() -> None:
         made = [fork(spec) for spec in specs]
         ended = [child for child, _ in made]
         answer(json.dumps(ended))
-        answer(json.dumps([heard(pipe) for _, pipe in made]))
+        said = [heard(pipe) for _, pipe in made]
+        for child in ended:  # all its files are closed then, and its locks are gone
+            os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        answer(json.dumps(said))
 
 
 if __name__ == "__main__":

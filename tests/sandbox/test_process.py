@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import requests
@@ -55,6 +56,20 @@ def test_one_process_serves_all_vendors():
         ]
         assert kinds == ["scenario", "topaz", "huawei_roma"]
         assert len(sandbox.roma["apps"] + sandbox.roma["tasks"]) == 4
+
+
+def test_with_a_certificate_everything_is_served_over_https(trusted, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted.authority))  # for the admin client
+    files = ("--tls-chain", str(trusted.chain), "--tls-key", str(trusted.key))
+    yesterday = (datetime.now(timezone.utc) - timedelta(days=1)).date()
+    with running("--vendor", "topaz", *files, "--items", "0", "--day", f"{yesterday}=1") as sandbox:
+        base = sandbox.topaz["base_url"]
+        assert str(base).startswith("https://")
+        [item] = sandbox.items("topaz")
+        headers = {"X-API-Key": sandbox.topaz["connection"]["password"]}
+        link = requests.get(f"{base}/download/{item['id']}", headers=headers, timeout=5).json()
+        assert link["download_url"].startswith("https://localhost:")
+        assert requests.get(link["download_url"], timeout=5).ok
 
 
 def test_it_stops_when_its_standard_input_closes():
