@@ -87,8 +87,9 @@ def reconcile(arguments: argparse.Namespace) -> int:
     from airflow_provider_assets.destinations import open_destination
     from airflow_provider_assets.operators import audit
 
-    hook, inputs = _listing(arguments)
+    _check_report(arguments.report)
     target = open_destination(arguments.destination)
+    hook, inputs = _listing(arguments)
     result = audit.reconcile(
         hook,
         inputs,
@@ -230,6 +231,14 @@ def _listing(arguments: argparse.Namespace) -> tuple[AssetArchiveHook, ExportInp
         raise InvalidRequestError(f"--select is not JSON: {error}") from None
     hook = AssetArchiveHook.for_conn(arguments.conn_id)
     return hook, ExportInputs(hook.vendor, None, select, {})
+
+
+def _check_report(name: str | None) -> None:
+    """Check, before anything is listed, that there is a place for the report."""
+    from airflow_provider_assets.sansio.errors import InvalidRequestError
+
+    if name is not None and (not name or Path(name).is_dir() or not Path(name).parent.is_dir()):
+        raise InvalidRequestError(f"--report {name!r} is not a file in a folder that exists")
 
 
 def _window(arguments: argparse.Namespace) -> Window | None:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
+from airflow_provider_assets.sansio.arguments import require_text, shown
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -46,6 +47,49 @@ def folder_in(destination: str | ObjectStoragePath, name: str) -> str:
     return f"{str(destination).rstrip('/')}/{name}"
 
 
+def check_destination(url: object, name: str) -> None:
+    """Check the form of *url*, before anything is asked of a vendor or a store.
+
+    :param name: of the argument.
+    :raises InvalidRequestError: if :func:`open_destination` would refuse it.
+    """
+    _parts(url, name)
+
+
+def _parts(url: object, name: str) -> SplitResult:
+    if not isinstance(url, str) and not hasattr(url, "protocol"):
+        raise InvalidRequestError(
+            f"{name}={shown(url)} is no Airflow object storage URL, which is a text such as "
+            "s3://conn_id@bucket/prefix/"
+        )
+    require_text(str(url), name)
+    try:
+        # "?" and "#" may be part of a name here.
+        parts = urlsplit(str(url), allow_fragments=False)
+    except ValueError as error:
+        raise InvalidRequestError(f"{name} {shown(str(url))} is no URL: {error}") from None
+    path = _path(parts)
+    if parts.scheme in {"", "file"}:
+        if parts.netloc not in {"", "localhost"}:
+            raise InvalidRequestError(
+                f"{name} {str(url)!r} names the host {parts.netloc!r}; local paths need three slashes: "
+                f"file:///{parts.netloc}{path}"
+            )
+        if not path.startswith("/"):
+            raise InvalidRequestError(
+                f"{name} {str(url)!r}: a folder must be absolute, file:///..."
+            )
+    elif not parts.netloc.rpartition("@")[2]:
+        raise InvalidRequestError(
+            f"{name} {str(url)!r} names no bucket; use {parts.scheme}://conn_id@bucket/prefix/"
+        )
+    return parts
+
+
+def _path(parts: SplitResult) -> str:
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
 def open_destination(url: str | ObjectStoragePath) -> Destination:
     """The store and prefix that *url* names.
 
@@ -54,22 +98,12 @@ def open_destination(url: str | ObjectStoragePath) -> Destination:
         Without a connection id, the credentials of the environment are used.
     :raises InvalidRequestError: if the URL has another form, or the extra for its scheme is not installed.
     """
+    parts = _parts(url, "destination")
     url = str(url)
-    # "?" and "#" may be part of a name here.
-    parts = urlsplit(url, allow_fragments=False)
-    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    path = _path(parts)
     if parts.scheme in {"", "file"}:
-        if parts.netloc not in {"", "localhost"}:
-            raise InvalidRequestError(
-                f"destination {url!r} names the host {parts.netloc!r}; local paths need three slashes: "
-                f"file:///{parts.netloc}{path}"
-            )
-        return Destination(_local(url, path))
+        return Destination(_local(path))
     bucket = parts.netloc.rpartition("@")[2]
-    if not bucket:
-        raise InvalidRequestError(
-            f"destination {url!r} names no bucket; use {parts.scheme}://conn_id@bucket/prefix/"
-        )
     conn_id = unquote(parts.username) if parts.username else None
     prefix = f"{path.strip('/')}/".lstrip("/")
     if parts.scheme in {"s3", "s3a"}:
@@ -89,11 +123,9 @@ def _missing(scheme: str, extra: str) -> InvalidRequestError:
     )
 
 
-def _local(url: str, folder: str) -> Store:
+def _local(folder: str) -> Store:
     from airflow_provider_assets.landing import open_store
 
-    if not folder.startswith("/"):
-        raise InvalidRequestError(f"destination {url!r}: a folder must be absolute, file:///...")
     return open_store(f"file://{folder.rstrip('/') or '/'}")
 
 

@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator, TaskGroup, XComArg, get_current_context
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.operators.report import AssetReportOperator
 from airflow_provider_assets.outcomes import NOTES
+from airflow_provider_assets.sansio.arguments import require_flag, require_mapping
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.transfers.archive_to_object_storage import (
     ArchiveToObjectStorageOperator,
@@ -70,6 +71,9 @@ def asset_export(
     :raises TypeError: for a name that neither accepts, and for ``inlets`` and ``outlets``.
     :raises InvalidRequestError: for *lookback* with a template in *destination*, unless *plans* is given.
     """
+    require_flag(report, "report")
+    given_first = {} if archive_args is None else require_mapping(archive_args, "archive_args")
+    given_second = {} if landing_args is None else require_mapping(landing_args, "landing_args")
     for name in kwargs:
         if name in ("inlets", "outlets"):
             raise TypeError(
@@ -81,8 +85,8 @@ def asset_export(
                 f"asset_export: {name!r} is no argument of AssetArchiveOperator or "
                 "ArchiveToObjectStorageOperator; correct the name"
             )
-    first = {k: v for k, v in kwargs.items() if k in _ARCHIVE} | dict(archive_args or {})
-    second = {k: v for k, v in kwargs.items() if k in _LANDING} | dict(landing_args or {})
+    first = {k: v for k, v in kwargs.items() if k in _ARCHIVE} | given_first
+    second = {k: v for k, v in kwargs.items() if k in _LANDING} | given_second
     second.setdefault("report", report)
     second.setdefault("map_index_template", "{{ task.label }}")  # from the start of the task on
     if first.get("lookback") is not None and "plans" not in first and "{{" in str(destination):

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from io import BytesIO
 from typing import TYPE_CHECKING, Literal
 
-from airflow_provider_assets.sansio.choices import require_choice
+from airflow_provider_assets.sansio.arguments import require_choice
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from airflow.sdk import BaseHook
 from airflow_provider_assets.airflow_compat import mask_secret
 from airflow_provider_assets.hooks.airflow_connection import to_connection
 from airflow_provider_assets.hooks.client import mask_link, poll_policy, rate_limit, vendor_for
+from airflow_provider_assets.sansio.arguments import require_mapping, require_text, shown
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
@@ -72,7 +73,7 @@ class AssetArchiveHook(BaseHook):
 
         :raises InvalidRequestError: if the type belongs to no vendor; the message lists those there are.
         """
-        connection = to_connection(cls.get_connection(conn_id))
+        connection = to_connection(cls.get_connection(require_text(conn_id, "conn_id")))
         path = vendor_class(connection.conn_type).spec.hook
         module, _, name = path.rpartition(".")
         hook = getattr(import_module(module), name)(conn_id=conn_id)
@@ -143,7 +144,11 @@ class AssetArchiveHook(BaseHook):
         :param window: span of time, ``Window(start, end)``; by default all there is.
         :raises AssetsError: as an export of the same selection would.
         """
-        query = dict(select or {})
+        query = require_mapping({} if select is None else select, "select")
+        if not isinstance(window, (Window, type(None))):
+            raise InvalidRequestError(
+                f"window={shown(window)} is no Window(start, end) of sansio.window"
+            )
         check_names(query, self.vendor.spec.filters, "select")
         page: dict[Item, Record] = {}
         selecting = self.vendor.select(query, window, on_record=page.__setitem__)

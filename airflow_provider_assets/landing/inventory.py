@@ -27,7 +27,7 @@ from airflow_provider_assets.landing.manifest import (
 from airflow_provider_assets.landing.markers import STAGING_FOLDER
 from airflow_provider_assets.landing.options import MIB, PARALLEL_REQUESTS
 from airflow_provider_assets.landing.stores.base import Store
-from airflow_provider_assets.sansio.choices import require_choice
+from airflow_provider_assets.sansio.arguments import require_choice
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from airflow_provider_assets.sansio.arguments import cut, shown
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import fingerprint
 from airflow_provider_assets.sansio.messages import JSON
@@ -142,14 +143,15 @@ class Manifest:
         check_fields(data, _MANIFEST, "a manifest")
         if data.get("version") != VERSION:
             raise InvalidRequestError(
-                f"manifest version {data.get('version')!r}, but this release knows version {VERSION} only"
+                f"manifest version {shown(data.get('version'))}, but this release knows version "
+                f"{VERSION} only"
             )
         known = {key: value for key, value in data.items() if key not in _OBJECT_ONLY}
         known["verified"] = cast("JSON", tuple(cast("list[str]", known.get("verified") or ())))
         try:
             return cls(**known)  # type: ignore[arg-type]  # unknown names raise right here
         except TypeError as error:
-            raise InvalidRequestError(f"not a manifest: {error}") from error
+            raise InvalidRequestError(f"not a manifest: {cut(str(error))}") from error
 
     def document(self, files: Iterable[Entry], contents: Contents | None = None) -> Document:
         """The manifest object: :meth:`to_dict`, *contents*, and ``files``, one entry per line."""
@@ -182,12 +184,14 @@ def parse_all(document: bytes) -> tuple[Manifest, list[Entry], Contents | None]:
     try:
         data: Any = parse_text(document.decode())
     except ValueError as error:
-        raise InvalidRequestError(f"not a manifest: {error}") from error
+        raise InvalidRequestError(f"not a manifest: {cut(str(error))}") from error
     record = Manifest.from_dict(data)
     try:
         return record, [_entry(one) for one in data["files"]], _contents(data.get("contents"))
     except (KeyError, TypeError) as error:
-        raise InvalidRequestError(f"not a manifest: it cannot be read: {error!r}") from error
+        raise InvalidRequestError(
+            f"not a manifest: it cannot be read: {cut(repr(error))}"
+        ) from error
 
 
 def _entry(data: Any) -> Entry:

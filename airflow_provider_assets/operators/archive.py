@@ -20,19 +20,24 @@ from airflow_provider_assets.airflow_compat import (
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.links import VendorJobLink, show_vendor_job
 from airflow_provider_assets.operators.batch_run import BatchRun, check_one_wave
-from airflow_provider_assets.operators.inputs import (
-    ExportInputs,
-    require_mapping,
-    to_plain,
-    to_seconds,
-    to_timedelta,
-)
+from airflow_provider_assets.operators.inputs import ExportInputs
 from airflow_provider_assets.operators.ledger import BatchLedger, Plan
 from airflow_provider_assets.operators.watermark import KEY as WATERMARK
 from airflow_provider_assets.operators.watermark import Watermark
 from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
 from airflow_provider_assets.run_timing import resolve_window, run_date
-from airflow_provider_assets.sansio.choices import require_choice
+from airflow_provider_assets.sansio.arguments import (
+    Check,
+    check_arguments,
+    choice_of,
+    or_none,
+    require_flag,
+    require_mapping,
+    require_text,
+    to_plain,
+    to_seconds,
+    to_timedelta,
+)
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
@@ -51,7 +56,7 @@ from airflow_provider_assets.sansio.settle import (
     PENDING_TIMEOUT,
     Settling,
 )
-from airflow_provider_assets.sansio.verdict import check_on_partial
+from airflow_provider_assets.sansio.verdict import ON_PARTIAL
 from airflow_provider_assets.sansio.window import is_unbounded
 from airflow_provider_assets.triggers.archive import BACKSTOP, AssetArchiveTrigger, read_ends
 
@@ -66,6 +71,15 @@ if TYPE_CHECKING:
     from airflow_provider_assets.sansio.window import Window, WindowSpec
 
 MAPPINGS = ("items", "select", "options")
+CHECKS: Mapping[str, Check] = {
+    "conn_id": require_text,
+    "on_empty": choice_of("skip", "succeed", "fail"),
+    "on_partial": choice_of(*ON_PARTIAL),
+    **dict.fromkeys(("wait_for_completion", "deferrable", "dry_run"), require_flag),
+    "cancel_on_kill": or_none(require_flag),
+    **dict.fromkeys(("timeout", "poll_interval", "lookback"), to_seconds),
+    **dict.fromkeys(("settle", "pending_timeout"), to_timedelta),
+}
 # A job without any deadline would poll for ever; a day is longer than any vendor keeps a job alive.
 DEFAULT_TIMEOUT = timedelta(hours=24)
 
@@ -346,13 +360,13 @@ class AssetArchiveOperator(BaseOperator):
 
     def _check_choices(self) -> None:
         """Check what says how to export, before anything is asked of the vendor."""
+        from airflow_provider_assets.destinations import check_destination
         from airflow_provider_assets.metadata import check_format
 
-        require_choice(self.on_empty, "on_empty", ("skip", "succeed", "fail"))
-        check_on_partial(self.on_partial)
+        check_arguments({**vars(self), "dry_run": self.is_dry_run}, CHECKS)
         check_format(self.metadata)
-        for name in ("timeout", "poll_interval", "lookback"):
-            to_seconds(getattr(self, name), name)
+        if self.plans is not None:
+            check_destination(self.plans, "plans")
         if self.lookback is not None:
             self._check_lookback()
 
@@ -385,7 +399,7 @@ class AssetArchiveOperator(BaseOperator):
             self.hook.vendor,
             load_gaps(self.items),
             self.select,
-            self.options or {},
+            {} if self.options is None else self.options,
             self.max_items,
             self.mode,
         )
@@ -439,7 +453,7 @@ class AssetArchiveOperator(BaseOperator):
         return resolve_window(self.window, context)
 
     def _watermark(self, context: Context) -> Watermark:
-        select = require_mapping(self.select or {}, "select")
+        select = require_mapping({} if self.select is None else self.select, "select")
         return Watermark(context, state_key(WATERMARK, self.conn_id, select))
 
     def _exported(

@@ -2,63 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
-from math import isfinite
 from typing import TYPE_CHECKING, cast
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.sansio.arguments import positive_int, require_choice, require_mapping
 from airflow_provider_assets.sansio.batching import Batches
-from airflow_provider_assets.sansio.choices import require_choice
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import ARCHIVE, LINKS, ArchiveRequest, fingerprint
 from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.records import OnRecord
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.base import Vendor, VendorSpec
-from airflow_provider_assets.vendors.parsing import check_names
+from airflow_provider_assets.vendors.parsing import check_names, strings
 
 if TYPE_CHECKING:
     from airflow_provider_assets.operators.listing_spool import ListingSpool
     from airflow_provider_assets.operators.lookback import Lookback
-
-
-def to_seconds(value: float | timedelta | None, name: str) -> float | None:
-    """*value* in seconds.
-
-    :raises InvalidRequestError: unless it is positive.
-    """
-    if value is None:
-        return None
-    number = value.total_seconds() if isinstance(value, timedelta) else value
-    is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
-    if not is_number or not isfinite(number) or number <= 0:
-        raise InvalidRequestError(f"{name}={value!r} is not a positive number of seconds")
-    return float(number)
-
-
-def to_timedelta(value: float | timedelta, name: str) -> timedelta:
-    """*value*, seconds or a timedelta, as a timedelta.
-
-    :raises InvalidRequestError: if it is neither, or negative.
-    """
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value):
-        value = timedelta(seconds=value)
-    if not isinstance(value, timedelta) or value < timedelta(0):
-        raise InvalidRequestError(f"{name}={value!r} is not a number of seconds of at least 0")
-    return value
-
-
-def positive_int(value: object, name: str) -> int:
-    """*value*, or the text that a template made of it, as a whole number.
-
-    :raises InvalidRequestError: unless it is one and positive.
-    """
-    text = str(value).strip()
-    if isinstance(value, bool) or not text.isdecimal() or int(text) == 0:
-        raise InvalidRequestError(f"{name}={value!r} is not a positive whole number")
-    return int(text)
 
 
 def check_mode(mode: str, spec: VendorSpec) -> None:
@@ -73,32 +34,6 @@ def check_mode(mode: str, spec: VendorSpec) -> None:
             f"mode={mode!r}: {spec.title} has no such mode, but {' and '.join(map(repr, spec.modes))}"
             f"{none}"
         )
-
-
-def to_plain(value: object) -> object:
-    """*value* with plain lists and dicts in it, also where it holds the lazy results of a mapped task."""
-    if isinstance(value, Mapping):
-        return {name: to_plain(one) for name, one in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [
-            to_plain(one) for one in value[:]
-        ]  # one request for a slice, not one for each result
-    return value
-
-
-def require_mapping(value: object, name: str) -> dict[str, JSON]:
-    """*value* as a mapping of JSON.
-
-    :raises InvalidRequestError: naming the field, and the usual cause where it is text.
-    """
-    if isinstance(value, Mapping):
-        return cast("dict[str, JSON]", to_plain(value))
-    hint = (
-        "; a template renders to text unless the DAG has render_template_as_native_obj=True"
-        if isinstance(value, str)
-        else ""
-    )
-    raise InvalidRequestError(f"{name}: expected a mapping, got {type(value).__name__}{hint}")
 
 
 @dataclass(slots=True)
@@ -131,9 +66,11 @@ class ExportInputs:
             items = require_mapping(self.items, "items")
             options |= {name: items.pop(name) for name in spec.options & set(items)}
             check_names(items, spec.kinds, "items")
+            for kind, ids in items.items():
+                strings(ids, f"items.{kind}")
             self.items = items
         else:
-            self.select = require_mapping(self.select or {}, "select")
+            self.select = require_mapping({} if self.select is None else self.select, "select")
             check_names(self.select, spec.filters, "select")
         check_names(options, spec.options, "options")
         if self.mode == ARCHIVE:

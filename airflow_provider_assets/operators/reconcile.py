@@ -14,7 +14,7 @@ from airflow_provider_assets.operators.gaps import keep_gaps
 from airflow_provider_assets.operators.inputs import ExportInputs
 from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
 from airflow_provider_assets.run_timing import resolve_window
-from airflow_provider_assets.sansio.choices import require_choice
+from airflow_provider_assets.sansio.arguments import require_choice
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,

@@ -10,14 +10,22 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_assets.airflow_compat import AirflowSkipException
 from airflow_provider_assets.links import ReportLink, show_link
-from airflow_provider_assets.operators.inputs import to_plain
 from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
+from airflow_provider_assets.sansio.arguments import at_least, to_plain
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
     PartialArchiveError,
 )
 from airflow_provider_assets.sansio.jobs import ArchiveReference, Data, ungrouped
+from airflow_provider_assets.sansio.stored import (
+    Fits,
+    check_fields,
+    is_count,
+    is_flag,
+    is_number,
+    is_text,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
@@ -25,6 +33,18 @@ if TYPE_CHECKING:
     from airflow_provider_assets.destinations import Destination
     from airflow_provider_assets.reports.page import BatchLine, Picture
 
+_LANDING: Mapping[str, Fits] = {
+    **dict.fromkeys(("uri", "metadata_uri"), is_text),
+    **dict.fromkeys(("bytes", "entries"), is_count),
+    "skipped": is_flag,
+    "facts": lambda value: isinstance(value, dict) and is_count(value.get("batch")),
+}
+_NOTE: Mapping[str, Fits] = {
+    **dict.fromkeys(("batch", "bytes", "entries"), is_count),
+    **dict.fromkeys(("uri", "reason"), is_text),
+    "seconds": is_number,
+    "skipped": is_flag,
+}
 SEE_LOG = "the batch has not landed; the log of its landing task says why"
 
 
@@ -77,20 +97,19 @@ class AssetReportOperator(BaseOperator):
             raise_for_airflow(error)
 
     def _execute(self, context: Context) -> Data:
-        from airflow_provider_assets.destinations import open_destination
+        from airflow_provider_assets.destinations import check_destination, open_destination
         from airflow_provider_assets.landing.stores.base import put_document
         from airflow_provider_assets.reports.page import Report, render, report_name, report_title
 
-        if not isinstance(self.thumbnails, int) or self.thumbnails < 0:
-            raise InvalidRequestError(
-                f"thumbnails={self.thumbnails!r} is not a number of at least 0"
-            )
-        given = [one for archive in _flat(self.archives) for one in ungrouped(archive)]
+        at_least(0)(self.thumbnails, "thumbnails")
+        check_destination(self.destination, "destination")
+        given = [one for archive in _flat(self.archives, "archives") for one in ungrouped(archive)]
         references = [ArchiveReference.from_dict(one) for one in given]
+        landings = [_landing(one) for one in _flat(self.manifests, "manifests")]
         if not references:
             self._without_batches(context)
-        manifests = {_batch_of(one): one for one in _flat(self.manifests)}
-        notes = {int(str(one["batch"])): one for one in _flat(self.notes)}
+        manifests = {_batch_of(one): one for one in landings}
+        notes = {cast("int", one["batch"]): one for one in map(_note, _flat(self.notes, "notes"))}
         lines = [
             _line(one, manifests.get(number), notes.get(number, {}))
             for one in references
@@ -161,12 +180,32 @@ class AssetReportOperator(BaseOperator):
             return [], "Thumbnails need Pillow: pip install 'airflow-provider-assets[report]'"
 
 
-def _flat(values: Any) -> list[Data]:
-    """Mappings in a list, in lists of lists, or in the lazy results of a mapped task."""
+def _flat(values: Any, name: str) -> list[Data]:
+    """Mappings in a list, in lists of lists, or in the lazy results of a mapped task.
+
+    :raises InvalidRequestError: if they are anything else.
+    """
+    plain = [] if values is None else to_plain(values)
+    if not isinstance(plain, list):
+        raise InvalidRequestError(
+            f"{name}: expected what the tasks returned, got {type(values).__name__}; pass their .output"
+        )
     found: list[Data] = []
-    for one in cast("Sequence[Any]", to_plain(values or ())):
-        found += [dict(one)] if isinstance(one, Mapping) else _flat(one)
+    for one in plain:
+        found += [one] if isinstance(one, dict) else _flat(one, name)
     return found
+
+
+def _landing(data: Data) -> Data:
+    """*data*, a manifest as a landing returns it."""
+    check_fields({"facts": None, **data}, _LANDING, "a manifest, in manifests")
+    return data
+
+
+def _note(data: Data) -> Data:
+    """*data*, a note of a landing."""
+    check_fields({"batch": None, **data}, _NOTE, "a note, in notes")
+    return data
 
 
 def _batch_of(manifest: Data) -> int:

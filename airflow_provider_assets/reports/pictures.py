@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import logging
 import zipfile
 import zlib
@@ -17,6 +16,8 @@ from airflow_provider_assets.landing import Store
 from airflow_provider_assets.reports.page import Picture
 from airflow_provider_assets.sansio.errors import AssetsError
 from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.stored import is_count, is_text
+from airflow_provider_assets.sansio.strict_json import parse_text
 
 log = logging.getLogger(__name__)
 Row = Mapping[str, JSON]
@@ -53,8 +54,9 @@ def choose(rows: Iterable[Row], limit: int) -> list[Row]:
         row
         for row in rows
         if str(row.get("file") or "").lower().endswith(ENDINGS)
-        and isinstance(size := row.get("bytes"), int)
-        and size <= MAX_IMAGE
+        and is_text(row.get("uri"))
+        and is_count(size := row.get("bytes"))
+        and int(str(size)) <= MAX_IMAGE
     ]
     return spread(images, limit)
 
@@ -63,7 +65,8 @@ def rows_of(store: Store, prefix: str, uri: str) -> list[Row]:
     """The rows of the metadata of a batch, lines of JSON; none if they cannot be read."""
     try:
         document = store.get(key_of(store, prefix, uri)) or b""
-        return [json.loads(line) for line in document.splitlines() if line]
+        rows = [parse_text(line.decode()) for line in document.splitlines() if line]
+        return [row for row in rows if isinstance(row, dict)]
     except _UNREADABLE as error:
         log.warning("No thumbnails of %s: %s", uri, type(error).__name__)
         return []

@@ -14,6 +14,7 @@ from datetime import datetime, time, timedelta
 from enum import Enum
 from typing import Any, NamedTuple, cast
 
+from airflow_provider_assets.sansio.arguments import cut, shown
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.stored import (
@@ -329,7 +330,7 @@ class ArchiveJob:
             job = cls(**known)  # type: ignore[arg-type]  # they have been checked
             return replace(job, state=JobState(job.state))
         except (TypeError, ValueError) as error:
-            raise InvalidRequestError(f"not an archive job: {error}") from error
+            raise InvalidRequestError(f"not an archive job: {cut(str(error))}") from error
 
 
 # The vendor's answer on one job: the job as it is now, or why that is not known.
@@ -468,7 +469,7 @@ def _checked(
     given = data.get("version")
     if given != version:
         raise InvalidRequestError(
-            f"{what}: version {given!r} is not {version}; run both tasks on one release"
+            f"{what}: version {shown(given)} is not {version}; run both tasks on one release"
         )
     known = {_FORMER_NAMES.get(key, key): value for key, value in data.items() if key != "version"}
     check_storable(known, f"an {what}")

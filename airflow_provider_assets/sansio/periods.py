@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from airflow_provider_assets.sansio.choices import require_choice
+from airflow_provider_assets.sansio.arguments import require_choice
 from airflow_provider_assets.sansio.window import Window
 
 LENGTHS = ("day", "month", "year")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from airflow_provider_assets.sansio.choices import require_choice
+from airflow_provider_assets.sansio.arguments import require_choice
 from airflow_provider_assets.sansio.errors import PartialArchiveError
 from airflow_provider_assets.sansio.jobs import ArchiveJob
 

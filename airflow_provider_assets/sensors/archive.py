@@ -20,6 +20,18 @@ from airflow_provider_assets.airflow_compat import (
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.links import VendorJobLink, show_vendor_job
 from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
+from airflow_provider_assets.sansio.arguments import (
+    Check,
+    check_arguments,
+    choice_of,
+    has_bytes,
+    or_none,
+    require_flag,
+    require_text,
+    shown,
+    to_plain,
+    to_seconds,
+)
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError, JobTimeoutError
 from airflow_provider_assets.sansio.jobs import (
     Answer,
@@ -31,13 +43,20 @@ from airflow_provider_assets.sansio.jobs import (
     grouped,
     ungrouped,
 )
-from airflow_provider_assets.sansio.verdict import check_on_partial, ensure_complete
+from airflow_provider_assets.sansio.verdict import ON_PARTIAL, ensure_complete
 from airflow_provider_assets.sansio.waiter import ensure_succeeded
 from airflow_provider_assets.triggers.archive import BACKSTOP, AssetArchiveTrigger, read_ends
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
+
+
+CHECKS: Mapping[str, Check] = {
+    "conn_id": or_none(require_text),
+    "deferrable": require_flag,
+    "on_partial": choice_of(*ON_PARTIAL),
+}
 
 
 class AssetArchiveSensor(BaseSensorOperator):
@@ -75,6 +94,7 @@ class AssetArchiveSensor(BaseSensorOperator):
         on_partial: Literal["fail", "land"] = "fail",
         **kwargs: Any,
     ) -> None:
+        to_seconds(poke_interval, "poke_interval")
         self.poll_interval = poke_interval
         if poke_interval is not None:
             kwargs["poke_interval"] = poke_interval
@@ -96,7 +116,12 @@ class AssetArchiveSensor(BaseSensorOperator):
             return self._references_of_jobs()
         if self.archives is None or self.conn_id is not None:
             raise InvalidRequestError("pass either archives, or conn_id and job_ids")
-        given = [self.archives] if isinstance(self.archives, Mapping) else list(self.archives)
+        given = [self.archives] if isinstance(self.archives, Mapping) else self.archives
+        if isinstance(given, (str, bytes)) or not isinstance(given, Sequence):
+            raise InvalidRequestError(
+                f"archives: expected references, got {type(given).__name__}; pass the archive task's "
+                ".output, or render templates with render_template_as_native_obj=True"
+            )
         references = [ArchiveReference.from_dict(one) for data in given for one in ungrouped(data)]
         if len({reference.conn_id for reference in references}) > 1:
             raise InvalidRequestError(
@@ -111,10 +136,10 @@ class AssetArchiveSensor(BaseSensorOperator):
         """
         if self.archives is not None or not self.conn_id:
             raise InvalidRequestError("job_ids needs conn_id, and excludes archives")
-        given = [self.job_ids] if isinstance(self.job_ids, str) else list(self.job_ids or ())
-        if not all(isinstance(one, str) and not one.startswith("[") for one in given):
+        ids = [self.job_ids] if isinstance(self.job_ids, str) else to_plain(self.job_ids)
+        if not isinstance(ids, list) or not all(map(_is_id, ids)):
             raise InvalidRequestError(
-                f"job_ids: expected ids, got {given!r}; a template renders to text unless the DAG has "
+                f"job_ids: expected ids, got {shown(ids)}; a template renders to text unless the DAG has "
                 "render_template_as_native_obj=True"
             )
         vendor = AssetArchiveHook.for_conn(self.conn_id).vendor.spec.name
@@ -124,7 +149,7 @@ class AssetArchiveSensor(BaseSensorOperator):
                 ArchiveRequest(vendor, {}, {"job_id": job_id}),
                 ArchiveJob(vendor, job_id),
             )
-            for job_id in given
+            for job_id in ids
         ]
 
     @cached_property
@@ -135,7 +160,7 @@ class AssetArchiveSensor(BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Poke, or poll once and defer."""
         try:
-            check_on_partial(self.on_partial)
+            check_arguments(vars(self), CHECKS)
             if not self.references:
                 return []
             self._show_job(context)
@@ -228,3 +253,8 @@ class AssetArchiveSensor(BaseSensorOperator):
         return lineage_of(self.hook.vendor, self.references[0].conn_id, batches)
 
     get_openlineage_facets_on_failure = get_openlineage_facets_on_complete
+
+
+def _is_id(value: object) -> bool:
+    """Whether *value* is an id, and no list that a template rendered to text."""
+    return isinstance(value, str) and bool(value.strip()) and value[0] != "[" and has_bytes(value)

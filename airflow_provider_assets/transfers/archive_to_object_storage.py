@@ -15,6 +15,16 @@ from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.hooks.client import positive_number
 from airflow_provider_assets.links import DestinationLink, ManifestLink, show_link
 from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
+from airflow_provider_assets.sansio.arguments import (
+    Check,
+    at_least,
+    check_arguments,
+    choice_of,
+    or_none,
+    require_flag,
+    require_string,
+    require_text,
+)
 from airflow_provider_assets.sansio.errors import (
     HOPELESS,
     ArchiveExpiredError,
@@ -24,7 +34,7 @@ from airflow_provider_assets.sansio.errors import (
     PartialArchiveError,
 )
 from airflow_provider_assets.sansio.jobs import ArchiveReference, Data, JobState, ungrouped
-from airflow_provider_assets.sansio.verdict import check_on_partial, shown
+from airflow_provider_assets.sansio.verdict import ON_PARTIAL, shown
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -39,6 +49,22 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 # A retry of the landing cannot bring back an expired archive.
 _HOPELESS = (*HOPELESS, ArchiveExpiredError)
+
+
+CHECKS: Mapping[str, Check] = {
+    "layout": choice_of("archive", "files"),
+    "name": or_none(require_string),
+    **dict.fromkeys(("overwrite", "verify", "report"), require_flag),
+    "sha256": or_none(require_flag),
+    **dict.fromkeys(
+        ("concurrency", "part_size", "max_entries", "max_unpacked", "max_ratio"),
+        or_none(at_least(1)),
+    ),
+    "max_memory": at_least(1),
+    "max_reexports": at_least(0),
+    "target_format": or_none(require_text),
+    "on_partial": choice_of(*ON_PARTIAL),
+}
 
 
 class ArchiveToObjectStorageOperator(BaseOperator):
@@ -238,14 +264,15 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             of its failure.
         :raises AssetsError: the first failure.
         """
-        from airflow_provider_assets.destinations import open_destination
+        from airflow_provider_assets.destinations import check_destination, open_destination
         from airflow_provider_assets.landing import ObjectOptions
         from airflow_provider_assets.metadata import check_format
         from airflow_provider_assets.transfers.announcements import reason_of
         from airflow_provider_assets.transfers.batch_landing import BatchLanding
         from airflow_provider_assets.transfers.state import landing_state
 
-        check_on_partial(self.on_partial)
+        check_arguments(vars(self), CHECKS)
+        check_destination(self.destination, "destination")
         check_format(self.metadata)
         object_options = ObjectOptions.parse(self.object_options)
         target = open_destination(self.destination)

@@ -9,6 +9,12 @@ from typing import Any, NamedTuple
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from airflow_provider_assets.sansio.arguments import (
+    require_mapping,
+    require_text,
+    to_seconds,
+    to_timedelta,
+)
 from airflow_provider_assets.sansio.errors import AssetsError
 from airflow_provider_assets.sansio.jobs import state_key
 from airflow_provider_assets.sansio.messages import JSON
@@ -19,6 +25,7 @@ from airflow_provider_assets.triggers.poller import connection_for, shared
 KEY = "asset_archive.seen_until"
 # Airflow stores an event about a second after it was yielded; a crash before that must not lose it.
 STORING_SECONDS = 10.0
+DEFAULT_INTERVAL = 300.0
 
 
 class Seen(NamedTuple):
@@ -83,20 +90,21 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
     :param poll_interval: seconds between two listings; 300 by default.
     :param settle: seconds from the end of a window until it is listed, since vendors list items late; 30 by
         default.
+    :raises InvalidRequestError: naming the argument that is wrong, when the DAG is parsed.
     """
 
     def __init__(
         self,
         conn_id: str,
         select: Mapping[str, JSON] | None = None,
-        poll_interval: float = 300.0,
+        poll_interval: float = DEFAULT_INTERVAL,
         settle: float = LISTING_LAG.total_seconds(),
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's own
-        self.conn_id = conn_id
-        self.select = dict(select or {})
-        self.poll_interval = poll_interval
-        self.settle = settle
+        self.conn_id = require_text(conn_id, "conn_id")
+        self.select = require_mapping({} if select is None else select, "select")
+        self.poll_interval = to_seconds(poll_interval, "poll_interval") or DEFAULT_INTERVAL
+        self.settle = to_timedelta(settle, "settle").total_seconds()
         self._key = state_key(KEY, conn_id, self.select)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:

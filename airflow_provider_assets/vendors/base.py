@@ -49,6 +49,7 @@ from airflow_provider_assets.vendors.connection import (
     check_url,
     download_hosts,
 )
+from airflow_provider_assets.vendors.parsing import brief
 
 _ID = re.compile(r"[\w.:+/=-]{1,128}")
 ERRORS: Mapping[int, type[AssetsError]] = {
@@ -315,7 +316,7 @@ class Vendor(ABC):
                 code = data.get("code", data.get("error_code"))
                 more = data.get("error_details")
                 whole = f"{value}: {more}" if isinstance(more, str) and more else value
-                return (None if code is None else str(code)), whole
+                return (None if code is None else brief(code)), whole
         return None, ""
 
     def error_for(self, request: HttpRequest, response: HttpResponse) -> AssetsError:

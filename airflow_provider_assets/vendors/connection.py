@@ -137,10 +137,10 @@ def check_url(url: str, name: str, connection: VendorConnection) -> str:
         raise InvalidRequestError(
             f"connection {connection.conn_id!r}: {name} is not an http(s) address"
         )
-    if not re.fullmatch(r"[!-~]+", url):
+    if not re.fullmatch(r"[!-~]{1,2000}", url):
         raise InvalidRequestError(
-            f"connection {connection.conn_id!r}: {name} holds a character that no address has; write a "
-            "name of another script as xn--…, and percent-encode a path"
+            f"connection {connection.conn_id!r}: {name} holds a character that no address has, or "
+            "more than 2,000; write a name of another script as xn--…, and percent-encode a path"
         )
     here = f"connection {connection.conn_id!r}: {name} {where(parts.geturl())!r}"
     if parts.username is not None or parts.query or parts.fragment:

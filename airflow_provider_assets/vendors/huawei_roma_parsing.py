@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 
+from airflow_provider_assets.sansio.arguments import require_text
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AssetsError,
@@ -17,7 +18,7 @@ from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, JobS
 from airflow_provider_assets.sansio.messages import JSON, without_queries
 from airflow_provider_assets.sansio.window import Window, parse_moment
 from airflow_provider_assets.vendors.huawei_roma_contract import CHANGED, LISTINGS
-from airflow_provider_assets.vendors.parsing import check_names
+from airflow_provider_assets.vendors.parsing import MAX_REASON, MAX_TEXT, brief, check_names
 
 # A number of at least this many is in milliseconds; seconds reach it in the year 5138.
 MILLISECONDS = 1e11
@@ -98,7 +99,9 @@ def listings(query: Mapping[str, JSON]) -> dict[str, tuple[tuple[str, str], ...]
         if not isinstance(filters, dict):
             raise InvalidRequestError(f"select.{kind}: expected true or filters, got {given!r}")
         check_names(filters, known, f"select.{kind}")
-        found[kind] = tuple((name, _param(filters[name])) for name in sorted(filters))
+        found[kind] = tuple(
+            (name, _param(filters[name], f"select.{kind}.{name}")) for name in sorted(filters)
+        )
     return found
 
 
@@ -158,12 +161,12 @@ def job(known: ArchiveJob, data: Mapping[str, JSON], state: JobState) -> Archive
         "huawei_roma",
         known.job_id,
         state=state,
-        vendor_status=str(data.get("status") or ""),
+        vendor_status=brief(data.get("status") or ""),
         progress=float(progress) if isinstance(progress, (int, float)) else None,
-        reason=without_queries(text),
-        code=str(reasons[0]["error_code"]) if reasons and reasons[0].get("error_code") else None,
+        reason=brief(without_queries(text), MAX_REASON),
+        code=brief(reasons[0]["error_code"]) if reasons and reasons[0].get("error_code") else None,
         submitted_at=known.submitted_at,
-        details={"archive_id": str(archive)} if archive else {},
+        details={"archive_id": brief(archive, MAX_TEXT)} if archive else {},
     )
 
 
@@ -178,5 +181,7 @@ def _sentence(reason: Mapping[str, JSON]) -> str:
     return f"{what}: {reason.get('error_msg', 'no message')}"
 
 
-def _param(value: JSON) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _param(value: JSON, name: str) -> str:
+    if isinstance(value, (bool, int)):
+        return str(value).lower()
+    return require_text(value, name)

@@ -10,8 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 from urllib.parse import urlsplit
 
+from airflow_provider_assets.sansio.arguments import cut, has_bytes, shown
 from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
 from airflow_provider_assets.sansio.messages import JSON
+
+# Characters of an id or a link, of a status, and of a reason. A task's state takes 64 KiB in all.
+MAX_TEXT, MAX_STATUS, MAX_REASON = 8_192, 100, 2_000
 
 
 def objects(data: Mapping[str, JSON], key: str) -> list[dict[str, JSON]]:
@@ -27,7 +31,14 @@ def text(data: Mapping[str, JSON], key: str) -> str:
     value = data.get(key)
     if not isinstance(value, str) or not value:
         raise ProtocolError(f"the vendor's reply lacks {key!r}")
+    if len(value) > MAX_TEXT:
+        raise ProtocolError(f"the vendor's reply has a {key!r} of {len(value)} characters")
     return value
+
+
+def brief(value: object, most: int = MAX_STATUS) -> str:
+    """*value* as a text of at most *most* characters, which logs and Airflow's task state can take."""
+    return cut(str(value), most)
 
 
 def address(data: Mapping[str, JSON], key: str) -> str:
@@ -62,11 +73,11 @@ def strings(value: object, name: str) -> list[str]:
 
     :raises InvalidRequestError: naming the field.
     """
-    if isinstance(value, str) or not isinstance(value, Sequence):
+    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
         raise InvalidRequestError(f"{name}: expected a list of ids, got {type(value).__name__}")
     for index, entry in enumerate(value):
-        if not isinstance(entry, str) or not entry.strip():
-            raise InvalidRequestError(f"{name}[{index}]: {entry!r} is not an id")
+        if not isinstance(entry, str) or not entry.strip() or not has_bytes(entry):
+            raise InvalidRequestError(f"{name}[{index}]: {shown(entry)} is not an id")
     return list(dict.fromkeys(entry.strip() for entry in value))
 
 
@@ -77,7 +88,7 @@ def check_names(
 
     :raises InvalidRequestError: naming the unknown and the known.
     """
-    unknown = sorted(set(given) - set(known))
+    unknown = sorted(str(one) for one in set(given) - set(known))
     if unknown:
         raise InvalidRequestError(
             f"{name}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}"

@@ -5,6 +5,7 @@ The flows; what the vendor documents is in ``scenario_contract``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
@@ -139,11 +140,10 @@ class Scenario(Vendor):
 
         The vendor would expand them too, but does not say whether 1000 counts before or after it.
         """
-        found = [
-            Item("asset_ids", i) for i in strings(items.get("asset_ids", []), "items.asset_ids")
-        ]
+        named = {kind: strings(items.get(kind, []), f"items.{kind}") for kind in self.spec.kinds}
+        found = [Item("asset_ids", one) for one in named["asset_ids"]]
         for kind, name in (("inference_ids", "inferenceId"), ("model_ids", "modelId")):
-            for value in strings(items.get(kind, []), f"items.{kind}"):
+            for value in named[kind]:
                 listed = yield from self.select({name: value}, None, on_record=on_record)
                 found += listed.items
         return found
@@ -173,7 +173,7 @@ class Scenario(Vendor):
         What is listed by its last change can not: an asset that is changed meanwhile moves to the end of
         the listing, which has to be read last.
         """
-        by = str(query.get("by", "createdAt"))
+        by = str("createdAt" if query.get("by") is None else query["by"])
         params, owners = parsing.listing(query, by, window), parsing.owners(query)
         found: list[Item] = []
         pending: dict[str, None] = {}  # in the listing's order, each once
@@ -228,14 +228,14 @@ class Scenario(Vendor):
         reply = yield from self.send(self._post("/assets/download", body, idempotent=False))
         data = reply.json_object()
         job = data.get("job")
-        job_id = data.get("jobId") or (job.get("jobId") if isinstance(job, dict) else None)
-        if reply.status == contract.DRY_RUN or not job_id:
+        holder = data if data.get("jobId") or not isinstance(job, dict) else job
+        if reply.status == contract.DRY_RUN or not holder.get("jobId"):
             raise ProtocolError(
                 f"Scenario answered the submission with HTTP {reply.status} and no job id",
                 vendor=self.spec.name,
                 status=reply.status,
             )
-        return ArchiveJob("scenario", str(job_id), submitted_at=self.clock())
+        return ArchiveJob("scenario", text(holder, "jobId"), submitted_at=self.clock())
 
     def find(self, request: ArchiveRequest, since: float) -> Flow[ArchiveJob | None]:
         """A recent job with our tag in its metadata, an exact match, that has not failed."""
@@ -334,7 +334,7 @@ class Scenario(Vendor):
         :raises ArchiveExpiredError: if it knows none of them.
         """
         request = reference.request
-        if target_format is not None and not target_format.isalnum():
+        if target_format is not None and not re.fullmatch("[0-9A-Za-z]{1,16}", target_format):
             raise InvalidRequestError(
                 f"target_format: {target_format!r} is not a format such as webp"
             )

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 
+from airflow_provider_assets.sansio.arguments import require_string
 from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
 from airflow_provider_assets.sansio.jobs import (
     LINKS,
@@ -19,7 +20,7 @@ from airflow_provider_assets.sansio.messages import JSON, without_queries
 from airflow_provider_assets.sansio.records import Facts
 from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
 from airflow_provider_assets.vendors.connection import VendorConnection
-from airflow_provider_assets.vendors.parsing import is_address, strings, text
+from airflow_provider_assets.vendors.parsing import MAX_REASON, brief, is_address, strings, text
 from airflow_provider_assets.vendors.scenario_contract import (
     CLOCK_SKEW,
     EXTENSIONS,
@@ -32,6 +33,8 @@ from airflow_provider_assets.vendors.scenario_contract import (
     PUBLIC,
     TOKENS,
 )
+
+FLAGS = ("deleted", "originalAssets")
 
 
 def authorization(conn: VendorConnection) -> str:
@@ -80,6 +83,9 @@ def listing(query: Mapping[str, JSON], by: str, window: Window | None) -> list[t
 
 
 def _check_filters(query: Mapping[str, JSON], by: str) -> None:
+    for name, value in query.items():
+        if isinstance(value, bool) and name not in FLAGS:
+            raise InvalidRequestError(f"select.{name}: {value!r} is no text and no list")
     if by not in {"createdAt", "updatedAt"}:
         raise InvalidRequestError(f"select.by: {by!r} is neither createdAt nor updatedAt")
     if "type" in query and "types" in query:
@@ -93,7 +99,7 @@ def _check_filters(query: Mapping[str, JSON], by: str) -> None:
             "select.privacy: public lists the public assets of all organisations; name the owner whose "
             "assets are to be exported in select.ownerId, as the records of assets do"
         )
-    for name in ("deleted", "originalAssets"):
+    for name in FLAGS:
         if not isinstance(query.get(name), (bool, type(None))):
             raise InvalidRequestError(f"select.{name}: {query[name]!r} is not true or false")
 
@@ -105,8 +111,7 @@ def complete(options: Mapping[str, JSON]) -> Mapping[str, JSON]:
     """
     done: dict[str, JSON] = {"file_name_template": ID_TOKEN, "flat": True, **options}
     for name in ("file_name_template", "archive_name"):
-        if not isinstance(done.get(name, ""), str):
-            raise InvalidRequestError(f"options.{name}: expected text, got {done[name]!r}")
+        require_string(done.get(name, ""), f"options.{name}")
     if "/" in str(done.get("archive_name", "")):
         raise InvalidRequestError("options.archive_name is a name, not a path; leave out '/'")
     for name in ("flat", "prefer_original"):
@@ -262,10 +267,13 @@ def job(data: Mapping[str, JSON], state: JobState, submitted_at: float | None) -
         "scenario",
         text(data, "jobId"),
         state=state,
-        vendor_status=str(data.get("status") or ""),
+        vendor_status=brief(data.get("status") or ""),
         progress=min(max(progress, 0.0), 1.0) if isinstance(progress, (int, float)) else None,
-        reason=without_queries(
-            "; ".join(str(notes[key]) for key in ("error", "hint") if notes.get(key))
+        reason=brief(
+            without_queries(
+                "; ".join(str(notes[key]) for key in ("error", "hint") if notes.get(key))
+            ),
+            MAX_REASON,
         ),
         submitted_at=submitted_at,
     )
@@ -320,8 +328,11 @@ def param(value: JSON, name: str) -> str:
     """SDK: lists are joined by commas, booleans are lower-case words."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    values = strings(value if isinstance(value, list) else [str(value)], name)
-    if isinstance(value, dict) or not values:
+    is_number = isinstance(value, int)
+    values = strings(
+        value if isinstance(value, list) else [str(value) if is_number else value], name
+    )
+    if not values:
         raise InvalidRequestError(f"{name}: {value!r} would select everything; leave it out")
     return ",".join(values)
 

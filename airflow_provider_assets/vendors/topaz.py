@@ -12,6 +12,7 @@ from http import HTTPStatus
 from itertools import count
 from typing import ClassVar
 
+from airflow_provider_assets.sansio.arguments import require_flag
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AuthenticationError,
@@ -141,14 +142,16 @@ class Topaz(Vendor):
         :raises InvalidRequestError: if the window starts before what the vendor lists, unless
             ``allow_truncated`` is set.
         """
-        by = str(query.get("by") or contract.TIMES[0])
+        by = contract.TIMES[0] if query.get("by") is None else str(query["by"])
         if by not in contract.TIMES:
             raise InvalidRequestError(
                 f"select.by: {by!r} is neither {' nor '.join(contract.TIMES)}"
             )
+        if query.get("allow_truncated") is not None:
+            require_flag(query["allow_truncated"], "select.allow_truncated")
         if window and not query.get("allow_truncated"):
             parsing.refuse_early(window, self.clock())
-        wanted, glob = parsing.matcher(query), str(query.get("filename") or "*")
+        wanted, glob = parsing.matcher(query), parsing.glob_of(query)
         wanted_status = parsing.wanted_status(query)
         found: dict[str, float] = {}
         pending: set[str] = set()

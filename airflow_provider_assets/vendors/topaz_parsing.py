@@ -8,11 +8,12 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 
+from airflow_provider_assets.sansio.arguments import require_text
 from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
 from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState, Link
 from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.window import Window
-from airflow_provider_assets.vendors.parsing import address, is_address, number, strings
+from airflow_provider_assets.vendors.parsing import address, brief, is_address, number, strings
 from airflow_provider_assets.vendors.topaz_contract import (
     EXPIRED,
     FIELDS,
@@ -34,7 +35,7 @@ def complete(options: Mapping[str, JSON]) -> Mapping[str, JSON]:
 
     :raises InvalidRequestError: for any other kind.
     """
-    kind = options.get("kind") or OUTPUT
+    kind = OUTPUT if options.get("kind") is None else options["kind"]
     if kind not in (OUTPUT, INPUT):
         raise InvalidRequestError(f"options.kind: {kind!r} is neither {OUTPUT!r} nor {INPUT!r}")
     return {"kind": kind}
@@ -53,12 +54,23 @@ def utc(seconds: float) -> datetime:
 
 def matcher(query: Mapping[str, JSON]) -> Mapping[str, frozenset[str]]:
     """Field -> accepted values in lower case."""
-    return {name: _words(query[name], f"select.{name}") for name in FIELDS if query.get(name)}
+    given = [name for name in FIELDS if query.get(name) is not None]
+    return {name: _words(query[name], f"select.{name}") for name in given}
+
+
+def glob_of(query: Mapping[str, JSON]) -> str:
+    """The glob that file names have to match.
+
+    :raises InvalidRequestError: if it is no text, or an empty one.
+    """
+    glob = query.get("filename")
+    return "*" if glob is None else require_text(glob, "select.filename")
 
 
 def wanted_status(query: Mapping[str, JSON]) -> frozenset[str]:
     """The accepted statuses in lower case; completed processes by default."""
-    return _words(query.get("status") or "completed", "select.status")
+    given = query.get("status")
+    return _words("completed" if given is None else given, "select.status")
 
 
 def word_of(status: Status, name: str) -> str:
@@ -125,12 +137,12 @@ def judge(job: ArchiveJob, statuses: Mapping[str, Status], now: float) -> Archiv
     if running:
         details["open"] = [*running]
     etas = [eta for s in running.values() if isinstance(eta := s.get("eta"), (int, float))]
-    words = {str(s.get("status")) for s in running.values()} or set(failed.values())
+    words = {brief(s.get("status")) for s in running.values()} or set(failed.values())
     ended = len(ids) - len(running)
     return replace(
         job,
         state=JobState.RUNNING if running else _end(ids, failed),
-        vendor_status=", ".join(sorted(words)) or "Completed",
+        vendor_status=brief(", ".join(sorted(words)) or "Completed"),
         progress=ended / max(len(ids), 1),
         done=ended,
         total=len(ids),
@@ -142,7 +154,7 @@ def judge(job: ArchiveJob, statuses: Mapping[str, Status], now: float) -> Archiv
 
 def verdict(status: Status, kind: str, now: float) -> tuple[str, JobState]:
     """The vendor's status, or ours for an expired image, and what it means for a download."""
-    word = str(status.get("status"))
+    word = brief(status.get("status"))
     # "Download Input" knows no 409: an input is there whatever becomes of its process.
     state = JobState.SUCCEEDED if kind == INPUT else STATUSES.get(word.lower(), JobState.RUNNING)
     if state is JobState.SUCCEEDED and is_old(status, kind, now):
@@ -190,9 +202,10 @@ def seconds_left(status: Status, now: float) -> float | None:
 
 def _words(value: JSON, name: str) -> frozenset[str]:
     """One text or a list of them, in lower case."""
-    return frozenset(
-        word.lower() for word in strings([value] if isinstance(value, str) else value, name)
-    )
+    words = strings([value] if isinstance(value, str) else value, name)
+    if not words:
+        raise InvalidRequestError(f"{name}: {value!r} names nothing; leave it out to select all")
+    return frozenset(word.lower() for word in words)
 
 
 def _end(ids: Sequence[str], failed: Mapping[str, str]) -> JobState:

@@ -160,22 +160,30 @@ def test_an_error_is_one_line_and_the_exit_code_2(database, vendor, capsys, word
     assert line
 
 
-def test_an_unexpected_error_is_not_taken_for_gaps(database, capsys, caplog):
+def test_an_unexpected_error_is_not_taken_for_gaps(database, capsys, caplog, monkeypatch):
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("by a bug")
+
+    monkeypatch.setattr("airflow_provider_assets.destinations.open_destination", broken)
     caplog.set_level("DEBUG", "airflow_provider_assets.cli")
-    assert main(["verify", "--destination", "s3://[bucket/"]) == 2
-    assert capsys.readouterr().err.splitlines()[-1] == "ValueError: Invalid IPv6 URL"
+    assert main(["verify", "--destination", "file:///a"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "ZeroDivisionError: by a bug"
     (logged,) = (one for one in caplog.records if one.exc_info)
-    assert logged.exc_info[0] is ValueError
+    assert logged.exc_info[0] is ZeroDivisionError
 
 
 def test_a_report_that_cannot_be_written_leaves_the_result_on_the_terminal(
-    database, vendor, tmp_path, capsys
+    database, vendor, tmp_path, capsys, monkeypatch
 ):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
     options = ["--conn-id", CONN, "--destination", tmp_path.as_uri(), *WINDOW]
-    assert main(["reconcile", *options, "--report", str(tmp_path / "no-folder" / "r.json")]) == 2
+    assert main(["reconcile", *options, "--report", str(tmp_path / "r.json")]) == 2
     printed = capsys.readouterr()
     assert printed.out.splitlines()[-1].split()[:2] == ["total", "1007"]
-    assert "FileNotFoundError" in printed.err.splitlines()[-1]
+    assert "No space left" in printed.err.splitlines()[-1]
 
 
 def test_airflow_is_told_of_every_command():

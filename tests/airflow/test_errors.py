@@ -154,6 +154,25 @@ def test_a_download_that_recovers_lands_whole(airflow, sandbox, folder, fault):
     assert hashlib.sha256(data).hexdigest() == served["sha256"]
 
 
+@pytest.mark.parametrize(
+    ("name", "template", "remedy"),
+    [
+        ("max_items", "{{ 'many' }}", "is not a positive whole number"),
+        ("select", "{{ {'modelId': 'm'} }}", "render_template_as_native_obj"),
+        ("window", "{{ [1, 2] }}", "a timedelta, or a pair of datetimes"),
+        ("plans", "{{ None }}", "a folder must be absolute"),
+    ],
+)
+def test_a_template_that_renders_to_a_wrong_text_is_named_before_the_vendor_is_asked(
+    airflow, sandbox, name, template, remedy
+):
+    run = airflow(lambda: archive(**{name: template}))
+    assert type(run.error) is errors.InvalidRequestError
+    assert name in str(run.error)
+    assert remedy in str(run.error)
+    assert sandbox.stats()["totals"]["requests"] == 0
+
+
 def test_a_download_is_not_redirected_into_the_own_network(airflow, sandbox, folder):
     sandbox.fault("download:redirect,to=http://169.254.169.254/latest/meta-data/")
     run = airflow(export(folder.as_uri(), landing_args={"retries": 3}))

@@ -12,11 +12,12 @@ from airflow_provider_assets.sansio.messages import HttpResponse
 
 DEEP = "@deep@"
 LEVELS = 10_000
-LONG = "x" * 3_000
+LONG, ENORMOUS = "x" * 3_000, "y" * 100_000
 STRANGE = (
     *(None, True, False, 0, -1, 1, 2, 0.5, -0.0, 1e308, -1e308, 1e16, 1e11, 253402300800, 2**31, 2**63),
     *(float("nan"), float("inf"), float("-inf"), 10**30, 10**400, -(10**400)),
-    *("", " ", "0", "-1", "NaN", "1e400", LONG, "\ud800", "\udfff\ud800", "\0", "a\r\nb: c", "é\U0001f600"),
+    *("", " ", "0", "-1", "NaN", "1e400", LONG, ENORMOUS),
+    *("\ud800", "\udfff\ud800", "\0", "a\r\nb: c", "é\U0001f600"),
     *("..", "../../etc/passwd", "/", "%", "{}", "a/b?c#d", "http://[", "https://", "https://h:99999/", "x:y"),
     *("https://h.example/a b", "https://h\u0661.example/", "https://user:pw@h.example/?sig=1", "http://a\n"),
     *("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999-23:59", "2026-01-09", "2026-01-09T00:00:00Z"),

@@ -44,6 +44,8 @@ DAY = Window(parse_moment("2026-01-10T00:00:00Z", ""), parse_moment("2026-01-11T
 LISTED = 7
 MAX_REQUESTS = 300
 MAX_SECONDS = 4_000.0  # an hour for a wait with its deadline, or for another export
+MAX_MESSAGE = 12_000  # characters of a log line, of which a link may be eight thousand
+MAX_STATE = 64 * 1024  # bytes that Airflow's task state store takes
 DEADLINE = NOW + 600.0
 
 
@@ -285,6 +287,7 @@ def _answer(play: Play, answer: ArchiveJob | AssetsError) -> None:
 def _job(play: Play, job: ArchiveJob) -> bool:
     storable(job.to_dict())
     describe(job).encode()
+    assert len(json.dumps(job.to_dict())) < MAX_STATE
     assert ArchiveJob.from_dict(job.to_dict()) == job
     ensure_complete([job], "land")
     return True
@@ -294,6 +297,7 @@ def told(error: AssetsError) -> None:
     """An error crosses the border of the triggerer and is logged."""
     storable(to_dict(error))
     assert str(from_dict(to_dict(error))) == str(error)
+    assert len(str(error)) < MAX_MESSAGE
 
 
 # --- one case ----------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from airflow_provider_assets.landing.manifest import Contents, Entry, Manifest, 
 from airflow_provider_assets.landing.previous import PreviousLanding
 from airflow_provider_assets.landing.stores.base import StoredPart
 from airflow_provider_assets.operators.ledger import BatchEntry, Plan
+from airflow_provider_assets.reports.pictures import choose, rows_of, thumbnails
 from airflow_provider_assets.run_timing import run_timing
 from airflow_provider_assets.sansio.errors import AssetsError, ProtocolError, to_dict
 from airflow_provider_assets.sansio.jobs import (
@@ -57,6 +58,7 @@ RECORD = {
     "properties": {"width": 3, "size": 10}, "collectionIds": [],
 }  # fmt: skip
 
+ROW = {"uri": "s3://b/p/a.zip", "file": "a.png", "bytes": 3, "prompt": "p", "name": "n"}
 CONNECTION = {
     "login": "k", "password": "s", "host": "https://h.example",
     "extra": {
@@ -218,6 +220,18 @@ def _record(rng: Random, tree: Any) -> None:
         assert "sig=1" not in str(clean)
 
 
+def _rows(rng: Random, tree: Any) -> None:
+    """The metadata of a batch, which the report of a run reads from the store."""
+    lines = tree if isinstance(tree, list) else [tree]
+    document = b"\n".join(encoded(rng, line) for line in lines)
+    store = SimpleNamespace(
+        get=lambda key: document, uri=lambda key: f"s3://b/{key}", head=lambda key: None
+    )
+    rows_read = rows_of(store, "p/", "s3://b/p/metadata/a.jsonl")
+    for picture in thumbnails(store, "p/", choose(rows_read, 3)):
+        assert isinstance(picture.caption, str)
+
+
 def _marker(rng: Random, tree: Any) -> None:
     marker = Marker.from_bytes(encoded(rng, tree))
     Marker.from_bytes(marker.to_bytes())
@@ -292,6 +306,7 @@ def readers() -> dict[str, tuple[Any, Read]]:
         "event": (event, _event),
         "carry": (Plan("c", None, [entry]).to_dict(), _carry),
         "record": (RECORD, _record),
+        "metadata rows": ([ROW, ROW], _rows),
         "marker": (json.loads(Marker(["a"], job).to_bytes()), _marker),
         "connection": (CONNECTION, _connection),
         "payload of an event": ({"payload": {"window": [MOMENT, "2026-01-11T00:00:00Z"]}}, _payload),

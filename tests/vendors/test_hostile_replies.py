@@ -148,3 +148,19 @@ def test_a_credential_that_no_header_may_carry_is_not_sent() -> None:
     script = topaz("a\nb")
     with pytest.raises(AuthenticationError, match="line break"):
         script.run(script.vendor.check())
+
+
+def test_an_id_that_no_state_could_keep_is_refused() -> None:
+    script = scenario()
+    accepted = ("POST /assets/download", reply({"job": {"jobId": "j" * 9_000}}))
+    with pytest.raises(ProtocolError, match="'jobId' of 9000 characters"):
+        script.run(script.vendor.submit(request()), accepted)
+
+
+def test_a_status_and_a_reason_of_any_length_are_kept_in_part() -> None:
+    script = Script(roma())
+    reasons = [{"error_code": "c" * 9_000, "error_msg": "m" * 9_000}]
+    ended = reply({"status": "s" * 9_000, "reasons": reasons})
+    (job,) = script.run(script.vendor.poll([roma_job()]), (STATUS, ended))
+    assert (len(job.vendor_status), len(job.reason), len(job.code)) == (100, 2_000, 100)
+    assert job.vendor_status.endswith("s…")

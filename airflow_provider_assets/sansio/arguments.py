@@ -1,0 +1,190 @@
+"""Checks of arguments: each names the argument and says what it has to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import cast
+
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.messages import JSON
+
+Check = Callable[[object, str], object]
+# A century: the ends of longer spans cannot be calculated with.
+LONGEST = timedelta(days=36_525)
+LARGEST = 1 << 63
+_NATIVE = "; a template renders to text unless the DAG has render_template_as_native_obj=True"
+
+
+def check_arguments(given: Mapping[str, object], checks: Mapping[str, Check]) -> None:
+    """Check each of *given* that has a check.
+
+    :raises InvalidRequestError: naming the first that is wrong.
+    """
+    for name, check in checks.items():
+        check(given[name], name)
+
+
+def or_none(check: Check) -> Check:
+    """*check*, which None passes."""
+    return lambda value, name: None if value is None else check(value, name)
+
+
+def choice_of(*allowed: object) -> Check:
+    """The check that an argument is one of *allowed*."""
+    return lambda value, name: require_choice(value, name, allowed)
+
+
+def require_choice(value: object, name: str, allowed: Iterable[object]) -> None:
+    """Check that *value* is one of *allowed*.
+
+    :param name: of the argument.
+    :raises InvalidRequestError: naming those that are allowed.
+    """
+    choices = list(allowed)
+    if isinstance(value, bool) or value not in choices:
+        raise InvalidRequestError(
+            f"{name}={shown(value)} is none of {', '.join(map(str, choices))}"
+        )
+
+
+def require_flag(value: object, name: str) -> None:
+    """Check that *value* is a boolean: every text, "False" too, would count as true.
+
+    :raises InvalidRequestError: if it is none.
+    """
+    if not isinstance(value, bool):
+        hint = _NATIVE if isinstance(value, str) else ""
+        raise InvalidRequestError(f"{name}={shown(value)} is neither True nor False{hint}")
+
+
+def require_string(value: object, name: str) -> str:
+    """*value*, a text that may be empty.
+
+    :raises InvalidRequestError: if it is none, or holds half of a surrogate pair.
+    """
+    if not isinstance(value, str) or not has_bytes(value):
+        raise InvalidRequestError(f"{name}={shown(value)} is no text")
+    return value
+
+
+def require_text(value: object, name: str) -> str:
+    """*value*, a text that is not empty.
+
+    :raises InvalidRequestError: if it is none, or holds half of a surrogate pair.
+    """
+    if not isinstance(value, str) or not value.strip() or not has_bytes(value):
+        raise InvalidRequestError(f"{name}={shown(value)} is no text, or an empty one")
+    return value
+
+
+def has_bytes(text: str) -> bool:
+    """Whether *text* can be encoded: half of a surrogate pair cannot."""
+    return text.isascii() or text.encode(errors="replace").decode() == text
+
+
+def to_seconds(value: object, name: str) -> float | None:
+    """*value*, seconds or a timedelta, in seconds; None for None.
+
+    :raises InvalidRequestError: unless it is positive, and no more than a century.
+    """
+    if value is None:
+        return None
+    span = _span(value)
+    if span is None or span <= timedelta(0):
+        raise InvalidRequestError(
+            f"{name}={shown(value)} is not a positive number of seconds, or more than a century"
+        )
+    return span.total_seconds()
+
+
+def to_timedelta(value: object, name: str) -> timedelta:
+    """*value*, seconds or a timedelta, as a timedelta.
+
+    :raises InvalidRequestError: if it is neither, negative, or more than a century.
+    """
+    span = _span(value)
+    if span is None or span < timedelta(0):
+        raise InvalidRequestError(
+            f"{name}={shown(value)} is not a number of seconds of at least 0, or more than a century"
+        )
+    return span
+
+
+def _span(value: object) -> timedelta | None:
+    """*value* as a span of at most a century in either direction; None if it is none."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        # NaN is not within, either.
+        value = timedelta(seconds=value) if abs(value) <= LONGEST.total_seconds() else None
+    return value if isinstance(value, timedelta) and abs(value) <= LONGEST else None
+
+
+def positive_int(value: object, name: str) -> int:
+    """*value*, or the text that a template made of it, as a whole number.
+
+    :raises InvalidRequestError: unless it is one and positive.
+    """
+    number = _whole(value)
+    if number is None or number < 1:
+        raise InvalidRequestError(f"{name}={shown(value)} is not a positive whole number")
+    return number
+
+
+def at_least(least: int) -> Check:
+    """The check that an argument that is no template is a whole number of at least *least*."""
+
+    def check(value: object, name: str) -> None:
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        if not is_whole or not least <= cast("int", value) < LARGEST:
+            raise InvalidRequestError(
+                f"{name}={shown(value)} is not a whole number of at least {least}"
+            )
+
+    return check
+
+
+def _whole(value: object) -> int | None:
+    text = value.strip() if isinstance(value, str) else value
+    if isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) < 20:
+        text = int(text)
+    is_one = isinstance(text, int) and not isinstance(text, bool)
+    return cast("int", text) if is_one and 0 <= cast("int", text) < LARGEST else None
+
+
+def to_plain(value: object) -> object:
+    """*value* with plain lists and dicts in it, also where it holds the lazy results of a mapped task."""
+    if isinstance(value, Mapping):
+        return {name: to_plain(one) for name, one in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return [
+            to_plain(one) for one in value[:]
+        ]  # one request for a slice, not one for each result
+    return value
+
+
+def require_mapping(value: object, name: str) -> dict[str, JSON]:
+    """*value* as a mapping of JSON.
+
+    :raises InvalidRequestError: naming the argument, and the usual cause where it is text.
+    """
+    if not isinstance(value, Mapping):
+        hint = _NATIVE if isinstance(value, str) else ""
+        raise InvalidRequestError(f"{name}: expected a mapping, got {type(value).__name__}{hint}")
+    for key in value:
+        if not isinstance(key, str):
+            raise InvalidRequestError(f"{name}: {shown(key)} is no name, which is a text")
+    return cast("dict[str, JSON]", to_plain(value))
+
+
+def shown(value: object) -> str:
+    """*value* as an error message shows it: not all of it, if that is long."""
+    try:
+        text = ascii(value) if isinstance(value, str) and not has_bytes(value) else repr(value)
+    except ValueError:  # an integer of thousands of digits
+        return f"<{type(value).__name__}>"
+    return cut(text)
+
+
+def cut(text: str, most: int = 200) -> str:
+    """At most *most* characters of *text*, and a sign where there are more."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -1,0 +1,98 @@
+"""Each check of an argument names it, says what it has to be, and shows no more of a value than helps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from airflow_provider_assets.sansio.arguments import (
+    LONGEST,
+    at_least,
+    check_arguments,
+    choice_of,
+    or_none,
+    positive_int,
+    require_flag,
+    require_mapping,
+    require_string,
+    require_text,
+    shown,
+    to_plain,
+    to_seconds,
+    to_timedelta,
+)
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+
+NAN = float("nan")
+RIGHT = [
+    (require_flag, True, None),
+    (require_text, "a", "a"),
+    (require_string, "", ""),
+    (choice_of("a", None), None, None),
+    (positive_int, 5, 5),
+    (positive_int, " 5 ", 5),
+    (at_least(0), 0, None),
+    (or_none(at_least(1)), None, None),
+    (to_seconds, None, None),
+    (to_seconds, 0.5, 0.5),
+    (to_seconds, timedelta(minutes=1), 60.0),
+    (to_timedelta, 0, timedelta(0)),
+    (to_timedelta, LONGEST, LONGEST),
+    (require_mapping, {"a": (1, 2)}, {"a": [1, 2]}),
+]
+WRONG = [
+    *((require_flag, value) for value in ("False", 1, None)),
+    *((require_text, value) for value in ("", " ", 5, None, "\ud800")),
+    *((require_string, value) for value in (5, None, "\ud800")),
+    *((choice_of("a", 1), value) for value in ("b", None, [], True)),
+    *((positive_int, value) for value in (0, "0", "a", "", True, 2.5, NAN, "²", "9" * 30, 1 << 64)),
+    *((at_least(2), value) for value in (1, "2", True, None, NAN, 1 << 64)),
+    *((or_none(at_least(1)), value) for value in (0, "1")),
+    *((to_seconds, value) for value in (0, -1, "5", True, NAN, 10**400, timedelta.max)),
+    *((to_timedelta, value) for value in (-1, None, "5", NAN, timedelta(-1), timedelta.min)),
+    *((require_mapping, value) for value in (None, "{}", [], {5: 1})),
+]
+
+
+@pytest.mark.parametrize(("check", "value", "result"), RIGHT)
+def test_a_right_value_is_taken(check, value, result) -> None:
+    assert check(value, "the_name") == result
+
+
+@pytest.mark.parametrize(("check", "value"), WRONG)
+def test_a_wrong_value_is_refused_by_the_name_of_its_argument(check, value) -> None:
+    with pytest.raises(InvalidRequestError, match=r"^the_name"):
+        check(value, "the_name")
+
+
+@pytest.mark.parametrize("check", [require_flag, require_mapping])
+def test_a_text_where_none_belongs_names_the_templates_that_make_it(check) -> None:
+    with pytest.raises(InvalidRequestError, match="render_template_as_native_obj"):
+        check("{{ x }}", "the_name")
+
+
+def test_the_first_wrong_argument_of_several_is_named() -> None:
+    checks = {"a": require_flag, "b": at_least(1), "c": require_text}
+    check_arguments({"a": True, "b": 1, "c": "x", "d": None}, checks)
+    with pytest.raises(InvalidRequestError, match=r"^b=0 is not a whole number of at least 1$"):
+        check_arguments({"a": True, "b": 0, "c": ""}, checks)
+
+
+def test_a_long_value_is_shown_in_part_and_what_has_no_bytes_as_an_escape() -> None:
+    assert shown("é") == "'é'"
+    assert shown("\ud800") == r"'\ud800'"
+    assert len(shown("x" * 9_000)) == 200
+    assert shown(1 << 40_000) == "<int>"
+
+
+def test_lazy_results_become_plain_lists_at_any_depth() -> None:
+    class Lazy(Sequence):
+        def __len__(self) -> int:
+            return 2
+
+        def __getitem__(self, at):
+            return ["a", ("b",)][at]
+
+    assert to_plain({"x": Lazy(), "y": b"z"}) == {"x": ["a", ["b"]], "y": b"z"}
