@@ -13,6 +13,15 @@ from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
 MIB = 1 << 20
 LEAST_MEMORY = 32 * MIB  # less has no room for two parts
 PARALLEL_REQUESTS = 8  # small requests to one store, or downloads of one landing, at the same time
+_LEAST = {
+    "concurrency": (1, "1"),
+    "part_size": (MIB, "1 MiB"),
+    "max_memory": (LEAST_MEMORY, "32 MiB"),
+    "max_entries": (1, "1"),
+    "max_unpacked": (1, "1"),
+    "max_ratio": (1, "1"),
+}
+_CHOSEN = ("concurrency", "part_size")  # by the engine, if they are None
 SAVE_SECONDS = 10.0  # between checkpoints: the work that a SIGKILL may cost
 
 
@@ -107,14 +116,13 @@ class LandingOptions:
     def __post_init__(self) -> None:
         """Check the budgets.
 
-        :raises InvalidRequestError: if one is too small for any landing.
+        :raises InvalidRequestError: if one is no whole number, or too small for any landing.
         """
-        if self.concurrency is not None and self.concurrency < 1:
-            raise InvalidRequestError(f"concurrency must be at least 1, not {self.concurrency}")
-        if self.part_size is not None and self.part_size < MIB:
-            raise InvalidRequestError(f"part_size must be at least 1 MiB, not {self.part_size}")
-        if self.max_memory < LEAST_MEMORY:
-            raise InvalidRequestError(f"max_memory must be at least 32 MiB, not {self.max_memory}")
-        for limit in ("max_entries", "max_unpacked", "max_ratio"):
-            if getattr(self, limit) < 1:
-                raise InvalidRequestError(f"{limit} must be at least 1, not {getattr(self, limit)}")
+        for name, (least, shown) in _LEAST.items():
+            given = getattr(self, name)
+            if given is None and name in _CHOSEN:
+                continue
+            if not isinstance(given, int) or isinstance(given, bool):
+                raise InvalidRequestError(f"{name} must be a whole number, not {given!r}")
+            if given < least:
+                raise InvalidRequestError(f"{name} must be at least {shown}, not {given}")
