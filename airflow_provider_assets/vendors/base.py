@@ -40,6 +40,7 @@ from airflow_provider_assets.sansio.messages import (
     without_queries,
 )
 from airflow_provider_assets.sansio.records import Facts, OnRecord, Record, ignore
+from airflow_provider_assets.sansio.redaction import redacted, secrets_of_headers
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.connection import (
@@ -283,6 +284,10 @@ class Vendor(ABC):
 
     # --- credentials and errors --------------------------------------------------------------
 
+    def secrets(self) -> tuple[str, ...]:
+        """What no error may quote, should the vendor repeat it; headers of credentials are known already."""
+        return self.connection.password, self.connection.text("security_token")
+
     def authorize(self, request: HttpRequest) -> Flow[HttpRequest]:
         """*request* with this connection's credentials."""
         yield from ()
@@ -323,6 +328,8 @@ class Vendor(ABC):
         """The error for a response that the request does not accept."""
         data = response.json_or_none()
         code, text = self.error_detail(data) if isinstance(data, dict) else (None, "")
+        secrets = {*self.secrets(), *secrets_of_headers(request.headers)}
+        code, text = code and redacted(code, secrets), redacted(text, secrets)
         status = response.status
         if 300 <= status < 400:  # redirections
             return ProtocolError(
@@ -334,7 +341,7 @@ class Vendor(ABC):
         kind = self.error_class(status, data)
         wait = self.retry_after(response, data)
         detail = f": {without_queries(text)[:300]}" if text else ""
-        names = _names_of(response, code, data)
+        names = redacted(_names_of(response, code, data), secrets)
         return kind(
             f"{self.spec.title} answered {request} with HTTP {status}{detail}{names}"
             f"{self._remedy(kind)}",

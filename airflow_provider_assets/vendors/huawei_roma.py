@@ -161,7 +161,7 @@ class HuaweiRoma(Vendor):
         if reply.status == unauthorized and self._auth.renew(sent):
             reply = yield from super().send(request)
         elif reply.status == unauthorized:
-            raise self.error_for(request, reply)
+            raise self.error_for(sent, reply)
         return reply
 
     def error_class(self, status: int, data: JSON) -> type[AssetsError]:

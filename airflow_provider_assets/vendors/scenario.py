@@ -84,6 +84,10 @@ class Scenario(Vendor):
             params += (("projectId", project),)
         return replace(request, headers=(*request.headers, *headers), params=params)
 
+    def secrets(self) -> tuple[str, ...]:
+        """The API key is a secret of its own, and the other half of a basic header."""
+        return *super().secrets(), self.connection.login
+
     def error_class(self, status: int, data: JSON) -> type[AssetsError]:
         """The common classes, but a 429 for a plan's ceiling is a quota, not a rate limit."""
         if status == HTTPStatus.TOO_MANY_REQUESTS and parsing.is_ceiling(data):

@@ -1,54 +1,16 @@
 from __future__ import annotations
 
-import gc
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-import tenacity
-from airflow.utils.db import initdb
-from airflow_runs import Airflow, connect
+from airflow_fixtures import airflow, database, s3, statsd  # noqa: F401  # the tests ask for them by name
+from airflow_runs import connect
 from exported import COUNT, ITEM, read
 from servers import S3Server
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
-from airflow_provider_assets import transport
 from airflow_provider_assets.sandbox import running
-from airflow_provider_assets.sansio import waiter
-from airflow_provider_assets.vendors import BUILT_IN, vendor_class
-
-BUCKET = "exports"
-
-
-@pytest.fixture(scope="session")
-def database() -> None:
-    @event.listens_for(Engine, "connect")
-    def do_not_wait_for_the_disk(connection: Any, record: object) -> None:
-        """The database need not outlive a power cut."""
-        connection.execute("PRAGMA synchronous=OFF")
-
-    initdb()
-
-
-@pytest.fixture
-def airflow(database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Airflow]:
-    """A real Airflow: no pauses before requests are tried again, quick polls, waits that bear no outage."""
-    monkeypatch.setattr(transport, "_BACKOFF", tenacity.wait_none())
-    monkeypatch.setattr(waiter, "OUTAGE_SECONDS", 0.0)
-    monkeypatch.setattr(waiter, "LONGEST_BACKOFF", 0.1)
-    for name in BUILT_IN:
-        vendor = vendor_class(name)
-        quick = replace(vendor.spec.poll, initial=0.1, maximum=0.5)
-        monkeypatch.setattr(vendor, "spec", replace(vendor.spec, poll=quick))
-    thresholds = gc.get_threshold()
-    # Airflow's heap is large and lives as long as the tests: looking through it took a sixth of their time.
-    gc.set_threshold(50_000, 20, 20)
-    yield Airflow(monkeypatch)
-    gc.set_threshold(*thresholds)
 
 
 @pytest.fixture(scope="session")
@@ -69,38 +31,6 @@ def sandbox(_sandbox, monkeypatch: pytest.MonkeyPatch):
     _sandbox.reset()
     connect(monkeypatch, "scenario_default", _sandbox.scenario["connection"])
     return _sandbox
-
-
-@pytest.fixture
-def s3(
-    s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[], dict[str, bytes]]]:
-    """The connection ``s3_test``; a call gives what stands in the bucket."""
-    client = s3_server.client()
-    if BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
-        client.create_bucket(Bucket=BUCKET)
-    connection = {
-        "conn_type": "aws",
-        "login": s3_server.access_key,
-        "password": s3_server.secret_key,
-        "extra": {
-            "endpoint_url": s3_server.endpoint,
-            "region_name": "us-east-1",
-            "config_kwargs": {"s3": {"addressing_style": "path"}},
-        },
-    }
-    connect(monkeypatch, "s3_test", connection)
-
-    def stored() -> dict[str, bytes]:
-        found = client.list_objects_v2(Bucket=BUCKET).get("Contents", ())
-        return {
-            item["Key"]: client.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read()
-            for item in found
-        }
-
-    yield stored
-    for key in stored():
-        client.delete_object(Bucket=BUCKET, Key=key)
 
 
 @pytest.fixture
@@ -130,15 +60,6 @@ def my_bucket(
     for key in keys():
         client.delete_object(Bucket="my-bucket", Key=key)
     client.delete_bucket(Bucket="my-bucket")
-
-
-@pytest.fixture
-def statsd(database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Airflow's metrics, switched on, and what this package has sent through them."""
-    from statsd_socket import switched_on  # of 3.2 and later
-
-    with switched_on(monkeypatch) as received:
-        yield received
 
 
 @pytest.fixture

@@ -55,9 +55,9 @@ class SourceChangedError(Exception):
 class _Opened:
     """A response that is being read: its place in the file and its bytes (of a stream: those read so far)."""
 
-    response: http.client.HTTPResponse
+    response: http.client.HTTPResponse = field(repr=False)
     connections: Connections
-    url: str
+    url: str = field(repr=False)
     bytes: int
     start: int = 0
 

@@ -18,6 +18,7 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.jobs import Link
 from airflow_provider_assets.sansio.messages import seconds_to_wait, without_queries
+from airflow_provider_assets.sansio.redaction import redacted, secrets_of_headers, secrets_of_url
 
 _BUSY = frozenset({408, 425, 429})
 _LONGEST_WAIT = 120.0  # seconds; a longer Retry-After would idle a worker
@@ -114,7 +115,8 @@ def error_of_refusal(response: http.client.HTTPResponse, link: Link, what: str) 
     """The error for a refusal of *what*, with the reason that the vendor or the store gives."""
     body = _beginning(response)
     told = link.refused(response.status, _headers(response), body) if link.refused else None
-    return told or error_of_status(response.status, what, _store_message(body))
+    secrets = {*secrets_of_url(link.url), *secrets_of_headers(link.headers)}
+    return told or error_of_status(response.status, what, redacted(_store_message(body), secrets))
 
 
 def error_of_status(status: int, what: str, message: str = "") -> AssetsError:
