@@ -42,6 +42,8 @@ def names() -> Iterator[Hostile]:
     yield named("dots and spaces at the end", "a. . ", " b.. ", "c .", lands=("a", "b", "c"))
     yield named("255 bytes and more", "n" * 300 + ".png", lands=("n" * 251 + ".png",))
     yield named("65,535 bytes", "n" * MAX16, lands=("n" * 255,))
+    wrong = Item("n" * MAX16, b"x", local={"crc": 1}, central={"crc": 1})
+    yield broken("65,535 bytes that are damaged", forge([wrong]), "CRC-32")
     yield named("32,768 folders", "/".join("d" * 32_768), lands=("_".join("d" * 128),))
     yield named("no name", "", lands=("unnamed",))
     yield named("only dots", ".", "..", "...", lands=("unnamed", "unnamed-2", "unnamed-3"))

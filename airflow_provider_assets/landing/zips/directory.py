@@ -21,10 +21,12 @@ from airflow_provider_assets.landing.zips.format import (
     Member,
     MemberTable,
     ZipCensus,
+    check_count,
     decode_name,
+    quoted,
     widen,
 )
-from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
+from airflow_provider_assets.sansio.errors import IntegrityError
 
 _END64 = 44  # bytes of a zip64 end record after its length field
 
@@ -104,11 +106,7 @@ class Directory:
             decode_name(tail[:n], flags), size, packed, crc, method, offset, tail[:n], flags
         )
         self.seen.add(member, 0)
-        if self.seen.count > self.max_entries:
-            raise InvalidRequestError(
-                f"the archive has more than {self.max_entries} entries; if that is expected, "
-                "set a larger max_entries"
-            )
+        check_count(self.seen.count, self.members.named + n, self.max_entries)
         self.members.append(member)
 
     def compare(self, passed: ZipCensus) -> None:
@@ -195,7 +193,7 @@ class Index:
             end = self.start if is_last else self.members.offset(self._order[number + 1])
             room, least = end - member.offset, HEADER + len(member.raw) + member.packed
             if room < least:
-                raise IntegrityError(f"{member.name!r} overlaps the entry after it")
+                raise IntegrityError(f"{quoted(member.name)} overlaps the entry after it")
             yield Extent(member, min(room, least + _SLACK))
 
     def check(self) -> None:
@@ -288,21 +286,23 @@ def payload(block: memoryview, extent: Extent) -> int:
     """
     member = extent.member
     if bytes(block[:4]) != LOCAL:
-        raise IntegrityError(f"{member.name!r} is damaged: its local header is missing")
+        raise IntegrityError(f"{quoted(member.name)} is damaged: its local header is missing")
     flags, method, _, _, crc, packed, size, n, x = struct.unpack_from("<4H3L2H", block, 6)
     raw = bytes(block[HEADER : HEADER + n])
     if raw != member.raw or decode_name(raw, flags) != member.name:
-        raise IntegrityError(f"{member.name!r} is damaged: its local header names another entry")
+        raise IntegrityError(
+            f"{quoted(member.name)} is damaged: its local header names another entry"
+        )
     size, packed, _, _ = widen(bytes(block[HEADER + n : HEADER + n + x]), size, packed, 0)
     known = (member.method, member.flags & ENCRYPTED, member.crc, member.packed, member.size)
     numbers = known[2:] if flags & DESCRIBED else (crc, packed, size)
     if (method, flags & ENCRYPTED, *numbers) != known:
         raise IntegrityError(
-            f"{member.name!r} is damaged: its local header and the directory contradict each other"
+            f"{quoted(member.name)} is damaged: its local header and the directory contradict each other"
         )
     at = int(HEADER + n + x)
     if at + member.packed > extent.size:
-        raise IntegrityError(f"{member.name!r} overlaps the entry after it")
+        raise IntegrityError(f"{quoted(member.name)} overlaps the entry after it")
     return at
 
 

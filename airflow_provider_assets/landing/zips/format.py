@@ -8,6 +8,8 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+
 LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 END64, LOCATOR64 = b"PK\x06\x06", b"PK\x06\x07"
 DESCRIPTOR, EXTRA_DATA = b"PK\x07\x08", b"PK\x06\x08"
@@ -15,6 +17,9 @@ STORED, DEFLATED, BZIP2 = 0, 8, 12
 ENCRYPTED, DESCRIBED, UTF8 = 1, 8, 1 << 11
 LONGEST_DESCRIPTOR = 24
 _COLUMNS = 6  # numbers per entry in a table
+_LONGEST_SHOWN = 200  # characters of a name in a message
+_NAME = 128  # bytes that a name takes on average at most, and what that leaves to few long ones
+_LEAST_NAMES = 1 << 20
 MAX32 = 0xFFFFFFFF  # in a 32-bit field: the value is in the zip64 extra field
 
 
@@ -66,6 +71,11 @@ class MemberTable:
         numbers = (member.size, member.packed, member.crc, member.offset, kind, len(self._names))
         self._numbers.extend(numbers)
 
+    @property
+    def named(self) -> int:
+        """Bytes of all names together."""
+        return len(self._names)
+
     def __len__(self) -> int:
         """Number of entries."""
         return len(self._numbers) // _COLUMNS
@@ -102,6 +112,28 @@ class ZipCensus:
         """Count one more entry, which ends at *end*."""
         self.offset, self.count = end, self.count + 1
         self.digest = (self.digest + member.digest()) % (1 << 128)
+
+
+def quoted(name: str) -> str:
+    """*name* for a message; an archive may give an entry one of 65,535 bytes."""
+    return repr(name if len(name) <= _LONGEST_SHOWN else f"{name[: _LONGEST_SHOWN - 1]}…")
+
+
+def check_count(entries: int, names: int, max_entries: int) -> None:
+    """Check how many *entries* an archive has so far, and that their *names* in bytes fit into memory.
+
+    :raises InvalidRequestError: if it has too many.
+    """
+    if entries > max_entries:
+        raise InvalidRequestError(
+            f"the archive has more than {max_entries} entries; if that is expected, "
+            "set a larger max_entries"
+        )
+    if names > max_entries * _NAME + _LEAST_NAMES:
+        raise InvalidRequestError(
+            f"the names in the archive take more than {max_entries * _NAME + _LEAST_NAMES} bytes; "
+            "if that is expected, set a larger max_entries"
+        )
 
 
 def described(

@@ -11,7 +11,14 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from airflow_provider_assets.landing.zips.format import BZIP2, DEFLATED, ENCRYPTED, STORED, Member
+from airflow_provider_assets.landing.zips.format import (
+    BZIP2,
+    DEFLATED,
+    ENCRYPTED,
+    STORED,
+    Member,
+    quoted,
+)
 from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
 
 STEP = 1 << 18  # largest number of bytes that one step unpacks to
@@ -36,7 +43,7 @@ class Limits:
         """
         if size > self.max_ratio * packed + _HARMLESS:
             raise InvalidRequestError(
-                f"{name!r} unpacks to over {self.max_ratio} times its size; if that is expected, "
+                f"{quoted(name)} unpacks to over {self.max_ratio} times its size; if that is expected, "
                 "set a larger max_ratio or use layout='archive'"
             )
 
@@ -64,7 +71,8 @@ class Limits:
                 raise holds_content(member.name)
             if member.method == STORED and member.size != member.packed:
                 raise IntegrityError(
-                    f"{member.name!r} is damaged: it is stored, but its packed and unpacked sizes differ"
+                    f"{quoted(member.name)} is damaged: it is stored, but its packed and unpacked "
+                    "sizes differ"
                 )
             self.check_ratio(member.name, member.packed, member.size)
             total += member.size
@@ -74,7 +82,7 @@ class Limits:
 def holds_content(name: str) -> InvalidRequestError:
     """The error for an entry that is named like a folder, but has bytes."""
     return InvalidRequestError(
-        f"{name!r} is a folder with content, which no file can hold; use layout='archive'"
+        f"{quoted(name)} is a folder with content, which no file can hold; use layout='archive'"
     )
 
 
@@ -91,7 +99,7 @@ def check_method(name: str, method: int, flags: int) -> None:
     :raises InvalidRequestError: if it cannot.
     """
     if why := why_opaque(method, flags):
-        raise InvalidRequestError(f"{name!r} cannot be unpacked: {why}; use layout='archive'")
+        raise InvalidRequestError(f"{quoted(name)} cannot be unpacked: {why}; use layout='archive'")
 
 
 @dataclass(slots=True)
@@ -137,11 +145,11 @@ class Inflater:
             try:
                 out = self._engine.decompress(packed, STEP)
             except (zlib.error, OSError) as error:
-                raise IntegrityError(f"{self.name!r} is damaged: {error}") from error
+                raise IntegrityError(f"{quoted(self.name)} is damaged: {error}") from error
             self.size += len(out)
             if self.announced is not None and self.size > self.announced:
                 raise IntegrityError(
-                    f"{self.name!r} is damaged: it unpacks to more than the {self.announced} bytes "
+                    f"{quoted(self.name)} is damaged: it unpacks to more than the {self.announced} bytes "
                     "that the archive announces"
                 )
             yield out
@@ -159,7 +167,9 @@ class Inflater:
             raise self._misplaced_end()
 
     def _misplaced_end(self) -> IntegrityError:
-        return IntegrityError(f"{self.name!r} is damaged: its data does not end where it should")
+        return IntegrityError(
+            f"{quoted(self.name)} is damaged: its data does not end where it should"
+        )
 
 
 def inflate(member: Member, packed: memoryview) -> bytes:
@@ -180,6 +190,6 @@ def check_whole(member: Member, size: int, crc: int) -> None:
     """
     if (size, crc) != (member.size, member.crc):
         raise IntegrityError(
-            f"{member.name!r} is damaged: {size} bytes with CRC-32 {crc:08x}, "
+            f"{quoted(member.name)} is damaged: {size} bytes with CRC-32 {crc:08x}, "
             f"the archive says {member.size} and {member.crc:08x}"
         )

@@ -25,8 +25,10 @@ from airflow_provider_assets.landing.zips.format import (
     Member,
     MemberTable,
     ZipCensus,
+    check_count,
     decode_name,
     described,
+    quoted,
     widen,
 )
 from airflow_provider_assets.landing.zips.inflate import (
@@ -89,6 +91,7 @@ class ZipScanner:
     _held: bytearray = field(default_factory=bytearray)
     _back: bytes = b""
     _ended: bool = False
+    _named: int = 0
 
     def __post_init__(self) -> None:
         """Start at the end of the census."""
@@ -177,17 +180,14 @@ class ZipScanner:
         if self.handler:
             self.handler.end(member)
         self.census.add(member, self.position)
-        if self.census.count > self.max_entries:
-            raise InvalidRequestError(
-                f"the archive has more than {self.max_entries} entries; if that is expected, "
-                "set a larger max_entries"
-            )
+        self._named += n
+        check_count(self.census.count, self._named, self.max_entries)
 
     def _stored(self, head: _Header, offset: int) -> Generator[Want, memoryview, Member]:
         left, crc = head.size, 0
         if head.packed != head.size:
             raise IntegrityError(
-                f"{head.name!r} is damaged: it is stored, but its packed and unpacked sizes differ"
+                f"{quoted(head.name)} is damaged: it is stored, but its packed and unpacked sizes differ"
             )
         while left:
             piece = yield Want(left, exact=False)
@@ -223,7 +223,7 @@ class ZipScanner:
         while not inflater.eof:
             room = _STEP if described else min(_STEP, head.packed - inflater.packed)
             if not room:
-                raise IntegrityError(f"{head.name!r} is damaged: its data ends early")
+                raise IntegrityError(f"{quoted(head.name)} is damaged: its data ends early")
             for out in inflater.feed((yield Want(room, exact=False))):
                 crc = crc32(out, crc)
                 self._emit(out)
@@ -243,7 +243,7 @@ class ZipScanner:
         width = described(block, crc, packed, size, prefer_wide=head.zip64)
         if not width:
             raise IntegrityError(
-                f"{head.name!r} is damaged: its data descriptor does not match its data"
+                f"{quoted(head.name)} is damaged: its data descriptor does not match its data"
             )
         self._give_back(block[width:])
         head.crc, head.packed, head.size = crc, packed, size
@@ -253,10 +253,10 @@ class ZipScanner:
             check_method(head.name, head.method, head.flags)
         if head.flags & DESCRIBED:
             raise InvalidRequestError(
-                f"{head.name!r} ({why}) has no announced length, so the archive cannot be verified "
+                f"{quoted(head.name)} ({why}) has no announced length, so the archive cannot be verified "
                 "while it streams; land it with verify=False"
             )
-        self.unverified = self.unverified or f"{head.name!r}: {why}"
+        self.unverified = self.unverified or f"{quoted(head.name)}: {why}"
         left = head.packed
         while left:
             left -= len((yield Want(left, exact=False)))
@@ -274,6 +274,6 @@ def _checked(head: _Header, offset: int, *, size: int, packed: int, crc: int) ->
     check_whole(member, size, crc)
     if packed != head.packed:
         raise IntegrityError(
-            f"{head.name!r} is damaged: it takes {packed} bytes, the archive says {head.packed}"
+            f"{quoted(head.name)} is damaged: it takes {packed} bytes, the archive says {head.packed}"
         )
     return member

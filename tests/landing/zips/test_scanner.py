@@ -197,3 +197,23 @@ def test_a_descriptor_of_either_width_is_recognised():
         )
         end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(central), len(local), 0)
         assert scan(local + central + end).members[0].size == 7
+
+
+def test_long_names_are_neither_shown_whole_nor_held_without_limit():
+    files = {f"{number:02}" + "n" * 65_000: b"x" for number in range(20)}
+    whole = zipped(files)
+
+    def read(offset, view):
+        view[:] = whole[offset : offset + len(view)]
+
+    scanner = ZipScanner(max_entries=30)
+    with pytest.raises(InvalidRequestError, match="names in the archive"):
+        scanner.feed(whole)
+    location = locate(read, len(whole))
+    with pytest.raises(InvalidRequestError, match="names in the archive"):
+        location.read_index(read, max_entries=30)
+    damaged = bytearray(whole)
+    damaged[30 + 65_002] ^= 1
+    with pytest.raises(IntegrityError, match="00nn") as refused:
+        scan(bytes(damaged))
+    assert len(str(refused.value)) < 400
