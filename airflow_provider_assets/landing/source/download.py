@@ -27,6 +27,7 @@ from airflow_provider_assets.landing.source.responses import (
     headers_for,
     is_empty,
     is_read_to_the_end,
+    page_instead,
     validator,
 )
 from airflow_provider_assets.sansio.errors import (
@@ -190,6 +191,9 @@ class Download:
         if response.status != http.client.OK:
             raise error_of_refusal(response, link, "single-use download")
         check_encoding(response)
+        if page := page_instead(response, link.url):
+            connections.drop(link.url)
+            raise TransferInterruptedError(page)
         self._take_stream(response, connections, link.url)
 
     def _open_ranged(self, connections: Connections, at: int, first: int) -> None:

@@ -16,6 +16,7 @@ from airflow_provider_assets.landing.source.responses import (
     error_of_refusal,
     headers_for,
     is_busy,
+    page_instead,
     retry_after,
 )
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
@@ -54,6 +55,9 @@ class RangeRequester:
         if status in _ANSWERS:
             self.links.refusals = 0
             check_encoding(response)
+            if page := page_instead(response, url):
+                connections.drop(url)
+                raise BrokenError(page)
             return response, url
         if is_busy(status):
             connections.drop(url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import time
+from urllib.parse import urlsplit
 
 from airflow_provider_assets.pace import SlowError
 from airflow_provider_assets.sansio.errors import (
@@ -84,6 +85,21 @@ def check_encoding(response: http.client.HTTPResponse) -> None:
             f"the download arrives with Content-Encoding {given!r} although it was requested unencoded; "
             "check for a proxy that compresses responses"
         )
+
+
+def page_instead(response: http.client.HTTPResponse, url: str) -> str:
+    """The reason for refusing a page of HTML where a file was asked for; "" if the response is none.
+
+    Proxies and networks that ask to sign in answer with one, with status 200, whatever was asked for.
+    """
+    kind = response.headers.get_content_type() if response.headers["Content-Type"] else ""
+    is_page = kind == "text/html" and response.status in (
+        http.client.OK,
+        http.client.PARTIAL_CONTENT,
+    )
+    if not is_page or urlsplit(url).path.lower().endswith((".html", ".htm")):
+        return ""
+    return "a page of HTML came instead of the file; check for a proxy or a sign-in page on the way"
 
 
 def validator(response: http.client.HTTPResponse) -> str:

@@ -308,3 +308,30 @@ def test_an_encoded_download_is_refused(local, origin, quick, single_use, ranged
     with pytest.raises(IntegrityError, match="Content-Encoding 'gzip'"):
         land([linked(origin, noise(100), "a.png", single_use=single_use)], local, options=quick)
     assert contents(local, "a.png") is None
+
+
+PAGE = {"Content-Type": "text/html; charset=utf-8"}
+
+
+@pytest.mark.parametrize("single_use", [False, True])
+@pytest.mark.parametrize("ranged", [False, True])
+def test_a_page_that_comes_instead_of_a_file_is_not_landed(local, origin, single_use, ranged):
+    origin.ranged = ranged
+    origin.fault = lambda seen, number: Fault(headers=PAGE)
+    options = LandingOptions(attempts=1)
+    with pytest.raises(TransferInterruptedError, match="page of HTML") as caught:
+        land([linked(origin, b"<html>", "a", single_use=single_use)], local, options=options)
+    assert caught.value.is_of_download == single_use  # so that a package is exported again
+    assert not local.sizes("")
+
+
+def test_a_page_that_came_once_costs_a_request(local, origin, quick):
+    origin.fault = lambda seen, number: Fault(headers=PAGE) if number in (1, 3) else None
+    land([linked(origin, big())], local, options=quick)
+    assert contents(local, "export.zip") == big()
+
+
+def test_a_file_that_is_a_page_lands(local, origin, quick):
+    origin.fault = lambda seen, number: Fault(headers=PAGE)
+    land([linked(origin, b"<html>", "a.HTML")], local, options=quick)
+    assert contents(local, "a.HTML") == b"<html>"
