@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from urllib.parse import parse_qsl, quote, urlsplit
+
+from airflow_provider_assets.sansio.messages import JSON
 
 _SECRET_HEADER = re.compile(r"auth|token|key|secret|cookie|signature", re.IGNORECASE)
 _SHORTEST = 4  # a shorter secret would also hide words
@@ -19,6 +21,17 @@ def redacted(text: str, secrets: Iterable[str]) -> str:
     for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, "***")
     return text
+
+
+def redacted_json(value: JSON, secrets: Collection[str]) -> JSON:
+    """*value* with ``***`` for each of *secrets* in its texts."""
+    if isinstance(value, str):
+        return redacted(value, secrets)
+    if isinstance(value, list):
+        return [redacted_json(one, secrets) for one in value]
+    if isinstance(value, dict):
+        return {name: redacted_json(one, secrets) for name, one in value.items()}
+    return value
 
 
 def secrets_of_headers(headers: Iterable[tuple[str, str]]) -> Iterator[str]:

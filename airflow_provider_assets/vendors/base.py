@@ -40,7 +40,7 @@ from airflow_provider_assets.sansio.messages import (
     without_queries,
 )
 from airflow_provider_assets.sansio.records import Facts, OnRecord, Record, ignore
-from airflow_provider_assets.sansio.redaction import redacted, secrets_of_headers
+from airflow_provider_assets.sansio.redaction import redacted, redacted_json, secrets_of_headers
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.connection import (
@@ -326,10 +326,10 @@ class Vendor(ABC):
 
     def error_for(self, request: HttpRequest, response: HttpResponse) -> AssetsError:
         """The error for a response that the request does not accept."""
-        data = response.json_or_none()
-        code, text = self.error_detail(data) if isinstance(data, dict) else (None, "")
         secrets = {*self.secrets(), *secrets_of_headers(request.headers)}
-        code, text = code and redacted(code, secrets), redacted(text, secrets)
+        # Before anything is cut: half of a secret would not be recognised.
+        data = redacted_json(response.json_or_none(), secrets)
+        code, text = self.error_detail(data) if isinstance(data, dict) else (None, "")
         status = response.status
         if 300 <= status < 400:  # redirections
             return ProtocolError(

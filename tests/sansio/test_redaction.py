@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from base64 import b64encode
 
-from airflow_provider_assets.sansio.redaction import redacted, secrets_of_headers, secrets_of_url
+from airflow_provider_assets.sansio.redaction import (
+    redacted,
+    redacted_json,
+    secrets_of_headers,
+    secrets_of_url,
+)
 
 HEADERS = (
     ("Authorization", "SDK-HMAC-SHA256 Access=AK, SignedHeaders=host, Signature=0123456789abcdef"),
@@ -40,3 +45,9 @@ def test_of_a_link_its_query_and_what_signs_it_are_hidden() -> None:
     assert (
         redacted("the whole text", secrets_of_url("https://files.test/a.zip")) == "the whole text"
     )
+
+
+def test_a_secret_is_hidden_in_every_text_of_an_answer() -> None:
+    answer = {"error": {"code": "key canary", "more": ["canary", 1, None]}, "is_last": True}
+    hidden = {"error": {"code": "key ***", "more": ["***", 1, None]}, "is_last": True}
+    assert redacted_json(answer, ["canary"]) == hidden
