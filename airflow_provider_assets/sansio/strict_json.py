@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from airflow_provider_assets.sansio.messages import JSON
 
-# Far above all that a vendor documents: a page has at most 200 records. In memory, JSON can take thirty
-# times its bytes; what is too deep cannot be written again by recursion; no float has more digits.
+# Far above all that a vendor documents: a page has at most 200 records. In memory, an object or a list takes
+# thirty times its bytes; what is too deep cannot be written again by recursion; no float has more digits.
 MAX_BYTES = 16 * 1024 * 1024
+MAX_HOLDERS = 200_000
 MAX_DEPTH = 100
 MAX_DIGITS = 300
 _HIGH, _LOW = r"u[dD][89abAB][0-9a-fA-F]{2}", r"u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -27,6 +28,9 @@ def parse(document: bytes) -> JSON:
     """
     if len(document) > MAX_BYTES:
         raise ValueError(f"{len(document)} bytes are more than {MAX_BYTES}")
+    holders = document.count(b"[") + document.count(b"{")
+    if holders > MAX_HOLDERS:
+        raise ValueError(f"{holders} objects and lists are more than {MAX_HOLDERS}")
     data = parse_text(document.decode(json.detect_encoding(document)))
     if not is_shallow(data):
         raise ValueError(f"it is deeper than {MAX_DEPTH} levels")

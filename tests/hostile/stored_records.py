@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import pickle
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from random import Random
@@ -323,7 +324,7 @@ def read_case(name: str, seed: int) -> str:
     """
     rng = Random(seed)
     sample, use = READERS[name]
-    tree = mutated(rng, sample)
+    tree = mutated(rng, pickle.loads(pickle.dumps(sample)))
     try:
         use(rng, tree)
     except AssetsError as error:

@@ -524,8 +524,9 @@ def test_every_option_of_a_command_has_a_row() -> None:
 
 @pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda command: command.name)
 def test_a_wrong_option_ends_a_command_with_2_before_the_vendor_is_asked(
-    command, closed, tmp_path, capsys
+    command, closed, tmp_path, capsys, monkeypatch
 ) -> None:
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")  # else the command leaves it set
     flags = {option.flag for option in command.options}
     given = {"--conn-id": ("scenario",), "--destination": (f"file://{tmp_path}",)}
     for flag in flags:

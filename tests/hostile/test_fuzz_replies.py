@@ -43,7 +43,8 @@ NAMES = [
     *(f"{vendor}.{flow}" for vendor, flow in asking_flows()),
     *(f"stored.{name}" for name in READERS),
 ]
-SHORT, FULL = 500, 50_000
+SHORT, FULL = 500, 24_000
+SLOW = {"huawei_roma.select", "topaz.wait"}  # they take three times as long
 PIECE = 2_000
 
 
@@ -71,7 +72,8 @@ def _played(piece: tuple[str, int, int]) -> tuple[str, Counter[str], list[str]]:
 def _pieces(each: int) -> Iterator[tuple[str, int, int]]:
     for first in range(0, each, PIECE):
         for name in NAMES:
-            yield name, first, min(first + PIECE, each)
+            if name not in SLOW or first < each / 2:
+                yield name, first, min(first + PIECE, each)
 
 
 def test_no_reply_and_no_record_raises_anything_but_our_errors(full_form, figure) -> None:

@@ -22,6 +22,7 @@ from airflow_provider_assets.sansio.strict_json import MAX_DEPTH, is_shallow, pa
         b'"\xff"',
         b'"\xed\xa0\x80"',  # half of a surrogate pair in bytes
         b"[" * 10_000 + b"]" * 10_000,
+        b"[" + b"[]," * 200_000 + b"[]]",
         b'{"a":' * (MAX_DEPTH + 1) + b"1" + b"}" * (MAX_DEPTH + 1),
     ],
 )
