@@ -13,6 +13,7 @@ from typing import Any, cast
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_assets.hooks.client import cancel_job
+from airflow_provider_assets.sansio.arguments import cut
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     ErrorDict,
@@ -44,6 +45,7 @@ _ERROR: Mapping[str, Fits] = {
     "status": or_none(is_count),
     "retry_after": or_none(is_number),
 }
+MAX_MESSAGE = 10_000  # characters that an event may tell
 # As long as Airflow's own default for it, `[triggerer] on_kill_timeout`.
 ON_KILL_SECONDS = 30.0
 
@@ -202,7 +204,13 @@ def _end_from_dict(data: dict[str, Data]) -> Answer:
         check_storable(data, "an end")
         if "error" in data:
             check_fields(data["error"], _ERROR, "an error")
-            return from_dict(cast("ErrorDict", data["error"]))
+            known = {
+                **data["error"],
+                "message": cut(str(data["error"]["message"]), MAX_MESSAGE),
+            }
+            return from_dict(cast("ErrorDict", known))
         return ArchiveJob.from_dict(data["job"])
     except (KeyError, TypeError, InvalidRequestError) as error:
-        raise StaleEventError(f"the trigger's event holds no end of a job: {error!r}") from error
+        raise StaleEventError(
+            f"the trigger's event holds no end of a job: {cut(repr(error))}"
+        ) from error

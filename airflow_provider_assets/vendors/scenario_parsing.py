@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 
-from airflow_provider_assets.sansio.arguments import require_string
+from airflow_provider_assets.sansio.arguments import require_string, shown
 from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
 from airflow_provider_assets.sansio.jobs import (
     LINKS,
@@ -85,14 +85,14 @@ def listing(query: Mapping[str, JSON], by: str, window: Window | None) -> list[t
 def _check_filters(query: Mapping[str, JSON], by: str) -> None:
     for name, value in query.items():
         if isinstance(value, bool) and name not in FLAGS:
-            raise InvalidRequestError(f"select.{name}: {value!r} is no text and no list")
+            raise InvalidRequestError(f"select.{name}: {shown(value)} is no text and no list")
     if by not in {"createdAt", "updatedAt"}:
-        raise InvalidRequestError(f"select.by: {by!r} is neither createdAt nor updatedAt")
+        raise InvalidRequestError(f"select.by: {shown(by)} is neither createdAt nor updatedAt")
     if "type" in query and "types" in query:
         raise InvalidRequestError("select: type and types exclude each other; use types")
     if query.get("privacy") not in (*PRIVACY, None):
         raise InvalidRequestError(
-            f"select.privacy: {query['privacy']!r} is none of {', '.join(PRIVACY)}"
+            f"select.privacy: {shown(query['privacy'])} is none of {', '.join(PRIVACY)}"
         )
     if query.get("privacy") == PUBLIC and owners(query) is None:
         raise InvalidRequestError(
@@ -101,7 +101,7 @@ def _check_filters(query: Mapping[str, JSON], by: str) -> None:
         )
     for name in FLAGS:
         if not isinstance(query.get(name), (bool, type(None))):
-            raise InvalidRequestError(f"select.{name}: {query[name]!r} is not true or false")
+            raise InvalidRequestError(f"select.{name}: {shown(query[name])} is not true or false")
 
 
 def complete(options: Mapping[str, JSON]) -> Mapping[str, JSON]:
@@ -116,7 +116,7 @@ def complete(options: Mapping[str, JSON]) -> Mapping[str, JSON]:
         raise InvalidRequestError("options.archive_name is a name, not a path; leave out '/'")
     for name in ("flat", "prefer_original"):
         if not isinstance(done.get(name, False), bool):
-            raise InvalidRequestError(f"options.{name}: {done[name]!r} is not true or false")
+            raise InvalidRequestError(f"options.{name}: {shown(done[name])} is not true or false")
     template = str(done["file_name_template"])
     if ID_TOKEN not in template:
         # Entry names may collide without it, and the vendor does not say what happens then.
@@ -333,7 +333,7 @@ def param(value: JSON, name: str) -> str:
         value if isinstance(value, list) else [str(value) if is_number else value], name
     )
     if not values:
-        raise InvalidRequestError(f"{name}: {value!r} would select everything; leave it out")
+        raise InvalidRequestError(f"{name}: {shown(value)} would select everything; leave it out")
     return ",".join(values)
 
 

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from itertools import count
 from typing import ClassVar
 
-from airflow_provider_assets.sansio.arguments import require_flag
+from airflow_provider_assets.sansio.arguments import require_flag, shown
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AuthenticationError,
@@ -123,7 +123,7 @@ class Topaz(Vendor):
         for index, process_id in enumerate(ids):
             if not contract.UUID.fullmatch(process_id):
                 raise InvalidRequestError(
-                    f"items.process_ids[{index}]: {process_id!r} is not a process id, which is a UUID "
+                    f"items.process_ids[{index}]: {shown(process_id)} is not a process id, which is a UUID "
                     "such as 0b5d6c1e-2f43-4a8b-9c11-3f2f1d9e7a10"
                 )
         return [Item("process_ids", process_id) for process_id in ids]
@@ -145,7 +145,7 @@ class Topaz(Vendor):
         by = contract.TIMES[0] if query.get("by") is None else str(query["by"])
         if by not in contract.TIMES:
             raise InvalidRequestError(
-                f"select.by: {by!r} is neither {' nor '.join(contract.TIMES)}"
+                f"select.by: {shown(by)} is neither {' nor '.join(contract.TIMES)}"
             )
         if query.get("allow_truncated") is not None:
             require_flag(query["allow_truncated"], "select.allow_truncated")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 
-from airflow_provider_assets.sansio.arguments import require_text
+from airflow_provider_assets.sansio.arguments import require_text, shown
 from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
 from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState, Link
 from airflow_provider_assets.sansio.messages import JSON
@@ -37,7 +37,9 @@ def complete(options: Mapping[str, JSON]) -> Mapping[str, JSON]:
     """
     kind = OUTPUT if options.get("kind") is None else options["kind"]
     if kind not in (OUTPUT, INPUT):
-        raise InvalidRequestError(f"options.kind: {kind!r} is neither {OUTPUT!r} nor {INPUT!r}")
+        raise InvalidRequestError(
+            f"options.kind: {shown(kind)} is neither {OUTPUT!r} nor {INPUT!r}"
+        )
     return {"kind": kind}
 
 
@@ -204,7 +206,9 @@ def _words(value: JSON, name: str) -> frozenset[str]:
     """One text or a list of them, in lower case."""
     words = strings([value] if isinstance(value, str) else value, name)
     if not words:
-        raise InvalidRequestError(f"{name}: {value!r} names nothing; leave it out to select all")
+        raise InvalidRequestError(
+            f"{name}: {shown(value)} names nothing; leave it out to select all"
+        )
     return frozenset(word.lower() for word in words)
 
 

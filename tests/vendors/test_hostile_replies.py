@@ -164,3 +164,11 @@ def test_a_status_and_a_reason_of_any_length_are_kept_in_part() -> None:
     (job,) = script.run(script.vendor.poll([roma_job()]), (STATUS, ended))
     assert (len(job.vendor_status), len(job.reason), len(job.code)) == (100, 2_000, 100)
     assert job.vendor_status.endswith("s…")
+
+
+def test_an_error_shows_no_more_of_a_value_than_helps() -> None:
+    script = topaz()
+    job = ArchiveJob("topaz", "t", details={"process_ids": [A], "kind": "y" * 100_000})
+    with pytest.raises(InvalidRequestError, match=r"options\.kind: 'y+… is neither") as caught:
+        script.run(script.vendor.cancel(job))
+    assert len(str(caught.value)) < 300
