@@ -162,7 +162,13 @@ class SingleUseLanding:
             if job.state is not JobState.SUCCEEDED:
                 raise
             self.hook.log.warning("%s. The archive is still offered; trying once more", error)
-            return self._get(reference, land, before_get)
+            try:
+                return self._get(reference, land, before_get)
+            except ArchiveExpiredError as gone:
+                if not isinstance(error, TransientError):
+                    raise
+                # The first request has opened it after all, so its download broke, and that may pass.
+                raise error from gone
 
     def _get(self, reference: ArchiveReference, land: Land[T], before_get: Callable[[], None]) -> T:
         try:

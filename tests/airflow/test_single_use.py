@@ -104,6 +104,19 @@ def test_a_broken_package_is_exported_anew(airflow, roma, folder, statsd, fault)
     assert (counted["submitted"], counted["reexported"], counted["landed"]) == (1, 1, 1)
 
 
+def test_a_package_whose_download_breaks_again_after_its_new_export_is_left_to_a_retry(
+    airflow, roma, folder
+):
+    # The first request of each archive opens it, though nobody hears of it; the second one is refused.
+    roma.fault("download:accept-then-reset:1")
+    roma.fault("download:accept-then-reset:1,after=1")
+    run = airflow(export(roma, folder, retries=1))
+    assert run.state == "success", run.tries
+    assert [type(one.error) for one in run.tries] == [TransferInterruptedError]
+    assert_right(folder, roma)
+    assert roma.stats()["totals"]["accepted"] == 3
+
+
 @pytest.mark.parametrize("fault", [None, "download:reset@300:1"], ids=["intact", "broken"])
 def test_a_package_of_a_job_that_was_started_elsewhere_lands_or_fails(airflow, roma, folder, fault):
     if fault:
