@@ -11,6 +11,7 @@ from airflow_provider_assets.landing.entries import Files
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import land_one
 from airflow_provider_assets.landing.manifest import Contents, Manifest
+from airflow_provider_assets.landing.markers import OWNERSHIP_MARKER
 from airflow_provider_assets.landing.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.options import LandingOptions, Progress, Source
 from airflow_provider_assets.landing.ownership import commit, ensure_free
@@ -36,8 +37,9 @@ def _move(job: Job, sources: Sequence[Source]) -> tuple[Manifest, Files]:
     if any(source.single_use for source in sources):
         ensure_free(job)
     known = load(job.state, job.key, label=job.label)
-    if known is None:
-        job.store.sweep([job.key, job.manifest_key])
+    # A kill may have left any of them; the object itself is continued if its parts are known.
+    beside = [job.manifest_key, job.key + OWNERSHIP_MARKER]
+    job.store.sweep(beside if known else [job.key, *beside])
     if len(sources) == 1:
         return land_one(job, sources[0], known)
     from airflow_provider_assets.landing.layouts.pack import land_packed

@@ -186,6 +186,17 @@ def test_a_damaged_source_leaves_nothing_to_resume(store, origin, quick):
     assert not leftovers(store)
 
 
+@pytest.mark.parametrize("is_resumed", [False, True])
+@pytest.mark.parametrize("beside", [".manifest.json", ".landing.json"])
+def test_a_small_object_that_a_kill_left_unfinished_is_swept(
+    local, origin, quick, beside, is_resumed
+):
+    state = broken_half_way(local, origin) if is_resumed else MemoryState()
+    local.begin(f"export.zip{beside}", label="small").keep()
+    land([linked(origin, big())], local, options=quick, facts=FACTS, state=state)
+    assert not leftovers(local)
+
+
 def test_foreign_uploads_and_files_are_not_swept(s3, local, origin, quick):
     answer = s3.client.create_multipart_upload(Bucket=s3.bucket, Key="export.zip")
     land([linked(origin, big())], s3, options=quick, facts=FACTS)
