@@ -21,11 +21,11 @@ class Fault:
 
     ``status``: answered instead of the file, with ``body``. ``cut``: bytes of the body after which the
     connection is closed, or ``reset``. ``silent``: it is reset before any byte. ``stall``: bytes after which
-    nothing more comes. ``location``: a redirect. ``delay``: seconds before anything is answered. ``extra``:
-    bytes that follow the file. ``announced``: the length that is announced instead of its own. ``after``:
-    what has to happen before the response. ``headers``: of the response. ``drip``: seconds between the bytes
-    of the body, and with ``drip_head`` of the headers too. ``hang_up``: the connection is closed after the
-    whole response, unannounced.
+    nothing more comes for ``stalled`` seconds. ``location``: a redirect. ``delay``: seconds before anything
+    is answered. ``extra``: bytes that follow the file. ``announced``: the length announced instead of its
+    own. ``after``: what has to happen before the response. ``headers``: of the response. ``drip``: seconds
+    between the bytes of the body, and with ``drip_head`` of the headers too. ``hang_up``: the connection is
+    closed after the whole response, unannounced.
     """
 
     status: int | None = None
@@ -33,6 +33,7 @@ class Fault:
     cut: int | None = None
     reset: bool = False
     stall: int | None = None
+    stalled: float = 20.0
     location: str | None = None
     after: threading.Event | None = None
     delay: float = 0.0
@@ -154,7 +155,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             self._send(memoryview(content)[:stop])
             if fault.stall is not None:
-                self.origin.closing.wait(20)
+                self.origin.closing.wait(fault.stalled)
         except OSError:
             self.close_connection = True
             return

@@ -122,14 +122,15 @@ def test_a_landing_that_is_killed_at_any_moment_is_finished_by_the_next_attempt(
     duration = time.monotonic() - began
     where.clear("whole/")
     draw = random.Random(f"{place}{layout}")
-    ratios, killed = [], 0
+    ratios, killed, late = [], 0, 0
     for number in range(100 if full_form else 4 if place == "disk" else 2):
         prefix = f"{number}/"
         landing = where.landing(origin, layout, prefix)
         origin.sent, moment = 0, draw.uniform(0.0, duration)
         origin.rate = RATE
         killed += children.run(landing, kill_after=moment) == [""]
-        for name, stored in where.landed(prefix).items():
+        visible = where.landed(prefix)
+        for name, stored in visible.items():
             if name in whole:
                 assert stored == whole[name], f"{name} is visible and not whole after {moment} s"
         origin.rate = None
@@ -137,11 +138,16 @@ def test_a_landing_that_is_killed_at_any_moment_is_finished_by_the_next_attempt(
         assert said in ("landed", "skipped"), f"killed after {moment:.3f} s: {said}"
         assert_whole(where.landed(prefix), whole, layout)
         assert not leftovers(where.store)
-        ratios.append(origin.sent / len(data))
+        if "export.zip" in visible and MANIFEST not in visible:
+            late += 1  # nobody knows yet what is in the object: it is fetched again, and compared
+            assert origin.sent <= 2.2 * len(data)
+        else:
+            ratios.append(origin.sent / len(data))
         where.clear(prefix)
     figure(
-        f"Kills: {layout:7} on {place:4}: {killed} of {len(ratios)} landings killed within {duration:.1f} s; "
-        f"bytes fetched per byte landed: median {statistics.median(ratios):.2f}, at most {max(ratios):.2f}"
+        f"Kills: {layout:7} on {place:4}: {killed} of {len(ratios) + late} landings killed within "
+        f"{duration:.1f} s, {late} of them between object and manifest; bytes fetched per byte landed by the "
+        f"others: median {statistics.median(ratios):.2f}, at most {max(ratios):.2f}"
     )
     assert max(ratios) <= 1.3
 
