@@ -70,7 +70,9 @@ def told(origin: Origin, folder: Path, layout: str) -> dict:
     return json.loads(answer.stdout)
 
 
-@pytest.mark.parametrize(("name", "layout", "way"), FATES, ids=" | ".join)
+@pytest.mark.parametrize(
+    ("name", "layout", "way"), [pytest.param(*cell, id=", ".join(cell)) for cell in FATES]
+)
 def test_a_bomb_lands_in_little_memory_or_is_refused(
     name, layout, way, origin, tmp_path, full_form, figure
 ):

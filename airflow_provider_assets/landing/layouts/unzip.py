@@ -118,9 +118,15 @@ def _land_located(
         stream = _as_stream(partial(reader.read, connections), location.total)
         entries, _ = _unpack_stream(job, stream, job.name)
     else:
-        extents = location.read_index(read, max_entries=job.options.max_entries)
         there = stored_files(job, identity)
-        entries = _unpack_ranged(job, reader, extents, connections, there=there)
+        # Nothing here keeps the index, so that its memory is free when the manifest is written.
+        entries = _unpack_ranged(
+            job,
+            reader,
+            location.read_index(read, max_entries=job.options.max_entries),
+            connections,
+            there=there,
+        )
     return describe_files(job, entries), entries
 
 
