@@ -65,7 +65,12 @@ class StreamUnpacker:
         """
         if bytes(first[:4]) in ZIP_MAGICS:
             options = self.job.options
-            return ZipScanner(self, max_entries=options.max_entries, limits=self._limits)
+            return ZipScanner(
+                self,
+                max_entries=options.max_entries,
+                limits=self._limits,
+                keeps_members=False,  # those that have landed are counted here
+            )
         refuse_zip_name(self.job, name)
         return _Plain(self, name, StreamVerifier(name, hash_it=False, look_inside=self.job.verify))
 

@@ -47,13 +47,16 @@ class Directory:
     """Parser of a central directory.
 
     :param start: its offset. :param max_entries: largest number of records.
+    :param keeps_members: whether to list them, or only to compare them with what was passed.
     :ivar members: its entries, in its order. :ivar seen: census of these entries.
     """
 
     start: int
     max_entries: int
+    keeps_members: bool = True
     members: MemberTable = field(default_factory=MemberTable)
     seen: ZipCensus = field(default_factory=ZipCensus)
+    _named: int = 0
 
     def parse(self, signature: bytes, position: Callable[[], int]) -> Parser:
         """Parse from the first *signature* to the end of the archive; *position* returns the current offset.
@@ -106,8 +109,10 @@ class Directory:
             decode_name(tail[:n], flags), size, packed, crc, method, offset, tail[:n], flags
         )
         self.seen.add(member, 0)
-        check_count(self.seen.count, self.members.named + n, self.max_entries)
-        self.members.append(member)
+        self._named += n
+        check_count(self.seen.count, self._named, self.max_entries)
+        if self.keeps_members:
+            self.members.append(member)
 
     def compare(self, passed: ZipCensus) -> None:
         """Compare the directory with the entries that were *passed*.

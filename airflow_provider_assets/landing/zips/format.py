@@ -71,11 +71,6 @@ class MemberTable:
         numbers = (member.size, member.packed, member.crc, member.offset, kind, len(self._names))
         self._numbers.extend(numbers)
 
-    @property
-    def named(self) -> int:
-        """Bytes of all names together."""
-        return len(self._names)
-
     def __len__(self) -> int:
         """Number of entries."""
         return len(self._numbers) // _COLUMNS

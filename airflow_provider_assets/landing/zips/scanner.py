@@ -75,6 +75,7 @@ class ZipScanner:
     :param handler: receives the contents; None: only verify.
     :param census: result of an earlier scan; feeding continues at its ``offset``.
     :param limits: limits of unpacking; None if the unpacked bytes are not kept.
+    :param keeps_members: whether ``members`` is wanted; a million take 60 MB.
     :ivar members: entries of the central directory, in its order.
     :ivar unverified: reason why the CRC-32 of an entry could not be verified; "" if all were.
     """
@@ -83,6 +84,7 @@ class ZipScanner:
     census: ZipCensus = field(default_factory=ZipCensus)
     max_entries: int = 1_000_000
     limits: Limits | None = None
+    keeps_members: bool = True
     members: MemberTable = field(default_factory=MemberTable)
     unverified: str = ""
     position: int = 0
@@ -155,7 +157,7 @@ class ZipScanner:
         raise IntegrityError(f"bytes follow the end of the zip archive at {self.position - 1}")
 
     def _directory(self, signature: bytes) -> Parser:
-        directory = Directory(self.position - 4, self.max_entries)
+        directory = Directory(self.position - 4, self.max_entries, self.keeps_members)
         yield from directory.parse(signature, lambda: self.position)
         self.members = directory.members
         directory.compare(self.census)
