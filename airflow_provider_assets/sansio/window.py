@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Union
 
+from airflow_provider_assets.sansio.arguments import shown
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 # The start of a window without a beginning: no vendor holds anything older.
@@ -279,7 +280,7 @@ def parse_moment(value: object, name: str) -> datetime:
             value = datetime.fromisoformat(text)
         except ValueError:
             raise InvalidRequestError(
-                f"{name}: {value!r} is not an ISO 8601 date and time such as "
+                f"{name}: {shown(value)} is not an ISO 8601 date and time such as "
                 "2026-01-31T00:00:00+00:00"
             ) from None
     if not isinstance(value, datetime):

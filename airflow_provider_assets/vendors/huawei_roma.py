@@ -12,6 +12,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import ClassVar
 
+from airflow_provider_assets.sansio.arguments import shown as shown_value
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     AuthenticationError,
@@ -125,7 +126,7 @@ class HuaweiRoma(Vendor):
             return TokenAuth(account, clock=self.clock, on_token=self._tell_token)
         if kind != "aksk":
             raise InvalidRequestError(
-                f"connection {conn.conn_id!r}: auth_type {kind!r} is neither aksk nor token"
+                f"connection {conn.conn_id!r}: auth_type {shown_value(kind)} is neither aksk nor token"
             )
         return KeyAuth(account, clock=self.clock)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from roma_samples import STATUS, roma
 from roma_samples import job as roma_job
-from scenario_samples import BATCH, request, scenario
+from scenario_samples import BATCH, assets, request, scenario
 from scenario_samples import reference as scenario_reference
 from topaz_samples import LINK, A, page, status
 from topaz_samples import PAGE as TOPAZ_PAGE
@@ -26,10 +26,13 @@ from airflow_provider_assets.sansio.jobs import (
     ArchiveRequest,
 )
 from airflow_provider_assets.sansio.messages import HttpResponse
+from airflow_provider_assets.sansio.window import Window, parse_moment
 from airflow_provider_assets.vendors.connection import VendorConnection, check_texts
 from airflow_provider_assets.vendors.parsing import is_address
 from airflow_provider_assets.vendors.topaz import Topaz
 from airflow_provider_assets.vendors.topaz_parsing import utc
+
+DAY = Window(parse_moment("2026-01-09T00:00:00Z", ""), parse_moment("2026-01-10T00:00:00Z", ""))
 
 
 def topaz(password="k"):
@@ -164,6 +167,17 @@ def test_a_status_and_a_reason_of_any_length_are_kept_in_part() -> None:
     (job,) = script.run(script.vendor.poll([roma_job()]), (STATUS, ended))
     assert (len(job.vendor_status), len(job.reason), len(job.code)) == (100, 2_000, 100)
     assert job.vendor_status.endswith("s…")
+
+
+def test_an_error_shows_no_more_of_a_time_or_a_setting_than_helps() -> None:
+    script = scenario()
+    listed = ("GET /assets?pageSize=100&deleted=true", assets("a", createdAt="y" * 100_000))
+    with pytest.raises(ProtocolError, match=r"createdAt: 'y+… is not an ISO 8601") as caught:
+        script.run(script.vendor.select({"deleted": True}, DAY), listed)
+    assert len(str(caught.value)) < 400
+    with pytest.raises(InvalidRequestError, match=r"auth_type 'y+… is neither") as caught:
+        roma(auth_type="y" * 100_000)
+    assert len(str(caught.value)) < 400
 
 
 def test_an_error_shows_no_more_of_a_value_than_helps() -> None:
