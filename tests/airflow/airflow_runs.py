@@ -22,10 +22,13 @@ from airflow.models.asset import AssetEvent
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import clear_task_instances
 from airflow.sdk import DAG
+from airflow.sdk.execution_time import task_runner
 from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunType
 from sqlalchemy import select
+
+from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS, AirflowFailException
 
 BUNDLE = "tests"
 _NUMBER = count(1)
@@ -104,6 +107,17 @@ class Airflow:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._patch = monkeypatch
+        self._raised: list[BaseException] = []
+        execute = task_runner._execute_task
+
+        def noting(*arguments: Any, **named: Any) -> Any:
+            try:
+                return execute(*arguments, **named)
+            except BaseException as error:
+                self._raised.append(error)
+                raise
+
+        monkeypatch.setattr(task_runner, "_execute_task", noting)
 
     def dag(self, build: Callable[[], object], **options: Any) -> Any:
         """A DAG of a new name with the tasks that *build* makes, known to the database."""
@@ -111,7 +125,11 @@ class Airflow:
 
         def note(context: Mapping[str, Any]) -> None:
             ti = context["ti"]
-            tries.append(Try(ti.task_id, ti.map_index, ti.try_number, context["exception"]))
+            # Airflow 3.2 does not tell the exception of a task that gives up.
+            error = context["exception"] if "exception" in context else self._raised[-1]
+            if isinstance(error, AirflowFailException) and not AIRFLOW_V_3_3_PLUS:
+                error = error.__cause__ or error  # below 3.3, only this class ends all tries
+            tries.append(Try(ti.task_id, ti.map_index, ti.try_number, error))
 
         arguments = {
             "on_failure_callback": note,
