@@ -19,6 +19,7 @@ MAX_DIGITS = 300
 _HIGH, _LOW = r"u[dD][89abAB][0-9a-fA-F]{2}", r"u[dD][c-fC-F][0-9a-fA-F]{2}"
 # An escape in a JSON text; the group is one half of a surrogate pair without the other one.
 _ESCAPE = re.compile(rf"\\(?:{_HIGH}\\{_LOW}|({_HIGH}|{_LOW})|.)", re.DOTALL)
+_STRING = re.compile(r'"[^"]*"?')  # in a text without escaped quotes; the last may have no end
 
 
 def parse(document: bytes) -> JSON:
@@ -28,10 +29,11 @@ def parse(document: bytes) -> JSON:
     """
     if len(document) > MAX_BYTES:
         raise ValueError(f"{len(document)} bytes are more than {MAX_BYTES}")
-    holders = document.count(b"[") + document.count(b"{")
+    text = document.decode(json.detect_encoding(document))
+    holders = _holders(text)
     if holders > MAX_HOLDERS:
         raise ValueError(f"{holders} objects and lists are more than {MAX_HOLDERS}")
-    data = parse_text(document.decode(json.detect_encoding(document)))
+    data = parse_text(text)
     if not is_shallow(data):
         raise ValueError(f"it is deeper than {MAX_DEPTH} levels")
     return data
@@ -49,6 +51,15 @@ def parse_text(text: str) -> JSON:
     except RecursionError:
         raise ValueError("it is too deep") from None
     return data
+
+
+def _holders(text: str) -> int:
+    """Number of objects and lists in *text*; brackets within strings are none."""
+    number = text.count("[") + text.count("{")
+    if number > MAX_HOLDERS:
+        text = _STRING.sub("", text.replace("\\\\", "").replace('\\"', ""))
+        number = text.count("[") + text.count("{")
+    return number
 
 
 def _refuse(constant: str) -> NoReturn:

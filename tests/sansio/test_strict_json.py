@@ -58,3 +58,18 @@ def test_a_body_of_more_bytes_than_any_page_has_is_not_read(monkeypatch) -> None
     assert parse(b'"12345678"') == "12345678"
     with pytest.raises(ValueError, match="11 bytes"):
         parse(b'"123456789"')
+
+
+def test_brackets_within_strings_are_no_objects() -> None:
+    workflow = json.dumps([{"path": "C:\\", "quote": '"'}] * 3_000)
+    page = {"assets": [{"workflow": workflow, "more": [{}]} for _ in range(100)]}
+    assert parse(json.dumps(page).encode()) == page
+
+
+@pytest.mark.parametrize("start", [b'["', b'["\\"[', rb'["\\", "', rb'["\\\"'])
+def test_no_string_hides_objects_behind_it(start) -> None:
+    for document in (start + b'",' + b"[]," * 200_000 + b"[]]", start + b"[" * 200_001 + b'"'):
+        with pytest.raises(ValueError):
+            parse(document)
+    with pytest.raises(ValueError, match="200002 objects and lists"):
+        parse(start + b'",' + b"[]," * 200_000 + b"[]]")
