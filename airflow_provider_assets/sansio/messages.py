@@ -12,7 +12,7 @@ from typing import Union
 from urllib.parse import quote, urlsplit
 
 from airflow_provider_assets.sansio.errors import ProtocolError, VendorUnavailableError
-from airflow_provider_assets.sansio.strict_json import parse
+from airflow_provider_assets.sansio.strict_json import LimitError, parse
 
 JSON = Union[None, bool, int, float, str, "list[JSON]", "dict[str, JSON]"]
 
@@ -79,11 +79,19 @@ class HttpResponse:
     def json_object(self) -> dict[str, JSON]:
         """The body as a JSON object.
 
-        :raises ProtocolError: if it is other JSON.
+        :raises ProtocolError: if it is other JSON, or exceeds a limit.
         :raises VendorUnavailableError: if it is no JSON: then the vendor's API did not answer, but
             something in front of it.
         """
-        data = self.json_or_none()
+        try:
+            data = parse(self.body)
+        except LimitError as error:
+            raise ProtocolError(
+                f"the vendor's reply cannot be read: {error} (HTTP {self.status})",
+                status=self.status,
+            ) from None
+        except ValueError:
+            data = None
         if isinstance(data, dict):
             return data
         kind = self.headers.get("content-type", "no content type")[:80]

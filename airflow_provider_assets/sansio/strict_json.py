@@ -22,20 +22,25 @@ _ESCAPE = re.compile(rf"\\(?:{_HIGH}\\{_LOW}|({_HIGH}|{_LOW})|.)", re.DOTALL)
 _STRING = re.compile(r'"[^"]*"?')  # in a text without escaped quotes; the last may have no end
 
 
+class LimitError(ValueError):
+    """JSON that exceeds a limit: another attempt would get the same."""
+
+
 def parse(document: bytes) -> JSON:
     """*document* as JSON. Half of a surrogate pair, which no encoding knows, becomes U+FFFD.
 
-    :raises ValueError: if it is none, or exceeds the limits above.
+    :raises LimitError: if it exceeds the limits above.
+    :raises ValueError: if it is none.
     """
     if len(document) > MAX_BYTES:
-        raise ValueError(f"{len(document)} bytes are more than {MAX_BYTES}")
+        raise LimitError(f"{len(document)} bytes are more than {MAX_BYTES}")
     text = document.decode(json.detect_encoding(document))
     holders = _holders(text)
     if holders > MAX_HOLDERS:
-        raise ValueError(f"{holders} objects and lists are more than {MAX_HOLDERS}")
+        raise LimitError(f"{holders} objects and lists are more than {MAX_HOLDERS}")
     data = parse_text(text)
     if not is_shallow(data):
-        raise ValueError(f"it is deeper than {MAX_DEPTH} levels")
+        raise LimitError(f"it is deeper than {MAX_DEPTH} levels")
     return data
 
 
@@ -49,7 +54,7 @@ def parse_text(text: str) -> JSON:
     try:
         data: JSON = json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=_refuse)
     except RecursionError:
-        raise ValueError("it is too deep") from None
+        raise LimitError("it is too deep") from None
     return data
 
 
@@ -69,11 +74,16 @@ def _refuse(constant: str) -> NoReturn:
 
 def _finite(text: str) -> float:
     number = float(text)
-    return number if isfinite(number) else _refuse(text)
+    return number if isfinite(number) else _refuse_large(text)
 
 
 def _whole(text: str) -> int:
-    return int(text) if len(text) <= MAX_DIGITS else _refuse(text)
+    return int(text) if len(text) <= MAX_DIGITS else _refuse_large(text)
+
+
+def _refuse_large(number: str) -> NoReturn:
+    shown = number if len(number) <= 20 else f"{number[:20]}…"
+    raise LimitError(f"{shown} is too large a number")
 
 
 def is_shallow(data: JSON) -> bool:

@@ -36,6 +36,7 @@ from airflow_provider_assets.sansio.messages import (
     where,
     without_queries,
 )
+from airflow_provider_assets.sansio.strict_json import MAX_BYTES
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
@@ -297,7 +298,6 @@ def test_nothing_secret_is_shown_of_a_request_a_response_or_a_link() -> None:
         (b"<html>Bad Gateway</html>", VendorUnavailableError),
         (b"", VendorUnavailableError),
         (b"\xff\xfe\x00", VendorUnavailableError),
-        (b"[" * 200_000, VendorUnavailableError),
         (b'{"progress": NaN}', VendorUnavailableError),
         (b"null", ProtocolError),
         (b"[]", ProtocolError),
@@ -308,6 +308,24 @@ def test_nothing_secret_is_shown_of_a_request_a_response_or_a_link() -> None:
 def test_a_page_that_is_no_json_may_pass_while_json_of_another_shape_will_not(body, kind) -> None:
     with pytest.raises(kind, match=r"expected a JSON object, got text/html of \d+ bytes"):
         HttpResponse(200, {"content-type": "text/html"}, body).json_object()
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'"' + b"x" * MAX_BYTES + b'"', f"bytes are more than {MAX_BYTES}"),
+        (b"[" + b"[]," * 200_000 + b"[]]", "200002 objects and lists are more than 200000"),
+        (b"[" * 101 + b"]" * 101, "deeper than 100 levels"),
+        (b"[" * 10_000 + b"]" * 10_000, "too deep"),
+        (b'{"size": ' + b"9" * 400 + b"}", "9{20}… is too large a number"),
+        (b'{"size": 1e400}', "1e400 is too large a number"),
+    ],
+)
+def test_a_reply_over_a_limit_is_not_asked_for_again_and_says_which_limit(body, reason) -> None:
+    response = HttpResponse(200, {}, body)
+    with pytest.raises(ProtocolError, match=reason):
+        response.json_object()
+    assert response.json_or_none() is None
 
 
 @given(DATA)
