@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -57,7 +58,7 @@ def check_destination(url: object, name: str) -> None:
 
 
 def _parts(url: object, name: str) -> SplitResult:
-    if not isinstance(url, str) and not hasattr(url, "protocol"):
+    if not isinstance(url, (str, os.PathLike)) and not hasattr(url, "protocol"):
         raise InvalidRequestError(
             f"{name}={shown(url)} is no Airflow object storage URL, which is a text such as "
             "s3://conn_id@bucket/prefix/"

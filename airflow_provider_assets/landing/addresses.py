@@ -110,7 +110,10 @@ def _check_host(name: str, port: int | None, private_hosts: frozenset[str] | Non
     if private_hosts is None or name in private_hosts:
         return
     if port and port not in _WEB_PORTS and port < _FIRST_FREE_PORT and not is_loopback(name):
-        raise _not_a_link(f"port {port} of {name} belongs to another service")
+        raise _not_a_link(
+            f"port {port} of {name} belongs to another service, and only a connection with extra "
+            "allow_private_downloads may use it"
+        )
     if _literal(name):
         check_address(name, name, private_hosts)
         return

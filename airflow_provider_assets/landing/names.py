@@ -21,6 +21,7 @@ _DRIVE = re.compile(r"^[A-Za-z]:")
 # Dots and the spaces of Unicode, as strip() knows them; a pattern takes the square of their number.
 _ENDS = ". \xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u202f\u205f\u3000"
 _LONGEST_MARK = "-" + "9" * 7
+FEW_FOLDERS = 100_000  # that an archive may have whatever its limits are: they take 20 MiB
 _SEGMENT = 255  # bytes: the limit of common file systems
 _KEY = 900  # bytes: S3 and GCS allow 1,024 with the prefix, Azure 1,024 characters
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from airflow_provider_assets.sansio.arguments import shown
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
 
@@ -118,11 +119,11 @@ class LandingOptions:
 
         :raises InvalidRequestError: if one is no whole number, or too small for any landing.
         """
-        for name, (least, shown) in _LEAST.items():
+        for name, (least, text) in _LEAST.items():
             given = getattr(self, name)
             if given is None and name in _CHOSEN:
                 continue
             if not isinstance(given, int) or isinstance(given, bool):
-                raise InvalidRequestError(f"{name} must be a whole number, not {given!r}")
+                raise InvalidRequestError(f"{name} must be a whole number, not {shown(given)}")
             if given < least:
-                raise InvalidRequestError(f"{name} must be at least {shown}, not {given}")
+                raise InvalidRequestError(f"{name} must be at least {text}, not {shown(given)}")

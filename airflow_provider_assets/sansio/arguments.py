@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
+from operator import index
 from typing import cast
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
@@ -134,8 +136,8 @@ def at_least(least: int) -> Check:
     """The check that an argument that is no template is a whole number of at least *least*."""
 
     def check(value: object, name: str) -> None:
-        is_whole = isinstance(value, int) and not isinstance(value, bool)
-        if not is_whole or not least <= cast("int", value) < LARGEST:
+        number = _index(value)
+        if number is None or not least <= number < LARGEST:
             raise InvalidRequestError(
                 f"{name}={shown(value)} is not a whole number of at least {least}"
             )
@@ -147,8 +149,18 @@ def _whole(value: object) -> int | None:
     text = value.strip() if isinstance(value, str) else value
     if isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) < 20:
         text = int(text)
-    is_one = isinstance(text, int) and not isinstance(text, bool)
-    return cast("int", text) if is_one and 0 <= cast("int", text) < LARGEST else None
+    if isinstance(text, Decimal) and text == text.to_integral_value():
+        text = int(text)
+    number = _index(text)
+    return number if number is not None and 0 <= number < LARGEST else None
+
+
+def _index(value: object) -> int | None:
+    """*value* as an integer if it is one, such as those of numpy; None if it is none."""
+    try:
+        return None if isinstance(value, bool) else index(value)  # type: ignore[arg-type]  # tried
+    except TypeError:
+        return None
 
 
 def to_plain(value: object) -> object:
@@ -156,9 +168,9 @@ def to_plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {name: to_plain(one) for name, one in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
-        return [
-            to_plain(one) for one in value[:]
-        ]  # one request for a slice, not one for each result
+        # One request for a slice of them, not one for each; what is mapped over them knows no slices.
+        is_lazy = type(value).__name__ == "LazyXComSequence"
+        return [to_plain(one) for one in (value[:] if is_lazy else value)]
     return value
 
 

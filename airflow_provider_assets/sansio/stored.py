@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import cast
 
+from airflow_provider_assets.sansio.arguments import LARGEST
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.window import parse_moment
 
 Fits = Callable[[object], bool]
-LARGEST_COUNT = 1 << 63
 END_OF_TIME = 253402300800.0  # the year 10000, in epoch seconds
 
 
@@ -41,7 +41,7 @@ def is_epoch(value: object) -> bool:
 
 def is_count(value: object) -> bool:
     """Whether it is a whole number of at least 0."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST_COUNT
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST
 
 
 def is_mapping(value: object) -> bool:

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from airflow_provider_assets.sansio.arguments import require_choice
 from airflow_provider_assets.sansio.errors import PartialArchiveError
 from airflow_provider_assets.sansio.jobs import ArchiveJob
 
 ON_PARTIAL = ("fail", "land")
 # The number of ids that a message names; the manifest has all of them.
 SHOWN = 10
-
-
-def check_on_partial(value: str) -> None:
-    """Refuse a policy that does not exist.
-
-    :raises InvalidRequestError: naming those that do.
-    """
-    require_choice(value, "on_partial", ON_PARTIAL)
 
 
 def shown(names: Iterable[str]) -> str:

@@ -113,3 +113,7 @@ def test_a_blob_goes_through_the_proxy_of_its_connection(s3_server, monkeypatch)
         connect(monkeypatch, "azure_test", {"conn_type": "wasb", "extra": extra})
         assert open_destination("abfs://azure_test@container/").store.head("thing") is None
         assert proxy.proxied == ["blobs.invalid"]
+
+
+def test_a_path_is_a_destination_too(tmp_path):
+    assert open_destination(tmp_path).store.uri("a.zip") == (tmp_path / "a.zip").as_uri()

@@ -144,6 +144,7 @@ def test_a_landing_that_is_killed_at_any_moment_is_finished_by_the_next_attempt(
         else:
             ratios.append(origin.sent / len(data))
         where.clear(prefix)
+    assert ratios, "every kill came between object and manifest"
     figure(
         f"Kills: {layout:7} on {place:4}: {killed} of {len(ratios) + late} landings killed within "
         f"{duration:.1f} s, {late} of them between object and manifest; bytes fetched per byte landed by the "

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from decimal import Decimal
 
+import numpy as np
 import pytest
 
 from airflow_provider_assets.sansio.arguments import (
@@ -96,3 +98,29 @@ def test_lazy_results_become_plain_lists_at_any_depth() -> None:
             return ["a", ("b",)][at]
 
     assert to_plain({"x": Lazy(), "y": b"z"}) == {"x": ["a", ["b"]], "y": b"z"}
+
+
+class Mapped(Sequence):
+    """As Airflow's lazy result of ``.map()``: it knows no slices."""
+
+    def __getitem__(self, index):
+        return {"id": [1, 2][index]}
+
+    def __len__(self):
+        return 2
+
+
+def test_lazy_results_become_plain_whether_they_know_slices_or_not():
+    assert to_plain({"ids": Mapped()}) == {"ids": [{"id": 1}, {"id": 2}]}
+
+
+@pytest.mark.parametrize("value", [Decimal(5), np.int64(5), "5", 5])
+def test_whole_numbers_of_other_kinds_are_numbers(value):
+    assert positive_int(value, "max_items") == 5
+    assert type(positive_int(value, "max_items")) is int
+
+
+@pytest.mark.parametrize("value", [Decimal("5.5"), 5.5, True, None, "x", Decimal("NaN")])
+def test_what_is_no_whole_number_is_named(value):
+    with pytest.raises(InvalidRequestError, match="max_items"):
+        positive_int(value, "max_items")

@@ -65,6 +65,7 @@ def test_few_items_stay_in_the_reference():
 @pytest.mark.parametrize(
     "document",
     [b"", b"\x1f\x8b\x08", gzip.compress(b"{}\n[5]"), gzip.compress(b"[" * 10_000)],
+    ids=["empty", "cut off", "no header", "too deep"],
 )
 def test_a_plan_that_cannot_be_read_is_named_with_the_remedy(document):
     short, _ = planned(REQUEST, RECORDS, URI)

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_assets.sansio.errors import InvalidRequestError, PartialArchiveError
+from airflow_provider_assets.sansio.errors import PartialArchiveError
 from airflow_provider_assets.sansio.jobs import ArchiveJob
-from airflow_provider_assets.sansio.verdict import check_on_partial, ensure_complete, shown
+from airflow_provider_assets.sansio.verdict import ensure_complete, shown
 
 
 def job(job_id, **failed):
     return ArchiveJob("scenario", job_id, details={"failed": failed} if failed else {})
-
-
-@pytest.mark.parametrize("value", ["Fail", "", "skip", "landed"])
-def test_a_policy_that_does_not_exist_is_refused_with_those_that_do(value):
-    with pytest.raises(InvalidRequestError, match=r"on_partial=.* is none of fail, land"):
-        check_on_partial(value)
-
-
-@pytest.mark.parametrize("value", ["fail", "land"])
-def test_both_policies_are_taken(value):
-    check_on_partial(value)
 
 
 def test_complete_jobs_need_no_words():

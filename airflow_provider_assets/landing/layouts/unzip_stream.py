@@ -10,7 +10,7 @@ from typing import Protocol
 from airflow_provider_assets.landing.entries import UnpackedFiles
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX
-from airflow_provider_assets.landing.names import Names
+from airflow_provider_assets.landing.names import FEW_FOLDERS, Names
 from airflow_provider_assets.landing.stores.base import sweep
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
@@ -55,7 +55,8 @@ class StreamUnpacker:
     def __post_init__(self) -> None:
         """Set the limits, and reserve the manifest's name."""
         options = self.job.options
-        self._names = Names(frozenset({self.job.name + MANIFEST_SUFFIX}), options.max_entries)
+        reserved = frozenset({self.job.name + MANIFEST_SUFFIX})
+        self._names = Names(reserved, max(options.max_entries, FEW_FOLDERS))
         self._limits = Limits(options.max_unpacked, options.max_ratio)
 
     def scanner_for(self, first: memoryview, name: str) -> Scanner:

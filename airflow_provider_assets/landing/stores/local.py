@@ -146,7 +146,9 @@ class LocalStore:
             _make_folder(target.parent)
             part = target.parent / part_file(target.name, label)
             handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        _claim(handle)
+        if not _claim(handle) or not os.fstat(handle).st_nlink:
+            os.close(handle)  # another landing swept it before it was locked
+            return self.begin(key, label=label, options=options)
         return LocalWriter(target, part, handle)
 
     def resume(
@@ -316,7 +318,9 @@ def _claim(handle: int) -> bool:
 def _is_in_use(part: Path) -> bool:
     try:
         handle = os.open(part, os.O_RDWR)
-    except OSError:  # gone meanwhile, or not ours to open
+    except PermissionError:  # of another user, whose landing may be alive
+        return True
+    except OSError:  # gone meanwhile
         return False
     try:
         return not _claim(handle)

@@ -12,6 +12,7 @@ import pytest
 from store_contract import ResumingStoreContract
 
 from airflow_provider_assets.landing import LocalStore
+from airflow_provider_assets.landing.stores import local as local_store
 from airflow_provider_assets.landing.stores.base import Part
 from airflow_provider_assets.landing.stores.local import LocalWriter, open_store
 from airflow_provider_assets.sansio.errors import (
@@ -136,3 +137,32 @@ def test_a_file_system_that_cannot_sync_folders_is_good_enough(local, monkeypatc
 def test_marks_of_urls_are_part_of_a_folder_name(tmp_path):
     put(open_store(f"file://{tmp_path}/run #1?/a%20b"), "thing")
     assert (tmp_path / "run #1?" / "a b" / "thing").read_bytes() == DATA
+
+
+def test_a_part_file_that_is_swept_before_it_is_locked_is_begun_again(local, monkeypatch):
+    real, swept = local_store._claim, []
+
+    def claim(handle: int) -> bool:
+        if not swept:
+            swept.append("thing")
+            assert local.sweep(swept) == 1
+        return real(handle)
+
+    monkeypatch.setattr(local_store, "_claim", claim)
+    put(local, "thing")
+    assert local.get("thing") == DATA
+
+
+def test_a_part_file_that_cannot_be_opened_is_left_to_its_owner(local, monkeypatch):
+    writer = local.begin("thing", label="other")
+    real = os.open
+
+    def refuse(path, *arguments, **named):
+        if str(path).endswith(".part"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        assert local.sweep(["thing"]) == 0
+    writer.abort()
