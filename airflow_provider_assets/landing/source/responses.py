@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import http.client
 import re
 import time
@@ -91,13 +92,20 @@ def page_instead(response: http.client.HTTPResponse, url: str) -> str:
     """The reason for refusing a page of HTML where a file was asked for; "" if the response is none.
 
     Proxies and networks that ask to sign in answer with one, with status 200, whatever was asked for.
+    Gateways give files its type too, so the beginning decides, which a later range does not have.
     """
     kind = response.headers.get_content_type() if response.headers["Content-Type"] else ""
-    is_page = kind == "text/html" and response.status in (
-        http.client.OK,
-        http.client.PARTIAL_CONTENT,
+    is_beginning = response.status == http.client.OK or (
+        response.status == http.client.PARTIAL_CONTENT and content_range(response)[0] == 0
     )
-    if not is_page or urlsplit(url).path.lower().endswith((".html", ".htm")):
+    is_named_so = urlsplit(url).path.lower().endswith((".html", ".htm"))
+    if kind != "text/html" or not is_beginning or is_named_so:
+        return ""
+    try:
+        beginning = response.peek(_BODY_BYTES)
+    except (OSError, http.client.HTTPException) as error:
+        return failure_text(error)
+    if not beginning.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"<"):
         return ""
     return "a page of HTML came instead of the file; check for a proxy or a sign-in page on the way"
 

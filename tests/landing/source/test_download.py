@@ -326,9 +326,36 @@ def test_a_page_that_comes_instead_of_a_file_is_not_landed(local, origin, single
 
 
 def test_a_page_that_came_once_costs_a_request(local, origin, quick):
-    origin.fault = lambda seen, number: Fault(headers=PAGE) if number in (1, 3) else None
+    page = Fault(status=200, body=b"\xef\xbb\xbf\r\n<!doctype html>", headers=PAGE)
+    origin.fault = lambda seen, number: page if number in (1, 3) else None
     land([linked(origin, big())], local, options=quick)
     assert contents(local, "export.zip") == big()
+
+
+@pytest.mark.parametrize("single_use", [False, True])
+@pytest.mark.parametrize("ranged", [False, True])
+def test_an_archive_that_a_gateway_labels_as_a_page_lands(local, origin, quick, single_use, ranged):
+    origin.ranged = ranged
+    origin.fault = lambda seen, number: Fault(headers=PAGE)
+    land([linked(origin, big(), single_use=single_use)], local, options=quick)
+    assert contents(local, "export.zip") == big()
+
+
+def test_a_later_range_that_begins_like_a_page_lands(local, origin, quick):
+    origin.fault = lambda seen, number: Fault(headers=PAGE)
+    data = b"P" + b"<" * (11 << 20)  # three parts
+    land([linked(origin, data, "a.png")], local, options=quick)
+    assert len(origin.seen) > 2
+    assert contents(local, "a.png") == data
+
+
+@pytest.mark.parametrize("single_use", [False, True])
+def test_an_answer_that_breaks_before_its_beginning_is_no_page(local, origin, single_use):
+    origin.fault = lambda seen, number: Fault(headers=PAGE, cut=0, reset=True)
+    options = LandingOptions(attempts=1)
+    with pytest.raises(TransferInterruptedError) as caught:
+        land([linked(origin, noise(100), "a", single_use=single_use)], local, options=options)
+    assert "HTML" not in str(caught.value)
 
 
 def test_a_file_that_is_a_page_lands(local, origin, quick):
