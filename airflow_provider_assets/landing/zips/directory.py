@@ -89,12 +89,11 @@ class Directory:
                 raise IntegrityError("the zip archive is damaged: its comment holds an end record")
         # Writers without zip64 let the 16 bits wrap.
         found = wide or (self.seen.count & ~0xFFFF | n, size, offset)
-        # Readers differ in whether they believe this record or the wide one.
-        is_same = not wide or all(
-            short in (full, long)
-            for short, full, long in zip(
-                (n, size, offset), (0xFFFF, MAX32, MAX32), wide, strict=True
-            )
+        # Readers differ in whether they believe this record or the wide one, but for a count that wraps.
+        is_same = not wide or (
+            n in (0xFFFF, wide[0] & 0xFFFF)
+            and size in (MAX32, wide[1])
+            and offset in (MAX32, wide[2])
         )
         if found != (self.seen.count, end - self.start, self.start) or not is_same:
             raise IntegrityError(

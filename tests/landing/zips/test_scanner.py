@@ -66,7 +66,21 @@ def test_an_archive_without_entries_is_whole():
 @pytest.mark.long
 def test_more_entries_than_sixteen_bits_count():
     files = {f"{n:05}": b"" for n in range(66_000)}
-    assert len(scan(zipped(files), 3).members) == len(files)
+    archive = bytearray(zipped(files))
+    assert len(scan(archive, 3).members) == len(files)
+
+    def read(offset: int, view: memoryview) -> None:
+        view[:] = archive[offset : offset + len(view)]
+
+    def indexed(count: int) -> int:
+        archive[-12:-10] = struct.pack("<H", count)  # beside the zip64 end record
+        located = locate(read, len(archive))
+        return len(located.read_index(read, max_entries=70_000).members)
+
+    assert indexed(66_000 & 0xFFFF) == len(files)
+    assert len(scan(archive).members) == len(files)
+    with pytest.raises(IntegrityError, match="does not match its directory"):
+        indexed(66_001 & 0xFFFF)
 
 
 @given(st.data())
