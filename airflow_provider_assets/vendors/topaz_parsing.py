@@ -207,7 +207,7 @@ def _words(value: JSON, name: str) -> frozenset[str]:
     words = strings([value] if isinstance(value, str) else value, name)
     if not words:
         raise InvalidRequestError(
-            f"{name}: {shown(value)} names nothing; leave it out to select all"
+            f"{name}: {shown(value)} names nothing; leave it out for the default"
         )
     return frozenset(word.lower() for word in words)
 

@@ -29,7 +29,7 @@ def topaz():
         (scenario, {"by": ""}, "by"),
         *(
             (lambda: Script(roma()), {"apps": {"name": value}}, r"apps\.name")
-            for value in ("", None, [], ["a"], 2.5)
+            for value in ("", [], ["a"], 2.5)
         ),
     ],
 )
@@ -47,6 +47,12 @@ def test_none_is_a_filter_that_is_not_given() -> None:
     two = scenario()
     found = two.run(two.vendor.select({"by": None, "modelId": None}, None), (LIST, assets("a")))
     assert found.items == [Item("asset_ids", "a")]
+
+
+def test_an_empty_filter_is_told_that_leaving_it_out_takes_the_default() -> None:
+    one = topaz()
+    with pytest.raises(InvalidRequestError, match="leave it out for the default"):
+        one.run(one.vendor.select({"status": []}, None))
 
 
 def test_a_number_is_an_id_of_digits() -> None:
