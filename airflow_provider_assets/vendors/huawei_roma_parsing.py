@@ -88,19 +88,24 @@ def submission(request: ArchiveRequest, *, old: bool) -> JSON:
 def listings(query: Mapping[str, JSON]) -> dict[str, tuple[tuple[str, str], ...]]:
     """``apps`` and ``tasks`` -> their query; both, unfiltered, if *query* names neither.
 
+    None counts as not given.
+
     :raises InvalidRequestError: for a filter that the vendor does not know.
     """
     found: dict[str, tuple[tuple[str, str], ...]] = {}
+    query = {kind: given for kind, given in query.items() if given is not None}
     for kind, known in LISTINGS.items():
         given = query.get(kind, not query)
-        if given is False or given is None:
+        if given is False:
             continue
         filters = {} if given is True else given
         if not isinstance(filters, dict):
             raise InvalidRequestError(f"select.{kind}: expected true or filters, got {given!r}")
         check_names(filters, known, f"select.{kind}")
         found[kind] = tuple(
-            (name, _param(filters[name], f"select.{kind}.{name}")) for name in sorted(filters)
+            (name, _param(filters[name], f"select.{kind}.{name}"))
+            for name in sorted(filters)
+            if filters[name] is not None
         )
     return found
 

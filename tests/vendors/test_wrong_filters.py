@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from roma_samples import roma
+from roma_samples import APPS, roma
+from roma_samples import page as page_of
 from scenario_samples import LIST, assets, reference, scenario
 from topaz_samples import PAGE, A, page, status
 from vendor_script import Clock, Script
@@ -47,6 +48,10 @@ def test_none_is_a_filter_that_is_not_given() -> None:
     two = scenario()
     found = two.run(two.vendor.select({"by": None, "modelId": None}, None), (LIST, assets("a")))
     assert found.items == [Item("asset_ids", "a")]
+    three = Script(roma())
+    query = {"apps": {"name": None, "owner": True}, "tasks": None}
+    listed = (f"{APPS.format(0)}&owner=true", page_of("apps", {"id": "a"}))
+    assert three.run(three.vendor.select(query, None), listed).items == [Item("apps", "a")]
 
 
 def test_an_empty_filter_is_told_that_leaving_it_out_takes_the_default() -> None:
