@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from airflow_provider_assets.sansio.messages import JSON
 
 _SECRET_HEADER = re.compile(r"auth|token|key|secret|cookie|signature", re.IGNORECASE)
-_SHORTEST = 4  # a shorter secret would also hide words
+_SHORTEST = 8  # a shorter secret would also hide parts of words
 _SHORTEST_PART = 16  # names within a header, such as that of a method, are shorter
 
 

@@ -328,8 +328,9 @@ class Vendor(ABC):
         """The error for a response that the request does not accept."""
         secrets = {*self.secrets(), *secrets_of_headers(request.headers)}
         # Before anything is cut: half of a secret would not be recognised.
-        data = redacted_json(response.json_or_none(), secrets)
-        code, text = self.error_detail(data) if isinstance(data, dict) else (None, "")
+        answered = response.json_or_none()
+        shown = redacted_json(answered, secrets)
+        code, text = self.error_detail(shown) if isinstance(shown, dict) else (None, "")
         status = response.status
         if 300 <= status < 400:  # redirections
             return ProtocolError(
@@ -338,10 +339,10 @@ class Vendor(ABC):
                 vendor=self.spec.name,
                 status=status,
             )
-        kind = self.error_class(status, data)
-        wait = self.retry_after(response, data)
+        kind = self.error_class(status, answered)
+        wait = self.retry_after(response, answered)
         detail = f": {without_queries(text)[:300]}" if text else ""
-        names = redacted(_names_of(response, code, data), secrets)
+        names = redacted(_names_of(response, code, shown), secrets)
         return kind(
             f"{self.spec.title} answered {request} with HTTP {status}{detail}{names}"
             f"{self._remedy(kind)}",

@@ -24,7 +24,7 @@ def test_a_secret_is_hidden_as_it_is_and_percent_encoded() -> None:
 
 
 def test_a_longer_secret_is_hidden_before_its_beginning_is() -> None:
-    assert redacted("secret-of-a-user", ["secret", "secret-of-a-user"]) == "***"
+    assert redacted("secret-of-a-user", ["secret-of", "secret-of-a-user"]) == "***"
 
 
 def test_a_header_is_hidden_whole_and_without_its_scheme() -> None:
@@ -38,6 +38,12 @@ def test_words_are_not_taken_for_secrets() -> None:
     assert redacted(text, ["", "of", *secrets_of_headers(HEADERS)]) == text
 
 
+def test_a_secret_as_short_as_a_word_garbles_no_text() -> None:
+    text = "the latest test asset is untested"
+    assert redacted(text, ["test", "untest", "late"]) == text
+    assert redacted(text, ["untested"]) == "the latest test asset is ***"
+
+
 def test_of_a_link_its_query_and_what_signs_it_are_hidden() -> None:
     url = "https://files.test/a.zip?Expires=1768032100&Signature=canary%2Bof-a-signature"
     text = "Signature canary+of-a-signature of Expires=1768032100&Signature=canary%2Bof-a-signature"
@@ -48,6 +54,6 @@ def test_of_a_link_its_query_and_what_signs_it_are_hidden() -> None:
 
 
 def test_a_secret_is_hidden_in_every_text_of_an_answer() -> None:
-    answer = {"error": {"code": "key canary", "more": ["canary", 1, None]}, "is_last": True}
+    answer = {"error": {"code": "key canaries", "more": ["canaries", 1, None]}, "is_last": True}
     hidden = {"error": {"code": "key ***", "more": ["***", 1, None]}, "is_last": True}
-    assert redacted_json(answer, ["canary"]) == hidden
+    assert redacted_json(answer, ["canaries"]) == hidden

@@ -8,6 +8,7 @@ from roma_samples import (
     APPS,
     BASE,
     EXPORT,
+    FULL,
     JOB,
     STATUS,
     SUCCESS,
@@ -18,7 +19,7 @@ from roma_samples import (
     reference,
     roma,
 )
-from vendor_script import NOW, Script, reply
+from vendor_script import NOW, Clock, Script, reply
 
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
@@ -36,7 +37,9 @@ from airflow_provider_assets.sansio.jobs import (
     Item,
     JobState,
 )
-from airflow_provider_assets.sansio.messages import HttpResponse
+from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
+from airflow_provider_assets.vendors.connection import VendorConnection
+from airflow_provider_assets.vendors.huawei_roma import HuaweiRoma
 
 
 @pytest.fixture
@@ -217,3 +220,13 @@ def test_a_package_that_is_gone_is_never_asked_for(script):
             script.vendor.link(done, ArchiveFile("arch-77aa")),
             (STATUS, reply({"status": "Finished"})),
         )
+
+
+def test_a_refusal_is_classified_by_its_words_even_if_one_of_them_is_the_secret() -> None:
+    connection = VendorConnection("r", "huawei_roma", login="AK", password="existing", extra=FULL)
+    refused = error(403, "an existing export holds the test asset")
+    told = HuaweiRoma(connection, clock=Clock()).error_for(
+        HttpRequest("POST", BASE), HttpResponse(refused.status, {}, refused.body)
+    )
+    assert isinstance(told, BusyError)
+    assert "an *** export holds the test asset" in str(told)
