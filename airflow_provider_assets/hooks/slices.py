@@ -117,7 +117,9 @@ class Slices:
             while waiting and len(reading) < share.most:
                 window, begun_slices = waiting.pop(0), begun_slices + 1
                 if begun_slices > MAX_SLICES:
-                    raise paging.endless(f"{self.vendor.spec.title}, listing in slices")
+                    raise paging.endless(
+                        self.vendor.spec.title, f"{MAX_SLICES} slices of the window"
+                    )
                 reading[pool.submit(self._part, window)] = window, share.rounds
             for done in wait(reading, return_when=FIRST_COMPLETED).done:
                 window, begun = reading.pop(done)

@@ -296,7 +296,7 @@ class HuaweiRoma(Vendor):
                 # The vendor documents no order: an entry that has moved may be there twice.
                 ids = [str(entry[name]) for entry in found if name in entry]
                 return found if len(set(ids)) == len(ids) else None
-        raise paging.endless(f"ROMA Connect, list of {kind}")
+        raise paging.endless(f"ROMA Connect, list of {kind}", f"{paging.MAX_PAGES} pages")
 
     # --- jobs --------------------------------------------------------------------------------
 

@@ -41,11 +41,9 @@ def read_pages(
         empty = 0 if entries else empty + 1
         if empty >= MAX_EMPTY_PAGES:
             raise ProtocolError(f"{listing}: {empty} pages in a row are empty and name another one")
-    raise endless(listing)
+    raise endless(listing, f"{MAX_PAGES} pages")
 
 
-def endless(listing: str) -> ProtocolError:
-    """The error for a listing that has no end."""
-    return ProtocolError(
-        f"{listing}: no end after {MAX_PAGES} pages; narrow the selection or the window"
-    )
+def endless(listing: str, read: str) -> ProtocolError:
+    """The error for a listing that has no end in what was *read* of it."""
+    return ProtocolError(f"{listing}: no end after {read}; narrow the selection or the window")

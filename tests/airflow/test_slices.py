@@ -17,7 +17,11 @@ from airflow_provider_assets.hooks.slices import Slices, halves
 from airflow_provider_assets.operators.inputs import ExportInputs
 from airflow_provider_assets.operators.listing_spool import ListingSpool
 from airflow_provider_assets.sandbox import running
-from airflow_provider_assets.sansio.errors import InvalidRequestError, RateLimitedError
+from airflow_provider_assets.sansio.errors import (
+    InvalidRequestError,
+    ProtocolError,
+    RateLimitedError,
+)
 from airflow_provider_assets.sansio.records import ignore
 from airflow_provider_assets.sansio.window import Window
 
@@ -148,6 +152,13 @@ def test_a_vendor_that_refuses_a_slice_for_its_rate_is_told(hook, year, fault, r
 def test_an_error_of_one_slice_ends_the_others_and_is_the_vendors(hook, year):
     year.fault("list:400:1,after=10,body.message=no such asset")
     with pytest.raises(InvalidRequestError, match="no such asset"):
+        in_slices(hook, YEAR)
+    assert listings(year) < PAGES
+
+
+def test_a_window_without_an_end_is_told_in_slices(hook, year, monkeypatch):
+    monkeypatch.setattr(slices, "MAX_SLICES", 3)
+    with pytest.raises(ProtocolError, match="Scenario: no end after 3 slices of the window"):
         in_slices(hook, YEAR)
     assert listings(year) < PAGES
 
