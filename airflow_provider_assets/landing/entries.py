@@ -26,10 +26,13 @@ class ArchivedFiles:
     """The files in the central directory of an archive, without its folders."""
 
     members: MemberTable
+    _count: int | None = None  # an archive may list a million, and is asked more than once
 
     def __len__(self) -> int:
         """Number of files."""
-        return sum(not member.is_folder for member in self.members)
+        if self._count is None:
+            self._count = sum(not member.is_folder for member in self.members)
+        return self._count
 
     def __iter__(self) -> Iterator[Entry]:
         """All files, in the order of the directory."""

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from airflow_provider_assets.landing.entries import ArchivedFiles
 from airflow_provider_assets.landing.manifest import (
     Contents,
     Entry,
@@ -13,6 +14,7 @@ from airflow_provider_assets.landing.manifest import (
     parse,
     parse_all,
 )
+from airflow_provider_assets.landing.zips.format import Member, MemberTable
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 RECORD = Manifest("file:///a.zip", 3, None, "0a0b0c0d", 1, "file:///a.zip.manifest.json")
@@ -44,3 +46,13 @@ def test_contents_that_cannot_be_read_are_an_error(contents):
         InvalidRequestError, match=r"not a manifest: .*(contents|items|exported_at)"
     ):
         parse_all(document)
+
+
+def test_the_files_of_an_archive_are_counted_once_and_without_its_folders(monkeypatch):
+    table = MemberTable()
+    for name in ("a", "b/", "b/c"):
+        table.append(Member(name, 0, 0, 0, 0, 0, name.encode(), 0))
+    files = ArchivedFiles(table)
+    assert len(files) == 2
+    monkeypatch.setattr(MemberTable, "__iter__", None)
+    assert len(files) == 2

@@ -73,3 +73,23 @@ def test_no_string_hides_objects_behind_it(start) -> None:
             parse(document)
     with pytest.raises(ValueError, match="200002 objects and lists"):
         parse(start + b'",' + b"[]," * 200_000 + b"[]]")
+
+
+@pytest.mark.parametrize("before", range(50))
+def test_no_place_hides_a_number_that_is_too_long(before) -> None:
+    start = " " * before + "["
+    longest = "9" * 300
+    assert parse_text(f"{start}{longest}]") == [int(longest)]
+    for number in (f"{longest}9", f"-{longest}", f"{longest}9.5e9", "1e400", "-1E+400"):
+        with pytest.raises(ValueError, match="too large"):
+            parse_text(f"{start}{number}]")
+
+
+@pytest.mark.parametrize(("inside", "more"), [(b"[]", 1), (b"1", 0), (b'{"b": [2]}', 2)])
+def test_levels_are_those_of_objects_and_lists(inside, more) -> None:
+    def nested(levels: int) -> bytes:
+        return b'[[0], {"a": ' * (levels // 2) + inside + b"}]" * (levels // 2)
+
+    assert parse(nested(MAX_DEPTH - more))
+    with pytest.raises(ValueError, match="deeper than 100 levels"):
+        parse(nested(MAX_DEPTH - more + 2))
