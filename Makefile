@@ -1,6 +1,6 @@
 # Every target makes what it needs in .venv: with uv where it is installed, else with venv and pip.
 .DEFAULT_GOAL := help
-.PHONY: help demo unit coverage test long hostile kills cluster tour compat chaos wheel lint docs bench clean
+.PHONY: help demo unit coverage test long hostile kills cluster tour compat mutants chaos wheel lint docs bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -89,6 +89,14 @@ $(VENV)/.compatible: $(BIN)/python
 compat: $(VENV)/.compatible ## run the tests on every Airflow and every Python that is supported (an hour)
 	@$(BIN)/python -m nox -s compat
 
+$(VENV)/.mutable: $(VENV)/.testable
+	@$(call INSTALL,--group mutants)
+	@touch $@
+
+mutants: $(VENV)/.mutable ## change the code in thousands of small ways, and count which changes no test notices (an hour)
+	@$(BIN)/python -m mutmut run --max-children 2
+	@$(BIN)/python -m mutmut export-cicd-stats
+
 chaos: $(VENV)/.testable ## do so in every way and many times, and try many more random inputs
 	@$(BIN)/python -m pytest tests/chaos tests/landing -m slow
 	@$(BIN)/python -m pytest -n 2 --hypothesis-profile thorough tests/sansio tests/vendors \
@@ -133,4 +141,4 @@ wheel: $(VENV)/.releasable ## build the wheel into dist, and a list of all that 
 	@rm -rf dist/clean && ls -l dist
 
 clean: ## remove everything that the other targets made
-	@rm -rf $(VENV) .demo .site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* .bench dist
+	@rm -rf $(VENV) .demo .site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage* .bench dist mutants

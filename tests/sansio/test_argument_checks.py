@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from airflow_provider_assets.sansio.arguments import (
+    LARGEST,
     LONGEST,
     at_least,
     check_arguments,
@@ -124,3 +125,14 @@ def test_whole_numbers_of_other_kinds_are_numbers(value):
 def test_what_is_no_whole_number_is_named(value):
     with pytest.raises(InvalidRequestError, match="max_items"):
         positive_int(value, "max_items")
+
+
+def test_the_least_is_allowed_and_none_only_where_it_is_said():
+    assert positive_int("1", "max_items") == 1
+    check = or_none(at_least(3))
+    assert check(None, "part_size") is None
+    check(3, "part_size")
+    for wrong in (2, LARGEST, "3"):
+        with pytest.raises(InvalidRequestError, match="part_size"):
+            check(wrong, "part_size")
+    at_least(3)(LARGEST - 1, "part_size")

@@ -166,6 +166,14 @@ def test_a_token_is_granted_once_for_user_account_and_project():
     assert drive(auth.project_id()) == ("0a1b2c3d4e5f60718293a4b5c6d7e8f9", [])
 
 
+def test_every_new_token_is_told_so_that_it_can_be_masked():
+    told = []
+    auth = TokenAuth(USER, clock=Clock(), on_token=told.append)
+    token_of(auth, granted())
+    token_of(auth)
+    assert told == ["MIIone"]
+
+
 def test_a_configured_project_scopes_the_token():
     auth = TokenAuth(replace(USER, project_id="p1"), clock=Clock())
     _, (request,) = token_of(auth, granted())
