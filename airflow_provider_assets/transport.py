@@ -34,6 +34,7 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.flow import Flow
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
+from airflow_provider_assets.sansio.strict_json import MAX_BYTES
 from airflow_provider_assets.trust import ssl_context
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ BUDGET_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0  # between two bytes
 TOTAL_SECONDS = 120.0  # of one answer
-MAX_BODY = 64 << 20  # bytes of one answer, unpacked; the longest page of a listing has a few MiB
 _PIECE = 1 << 16
 # More than a vendor's own concurrency limit would allow, fewer than would slow an event loop down.
 MAX_CONNECTIONS = 32
@@ -184,9 +184,9 @@ class _Body:
         :raises ProtocolError: if the body is longer than any answer of an API.
         """
         self.data += piece
-        if len(self.data) > MAX_BODY:
+        if len(self.data) > MAX_BYTES:
             raise ProtocolError(
-                f"{self.request} was answered with more than {MAX_BODY >> 20} MiB, which no API does; "
+                f"{self.request} was answered with more than {MAX_BYTES >> 20} MiB, which no API does; "
                 "check the connection's base_url and any proxy"
             )
 

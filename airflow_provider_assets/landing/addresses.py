@@ -9,8 +9,8 @@ from urllib.parse import SplitResult, urlsplit
 from airflow_provider_assets.landing.options import LandingOptions
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.vendors.connection import is_listed, is_loopback
+from airflow_provider_assets.vendors.parsing import MAX_TEXT
 
-_LONGEST = 1 << 14  # bytes of a link; the longest signed ones have about 4 KiB
 _SENDABLE = re.compile(r"[\x21-\x7e]*")
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)*{_LABEL}")
@@ -48,9 +48,9 @@ def check_link(url: str, options: LandingOptions) -> SplitResult:
 
     :raises InvalidRequestError: if it is refused. No message quotes the link, which may be signed.
     """
-    if len(url) > _LONGEST:
+    if len(url) > MAX_TEXT:
         raise InvalidRequestError(
-            f"the download link has more than {_LONGEST} characters; report it to the vendor"
+            f"the download link has more than {MAX_TEXT} characters; report it to the vendor"
         )
     if not _SENDABLE.fullmatch(url):  # also because urlsplit drops some of these characters
         raise InvalidRequestError(

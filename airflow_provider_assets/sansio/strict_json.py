@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # Far above all that a vendor documents: a page has at most 200 records. In memory, an object or a list takes
 # thirty times its bytes; what is too deep cannot be written again by recursion; no float has more digits.
-MAX_BYTES = 16 * 1024 * 1024
+MAX_BYTES = 16 * 1024 * 1024  # no more of an answer is read either
 MAX_HOLDERS = 200_000
 MAX_DEPTH = 100
 MAX_DIGITS = 300

@@ -14,7 +14,8 @@ from airflow_provider_assets.sansio.arguments import cut, has_bytes, shown
 from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
 from airflow_provider_assets.sansio.messages import JSON
 
-# Characters of an id or a link, of a status, and of a reason. A task's state takes 64 KiB in all.
+# Characters of an id or a link (the longest signed ones have about 4 KiB), of a status, and of a reason.
+# A task's state takes 64 KiB in all.
 MAX_TEXT, MAX_STATUS, MAX_REASON = 8_192, 100, 2_000
 
 

@@ -226,7 +226,7 @@ def test_no_retry_after_makes_a_request_exceed_its_budget(status, monkeypatch) -
 
 
 @pytest.mark.parametrize("unit", [b"[],", b"x"])
-def test_a_body_of_100_megabytes_is_refused_before_it_is_read(unit) -> None:
+def test_a_body_of_100_megabytes_is_refused_before_it_is_parsed(unit) -> None:
     form = b"[" + unit * (100_000_000 // len(unit))
     play = Play("topaz", lambda number, request, reply: HttpResponse(200, {}, form))
     tracemalloc.start()

@@ -28,9 +28,11 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
+from airflow_provider_assets.sansio.strict_json import MAX_BYTES
 from airflow_provider_assets.transport import AsyncTransport, Transport
 from airflow_provider_assets.vendors import BUILT_IN, vendor_class
 from airflow_provider_assets.vendors.connection import VendorConnection
+from airflow_provider_assets.vendors.parsing import MAX_TEXT
 
 SECRET = "c4n4ry-signature"
 GOOD = "files.example.com"
@@ -117,7 +119,7 @@ HOSTILE = {
             "api.default.svc.cluster.local", "printer.local", "router.home.arpa", "nas.lan", "wiki.intranet",
         )
     ],
-    "too long": [f"https://{GOOD}/{'a' * 20_000}"],
+    "too long": [f"https://{GOOD}/".ljust(MAX_TEXT + 1, "a")],
 }  # fmt: skip
 TABLE = [(kind, url) for kind, urls in HOSTILE.items() for url in urls]
 # As the target of a redirect, these are addresses of the host that redirects.
@@ -425,7 +427,7 @@ def test_an_endless_answer_of_an_api_ends_too(
             perform(f"{server.url}/a")
         assert len(server.sent) <= transport.TRIES
         if is_kept or perform is perform_now:
-            assert max(server.sent) < transport.MAX_BODY + READ_AND_BUFFERS
+            assert max(server.sent) < MAX_BYTES + READ_AND_BUFFERS
 
 
 @both
