@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,16 @@ from exported import COUNT, ITEM, read
 from servers import S3Server
 
 from airflow_provider_assets.sandbox import running
+
+# What is tested there, or what it is tested with, came with these versions of Airflow.
+_SINCE = {
+    (3, 2): ("openlineage", "provider_info", "sensor", "task_group", "window*"),
+    (3, 3): ("completeness", "durable", "errors", "events", "landing_resumed", "plans", "resumed"),
+}
+_AIRFLOW = tuple(map(int, version("apache-airflow").split(".")[:2]))
+collect_ignore_glob = [
+    f"test_{name}.py" for since, names in _SINCE.items() if since > _AIRFLOW for name in names
+]
 
 
 @pytest.fixture(scope="session")
