@@ -61,7 +61,6 @@ from airflow_provider_assets.transfers.archive_to_object_storage import (
 )
 from airflow_provider_assets.triggers.events import AssetArchiveEventTrigger
 
-pytest_plugins = ["airflow_fixtures"]
 pytestmark = pytest.mark.airflow
 assert not plugin.OpenLineageProviderPlugin.listeners  # it was imported while there is no transport
 VENDORS = ["scenario", "topaz", "roma", "roma by token"]
