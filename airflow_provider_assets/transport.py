@@ -262,7 +262,7 @@ def _session() -> requests.Session:
     # Without an auth of its own, requests lets ~/.netrc replace our Authorization header.
     session.auth = lambda prepared: prepared
     # Even if it follows no redirect, requests reads the body of one to its end, however long it is.
-    session.get_redirect_target = lambda response: None  # type: ignore[method-assign,assignment]
+    session.get_redirect_target = lambda response: None  # type: ignore[method-assign,assignment]  # on purpose
     return session
 
 

@@ -132,8 +132,8 @@ if __name__ == "__main__":
     way, source_url, goal = sys.argv[1:4]
     if "SECONDS_TO" in os.environ:
         import airflow.sdk
-        import boto3  # noqa: F401  # likewise
-        import requests  # noqa: F401  # all of them are there before a task begins
+        import boto3  # noqa: F401  # all of them are there before a task begins
+        import requests  # noqa: F401  # likewise
 
         airflow.sdk.BaseOperator  # noqa: B018  # which is loaded by its name
     began = time.monotonic()

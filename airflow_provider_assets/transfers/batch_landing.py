@@ -13,6 +13,7 @@ from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.landing import LandingOptions, ObjectOptions, Source, land
 from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX, Contents
 from airflow_provider_assets.landing.markers import STARTED_MARKER
+from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.reports.page import report_name
 from airflow_provider_assets.sansio.jobs import (
     ArchiveFile,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     Landed = tuple[Manifest, str]  # a manifest and the name of its object
 
-MIB = 1 << 20
 # Links are never logged. Masking them is a second safeguard, at a cost that grows quadratically.
 MAX_MASKED = 16
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,3 +90,23 @@ def statsd(database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     with switched_on(monkeypatch) as received:
         yield received
+
+
+@pytest.fixture
+def lineage(database: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """OpenLineage, switched on; the file into which it writes its events."""
+    from airflow.providers.openlineage.plugins import openlineage as plugin
+    from airflow.providers.openlineage.plugins.listener import OpenLineageListener
+    from airflow.sdk.listener import get_listener_manager  # of 3.2 and later
+
+    # It was imported while there is no transport.
+    assert not plugin.OpenLineageProviderPlugin.listeners
+    written = tmp_path / "events.jsonl"
+    transport = {"type": "file", "log_file_path": str(written), "append": True}
+    monkeypatch.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", json.dumps(transport))
+    monkeypatch.setenv("AIRFLOW__OPENLINEAGE__EXECUTE_IN_THREAD", "True")
+    listener = OpenLineageListener()
+    get_listener_manager().add_listener(listener)
+    yield written
+    get_listener_manager().pm.unregister(listener)
+    listener.before_stopping(None)

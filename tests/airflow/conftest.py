@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from airflow_fixtures import airflow, database, s3, statsd  # noqa: F401  # the tests ask for them by name
+from airflow_fixtures import airflow, database, lineage, s3, statsd  # noqa: F401  # the tests ask for them by name
 from airflow_runs import connect
 from exported import COUNT, ITEM, read
 from servers import S3Server

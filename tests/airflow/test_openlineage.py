@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import jsonschema
 import pytest
-from airflow.providers.openlineage.plugins import openlineage as plugin
-from airflow.sdk.listener import get_listener_manager
 from airflow_runs import Airflow, connect
 from doc_pages import ROOT
 from exported import CONN, archive, arm, export, exportable
@@ -21,32 +19,22 @@ from airflow_provider_assets.sensors.archive import AssetArchiveSensor
 
 pytestmark = pytest.mark.airflow
 SCHEMA = json.loads((ROOT / "docs" / "openlineage-facets.json").read_text(encoding="utf-8"))
-assert not plugin.OpenLineageProviderPlugin.listeners  # it was imported while there is no transport
 Events = Callable[[str], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def events(database: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Events]:
-    """OpenLineage, switched on; a call gives the last event of each instance of a task."""
-    written = tmp_path / "events.jsonl"
-    transport = {"type": "file", "log_file_path": str(written), "append": True}
-    monkeypatch.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", json.dumps(transport))
-    monkeypatch.setenv("AIRFLOW__OPENLINEAGE__EXECUTE_IN_THREAD", "True")
-    from airflow.providers.openlineage.plugins.listener import OpenLineageListener
-
-    listener = OpenLineageListener()
-    get_listener_manager().add_listener(listener)
+def events(lineage: Path) -> Events:
+    """Function that gives the last event of each instance of a task."""
 
     def last(task_id: str) -> list[dict[str, Any]]:
         found = {
             event["run"]["runId"]: event
-            for event in map(json.loads, written.read_text().splitlines())
+            for event in map(json.loads, lineage.read_text().splitlines())
             if event["job"]["name"].endswith(f".{task_id}")
         }
         return list(found.values())
 
-    yield last
-    get_listener_manager().pm.unregister(listener)
+    return last
 
 
 def facet(owner: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 
 HERE = Path(__file__).parent
 sys.path += [str(HERE.parent / "landing"), str(HERE.parent / "airflow")]  # for their kits
-from airflow_fixtures import airflow, database, s3, statsd  # noqa: E402, F401  # asked for by name
+from airflow_fixtures import airflow, database, lineage, s3, statsd  # noqa: E402, F401  # asked for by name
 
 FIGURE = "figure"
 

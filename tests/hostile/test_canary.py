@@ -22,11 +22,8 @@ import airflow.sdk.definitions.dag as dag_runner
 import pytest
 import tenacity
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-from airflow.providers.openlineage.plugins import openlineage as plugin
-from airflow.providers.openlineage.plugins.listener import OpenLineageListener
 from airflow.sdk import Asset, AssetAlias, task
 from airflow.sdk.bases.operator import BaseOperator
-from airflow.sdk.listener import get_listener_manager
 from airflow_runs import connect
 from canary_kit import Canaries, Planted, forms, home, telling, told, without_masks
 from exported import arm
@@ -62,7 +59,6 @@ from airflow_provider_assets.transfers.archive_to_object_storage import (
 from airflow_provider_assets.triggers.events import AssetArchiveEventTrigger
 
 pytestmark = pytest.mark.airflow
-assert not plugin.OpenLineageProviderPlugin.listeners  # it was imported while there is no transport
 VENDORS = ["scenario", "topaz", "roma", "roma by token"]
 by_vendor = pytest.mark.parametrize("vendor", VENDORS, indirect=True)
 CONN = "canary"
@@ -128,20 +124,6 @@ def triggers(monkeypatch):
     monkeypatch.setattr(dag_runner, "_run_inline_trigger", run)
     monkeypatch.setattr(BaseOperator, "defer", deferring)
     return seen
-
-
-@pytest.fixture
-def lineage(database, tmp_path, monkeypatch):
-    """The file into which OpenLineage writes its events."""
-    written = tmp_path / "events.jsonl"
-    transport = {"type": "file", "log_file_path": str(written), "append": True}
-    monkeypatch.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", json.dumps(transport))
-    monkeypatch.setenv("AIRFLOW__OPENLINEAGE__EXECUTE_IN_THREAD", "True")
-    listener = OpenLineageListener()
-    get_listener_manager().add_listener(listener)
-    yield written
-    get_listener_manager().pm.unregister(listener)
-    listener.before_stopping(None)
 
 
 @pytest.fixture
