@@ -47,14 +47,14 @@ def ownership(job: Job) -> Iterator[bool]:
         yield may_replace
     except (PermanentError, IntegrityError):
         if has_marker:
-            _remove_marker(job)
+            remove_marker(job)
         raise
 
 
 def commit(job: Job, record: Manifest, files: Iterable[Entry]) -> None:
     """Write the manifest and remove the marker, which is no longer needed."""
     put_document(job.store, job.manifest_key, record.document(files, job.contents))
-    _remove_marker(job)
+    remove_marker(job)
 
 
 def _acquire(job: Job) -> tuple[bool, bool]:
@@ -76,6 +76,7 @@ def _marker(job: Job) -> bytes:
     return json.dumps({"landing": job.label}).encode()
 
 
-def _remove_marker(job: Job) -> None:
+def remove_marker(job: Job) -> None:
+    """Remove the marker of an object that has its manifest, or that was not published."""
     if job.layout == "archive":
         best_effort(lambda: job.store.delete(job.key + OWNERSHIP_MARKER))

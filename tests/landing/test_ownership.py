@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 from landing_kit import FACTS, contents, leftovers, linked, noise, zipped
 
-from airflow_provider_assets.landing import S3Store, engine, land
+from airflow_provider_assets.landing import S3Store, engine, land, ownership
 from airflow_provider_assets.sansio.errors import InvalidRequestError, TransferInterruptedError
 
 
@@ -65,6 +65,22 @@ def test_our_own_object_without_a_manifest_is_replaced(
     assert contents(store, "night.zip") not in (None, old)
     assert set(store.sizes("")) == {"night.zip", "night.zip.manifest.json"}
     assert not leftovers(store)
+
+
+def test_a_kill_right_after_the_manifest_leaves_no_mark_once_the_landing_is_skipped(
+    store, origin, quick, monkeypatch
+):
+    def die(job):
+        raise Killed
+
+    source = linked(origin, small(), "export.zip")
+    with monkeypatch.context() as dying:
+        dying.setattr(ownership, "remove_marker", die)
+        with pytest.raises(Killed):
+            land([source], store, facts=FACTS, options=quick)
+    assert contents(store, "export.zip.landing.json")
+    assert land([source], store, facts=FACTS, options=quick).skipped
+    assert set(store.sizes("")) == {"export.zip", "export.zip.manifest.json"}
 
 
 def test_a_refused_publish_leaves_no_mark(store, origin, quick):
