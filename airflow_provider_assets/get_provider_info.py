@@ -5,7 +5,7 @@ Airflow or of anything heavy.
 from __future__ import annotations
 
 from airflow_provider_assets import __version__
-from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.vendors import BUILT_IN, vendor_class
 from airflow_provider_assets.vendors.base import VendorSpec
 from airflow_provider_assets.vendors.connection import COMMON_FIELDS

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook
 
-from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.vendors.connection import VendorConnection
 
 if TYPE_CHECKING:

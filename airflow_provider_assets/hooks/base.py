@@ -31,8 +31,8 @@ from airflow_provider_assets.sansio.jobs import (
     Item,
     Link,
 )
-from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.records import OnRecord, Record, ignore
+from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.waiter import Waitlist, submit_when_free, wait_for
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.transport import Transport

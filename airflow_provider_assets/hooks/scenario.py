@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.vendors.scenario import Scenario
 
 

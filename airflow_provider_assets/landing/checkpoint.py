@@ -21,7 +21,6 @@ from airflow_provider_assets.landing.state import State
 from airflow_provider_assets.landing.stores.base import Store, StoredPart, holds
 from airflow_provider_assets.landing.zips.format import ZipCensus
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.stored import (
     Fits,
     check_fields,
@@ -30,6 +29,7 @@ from airflow_provider_assets.sansio.stored import (
     is_text,
     is_texts,
 )
+from airflow_provider_assets.sansio.strict_json import JSON
 
 _PREFIX = "landing:"
 _FIELDS: Mapping[str, Fits] = {

@@ -20,7 +20,7 @@ from airflow_provider_assets.landing.progress import Meter
 from airflow_provider_assets.landing.state import BestEffortState, State
 from airflow_provider_assets.landing.stores.base import Store
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.strict_json import JSON
 
 
 def _move(job: Job, sources: Sequence[Source]) -> tuple[Manifest, Files]:

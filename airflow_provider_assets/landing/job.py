@@ -12,7 +12,7 @@ from airflow_provider_assets.landing.options import LandingOptions
 from airflow_provider_assets.landing.progress import Meter
 from airflow_provider_assets.landing.state import State
 from airflow_provider_assets.landing.stores.base import Store
-from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.strict_json import JSON
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from typing import Any, cast
 from airflow_provider_assets.sansio.arguments import cut, shown
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import fingerprint
-from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.stored import (
     Fits,
     check_fields,
@@ -24,7 +23,7 @@ from airflow_provider_assets.sansio.stored import (
     is_texts,
     or_none,
 )
-from airflow_provider_assets.sansio.strict_json import parse_text
+from airflow_provider_assets.sansio.strict_json import JSON, parse_text
 
 VERSION = 1
 MANIFEST_SUFFIX = ".manifest.json"

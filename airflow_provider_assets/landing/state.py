@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.strict_json import JSON
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)

@@ -16,10 +16,10 @@ from airflow_provider_assets.operators.estimate import MAX_ROWS, describe, each_
 from airflow_provider_assets.operators.inputs import ExportInputs
 from airflow_provider_assets.sansio.batching import split_into_batches
 from airflow_provider_assets.sansio.jobs import ArchiveRequest, Data, fingerprint
-from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.periods import check_length, label_of
 from airflow_provider_assets.sansio.reconcile import Comparison, Counts, Found, Problem, total
 from airflow_provider_assets.sansio.records import Facts
+from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.table import table
 from airflow_provider_assets.sansio.window import Window, parse_moment
 from airflow_provider_assets.vendors.base import VendorSpec

@@ -14,7 +14,6 @@ from airflow_provider_assets.landing.inventory import in_order
 from airflow_provider_assets.operators.inputs import ExportInputs
 from airflow_provider_assets.sansio.batching import BatchCount
 from airflow_provider_assets.sansio.jobs import Data, Item, Selected
-from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.periods import (
     WHOLE,
     Period,
@@ -23,6 +22,7 @@ from airflow_provider_assets.sansio.periods import (
     split_into_periods,
 )
 from airflow_provider_assets.sansio.records import Facts, OnRecord, Record
+from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.table import table
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.base import Vendor

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
     from airflow_provider_assets.destinations import Destination
-    from airflow_provider_assets.sansio.messages import JSON
+    from airflow_provider_assets.sansio.strict_json import JSON
 
 # Beyond this many ids, a few kilobytes, XCom names an object for each batch.
 MAX_INLINE = 100

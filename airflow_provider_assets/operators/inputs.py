@@ -11,8 +11,8 @@ from airflow_provider_assets.sansio.arguments import positive_int, require_choic
 from airflow_provider_assets.sansio.batching import Batches
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import ARCHIVE, LINKS, ArchiveRequest, fingerprint
-from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.records import OnRecord
+from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.base import Vendor, VendorSpec
 from airflow_provider_assets.vendors.parsing import check_names, strings

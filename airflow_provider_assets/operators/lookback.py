@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_assets.destinations import Destination
     from airflow_provider_assets.operators.listing_spool import ListingSpool
-    from airflow_provider_assets.sansio.messages import JSON
+    from airflow_provider_assets.sansio.strict_json import JSON
     from airflow_provider_assets.vendors.base import Vendor
 
 

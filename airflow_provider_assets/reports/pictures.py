@@ -15,9 +15,8 @@ from urllib.parse import unquote
 from airflow_provider_assets.landing import Store
 from airflow_provider_assets.reports.page import Picture
 from airflow_provider_assets.sansio.errors import AssetsError
-from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.stored import is_count, is_text
-from airflow_provider_assets.sansio.strict_json import parse_text
+from airflow_provider_assets.sansio.strict_json import JSON, parse_text
 
 log = logging.getLogger(__name__)
 Row = Mapping[str, JSON]

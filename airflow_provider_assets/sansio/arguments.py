@@ -9,7 +9,7 @@ from operator import index
 from typing import cast
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.strict_json import JSON
 
 Check = Callable[[object, str], object]
 # A century: the ends of longer spans cannot be calculated with.

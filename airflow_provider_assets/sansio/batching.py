@@ -8,7 +8,7 @@ from dataclasses import InitVar, dataclass, field, replace
 from itertools import pairwise
 
 from airflow_provider_assets.sansio.jobs import ArchiveRequest, Item
-from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.strict_json import JSON
 
 # A batch is recorded in Airflow's task state store, whose values are limited to 64 KiB.
 MAX_BATCH_BYTES = 48 * 1024

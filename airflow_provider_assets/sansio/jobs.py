@@ -16,7 +16,6 @@ from typing import Any, NamedTuple, cast
 
 from airflow_provider_assets.sansio.arguments import cut, shown
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
-from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.stored import (
     Fits,
     check_fields,
@@ -32,6 +31,7 @@ from airflow_provider_assets.sansio.stored import (
     or_empty,
     or_none,
 )
+from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.window import parse_moment
 
 VERSION = 1

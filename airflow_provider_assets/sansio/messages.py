@@ -8,13 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from math import isfinite
-from typing import Union
 from urllib.parse import quote, urlsplit
 
 from airflow_provider_assets.sansio.errors import ProtocolError, VendorUnavailableError
-from airflow_provider_assets.sansio.strict_json import LimitError, parse
-
-JSON = Union[None, bool, int, float, str, "list[JSON]", "dict[str, JSON]"]
+from airflow_provider_assets.sansio.strict_json import JSON, LimitError, parse
 
 
 def where(url: str) -> str:

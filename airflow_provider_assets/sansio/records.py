@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from airflow_provider_assets.sansio.jobs import Item
-from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.strict_json import JSON
 
 Record = dict[str, JSON]
 OnRecord = Callable[[Item, Record], object]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 from math import isfinite
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn, Union
 
-if TYPE_CHECKING:
-    from airflow_provider_assets.sansio.messages import JSON
+JSON = Union[None, bool, int, float, str, "list[JSON]", "dict[str, JSON]"]
 
 # Far above all that a vendor documents: a page has at most 200 records. In memory, an object or a list takes
 # thirty times its bytes; what is too deep cannot be written again by recursion; no float has more digits.

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from airflow_provider_assets.destinations import Destination
     from airflow_provider_assets.landing import Manifest, Progress, State
     from airflow_provider_assets.metadata import Format
-    from airflow_provider_assets.sansio.messages import JSON
+    from airflow_provider_assets.sansio.strict_json import JSON
 
     Landed = tuple[Manifest, str]  # a manifest and the name of its object
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from airflow_provider_assets.airflow_compat import task_state_store
 from airflow_provider_assets.landing.markers import RESUME_FOLDER
-from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.strict_json import JSON
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -17,8 +17,8 @@ from airflow_provider_assets.sansio.arguments import (
 )
 from airflow_provider_assets.sansio.errors import AssetsError
 from airflow_provider_assets.sansio.jobs import state_key
-from airflow_provider_assets.sansio.messages import JSON
 from airflow_provider_assets.sansio.settle import LISTING_LAG
+from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
 from airflow_provider_assets.triggers.poller import connection_for, shared
 

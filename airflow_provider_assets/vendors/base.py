@@ -33,7 +33,6 @@ from airflow_provider_assets.sansio.jobs import (
     Selected,
 )
 from airflow_provider_assets.sansio.messages import (
-    JSON,
     HttpRequest,
     HttpResponse,
     seconds_to_wait,
@@ -41,6 +40,7 @@ from airflow_provider_assets.sansio.messages import (
 )
 from airflow_provider_assets.sansio.records import Facts, OnRecord, Record, ignore
 from airflow_provider_assets.sansio.redaction import redacted, redacted_json, secrets_of_headers
+from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.connection import (

@@ -10,7 +10,8 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.messages import JSON, where
+from airflow_provider_assets.sansio.messages import where
+from airflow_provider_assets.sansio.strict_json import JSON
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,13 +33,13 @@ from airflow_provider_assets.sansio.jobs import (
     Selected,
 )
 from airflow_provider_assets.sansio.messages import (
-    JSON,
     HttpRequest,
     HttpResponse,
     json_body,
     url_path,
 )
 from airflow_provider_assets.sansio.records import Facts, OnRecord, Record, ignore
+from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.verdict import shown
 from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
 from airflow_provider_assets.sansio.window import Window

@@ -15,7 +15,8 @@ from airflow_provider_assets.sansio.errors import (
     ProtocolError,
 )
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, JobState
-from airflow_provider_assets.sansio.messages import JSON, without_queries
+from airflow_provider_assets.sansio.messages import without_queries
+from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.window import Window, parse_moment
 from airflow_provider_assets.vendors.huawei_roma_contract import CHANGED, LISTINGS
 from airflow_provider_assets.vendors.parsing import MAX_REASON, MAX_TEXT, brief, check_names

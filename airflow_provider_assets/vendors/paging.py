@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from airflow_provider_assets.sansio.errors import ProtocolError
 from airflow_provider_assets.sansio.flow import Flow
-from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.strict_json import JSON
 
 # Ten million entries, and more empty pages than any filter of a vendor would leave in a row.
 MAX_PAGES = 100_000

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_assets.sansio.arguments import cut, has_bytes, shown
 from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
-from airflow_provider_assets.sansio.messages import JSON
+from airflow_provider_assets.sansio.strict_json import JSON
 
 # Characters of an id or a link (the longest signed ones have about 4 KiB), of a status, and of a reason.
 # A task's state takes 64 KiB in all.

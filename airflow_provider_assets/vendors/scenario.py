@@ -36,8 +36,9 @@ from airflow_provider_assets.sansio.jobs import (
     Link,
     Selected,
 )
-from airflow_provider_assets.sansio.messages import JSON, HttpRequest, json_body, url_path
+from airflow_provider_assets.sansio.messages import HttpRequest, json_body, url_path
 from airflow_provider_assets.sansio.records import Facts, OnRecord, Record, ignore, public
+from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import scenario_contract as contract

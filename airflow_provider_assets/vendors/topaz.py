@@ -36,8 +36,9 @@ from airflow_provider_assets.sansio.jobs import (
     Link,
     Selected,
 )
-from airflow_provider_assets.sansio.messages import JSON, HttpRequest, url_path
+from airflow_provider_assets.sansio.messages import HttpRequest, url_path
 from airflow_provider_assets.sansio.records import Facts, OnRecord, Record, ignore, public
+from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import topaz_contract as contract

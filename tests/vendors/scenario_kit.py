@@ -9,7 +9,8 @@ from datetime import datetime, timedelta, timezone
 from core_kit import NOW, Clock, Driver
 
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest
-from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse
+from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
+from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.scenario import Scenario
 

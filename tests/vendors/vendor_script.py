@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from airflow_provider_assets.sansio import flow as flows
 from airflow_provider_assets.sansio.errors import AssetsError
 from airflow_provider_assets.sansio.flow import Flow
-from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse
+from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
+from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.vendors.base import Vendor
 
 NOW = 1768032100.0  # 2026-01-10T08:01:40Z

@@ -20,8 +20,9 @@ from airflow_provider_assets.sansio.jobs import (
     Link,
     Selected,
 )
-from airflow_provider_assets.sansio.messages import JSON, HttpRequest, HttpResponse, json_body
+from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse, json_body
 from airflow_provider_assets.sansio.records import OnRecord, ignore
+from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.base import Vendor, VendorSpec
