@@ -86,7 +86,7 @@ def s3(
 @pytest.fixture
 def statsd(database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Airflow's metrics, switched on, and what this package has sent through them."""
-    from statsd_socket import switched_on  # of 3.2 and later
+    from statsd_socket import switched_on
 
     with switched_on(monkeypatch) as received:
         yield received

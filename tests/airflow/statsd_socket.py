@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from collections import Counter
 from collections.abc import Iterator
@@ -11,9 +12,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger
-from airflow.sdk._shared.observability.metrics.statsd_logger import get_statsd_logger
-from airflow.sdk.observability import stats
 
 
 @dataclass
@@ -70,16 +68,42 @@ def switched_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[Received]:
         receiver.bind(("127.0.0.1", 0))
         receiver.setblocking(False)
         monkeypatch.setenv("AIRFLOW__METRICS__STATSD_ON", "True")
-        logger = partial(
-            get_statsd_logger,
-            stats_class=Client,
-            host="127.0.0.1",
-            port=receiver.getsockname()[1],
-            prefix="airflow",
-            influxdb_tags_enabled=True,
-            statsd_influxdb_enabled=True,
-            metrics_allow_list="asset_archive",  # of Airflow's own there are hundreds
-        )
-        stats.initialize(factory=logger, export_legacy_names=True)
-        yield Received(receiver)
+        address = {"host": "127.0.0.1", "port": receiver.getsockname()[1], "prefix": "airflow"}
+        try:
+            import airflow.sdk.observability  # noqa: F401  # of 3.2 and later
+        except ImportError:
+            _send_below_3_2(monkeypatch, address)
+            yield Received(receiver)
+        else:
+            with _sending(address):
+                yield Received(receiver)
+
+
+@contextlib.contextmanager
+def _sending(address: dict[str, Any]) -> Iterator[None]:
+    from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger
+    from airflow.sdk._shared.observability.metrics.statsd_logger import get_statsd_logger
+    from airflow.sdk.observability import stats
+
+    logger = partial(
+        get_statsd_logger,
+        stats_class=Client,
+        **address,
+        influxdb_tags_enabled=True,
+        statsd_influxdb_enabled=True,
+        metrics_allow_list="asset_archive",  # of Airflow's own there are hundreds
+    )
+    stats.initialize(factory=logger, export_legacy_names=True)
+    yield
     stats.initialize(factory=NoStatsLogger, export_legacy_names=True)
+
+
+def _send_below_3_2(monkeypatch: pytest.MonkeyPatch, address: dict[str, Any]) -> None:
+    from airflow.metrics.statsd_logger import SafeStatsdLogger
+    from airflow.metrics.validators import PatternAllowListValidator
+    from airflow.stats import Stats
+
+    ours = PatternAllowListValidator("asset_archive")
+    logger = SafeStatsdLogger(Client(**address), ours, influxdb_tags_enabled=True)
+    monkeypatch.setattr(Stats, "instance", logger)
+    monkeypatch.setattr(Stats, "_instance_pid", os.getpid())

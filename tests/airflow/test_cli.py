@@ -15,11 +15,15 @@ from airflow_runs import connect
 from exported import CONN, export
 from installation import needs_installation
 
+from airflow_provider_assets.airflow_compat import VERSION
 from airflow_provider_assets.cli import COMMANDS, airflow_commands, main
 from airflow_provider_assets.operators import estimate
 from airflow_provider_assets.sandbox import running
 
 pytestmark = pytest.mark.airflow
+needs_commands_of_providers = pytest.mark.skipif(
+    VERSION < (3, 2), reason="Airflow takes commands of providers from 3.2 on"
+)
 WINDOW = ["--window", "2026-01-04", "2026-01-06"]
 
 
@@ -193,6 +197,7 @@ def test_airflow_is_told_of_every_command():
 
 
 @needs_installation
+@needs_commands_of_providers
 def test_airflow_parses_the_commands(vendor, capsys):
     words = ["asset-archives", "plan", "--conn-id", CONN, *WINDOW, "--period", "year"]
     arguments = get_parser().parse_args(words)
@@ -206,6 +211,7 @@ def test_airflow_parses_the_commands(vendor, capsys):
 
 
 @needs_installation
+@needs_commands_of_providers
 @pytest.mark.slow
 @pytest.mark.long
 def test_the_airflow_command_lists_the_commands_and_reads_connections_of_its_database(

@@ -12,6 +12,7 @@ from airflow.sdk import DAG
 from airflow_runs import connect, day
 from exported import CONN, archive, archives, export, exportable, ids_in, read
 
+from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS
 from airflow_provider_assets.destinations import open_destination
 from airflow_provider_assets.exports import asset_export
 from airflow_provider_assets.hooks.base import AssetArchiveHook
@@ -52,12 +53,13 @@ def test_a_late_item_comes_with_a_later_run_and_nothing_comes_twice(airflow, nig
     first = landed(folder)
     assert ids_of(first) == exportable(nights, "2026-01-04", "2026-01-05")
     late = nights.add_items("scenario", "2026-01-04", 2)
-    # The plan of the first attempt is submitted by the second one, which lists nothing.
+    # The plan of the first attempt is submitted by the second one, which lists nothing from 3.3 on.
     nights.reset_stats()
     nights.fault("submit:500:1")
     run = airflow.run(dag, "2026-01-06")
     assert (run.state, len(run.tries)) == ("success", 1)
-    assert nights.stats()["totals"]["listings"] == 2  # the overlap and the window
+    listings = 2 if AIRFLOW_V_3_3_PLUS else 4  # the overlap and the window
+    assert nights.stats()["totals"]["listings"] == listings
     second = landed(folder)
     assert first.items() <= second.items()
     assert set(late) <= set(ids_of(second))

@@ -44,7 +44,7 @@ def client_of(request):
 
 @pytest.mark.parametrize("in_head", [False, True])
 def test_a_server_that_drips_is_an_unavailable_one(client_of, origin, monkeypatch, in_head):
-    monkeypatch.setattr("airflow_provider_assets.transport.TOTAL_SECONDS", 0.3)
+    monkeypatch.setattr("airflow_provider_assets.transport.TOTAL_SECONDS", 1.0)
     origin.files["/assets"] = b" " * 10_000
     origin.fault = lambda seen, number: Fault(drip=0.02, drip_head=in_head)
     with pytest.raises(VendorUnavailableError, match="got no answer"):
