@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 
 def to_connection(
-    conn: AirflowConnection, extra: Mapping[str, JSON] | None = None
+    conn: AirflowConnection, conn_id: str, extra: Mapping[str, JSON] | None = None
 ) -> VendorConnection:
     """An Airflow connection as plain data; Airflow masks its secrets in logs.
 
+    :param conn_id: its id, which Airflow 3.1 leaves out of a connection from JSON.
     :param extra: the connection's extra where it has been read already (on an event loop).
     """
     host = conn.host or ""
@@ -28,7 +29,7 @@ def to_connection(
     if host and conn.port:
         host = f"{host.rstrip('/')}:{conn.port}"
     return VendorConnection(
-        conn_id=conn.conn_id,
+        conn_id=conn_id,
         conn_type=conn.conn_type or "",
         host=host,
         login=conn.login or "",
@@ -43,8 +44,8 @@ async def read_connection(conn_id: str) -> VendorConnection:
 
     if hasattr(compat, "get_async_extra_dejson"):
         conn = await compat.get_async_connection(conn_id)
-        return to_connection(conn, await compat.get_async_extra_dejson(conn))
+        return to_connection(conn, conn_id, await compat.get_async_extra_dejson(conn))
     # Older ones, the newest for Python 3.10 among them, mask secrets by a synchronous call on the loop.
     from asgiref.sync import sync_to_async
 
-    return await sync_to_async(lambda: to_connection(BaseHook.get_connection(conn_id)))()
+    return await sync_to_async(lambda: to_connection(BaseHook.get_connection(conn_id), conn_id))()

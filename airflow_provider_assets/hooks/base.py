@@ -73,7 +73,7 @@ class AssetArchiveHook(BaseHook):
 
         :raises InvalidRequestError: if the type belongs to no vendor; the message lists those there are.
         """
-        connection = to_connection(cls.get_connection(require_text(conn_id, "conn_id")))
+        connection = to_connection(cls.get_connection(require_text(conn_id, "conn_id")), conn_id)
         path = vendor_class(connection.conn_type).spec.hook
         module, _, name = path.rpartition(".")
         hook = getattr(import_module(module), name)(conn_id=conn_id)
@@ -87,7 +87,7 @@ class AssetArchiveHook(BaseHook):
     @cached_property
     def connection(self) -> VendorConnection:
         """The connection, as plain data; read once."""
-        return to_connection(self.get_connection(self.conn_id))
+        return to_connection(self.get_connection(self.conn_id), self.conn_id)
 
     @cached_property
     def vendor(self) -> Vendor:

@@ -166,7 +166,7 @@ def test_a_token_is_masked_as_soon_as_it_is_obtained(by_token):
 
 def test_a_token_that_a_trigger_obtains_is_masked_too(by_token):
     async def main():
-        client = AsyncClient(to_connection(AssetArchiveHook.get_connection("asked")))
+        client = AsyncClient(to_connection(AssetArchiveHook.get_connection("asked"), "asked"))
         try:
             await client.run(client.vendor.check())
             return token_of(client)
