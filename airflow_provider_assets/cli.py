@@ -107,7 +107,7 @@ def reconcile(arguments: argparse.Namespace) -> int:
 def verify(arguments: argparse.Namespace) -> int:
     """Check all landings under a destination against their manifests; no vendor is asked."""
     from airflow_provider_assets.destinations import open_destination
-    from airflow_provider_assets.operators.audit import take_stock
+    from airflow_provider_assets.operators.stocktaking import take_stock
 
     target = open_destination(arguments.destination)
     stock = take_stock(target, period=arguments.period, verify=arguments.verify)

@@ -18,6 +18,7 @@ from typing import Any
 
 from airflow_provider_assets.hooks import slices
 from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.operators.batch_listing import list_batches
 from airflow_provider_assets.operators.inputs import ExportInputs
 from airflow_provider_assets.operators.listing_spool import ListingSpool
 from airflow_provider_assets.sandbox import Sandbox, running
@@ -57,7 +58,7 @@ def measure(sandbox: Sandbox, folder: str) -> None:
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forget the peak
     with closing(ListingSpool(keeps_records=True)) as spool:
         inputs = ExportInputs(hook.vendor, None, None, {})
-        batches, _ = inputs.requests(hook, THREE_YEARS, "", spool)
+        batches, _ = list_batches(hook, inputs, THREE_YEARS, "", spool)
         listed = time.perf_counter()
         kept = hook.plans.keep(batches, spool.of, Path(folder).as_uri())
     planned = time.perf_counter()

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from itertools import islice
 from typing import cast
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.landing.inventory import in_order
 from airflow_provider_assets.operators.inputs import ExportInputs
+from airflow_provider_assets.operators.period_listing import each_period
 from airflow_provider_assets.sansio.batching import BatchCount
-from airflow_provider_assets.sansio.jobs import Data, Item, Selected
-from airflow_provider_assets.sansio.periods import (
-    WHOLE,
-    Period,
-    check_length,
-    label_of,
-    split_into_periods,
-)
-from airflow_provider_assets.sansio.records import Facts, OnRecord, Record
+from airflow_provider_assets.sansio.jobs import Data
+from airflow_provider_assets.sansio.periods import check_length
+from airflow_provider_assets.sansio.records import Facts
 from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.table import table
 from airflow_provider_assets.sansio.window import Window
-from airflow_provider_assets.vendors.base import Vendor
 
 # Rows that an XCom holds at most; the rest is in the log, or in the report object.
 MAX_ROWS = 62
-LISTINGS = 4  # periods that are listed at the same time
 
 
 @dataclass(slots=True)
@@ -120,73 +109,3 @@ def describe(hook: AssetArchiveHook, window: Window | None, period: str) -> Data
         "window": list(window.iso()) if window else None,
         "period": period,
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """The listing of one period, and the facts of its items that are known."""
-
-    period: Period
-    selected: Selected
-    facts: dict[Item, Facts]
-
-
-def each_period(
-    hook: AssetArchiveHook, inputs: ExportInputs, window: Window | None, length: str
-) -> Iterator[Listed]:
-    """The vendor's listing by period, in order; named items are one period.
-
-    Where the vendor lists windows, a few periods are listed in parallel, and no more are in memory. Others
-    are listed once, as a whole.
-    """
-    vendor, query = hook.vendor, dict(inputs.select or {})
-    # Made here: of several threads, each might make a transport with its own rate limit.
-    run = hook.transport.run
-
-    def listed(period: Period) -> Listed:
-        facts, keep = _facts(vendor, query)
-        return Listed(period, run(vendor.select(query, period.window, on_record=keep)), facts)
-
-    if inputs.items is not None:
-        facts, keep = _facts(vendor, query)
-        named = cast("dict[str, list[str]]", inputs.items)
-        found = run(vendor.expand(named, on_record=keep))
-        yield Listed(Period(WHOLE, None), Selected(found), facts)
-    elif window is None:
-        yield listed(Period(WHOLE, None))
-    elif vendor.spec.lists_windows:
-        with ThreadPoolExecutor(LISTINGS, "listing") as pool:
-            yield from in_order(pool, split_into_periods(window, length), listed, ahead=LISTINGS)
-    else:
-        yield from _divided(listed(Period(WHOLE, window)), window, length)
-
-
-def _divided(whole: Listed, window: Window, length: str) -> Iterator[Listed]:
-    """A listing of *window* by the times of its items.
-
-    What has no time is in the last period, and so are items that are pending, of which no time is told.
-    """
-    periods = {one.label: one for one in split_into_periods(window, length)}
-    last = next(reversed(periods))
-    rows: dict[str, list[Item]] = {label: [] for label in periods}
-    for item in whole.selected.items:
-        moment = whole.facts.get(item, Facts()).moment
-        label = last if moment is None else label_of(_utc(moment), length)
-        rows.get(label, rows[last]).append(item)
-    for label, items in rows.items():
-        pending = whole.selected.pending if label == last else []
-        yield Listed(periods[label], Selected(items, pending), whole.facts)
-
-
-def _utc(moment: float) -> datetime:
-    return datetime.fromtimestamp(moment, timezone.utc)
-
-
-def _facts(vendor: Vendor, query: Mapping[str, JSON]) -> tuple[dict[Item, Facts], OnRecord]:
-    """A collection of facts, and what fills it from records."""
-    facts: dict[Item, Facts] = {}
-
-    def keep(item: Item, record: Record) -> None:
-        facts[item] = vendor.facts(query, record)
-
-    return facts, keep

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX
-from airflow_provider_assets.operators.audit import add_landings
+from airflow_provider_assets.operators.landed import add_landings
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import Item
 from airflow_provider_assets.sansio.reconcile import Comparison

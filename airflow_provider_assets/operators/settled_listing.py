@@ -1,4 +1,4 @@
-"""The listing of a run: waits until it can be trusted, and makes batches of its items."""
+"""Waits until the listing of a run can be trusted."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.operators.batch_listing import list_batches
 from airflow_provider_assets.operators.inputs import ExportInputs
 from airflow_provider_assets.sansio.batching import Batches
 from airflow_provider_assets.sansio.settle import Settling, ensure_settled
@@ -50,8 +51,8 @@ class SettledListing:
         self._pause(self.settling.before_listing(self.window, _now()), "for its listing to settle")
         while True:
             with self.hook.metrics.listing():
-                batches, pending = self.inputs.requests(
-                    self.hook, self.window, run_date, spool, self.lookback
+                batches, pending = list_batches(
+                    self.hook, self.inputs, self.window, run_date, spool, lookback=self.lookback
                 )
             wait = self.settling.before_next(self.window, _now(), pending)
             if not wait:

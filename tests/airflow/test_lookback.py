@@ -16,6 +16,7 @@ from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS
 from airflow_provider_assets.destinations import open_destination
 from airflow_provider_assets.exports import asset_export
 from airflow_provider_assets.hooks.base import AssetArchiveHook
+from airflow_provider_assets.operators.batch_listing import list_batches
 from airflow_provider_assets.operators.inputs import ExportInputs
 from airflow_provider_assets.operators.listing_spool import ListingSpool
 from airflow_provider_assets.operators.lookback import Lookback
@@ -103,7 +104,7 @@ def look(airflow, nights, folder):
         lookback = Lookback(timedelta(days=1), Touched(hook.vendor, changed), target, log)
         with closing(ListingSpool()) as spool:
             inputs = ExportInputs(hook.vendor, None, None, {})
-            inputs.requests(hook, SIXTH, "2026-01-07", spool, lookback)
+            list_batches(hook, inputs, SIXTH, "2026-01-07", spool, lookback=lookback)
             return sorted(item.id for item in spool)
 
     return looked

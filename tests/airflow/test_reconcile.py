@@ -23,8 +23,8 @@ from airflow_provider_assets.hooks import base
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.operators import audit, gaps
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
-from airflow_provider_assets.operators.estimate import each_period
 from airflow_provider_assets.operators.inputs import ExportInputs
+from airflow_provider_assets.operators.period_listing import each_period
 from airflow_provider_assets.operators.reconcile import AssetReconcileOperator
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio.errors import InvalidRequestError, PartialArchiveError

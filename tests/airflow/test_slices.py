@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from airflow_provider_assets.hooks import slices
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.hooks.slices import Slices, halves
+from airflow_provider_assets.operators.batch_listing import list_batches
 from airflow_provider_assets.operators.inputs import ExportInputs
 from airflow_provider_assets.operators.listing_spool import ListingSpool
 from airflow_provider_assets.sandbox import running
@@ -173,7 +174,7 @@ def test_whoever_wants_no_more_slices_asks_for_no_more(hook, year):
 def test_records_are_handed_on_one_at_a_time(hook, year):
     with closing(ListingSpool(keeps_records=True)) as spool:
         inputs = ExportInputs(hook.vendor, None, None, {})
-        batches, pending = inputs.requests(hook, YEAR, "2026-01-01", spool)
+        batches, pending = list_batches(hook, inputs, YEAR, "2026-01-01", spool)
         expected, described = in_one_piece(hook, YEAR)
         ids = [one for batch in batches for one in batch.items["asset_ids"]]
         assert ids == [item.id for item in expected]

@@ -1,0 +1,33 @@
+"""The landings under a destination, as a comparison needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from airflow_provider_assets.destinations import Destination
+from airflow_provider_assets.landing.inventory import Inventory, Shelved
+from airflow_provider_assets.sansio.reconcile import Comparison, Problem
+from airflow_provider_assets.vendors.base import VendorSpec
+
+
+def add_landings(
+    comparison: Comparison,
+    spec: VendorSpec,
+    target: Destination,
+    verify: str,
+    may_hold: Callable[[str], bool] = lambda key: True,
+) -> None:
+    """Tell *comparison*, which knows what is listed, what has landed of it under *target*.
+
+    :param may_hold: as of :class:`Inventory`.
+    """
+
+    def wanted(shelved: Shelved) -> bool:
+        is_ours = shelved.record.facts.get("vendor") in (spec.name, None)
+        return is_ours and comparison.concerns(shelved.landing)
+
+    for found in Inventory(target.store, target.prefix, verify, wanted, may_hold).read():
+        if isinstance(found, Problem):
+            comparison.note(found.uri, found.why)
+        else:
+            comparison.add(found.landing)
