@@ -6,12 +6,21 @@ import contextlib
 import os
 import socket
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import pytest
+
+from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS, VERSION, active_stats
+
+if VERSION < (3, 2):
+    from airflow.metrics.statsd_logger import SafeStatsdLogger
+    from airflow.metrics.validators import PatternAllowListValidator
+else:
+    from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger
+    from airflow.sdk._shared.observability.metrics.statsd_logger import get_statsd_logger
 
 
 @dataclass
@@ -69,41 +78,28 @@ def switched_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[Received]:
         receiver.setblocking(False)
         monkeypatch.setenv("AIRFLOW__METRICS__STATSD_ON", "True")
         address = {"host": "127.0.0.1", "port": receiver.getsockname()[1], "prefix": "airflow"}
-        try:
-            import airflow.sdk.observability  # noqa: F401  # of 3.2 and later
-        except ImportError:
-            _send_below_3_2(monkeypatch, address)
+        if AIRFLOW_V_3_3_PLUS:
+            from airflow.sdk.observability import stats
+
+            stats.initialize(factory=partial(_logger, address), export_legacy_names=True)
             yield Received(receiver)
+            stats.initialize(factory=NoStatsLogger, export_legacy_names=True)
         else:
-            with _sending(address):
-                yield Received(receiver)
+            monkeypatch.setattr(active_stats(), "instance", _logger(address))
+            monkeypatch.setattr(active_stats(), "_instance_pid", os.getpid())
+            yield Received(receiver)
 
 
-@contextlib.contextmanager
-def _sending(address: dict[str, Any]) -> Iterator[None]:
-    from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger
-    from airflow.sdk._shared.observability.metrics.statsd_logger import get_statsd_logger
-    from airflow.sdk.observability import stats
-
-    logger = partial(
-        get_statsd_logger,
+def _logger(address: Mapping[str, Any]) -> Any:
+    only_ours = "asset_archive"  # of Airflow's own there are hundreds
+    if VERSION < (3, 2):
+        return SafeStatsdLogger(
+            Client(**address), PatternAllowListValidator(only_ours), influxdb_tags_enabled=True
+        )
+    return get_statsd_logger(
         stats_class=Client,
         **address,
         influxdb_tags_enabled=True,
         statsd_influxdb_enabled=True,
-        metrics_allow_list="asset_archive",  # of Airflow's own there are hundreds
+        metrics_allow_list=only_ours,
     )
-    stats.initialize(factory=logger, export_legacy_names=True)
-    yield
-    stats.initialize(factory=NoStatsLogger, export_legacy_names=True)
-
-
-def _send_below_3_2(monkeypatch: pytest.MonkeyPatch, address: dict[str, Any]) -> None:
-    from airflow.metrics.statsd_logger import SafeStatsdLogger
-    from airflow.metrics.validators import PatternAllowListValidator
-    from airflow.stats import Stats
-
-    ours = PatternAllowListValidator("asset_archive")
-    logger = SafeStatsdLogger(Client(**address), ours, influxdb_tags_enabled=True)
-    monkeypatch.setattr(Stats, "instance", logger)
-    monkeypatch.setattr(Stats, "_instance_pid", os.getpid())
