@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS
 from airflow_provider_assets.sansio.stored import is_span
 from airflow_provider_assets.sansio.window import RunTiming, Window, WindowSpec, iso_ms, resolve
 
@@ -46,7 +47,8 @@ def run_timing(context: Context, watermark: datetime | None = None) -> RunTiming
         data_interval=(start, end) if start and end else None,
         partition_key=getattr(run, "partition_key", None),
         event_window=_event_window(context),
-        zone=zone,
+        # Until 3.2, Airflow writes the keys of a schedule in any zone in UTC.
+        zone=zone if AIRFLOW_V_3_3_PLUS else timezone.utc,
         periods=_periods(timetable, cron),
         next_tick=cron.after if cron else None,
         watermark=watermark,

@@ -71,6 +71,7 @@ class RunTiming:
     """The times that are known of a run.
 
     :param run_date: logical date, or the moment it was due to start if it has none.
+    :param partition_key: start of a time partition; :param zone: the clocks that it goes by.
     :param event_window: ISO bounds from the event, where an event started the run.
     :param periods: maps a moment to the bounds of the cron period that ended at or before it; None
         where the schedule is no cron.

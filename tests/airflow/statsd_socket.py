@@ -19,6 +19,7 @@ if VERSION < (3, 2):
     from airflow.metrics.statsd_logger import SafeStatsdLogger
     from airflow.metrics.validators import PatternAllowListValidator
 else:
+    import airflow.sdk.serde  # noqa: F401  # below 3.3, its import switches metrics off
     from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger
     from airflow.sdk._shared.observability.metrics.statsd_logger import get_statsd_logger
 

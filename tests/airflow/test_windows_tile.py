@@ -26,6 +26,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pendulum import instance
 
+from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS
 from airflow_provider_assets.run_timing import resolve_window
 from airflow_provider_assets.sansio.window import Window
 
@@ -57,15 +58,10 @@ of_delta = st.sampled_from(DELTAS).flatmap(
 starts = st.integers(0, 400 * 24).map(lambda hours: day("2025-01-01") + timedelta(hours=hours))
 
 
-def infos(schedule: object, first: datetime) -> list[DagRunInfo]:
-    """What the scheduler and a backfill create runs from: at most 20 runs of 70 days."""
+def scheduled(schedule: object, first: datetime) -> list[DagRunInfo]:
+    """What the scheduler creates runs from: at most 20 runs of 70 days."""
     timetable = coerce_to_core_timetable(schedule)
     last = first + timedelta(days=70)
-    if timetable.partitioned:
-        found = timetable.iter_partition_dagrun_infos(
-            earliest=instance(first), latest=instance(last)
-        )
-        return list(islice(found, 20))
     restriction = TimeRestriction(instance(first), instance(last), catchup=True)
     made: list[DagRunInfo] = []
     while len(made) < 20:
@@ -76,6 +72,14 @@ def infos(schedule: object, first: datetime) -> list[DagRunInfo]:
             break
         made.append(info)
     return made
+
+
+def backfilled(schedule: object, first: datetime) -> list[DagRunInfo]:
+    """What a backfill of partitions creates runs from, likewise."""
+    found = coerce_to_core_timetable(schedule).iter_partition_dagrun_infos(
+        earliest=instance(first), latest=instance(first + timedelta(days=70))
+    )
+    return list(islice(found, 20))
 
 
 def window_of(schedule: object, info: DagRunInfo) -> Window:
@@ -105,18 +109,16 @@ def of_half_past_two() -> CronPartitionTimetable:
     return CronPartitionTimetable("30 2 * * *", timezone="Europe/Berlin", run_offset=-1)
 
 
+def is_at_half_past_two(schedule: CronPartitionTimetable) -> bool:
+    return schedule.expression == "30 2 * * *"
+
+
 def of_every_hour() -> CronPartitionTimetable:
     """Two of its partitions have one key where clocks go back."""
     return CronPartitionTimetable("@hourly", timezone="Europe/Berlin", run_offset=-1)
 
 
-@settings(deadline=None, max_examples=60)
-@example(schedule=of_half_past_two(), first=day("2026-03-25"))
-@example(schedule=of_half_past_two(), first=day("2026-10-20"))
-@example(schedule=of_every_hour(), first=day("2026-10-24T20:00:00"))
-@given(schedule=st.one_of(of_cron, partitions, of_delta), first=starts)
-def test_the_runs_of_a_schedule_and_of_a_backfill_tile_the_calendar(schedule, first):
-    runs = infos(schedule, first)
+def assert_that_windows_tile(schedule, runs):
     assert len(runs) > 1
     windows = [window_of(schedule, info) for info in runs]
     assert [window_of(schedule, info) for info in reversed(runs)] == windows[::-1]
@@ -126,10 +128,39 @@ def test_the_runs_of_a_schedule_and_of_a_backfill_tile_the_calendar(schedule, fi
         assert earlier.end == later.start
 
 
+@settings(deadline=None, max_examples=60)
+@example(schedule=of_every_hour(), first=day("2026-10-24T20:00:00"))
+@example(schedule=of_half_past_two(), first=day("2026-10-20"))
+@given(
+    schedule=st.one_of(
+        of_cron, of_delta, partitions.filter(lambda one: not is_at_half_past_two(one))
+    ),
+    first=starts,
+)
+def test_the_runs_of_a_schedule_tile_the_calendar(schedule, first):
+    assert_that_windows_tile(schedule, scheduled(schedule, first))
+
+
+@pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="Airflow backfills partitions from 3.3 on")
+@settings(deadline=None, max_examples=30)
+@example(schedule=of_half_past_two(), first=day("2026-03-25"))
+@example(schedule=of_half_past_two(), first=day("2026-10-20"))
+@example(schedule=of_every_hour(), first=day("2026-10-24T20:00:00"))
+@given(schedule=partitions, first=starts)
+def test_the_runs_of_a_backfill_of_partitions_tile_the_calendar(schedule, first):
+    assert_that_windows_tile(schedule, backfilled(schedule, first))
+
+
+@pytest.mark.xfail(strict=True, reason="Airflow 3.3.2 skips one partition and makes the next twice")
+def test_a_scheduled_partition_whose_tick_is_in_the_hour_that_clocks_skip_is_exported():
+    schedule = of_half_past_two()
+    assert_that_windows_tile(schedule, scheduled(schedule, day("2026-03-25")))
+
+
 @settings(deadline=None, max_examples=30)
 @given(schedule=of_cron, first=starts, share=st.floats(0, 1, exclude_max=True))
 def test_a_run_by_hand_exports_the_window_of_a_scheduled_run(schedule, first, share):
-    for info, later in islice(pairwise(infos(schedule, first)), 5):
+    for info, later in islice(pairwise(scheduled(schedule, first)), 5):
         moment = info.run_after + (later.run_after - info.run_after) * share
         window = window_of(schedule, by_hand(schedule, moment))
         assert window in [window_of(schedule, one) for one in (info, later)]
