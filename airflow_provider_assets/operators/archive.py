@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -22,43 +21,15 @@ from airflow_provider_assets.links import VendorJobLink, show_vendor_job
 from airflow_provider_assets.operators.batch_run import BatchRun, check_one_wave
 from airflow_provider_assets.operators.inputs import ExportInputs
 from airflow_provider_assets.operators.ledger import BatchLedger, Plan
-from airflow_provider_assets.operators.watermark import KEY as WATERMARK
 from airflow_provider_assets.operators.watermark import Watermark
 from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
 from airflow_provider_assets.run_timing import resolve_window, run_date
-from airflow_provider_assets.sansio.arguments import (
-    Check,
-    check_arguments,
-    choice_of,
-    or_none,
-    require_flag,
-    require_mapping,
-    require_text,
-    to_plain,
-    to_seconds,
-    to_timedelta,
-)
-from airflow_provider_assets.sansio.errors import (
-    AssetsError,
-    InvalidRequestError,
-    StaleEventError,
-)
-from airflow_provider_assets.sansio.jobs import (
-    Answer,
-    ArchiveJob,
-    Data,
-    describe,
-    grouped,
-    state_key,
-)
-from airflow_provider_assets.sansio.settle import (
-    LISTING_LAG,
-    PENDING_TIMEOUT,
-    Settling,
-)
-from airflow_provider_assets.sansio.verdict import ON_PARTIAL
+from airflow_provider_assets.sansio.arguments import to_plain, to_seconds, to_timedelta
+from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
+from airflow_provider_assets.sansio.jobs import Data, grouped
+from airflow_provider_assets.sansio.settle import LISTING_LAG, PENDING_TIMEOUT, Settling
 from airflow_provider_assets.sansio.window import is_unbounded
-from airflow_provider_assets.triggers.archive import BACKSTOP, AssetArchiveTrigger, read_ends
+from airflow_provider_assets.triggers.archive import read_ends
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -67,21 +38,11 @@ if TYPE_CHECKING:
     from airflow_provider_assets.metadata import Format
     from airflow_provider_assets.operators.listing_spool import ListingSpool
     from airflow_provider_assets.operators.lookback import Lookback
+    from airflow_provider_assets.operators.waiting import Waiting
     from airflow_provider_assets.sansio.batching import Batches
     from airflow_provider_assets.sansio.window import Window, WindowSpec
 
 MAPPINGS = ("items", "select", "options")
-CHECKS: Mapping[str, Check] = {
-    "conn_id": require_text,
-    "on_empty": choice_of("skip", "succeed", "fail"),
-    "on_partial": choice_of(*ON_PARTIAL),
-    **dict.fromkeys(("wait_for_completion", "deferrable", "dry_run"), require_flag),
-    "cancel_on_kill": or_none(require_flag),
-    **dict.fromkeys(("timeout", "poll_interval", "lookback"), to_seconds),
-    **dict.fromkeys(("settle", "pending_timeout"), to_timedelta),
-}
-# A job without any deadline would poll for ever; a day is longer than any vendor keeps a job alive.
-DEFAULT_TIMEOUT = timedelta(hours=24)
 
 
 class AssetArchiveOperator(BaseOperator):
@@ -217,7 +178,7 @@ class AssetArchiveOperator(BaseOperator):
         try:
             ends = read_ends(event)
             ledger = self._ledger(context)
-            run = self._begin(ledger, self._deferred(ledger, event.get("carry")))
+            run = self._begin(ledger, ledger.deferred(event.get("carry")))
             wave = run.wave_of([str(job_id) for job_id in event["job_ids"]])
             show_vendor_job(self, context, self.hook, run.jobs(wave))
             run.judge(wave, ends)
@@ -246,7 +207,6 @@ class AssetArchiveOperator(BaseOperator):
         """Cancel the jobs of the attempt that was deferred, through the connection that it used."""
         ledger = self._ledger(context)
         if plan := ledger.resume():
-            self.conn_id = plan.conn_id
             self._begin(ledger, plan).cancel(plan.entries)
 
     def on_kill(self) -> None:
@@ -267,66 +227,149 @@ class AssetArchiveOperator(BaseOperator):
 
     get_openlineage_facets_on_failure = get_openlineage_facets_on_complete
 
-    # --- from the inputs to the references ------------------------------------------------------
+    # --- the life of an export: select, batch, submit, wait, return references -----------------
 
     def _execute(self, context: Context) -> list[Data]:
-        from airflow_provider_assets.operators.listing_spool import ListingSpool
+        from airflow_provider_assets.operators.choices import check_choices
 
-        self._check_choices()
+        check_choices({**vars(self), "dry_run": self.is_dry_run})
+        if self.is_dry_run:
+            return self._dry_run(context)
         ledger = self._ledger(context)
         # Before the inputs are read, which may be gone: gaps that somebody has deleted.
-        plan = None if self.is_dry_run else ledger.recall()
+        plan = ledger.recall()
         if plan:
             self.log.info("Resuming %d batches of an earlier attempt", len(plan.entries))
-            return self._advance(context, self._begin(ledger, plan))
+        else:
+            plan = self._plan(context, ledger)
+        return self._advance(context, self._begin(ledger, plan)) if plan else []
+
+    def _plan(self, context: Context, ledger: BatchLedger) -> Plan | None:
+        """Select and batch, and record the batches; None if there are none."""
+        from airflow_provider_assets.operators.listing_spool import ListingSpool
+
         inputs = self._inputs(context)
-        if self.is_dry_run:
-            return self._dry_run(context, inputs)
         if not ledger.durable:
             self.log.info(
                 "Airflow keeps no task state before 3.3: a retry submits again what it does not "
                 "find at the vendor"
             )
-        window = self._window(context) if self.items is None else None
+        window = self._window(context)
         watermark = self._watermark(context).key if self.window == "since_last" else None
         is_described = bool(self.plans and self.metadata and self.hook.vendor.spec.describes_items)
         with closing(ListingSpool(keeps_records=is_described)) as spool:
             batches = self._listed(context, inputs, window, spool)
             if not batches:
                 self._exported(context, watermark, window.iso() if window else None)
-                return self._empty(has_landed=spool.is_left_out)
+                self._report_nothing(has_landed=spool.is_left_out)
+                return None
             if not self.wait_for_completion:
                 check_one_wave(self.hook.vendor.spec, len(batches))
             tagged = map(ledger.tagged, batches)
             keep = self.hook.plans.keep
             requests = keep(tagged, spool.of, self.plans) if self.plans else list(tagged)
-        plan = ledger.plan(requests, conn_id=self.conn_id, watermark=watermark)
-        return self._advance(context, self._begin(ledger, plan))
+        return ledger.plan(requests, conn_id=self.conn_id, watermark=watermark)
 
-    def _dry_run(self, context: Context, inputs: ExportInputs) -> list[Data]:
+    def _begin(self, ledger: BatchLedger, plan: Plan) -> BatchRun:
+        """Take up *plan*, whose connection overrules a DAG file that has been edited since."""
+        self.conn_id = plan.conn_id
+        run = BatchRun(
+            self.hook,
+            ledger,
+            plan,
+            self.log,
+            cancel_on_kill=self.cancel_on_kill,
+            on_partial=self.on_partial,
+        )
+        self._batch_run = run
+        if self._is_killed:  # before there was a run that on_kill could have stopped
+            run.kill()
+        return run
+
+    def _advance(self, context: Context, run: BatchRun) -> list[Data]:
+        """Start and wait for wave after wave: some vendors take one job at a time."""
+        while wave := run.next_wave():
+            run.start(wave)
+            show_vendor_job(self, context, self.hook, run.jobs(wave))
+            if not self.wait_for_completion:
+                break
+            ends = self._waiting.for_jobs(run, run.jobs(wave), context, "execute_complete")
+            run.judge(wave, ends)
+        references = grouped(run.references(), max_map_length())
+        self._exported(context, run.plan.watermark, run.plan.entries[0].request.window)
+        return references
+
+    def _exported(
+        self, context: Context, watermark: str | None, window: tuple[str, str] | None
+    ) -> None:
+        """Let the next run resume at the end of *window*, which may have held nothing."""
+        if watermark and window:
+            Watermark(context, watermark).advance(window[1])
+
+    def _report_nothing(self, *, has_landed: bool) -> None:
+        """Skip, fail or succeed, as *on_empty* says."""
+        why = "no item matches select and window" if self.items is None else "items names nothing"
+        if has_landed:
+            why = "all listed items have landed before"
+        text = f"nothing to export: {why}"
+        if self.on_empty == "skip":
+            raise AirflowSkipException(text)
+        if self.on_empty == "fail":
+            raise InvalidRequestError(f'{text}; on_empty="fail" makes this an error')
+        self.log.info("%s", text)
+
+    def _dry_run(self, context: Context) -> list[Data]:
         """Count what would be submitted, and return no reference."""
         from airflow_provider_assets.operators.estimate import MAX_ROWS, plan_export
         from airflow_provider_assets.sansio.periods import fitting_length
 
-        window = self._window(context) if self.items is None else None
+        inputs = self._inputs(context)
+        window = self._window(context)
         plan = plan_export(self.hook, inputs, window, fitting_length(window, MAX_ROWS))
         self.log.info("Dry run: nothing is submitted\n%s", plan.table())
         context["ti"].xcom_push(key="plan", value=plan.summary())
         return []
 
-    def _deferred(self, ledger: BatchLedger, carry: Any) -> Plan:
-        """The plan of the attempt that was deferred; it overrules a DAG file that has been edited since.
+    # --- the arguments, as the parts need them --------------------------------------------------
 
-        :raises StaleEventError: if there is none.
-        """
-        plan = Plan.from_dict(carry) if carry else ledger.resume()
-        if plan is None:
-            raise StaleEventError(
-                "the trigger's event belongs to an attempt that this task has no record of; clear the "
-                "task to export again"
-            )
-        self.conn_id = plan.conn_id
-        return plan
+    def _ledger(self, context: Context) -> BatchLedger:
+        return BatchLedger(context, to_plain(self._given()))
+
+    def _given(self) -> list[object]:
+        """The arguments that select; an attempt with others starts from scratch."""
+        given: list[object] = [
+            *(self.conn_id, self.items, self.select, self.window, self.options, self.mode)
+        ]
+        if self.lookback is not None:
+            given.append(to_seconds(self.lookback, "lookback"))
+        return given
+
+    def _inputs(self, context: Context) -> ExportInputs:
+        """What to export, checked before anything is asked of the vendor."""
+        from airflow_provider_assets.operators.gaps import load_gaps
+
+        inputs = ExportInputs(
+            self.hook.vendor,
+            load_gaps(self.items),
+            self.select,
+            {} if self.options is None else self.options,
+            self.max_items,
+            self.mode,
+        )
+        for note in inputs.notes:
+            self.log.info("%s", note)
+        return inputs
+
+    def _window(self, context: Context) -> Window | None:
+        """The span to select from; None where items are named, or for all there are."""
+        if self.items is not None or is_unbounded(self.window):
+            return None
+        if self.window == "since_last":
+            return self._watermark(context).window(context)
+        return resolve_window(self.window, context)
+
+    def _watermark(self, context: Context) -> Watermark:
+        return Watermark.of(context, self.conn_id, self.select)
 
     def _listed(
         self, context: Context, inputs: ExportInputs, window: Window | None, spool: ListingSpool
@@ -348,40 +391,6 @@ class AssetArchiveOperator(BaseOperator):
         )
         return listing.batches(run_date(context), spool)
 
-    def _pause(self, wait: float) -> None:
-        """Wait *wait* seconds on this worker or, if the task is deferrable, in the triggerer."""
-        if not self.deferrable:
-            time.sleep(wait)
-            return
-        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
-
-        moment = datetime.now(timezone.utc) + timedelta(seconds=wait)
-        self.defer(trigger=DateTimeTrigger(moment=moment), method_name="execute_listing")
-
-    def _check_choices(self) -> None:
-        """Check what says how to export, before anything is asked of the vendor."""
-        from airflow_provider_assets.destinations import check_destination
-        from airflow_provider_assets.metadata import check_format
-
-        check_arguments({**vars(self), "dry_run": self.is_dry_run}, CHECKS)
-        check_format(self.metadata)
-        if self.plans is not None:
-            check_destination(self.plans, "plans")
-        if self.lookback is not None:
-            self._check_lookback()
-
-    def _check_lookback(self) -> None:
-        """Refuse a lookback where it has no place or no meaning."""
-        if self.items is not None or is_unbounded(self.window):
-            raise InvalidRequestError(
-                "lookback extends a window, and there is none with items or window='all'; leave it out"
-            )
-        if not self.plans:
-            raise InvalidRequestError(
-                "lookback leaves out what has landed below plans; set plans to the destination of the "
-                "landings"
-            )
-
     def _lookback(self) -> Lookback | None:
         if self.lookback is None or not self.plans:
             return None
@@ -391,126 +400,11 @@ class AssetArchiveOperator(BaseOperator):
         length = to_timedelta(self.lookback, "lookback")
         return Lookback(length, self.hook.vendor, open_destination(self.plans), self.log)
 
-    def _inputs(self, context: Context) -> ExportInputs:
-        """What to export, checked before anything is asked of the vendor."""
-        from airflow_provider_assets.operators.gaps import load_gaps
+    def _pause(self, wait: float) -> None:
+        self._waiting.pause(wait, "execute_listing")
 
-        inputs = ExportInputs(
-            self.hook.vendor,
-            load_gaps(self.items),
-            self.select,
-            {} if self.options is None else self.options,
-            self.max_items,
-            self.mode,
-        )
-        for note in inputs.notes:
-            self.log.info("%s", note)
-        return inputs
+    @property
+    def _waiting(self) -> Waiting:
+        from airflow_provider_assets.operators.waiting import Waiting
 
-    def _ledger(self, context: Context) -> BatchLedger:
-        return BatchLedger(context, to_plain(self._given()))
-
-    def _given(self) -> list[object]:
-        """The arguments that select; an attempt with others starts from scratch."""
-        given: list[object] = [
-            *(self.conn_id, self.items, self.select, self.window, self.options, self.mode)
-        ]
-        if self.lookback is not None:
-            given.append(to_seconds(self.lookback, "lookback"))
-        return given
-
-    def _begin(self, ledger: BatchLedger, plan: Plan) -> BatchRun:
-        run = BatchRun(
-            self.hook,
-            ledger,
-            plan,
-            self.log,
-            cancel_on_kill=self.cancel_on_kill,
-            on_partial=self.on_partial,
-        )
-        self._batch_run = run
-        if self._is_killed:  # before there was a run that on_kill could have stopped
-            run.kill()
-        return run
-
-    def _advance(self, context: Context, run: BatchRun) -> list[Data]:
-        """Start and wait for wave after wave: some vendors take one job at a time."""
-        while wave := run.next_wave():
-            run.start(wave)
-            show_vendor_job(self, context, self.hook, run.jobs(wave))
-            if not self.wait_for_completion:
-                break
-            run.judge(wave, self._wait(context, run, run.jobs(wave)))
-        references = grouped(run.references(), max_map_length())
-        self._exported(context, run.plan.watermark, run.plan.entries[0].request.window)
-        return references
-
-    def _window(self, context: Context) -> Window | None:
-        if is_unbounded(self.window):
-            return None
-        if self.window == "since_last":
-            return self._watermark(context).window(context)
-        return resolve_window(self.window, context)
-
-    def _watermark(self, context: Context) -> Watermark:
-        select = require_mapping({} if self.select is None else self.select, "select")
-        return Watermark(context, state_key(WATERMARK, self.conn_id, select))
-
-    def _exported(
-        self, context: Context, watermark: str | None, window: tuple[str, str] | None
-    ) -> None:
-        """Let the next run resume at the end of *window*, which may have held nothing."""
-        if watermark and window:
-            Watermark(context, watermark).advance(window[1])
-
-    def _wait(
-        self, context: Context, run: BatchRun, jobs: Sequence[ArchiveJob]
-    ) -> Sequence[Answer]:
-        """The ends of *jobs*; leaves by a deferral where one has not ended yet."""
-        if all(job.state.is_terminal for job in jobs):
-            return jobs
-        interval = to_seconds(self.poll_interval, "poll_interval")
-        deadline = self._deadline(context, jobs)
-        if not self.deferrable:
-            return self.hook.wait(
-                jobs,
-                deadline=deadline,
-                poll_interval=interval,
-                on_change=lambda job: self.log.info("%s", describe(job)),
-            )
-        jobs = self.hook.poll_or_last_known(jobs)
-        if all(job.state.is_terminal for job in jobs):
-            return jobs
-        self.defer(
-            trigger=AssetArchiveTrigger(
-                conn_id=self.conn_id,
-                jobs=[job.to_dict() for job in jobs],
-                deadline=deadline,
-                poll_interval=interval,
-                carry=None if run.ledger.is_complete else run.plan.to_dict(),
-                cancel_on_kill=self.cancel_on_kill,
-            ),
-            method_name="execute_complete",
-            timeout=timedelta(seconds=max(deadline - time.time(), 0.0)) + BACKSTOP,
-        )
-
-    def _deadline(self, context: Context, jobs: Sequence[ArchiveJob]) -> float:
-        """Epoch seconds: the earlier of *timeout* from the submit and execution_timeout from the start."""
-        timeout = to_seconds(self.timeout, "timeout") or DEFAULT_TIMEOUT.total_seconds()
-        deadline = min(job.submitted_at or time.time() for job in jobs) + timeout
-        started = context["ti"].start_date
-        if self.execution_timeout is not None and started is not None:
-            deadline = min(deadline, (started + self.execution_timeout).timestamp())
-        return deadline
-
-    def _empty(self, *, has_landed: bool) -> list[Data]:
-        why = "no item matches select and window" if self.items is None else "items names nothing"
-        if has_landed:
-            why = "all listed items have landed before"
-        text = f"nothing to export: {why}"
-        if self.on_empty == "skip":
-            raise AirflowSkipException(text)
-        if self.on_empty == "fail":
-            raise InvalidRequestError(f'{text}; on_empty="fail" makes this an error')
-        self.log.info("%s", text)
-        return []
+        return Waiting(self, self.deferrable, self.timeout, self.poll_interval)

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from airflow_provider_assets.airflow_compat import task_state_store
+from airflow_provider_assets.sansio.errors import StaleEventError
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, Data, JobState
 from airflow_provider_assets.sansio.stored import (
     Fits,
@@ -177,6 +178,19 @@ class BatchLedger:
         """
         plan = self._get(KEY)
         return None if plan is None else self._read(plan)
+
+    def deferred(self, carry: Data | None) -> Plan:
+        """The plan of the attempt that was deferred: what its event carries, else what is recorded.
+
+        :raises StaleEventError: if there is none.
+        """
+        plan = Plan.from_dict(carry) if carry else self.resume()
+        if plan is None:
+            raise StaleEventError(
+                "the trigger's event belongs to an attempt that this task has no record of; clear the "
+                "task to export again"
+            )
+        return plan
 
     def plan(
         self, requests: Sequence[ArchiveRequest], *, conn_id: str, watermark: str | None

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_assets.run_timing import resolve_window
+from airflow_provider_assets.sansio.arguments import require_mapping
 from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.jobs import state_key
 from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
 
 if TYPE_CHECKING:
@@ -37,6 +39,12 @@ class Watermark:
         self.key = key
         # A backfill exports spans of the past, each run its own; the nightly run must not resume there.
         self._is_backfill = context["dag_run"].run_type == "backfill"
+
+    @classmethod
+    def of(cls, context: Context, conn_id: str, select: object) -> Watermark:
+        """The watermark of a connection and a selection."""
+        filters = require_mapping({} if select is None else select, "select")
+        return cls(context, state_key(KEY, conn_id, filters))
 
     def window(self, context: Context) -> Window:
         """The run's span: from where it began before or, if it is new, from where the last one ended."""

@@ -17,6 +17,7 @@ from airflow_provider_assets.destinations import open_destination
 from airflow_provider_assets.exports import asset_export
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.operators.batch_listing import list_batches
+from airflow_provider_assets.operators.choices import check_choices
 from airflow_provider_assets.operators.inputs import ExportInputs
 from airflow_provider_assets.operators.listing_spool import ListingSpool
 from airflow_provider_assets.operators.lookback import Lookback
@@ -129,6 +130,10 @@ def test_what_has_landed_is_left_out_unless_it_was_changed_or_its_manifest_canno
     assert look() == exportable(nights, "2026-01-05", "2026-01-06")
 
 
+def check(operator):
+    check_choices({**vars(operator), "dry_run": operator.is_dry_run})
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -144,12 +149,12 @@ def test_what_has_landed_is_left_out_unless_it_was_changed_or_its_manifest_canno
 def test_a_lookback_without_a_meaning_is_refused_by_name(arguments, named):
     given = {"lookback": timedelta(days=1), "plans": "file:///landed", **arguments}
     with pytest.raises(InvalidRequestError, match=named):
-        archive(**given)._check_choices()
+        check(archive(**given))
 
 
 @pytest.mark.parametrize("window", ["auto", "since_last", timedelta(days=1), ("a", "b")])
 def test_a_window_with_a_start_may_be_extended(window):
-    archive(lookback=timedelta(days=1), plans="file:///landed", window=window)._check_choices()
+    check(archive(lookback=timedelta(days=1), plans="file:///landed", window=window))
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta, timezone
 from airflow.sdk import DAG
 
 from airflow_provider_assets.exports import asset_export
-from airflow_provider_assets.operators import archive
+from airflow_provider_assets.operators import waiting
 
 # Airflow's limit stands behind our deadline; here it comes first, as if the triggerer had hung.
-archive.BACKSTOP = timedelta(seconds=-3600)
+waiting.BACKSTOP = timedelta(seconds=-3600)
 
 with DAG(
     "deferred_backstop",
