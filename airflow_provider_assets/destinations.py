@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,7 +13,9 @@ from airflow_provider_assets.sansio.arguments import require_text, shown
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 if TYPE_CHECKING:
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
     from airflow.sdk import ObjectStoragePath
+    from mypy_boto3_s3 import S3Client
 
     from airflow_provider_assets.landing import AzureStore, S3Store, Store
 
@@ -152,7 +154,27 @@ def _s3(bucket: str, conn_id: str | None) -> S3Store:
         if name in Config.OPTION_DEFAULTS:  # botocore 1.36 and later
             ours[name] = getattr(theirs, name) or "when_required"
     config = theirs.merge(Config(**ours))  # type: ignore[arg-type]  # chosen by the loop above
-    return S3Store(hook.get_client_type(config=config), bucket, extra=hook.extra_args)
+    client = hook.get_client_type(config=config)
+    return S3Store(client, bucket, extra=_parameters_of_all_objects(hook, client))
+
+
+def _parameters_of_all_objects(hook: S3Hook, client: S3Client) -> Mapping[str, str]:
+    """What the connection asks for in every write: ``service_config.s3.extra_args`` of its extra.
+
+    :raises InvalidRequestError: if it is no mapping of parameters that S3 has for new objects.
+    """
+    given = hook.service_config.get("extra_args") or {}
+    model = client.meta.service_model.operation_model("CreateMultipartUpload")
+    known = model.input_shape.members if model.input_shape else {}
+    is_fit = isinstance(given, Mapping) and all(
+        name in known and isinstance(value, str) for name, value in given.items()
+    )
+    if not is_fit:
+        raise InvalidRequestError(
+            f"connection {hook.aws_conn_id!r}: service_config.s3.extra_args must map parameters of "
+            f"CreateMultipartUpload to strings, such as ServerSideEncryption, not {shown(given)}"
+        )
+    return given
 
 
 def _s3_page(store: S3Store, key: str) -> str:

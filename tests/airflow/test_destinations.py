@@ -13,6 +13,7 @@ from airflow_runs import connect
 from s3_quirks import CHECKSUMS, Quirks, quirky_s3
 
 from airflow_provider_assets.destinations import open_destination
+from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 pytestmark = pytest.mark.airflow
 STORES = Path(__file__).parent.parent.parent / "docs" / "stores.md"
@@ -47,6 +48,19 @@ def test_what_an_aws_connection_says_reaches_the_client(s3_server, monkeypatch):
     for name in KWARGS.keys() - {"s3"}:
         assert getattr(ours, name) == getattr(theirs, name), name
     assert ours.s3.items() >= theirs.s3.items()
+
+
+def test_what_an_aws_connection_asks_for_in_every_write_reaches_the_store(s3_server, monkeypatch):
+    encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/nights"}
+    aws(monkeypatch, s3_server, service_config={"s3": {"extra_args": encrypted}})
+    assert open_destination("s3://aws_test@bucket/").store.extra == encrypted
+
+
+@pytest.mark.parametrize("wrong", ["aws:kms", {"ServerSideEncryptoin": "aws:kms"}, {"ACL": 1}])
+def test_what_no_write_takes_is_refused_before_anything_is_asked(s3_server, monkeypatch, wrong):
+    aws(monkeypatch, s3_server, service_config={"s3": {"extra_args": wrong}})
+    with pytest.raises(InvalidRequestError, match="'aws_test': service_config"):
+        open_destination("s3://aws_test@bucket/")
 
 
 def test_an_aws_connection_that_says_nothing_suits_any_store_like_s3(s3_server, monkeypatch):
