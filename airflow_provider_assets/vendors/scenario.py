@@ -318,15 +318,6 @@ class Scenario(Vendor):
             return ""
         return self.base_url + url_path("/jobs/{}", job.job_id)
 
-    def cancel(self, job: ArchiveJob) -> Flow[bool]:
-        """Best effort: the vendor cancels inference jobs only, and refuses an archive with a 400."""
-        path = url_path("/jobs/{}/action", job.job_id)
-        refusals = (400, 403, 404, 409)
-        # Not repeated: a killed process has only seconds left.
-        request = self._post(path, {"action": "cancel"}, idempotent=False, accept=refusals)
-        reply = yield from self.send(request)
-        return reply.status not in refusals
-
     # --- bytes -------------------------------------------------------------------------------
 
     def files(

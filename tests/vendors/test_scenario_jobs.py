@@ -118,13 +118,6 @@ def test_a_job_that_only_its_download_knows_is_read_there(script):
     assert "lacks a job" in error.message
 
 
-@pytest.mark.parametrize(("status", "agreed"), [(200, True), (400, False), (403, False)])
-def test_cancelling_is_asked_for_once(script, status, agreed):
-    line = "POST /jobs/job_1/action"
-    assert script.run(script.vendor.cancel(JOB), (line, reply({}, status))) is agreed
-    assert not script.seen[0].idempotent
-
-
 # --- bytes ---
 
 

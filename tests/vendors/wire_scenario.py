@@ -39,8 +39,6 @@ class Wire:
             return reply({"assets": [{"id": i, "mimeType": "image/png"} for i in ids]})
         if path.startswith("/assets/") and path.endswith("/download"):
             return reply({"url": "https://cdn.example.test/a.png?Signature=s"})
-        if path.endswith("/action"):
-            return reply({"code": "BAD_REQUEST", "message": "not cancellable"}, 400)
         if path == "/jobs":
             return reply({"jobs": [self._job(job_id) for job_id in self.names if self.word]})
         job_id = path.rpartition("/")[2]
