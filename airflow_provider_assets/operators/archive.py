@@ -26,7 +26,8 @@ from airflow_provider_assets.outcomes import default_retry_policy, raise_for_air
 from airflow_provider_assets.run_timing import resolve_window, run_date
 from airflow_provider_assets.sansio.arguments import to_plain, to_seconds, to_timedelta
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
-from airflow_provider_assets.sansio.jobs import Data, grouped
+from airflow_provider_assets.sansio.groups import grouped
+from airflow_provider_assets.sansio.jobs import Data
 from airflow_provider_assets.sansio.settle import LISTING_LAG, PENDING_TIMEOUT, Settling
 from airflow_provider_assets.sansio.window import is_unbounded
 from airflow_provider_assets.triggers.archive import read_ends

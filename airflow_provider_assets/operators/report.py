@@ -17,7 +17,8 @@ from airflow_provider_assets.sansio.errors import (
     InvalidRequestError,
     PartialArchiveError,
 )
-from airflow_provider_assets.sansio.jobs import ArchiveReference, Data, ungrouped
+from airflow_provider_assets.sansio.groups import ungrouped
+from airflow_provider_assets.sansio.jobs import ArchiveReference, Data
 from airflow_provider_assets.sansio.stored import (
     Fits,
     check_fields,

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, time, timedelta
 from enum import Enum
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from airflow_provider_assets.sansio.arguments import cut, shown
+from airflow_provider_assets.sansio.arguments import cut
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
+from airflow_provider_assets.sansio.plan_reference import PlanReference
+from airflow_provider_assets.sansio.stems import stem
 from airflow_provider_assets.sansio.stored import (
     Fits,
-    check_fields,
-    check_storable,
     is_count,
     is_epoch,
     is_lists,
@@ -32,24 +31,11 @@ from airflow_provider_assets.sansio.stored import (
     or_none,
 )
 from airflow_provider_assets.sansio.strict_json import JSON
-from airflow_provider_assets.sansio.window import parse_moment
+from airflow_provider_assets.sansio.versioned import PLANNED_VERSION, VERSION, read_versioned
 
-VERSION = 1
-# Of a request without its items: a release that knows none must refuse it.
-PLANNED_VERSION = 2
 # How a batch is exported: as one archive that a vendor's job makes, or item by item, without a job.
 ARCHIVE, LINKS = "archive", "links"
-# Names in what an earlier release stored -> ours; everything else in it is as it was.
-_FORMER_NAMES = {"query": "query_id", "run": "run_date", "facts": "details"}
-MAP_OVER = (
-    "; map over the list with .expand(archive=...). If the archive task is itself mapped, flatten its "
-    "output first"
-)
 Data = dict[str, JSON]
-_PLAN: Mapping[str, Fits] = {
-    **dict.fromkeys(("uri", "sha256", "fingerprint"), is_text),
-    "count": is_count,
-}
 _REQUEST: Mapping[str, Fits] = {
     **dict.fromkeys(("vendor", "query_id", "tag"), is_text),
     **dict.fromkeys(("index", "of"), is_count),
@@ -120,37 +106,6 @@ class Selected:
 
 
 @dataclass(frozen=True, slots=True)
-class PlanReference:
-    """The address of the plan object that lists the items of a batch.
-
-    :param uri: Airflow object storage URL of the object.
-    :param sha256: of its bytes, in hex.
-    :param count: number of items.
-    :param fingerprint: of the request with its items.
-    """
-
-    uri: str
-    sha256: str
-    count: int
-    fingerprint: str
-
-    def to_dict(self) -> Data:
-        """JSON form."""
-        return {
-            "uri": self.uri,
-            "sha256": self.sha256,
-            "count": self.count,
-            "fingerprint": self.fingerprint,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Data) -> PlanReference:
-        """The inverse of :meth:`to_dict`."""
-        check_fields(data, _PLAN, "a plan")
-        return cls(**{name: data[name] for name in _PLAN})  # type: ignore[arg-type]  # checked
-
-
-@dataclass(frozen=True, slots=True)
 class ArchiveRequest:
     """One batch: the items that one vendor job archives, and how.
 
@@ -208,15 +163,13 @@ class ArchiveRequest:
 
         It never depends on the attempt, so that a retry finds what an earlier attempt has landed.
         """
-        parts = [self.vendor]
-        if self.window:
-            parts.append(_span(*self.window))
-        elif self.run_date:
-            parts.append(_compact(_moment(self.run_date)))
-        parts.append((self.query_id or self.fingerprint)[:8])
-        if self.of > 1:
-            parts.append(f"{self.index + 1:03d}")
-        return "-".join(parts)
+        return stem(
+            self.vendor,
+            self.window,
+            self.run_date,
+            self.query_id or self.fingerprint,
+            self.index + 1 if self.of > 1 else None,
+        )
 
     def to_dict(self) -> Data:
         """JSON form; without the items if there is a plan."""
@@ -243,7 +196,7 @@ class ArchiveRequest:
         :raises InvalidRequestError: if it is not one, or of a newer version.
         """
         is_planned = isinstance(data, Mapping) and data.get("version") == PLANNED_VERSION
-        known: Any = _checked(
+        known: Any = read_versioned(
             data,
             "archive request",
             _REQUEST,
@@ -325,7 +278,7 @@ class ArchiveJob:
 
         :raises InvalidRequestError: if it is not one, or of a newer version.
         """
-        known = _checked(data, "archive job", _JOB)
+        known = read_versioned(data, "archive job", _JOB)
         try:
             job = cls(**known)  # type: ignore[arg-type]  # they have been checked
             return replace(job, state=JobState(job.state))
@@ -368,7 +321,7 @@ class ArchiveReference:
 
         :raises InvalidRequestError: if it is not one, or of a newer version.
         """
-        known: Any = _checked(data, "archive reference", _REFERENCE)
+        known: Any = read_versioned(data, "archive reference", _REFERENCE)
         try:
             return cls(
                 conn_id=known["conn_id"],
@@ -377,26 +330,6 @@ class ArchiveReference:
             )
         except KeyError as error:
             raise InvalidRequestError(f"not an archive reference: {error!r}") from error
-
-
-def grouped(references: Sequence[Data], limit: int) -> list[Data]:
-    """*references*, or groups of them if there are more than *limit*, the most that can be mapped over.
-
-    The groups are as small as the limit allows, so that as many tasks as possible share the landings.
-    """
-    if len(references) <= limit:
-        return list(references)
-    size = -(-len(references) // limit)
-    starts = range(0, len(references), size)
-    return [{"version": VERSION, "archives": [*references[i : i + size]]} for i in starts]
-
-
-def ungrouped(archive: Data) -> list[Data]:
-    """The references of a group, or the one that *archive* is itself."""
-    if isinstance(archive, Mapping) and "archives" in archive:
-        group = _checked(archive, "group of archives", {"archives": _is_group})
-        return cast("list[Data]", group["archives"])
-    return [archive]
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,45 +366,3 @@ class Link:
     expires_at: float | None = None
     secret_headers: frozenset[str] | None = field(default=None, repr=False)
     refused: Judge | None = field(default=None, repr=False, compare=False)
-
-
-def _span(start: str, end: str) -> str:
-    """A window in a file name: the date where it is one whole UTC day, else both bounds."""
-    first, last = _moment(start), _moment(end)
-    if last - first == timedelta(days=1) and first.time() == time():
-        return start[:10]
-    return "_".join(map(_compact, (first, last)))
-
-
-def _moment(text: str) -> datetime:
-    return parse_moment(text, "moment")
-
-
-def _compact(moment: datetime) -> str:
-    milliseconds = f".{moment.microsecond // 1000:03d}" if moment.microsecond else ""
-    return f"{moment:%Y%m%dT%H%M%S}{milliseconds}"
-
-
-def _is_group(value: object) -> bool:
-    return isinstance(value, list) and bool(value)
-
-
-def _checked(
-    data: Mapping[str, JSON], what: str, fields: Mapping[str, Fits], *, version: int = VERSION
-) -> Data:
-    """*data* with the present names and without its version, which has to be *version*.
-
-    :param fields: what its fields have to be.
-    """
-    if not isinstance(data, Mapping):
-        hint = MAP_OVER if isinstance(data, list) else ""
-        raise InvalidRequestError(f"{what}: expected a mapping, got {type(data).__name__}{hint}")
-    given = data.get("version")
-    if given != version:
-        raise InvalidRequestError(
-            f"{what}: version {shown(given)} is not {version}; run both tasks on one release"
-        )
-    known = {_FORMER_NAMES.get(key, key): value for key, value in data.items() if key != "version"}
-    check_storable(known, f"an {what}")
-    check_fields(known, fields, f"an {what}")
-    return known

@@ -15,7 +15,8 @@ from io import BytesIO
 from typing import cast
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.jobs import ArchiveRequest, Data, Item, PlanReference
+from airflow_provider_assets.sansio.jobs import ArchiveRequest, Data, Item
+from airflow_provider_assets.sansio.plan_reference import PlanReference
 from airflow_provider_assets.sansio.records import Record
 
 # Ids of fewer bytes stay in the references: an object of their own would cost more than it saves.

@@ -33,6 +33,7 @@ from airflow_provider_assets.sansio.arguments import (
     to_seconds,
 )
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError, JobTimeoutError
+from airflow_provider_assets.sansio.groups import grouped, ungrouped
 from airflow_provider_assets.sansio.jobs import (
     Answer,
     ArchiveJob,
@@ -40,8 +41,6 @@ from airflow_provider_assets.sansio.jobs import (
     ArchiveRequest,
     Data,
     describe,
-    grouped,
-    ungrouped,
 )
 from airflow_provider_assets.sansio.verdict import ON_PARTIAL, ensure_complete
 from airflow_provider_assets.sansio.waiter import ensure_succeeded

@@ -10,7 +10,8 @@ from airflow.sdk import Asset, AssetAlias
 
 from airflow_provider_assets.outcomes import NOTES
 from airflow_provider_assets.sansio.errors import AssetsError
-from airflow_provider_assets.sansio.jobs import ArchiveReference, Data, ungrouped
+from airflow_provider_assets.sansio.groups import ungrouped
+from airflow_provider_assets.sansio.jobs import ArchiveReference, Data
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -33,7 +33,8 @@ from airflow_provider_assets.sansio.errors import (
     JobError,
     PartialArchiveError,
 )
-from airflow_provider_assets.sansio.jobs import ArchiveReference, Data, JobState, ungrouped
+from airflow_provider_assets.sansio.groups import ungrouped
+from airflow_provider_assets.sansio.jobs import ArchiveReference, Data, JobState
 from airflow_provider_assets.sansio.verdict import ON_PARTIAL, shown
 
 if TYPE_CHECKING:

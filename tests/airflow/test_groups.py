@@ -9,7 +9,7 @@ from airflow.sdk import Asset, AssetAlias
 from exported import archive, archives, assert_as_served, export, exportable, ids_in, read
 
 from airflow_provider_assets.sansio import errors
-from airflow_provider_assets.sansio.jobs import ungrouped
+from airflow_provider_assets.sansio.groups import ungrouped
 from airflow_provider_assets.sensors.archive import AssetArchiveSensor
 from airflow_provider_assets.transfers.archive_to_object_storage import (
     ArchiveToObjectStorageOperator,

@@ -9,12 +9,8 @@ from airflow_runs import connect
 from exported import export
 
 from airflow_provider_assets.destinations import open_destination
-from airflow_provider_assets.sansio.jobs import (
-    ArchiveJob,
-    ArchiveReference,
-    ArchiveRequest,
-    grouped,
-)
+from airflow_provider_assets.sansio.groups import grouped
+from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, ArchiveRequest
 from airflow_provider_assets.triggers.archive import AssetArchiveTrigger
 
 pytestmark = pytest.mark.airflow

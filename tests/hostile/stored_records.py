@@ -26,19 +26,18 @@ from airflow_provider_assets.operators.ledger import BatchEntry, Plan
 from airflow_provider_assets.reports.pictures import choose, rows_of, thumbnails
 from airflow_provider_assets.run_timing import run_timing
 from airflow_provider_assets.sansio.errors import AssetsError, ProtocolError, to_dict
+from airflow_provider_assets.sansio.groups import grouped, ungrouped
 from airflow_provider_assets.sansio.jobs import (
     ArchiveReference,
     ArchiveRequest,
     Item,
     JobState,
-    PlanReference,
     describe,
-    grouped,
-    ungrouped,
 )
 from airflow_provider_assets.sansio.metadata import Batch, jsonl, rows
 from airflow_provider_assets.sansio.plan import planned as with_plan
 from airflow_provider_assets.sansio.plan import read
+from airflow_provider_assets.sansio.plan_reference import PlanReference
 from airflow_provider_assets.sansio.reconcile import Comparison
 from airflow_provider_assets.sansio.records import public
 from airflow_provider_assets.sansio.stems import end_of

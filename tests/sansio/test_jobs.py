@@ -7,15 +7,14 @@ from dataclasses import replace
 import pytest
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.groups import grouped, ungrouped
 from airflow_provider_assets.sansio.jobs import (
     ArchiveJob,
     ArchiveReference,
     ArchiveRequest,
     JobState,
     describe,
-    grouped,
     state_key,
-    ungrouped,
 )
 
 JOB = ArchiveJob("scenario", "job_1", JobState.RUNNING, vendor_status="in-progress")

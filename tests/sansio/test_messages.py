@@ -26,7 +26,6 @@ from airflow_provider_assets.sansio.jobs import (
     ArchiveRequest,
     JobState,
     Link,
-    PlanReference,
     fingerprint,
 )
 from airflow_provider_assets.sansio.messages import (
@@ -36,6 +35,7 @@ from airflow_provider_assets.sansio.messages import (
     where,
     without_queries,
 )
+from airflow_provider_assets.sansio.plan_reference import PlanReference
 from airflow_provider_assets.sansio.strict_json import MAX_BYTES
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

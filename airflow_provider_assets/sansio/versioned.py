@@ -1,0 +1,41 @@
+"""Reads what one task hands to another, which may run on another release: each mapping has a version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from airflow_provider_assets.sansio.arguments import shown
+from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.stored import Fits, check_fields, check_storable
+from airflow_provider_assets.sansio.strict_json import JSON
+
+VERSION = 1
+# Of a request without its items: a release that knows none must refuse it.
+PLANNED_VERSION = 2
+# Names in what an earlier release stored -> ours; everything else in it is as it was.
+_FORMER_NAMES = {"query": "query_id", "run": "run_date", "facts": "details"}
+MAP_OVER = (
+    "; map over the list with .expand(archive=...). If the archive task is itself mapped, flatten its "
+    "output first"
+)
+
+
+def read_versioned(
+    data: Mapping[str, JSON], what: str, fields: Mapping[str, Fits], *, version: int = VERSION
+) -> dict[str, JSON]:
+    """*data* with the present names and without its version, which has to be *version*.
+
+    :param fields: what its fields have to be.
+    """
+    if not isinstance(data, Mapping):
+        hint = MAP_OVER if isinstance(data, list) else ""
+        raise InvalidRequestError(f"{what}: expected a mapping, got {type(data).__name__}{hint}")
+    given = data.get("version")
+    if given != version:
+        raise InvalidRequestError(
+            f"{what}: version {shown(given)} is not {version}; run both tasks on one release"
+        )
+    known = {_FORMER_NAMES.get(key, key): value for key, value in data.items() if key != "version"}
+    check_storable(known, f"an {what}")
+    check_fields(known, fields, f"an {what}")
+    return known
