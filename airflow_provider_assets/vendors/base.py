@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,11 +10,7 @@ from typing import ClassVar
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     AuthenticationError,
-    InvalidRequestError,
     ProtocolError,
-    QuotaExceededError,
-    RateLimitedError,
-    VendorUnavailableError,
     is_about_the_connection,
 )
 from airflow_provider_assets.sansio.flow import Flow, call
@@ -50,17 +45,7 @@ from airflow_provider_assets.vendors.connection import (
     check_url,
     download_hosts,
 )
-from airflow_provider_assets.vendors.parsing import brief
-
-_ID = re.compile(r"[\w.:+/=-]{1,128}")
-ERRORS: Mapping[int, type[AssetsError]] = {
-    401: AuthenticationError,
-    402: QuotaExceededError,
-    403: AuthenticationError,
-    408: VendorUnavailableError,
-    425: RateLimitedError,
-    429: RateLimitedError,
-}
+from airflow_provider_assets.vendors.refusals import class_of, detail_of, names_of, remedy_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,16 +298,7 @@ class Vendor(ABC):
 
     def error_detail(self, data: Mapping[str, JSON]) -> tuple[str | None, str]:
         """The vendor's error code and message from an error body, whatever its shape."""
-        for key in ("message", "reason", "error", "detail", "error_msg"):
-            value = data.get(key)
-            if isinstance(value, dict):
-                return self.error_detail(value)
-            if isinstance(value, str) and value:
-                code = data.get("code", data.get("error_code"))
-                more = data.get("error_details")
-                whole = f"{value}: {more}" if isinstance(more, str) and more else value
-                return (None if code is None else brief(code)), whole
-        return None, ""
+        return detail_of(data)
 
     def error_for(self, request: HttpRequest, response: HttpResponse) -> AssetsError:
         """The error for a response that the request does not accept."""
@@ -342,10 +318,10 @@ class Vendor(ABC):
         kind = self.error_class(status, answered)
         wait = self.retry_after(response, answered)
         detail = f": {without_queries(text)[:300]}" if text else ""
-        names = redacted(_names_of(response, code, shown), secrets)
+        names = redacted(names_of(response, code, shown), secrets)
         return kind(
             f"{self.spec.title} answered {request} with HTTP {status}{detail}{names}"
-            f"{self._remedy(kind)}",
+            f"{remedy_of(kind, self.connection.conn_id)}",
             vendor=self.spec.name,
             code=code,
             status=status,
@@ -354,17 +330,7 @@ class Vendor(ABC):
 
     def error_class(self, status: int, data: JSON) -> type[AssetsError]:
         """The class for an error status; override it where the body says more than the status."""
-        default = VendorUnavailableError if status >= 500 else InvalidRequestError
-        return self.spec.errors.get(status) or ERRORS.get(status) or default
-
-    def _remedy(self, kind: type[AssetsError]) -> str:
-        if kind is AuthenticationError:
-            return (
-                f"; check the credentials and permissions of connection {self.connection.conn_id!r}"
-            )
-        if kind is QuotaExceededError:
-            return "; the plan's ceiling is reached or its credits are used up"
-        return ""
+        return self.spec.errors.get(status) or class_of(status)
 
     def retry_after(self, response: HttpResponse, data: JSON) -> float | None:
         """Seconds the vendor asks to wait: header in ms, seconds or as a date, or in the body."""
@@ -378,22 +344,6 @@ class Vendor(ABC):
     def _base_url(self) -> str:
         url = self.connection.text("base_url") or self.connection.host or self.spec.base_url
         return check_url(url, "base_url", self.connection)
-
-
-def _names_of(response: HttpResponse, code: str | None, data: JSON) -> str:
-    """The data that a vendor's support asks for: its error code and its id of the request.
-
-    Sources: ROMA Connect and IAM send ``request_id`` in the body and ``X-Request-Id``, Scenario's plugin
-    reads ``trace_id`` or ``traceId``; Topaz documents none.
-    """
-    body = data if isinstance(data, dict) else {}
-    given = [body.get(key) for key in ("request_id", "trace_id", "traceId")]
-    known = [*given, response.headers.get("x-request-id")]
-    names = [f"code {code}"] if code and code != str(response.status) else []
-    names += [f"request id {one}" for one in known if isinstance(one, str) and _ID.fullmatch(one)][
-        :1
-    ]
-    return f" ({without_queries(', '.join(names))})" if names else ""
 
 
 def each(

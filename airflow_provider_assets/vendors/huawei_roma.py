@@ -56,6 +56,7 @@ from airflow_provider_assets.vendors.huawei_auth import (
     TokenAuth,
 )
 from airflow_provider_assets.vendors.parsing import number, objects, strings, text
+from airflow_provider_assets.vendors.refusals import remedy_of
 
 
 class HuaweiRoma(Vendor):
@@ -374,6 +375,6 @@ class HuaweiRoma(Vendor):
             return error
         kind, hint = parsing.refusal(reply.json_or_none())
         if kind is AuthenticationError:
-            hint = self._remedy(kind)
-        message = error.message.removesuffix(self._remedy(type(error)))
+            hint = remedy_of(kind, self.connection.conn_id)
+        message = error.message.removesuffix(remedy_of(type(error), self.connection.conn_id))
         return kind(message + hint, vendor=error.vendor, code=error.code, status=status)
