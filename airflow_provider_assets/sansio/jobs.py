@@ -190,9 +190,10 @@ class ArchiveRequest:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, JSON]) -> ArchiveRequest:
+    def from_dict(cls, data: Mapping[str, JSON], *, is_part: bool = False) -> ArchiveRequest:
         """The request that :meth:`to_dict` described.
 
+        :param is_part: as of :func:`~.versioned.read_versioned`.
         :raises InvalidRequestError: if it is not one, or of a newer version.
         """
         is_planned = isinstance(data, Mapping) and data.get("version") == PLANNED_VERSION
@@ -201,6 +202,7 @@ class ArchiveRequest:
             "archive request",
             _REQUEST,
             version=PLANNED_VERSION if is_planned else VERSION,
+            is_part=is_part,
         )
         try:
             plan = PlanReference.from_dict(known["plan"]) if is_planned else None
@@ -273,12 +275,13 @@ class ArchiveJob:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, JSON]) -> ArchiveJob:
+    def from_dict(cls, data: Mapping[str, JSON], *, is_part: bool = False) -> ArchiveJob:
         """The job that :meth:`to_dict` described.
 
+        :param is_part: as of :func:`~.versioned.read_versioned`.
         :raises InvalidRequestError: if it is not one, or of a newer version.
         """
-        known = read_versioned(data, "archive job", _JOB)
+        known = read_versioned(data, "archive job", _JOB, is_part=is_part)
         try:
             job = cls(**known)  # type: ignore[arg-type]  # they have been checked
             return replace(job, state=JobState(job.state))
@@ -325,8 +328,8 @@ class ArchiveReference:
         try:
             return cls(
                 conn_id=known["conn_id"],
-                request=ArchiveRequest.from_dict(known["request"]),
-                job=ArchiveJob.from_dict(known["job"]),
+                request=ArchiveRequest.from_dict(known["request"], is_part=True),
+                job=ArchiveJob.from_dict(known["job"], is_part=True),
             )
         except KeyError as error:
             raise InvalidRequestError(f"not an archive reference: {error!r}") from error

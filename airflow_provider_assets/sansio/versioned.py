@@ -21,11 +21,18 @@ MAP_OVER = (
 
 
 def read_versioned(
-    data: Mapping[str, JSON], what: str, fields: Mapping[str, Fits], *, version: int = VERSION
+    data: Mapping[str, JSON],
+    what: str,
+    fields: Mapping[str, Fits],
+    *,
+    version: int = VERSION,
+    is_part: bool = False,
 ) -> dict[str, JSON]:
     """*data* with the present names and without its version, which has to be *version*.
 
     :param fields: what its fields have to be.
+    :param is_part: whether *data* is a part of what has been read: that can be stored, so *data* can, too.
+    :raises InvalidRequestError: if it is no such mapping, or of another version.
     """
     if not isinstance(data, Mapping):
         hint = MAP_OVER if isinstance(data, list) else ""
@@ -36,6 +43,7 @@ def read_versioned(
             f"{what}: version {shown(given)} is not {version}; run both tasks on one release"
         )
     known = {_FORMER_NAMES.get(key, key): value for key, value in data.items() if key != "version"}
-    check_storable(known, f"an {what}")
+    if not is_part:
+        check_storable(known, f"an {what}")
     check_fields(known, fields, f"an {what}")
     return known
