@@ -1,6 +1,6 @@
 """A program that lands one archive and tells what that cost, since memory is measured by process.
 
-Its argument is JSON: the address of the archive, the layout, a folder or none, and the limits.
+Its argument is JSON: the address of the archive, the layout, a folder or a bucket, and the limits.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parents[1])]
+sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
 from airflow_provider_assets.landing import (  # noqa: E402
     LandingOptions,
     LocalStore,
+    S3Store,
     Source,
     land,
 )
@@ -22,8 +23,8 @@ from airflow_provider_assets.sansio.errors import AssetsError  # noqa: E402
 from airflow_provider_assets.sansio.jobs import ArchiveFile, Link  # noqa: E402
 
 
-class Counting(LocalStore):
-    """A local folder; small objects are only counted, since a million take a disk an hour."""
+class Counting:
+    """A store that only counts small objects, since a million take a disk an hour."""
 
     counted = 0
 
@@ -34,8 +35,25 @@ class Counting(LocalStore):
         return StoredObject(len(data))
 
 
+class Folder(Counting, LocalStore):
+    pass
+
+
+class Bucket(Counting, S3Store):
+    pass
+
+
+def store_at(spec: dict) -> Folder | Bucket:
+    if "root" in spec:
+        return Folder(Path(spec["root"]))
+    from servers import S3Server
+
+    *server, bucket = spec["s3"]
+    return Bucket(S3Server(*server).client(), bucket)
+
+
 def main(spec: dict) -> None:
-    store = Counting(Path(spec["root"]))
+    store = store_at(spec)
     source = Source(ArchiveFile(spec["name"], spec["name"]), lambda: Link(spec["url"]))
     told = {"error": None, "text": "", "entries": 0}
     try:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
 from archive_bombs import BOMBS, LONG
+from landing_kit import leftovers
 from origin import Origin, http_origin
+
+from airflow_provider_assets.landing import LocalStore, S3Store
 
 MIB = 1 << 20
 MOST = 64 * MIB  # bytes that the test lets an archive unpack to
@@ -56,41 +61,65 @@ def made(name: str) -> bytes:
     return BOMBS[name]()
 
 
-def told(origin: Origin, folder: Path, layout: str) -> dict:
+@dataclass
+class Place:
+    """A store, and how another process finds it."""
+
+    store: LocalStore | S3Store
+    spec: dict[str, object]
+
+    def written(self) -> dict[str, int]:
+        return self.store.sizes("")
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    if request.param == "disk":
+        return Place(LocalStore(tmp_path), {"root": str(tmp_path)})
+    server = request.getfixturevalue("s3_server")
+    bucket = f"bombs{secrets.token_hex(4)}"
+    server.client().create_bucket(Bucket=bucket)
+    spec = {"s3": [server.endpoint, server.access_key, server.secret_key, bucket]}
+    return Place(S3Store(server.client(), bucket), spec)
+
+
+def told(origin: Origin, place: Place, layout: str) -> dict:
     name = next(iter(origin.files))[1:]
     spec = {
         "url": f"{origin.url}/{name}",
         "name": name,
         "layout": layout,
-        "root": str(folder),
         "limits": {"max_unpacked": MOST},
+        **place.spec,
     }
     program = [sys.executable, str(Path(__file__).parent / "land_bomb.py"), json.dumps(spec)]
     answer = subprocess.run(program, capture_output=True, text=True, check=True, timeout=1800)
     return json.loads(answer.stdout)
 
 
+@pytest.mark.parametrize("place", ["disk", "S3"], indirect=True)
 @pytest.mark.parametrize(
     ("name", "layout", "way"), [pytest.param(*cell, id=", ".join(cell)) for cell in FATES]
 )
 def test_a_bomb_lands_in_little_memory_or_is_refused(
-    name, layout, way, origin, tmp_path, full_form, figure
+    name, layout, way, origin, place, request, full_form, figure
 ):
     if name in LONG and not full_form:
         pytest.skip("takes long: FULL=1")
     origin.files = {"/export.gz" if "gzip" in name else "/export.zip": made(name)}
     origin.ranged = way == "ranged"
-    found = told(origin, tmp_path, layout)
+    found = told(origin, place, layout)
     fate = FATES[name, layout, way]
     assert found["error"] == (fate and fate[0])
     assert fate is None or fate[1] in found["text"]
-    left = [path for path in tmp_path.rglob("*") if path.is_file()]
-    written = sum(path.stat().st_size for path in left)
+    written = place.written()
     if fate:
-        assert written <= MOST
-        assert not [path for path in left if path.suffix == ".part" or "manifest" in path.name]
+        assert sum(written.values()) <= MOST
+        assert not [key for key in written if "manifest" in key]
+        assert not leftovers(place.store)
     assert found["peak"] < 300 * MIB
     figure(
-        f"{name}, {layout}, {way}: {'lands' if fate is None else fate[1]}, "
-        f"peak {found['peak'] / MIB:.0f} MiB, {written / MIB:.0f} MiB written"
+        f"{name}, {layout}, {way}, {request.node.callspec.params['place']}: "
+        f"{'lands' if fate is None else fate[1]}, peak {found['peak'] / MIB:.0f} MiB, "
+        f"{sum(written.values()) / MIB:.0f} MiB written"
     )
