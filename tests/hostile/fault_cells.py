@@ -126,6 +126,8 @@ class Cell:
         self.case.destination = (
             f"s3://fault_store@{BUCKET}/{prefix}/" if self.store else self.folder.as_uri()
         )
+        if self.row.hits_store and self.stage == "archive":
+            self.case.plans = self.case.destination
         self.case.stored = self._stored
         self.case.point_to(self.scheme)
         if self.store:

@@ -64,11 +64,22 @@ class Row:
     is_racy: bool = False
 
     @property
+    def hits_store(self) -> bool:
+        return bool(self.disk or self.store != "disk")
+
+    @property
     def title(self) -> str:
         return f"{self.name}, {self.lasts}"
 
     def applies(self, stage: str, vendor: str, scheme: str) -> bool:
-        return stage in self.stages and vendor in self.vendors and scheme in self.schemes
+        # Plans are written for what a listing says of items; the others name theirs here.
+        is_written = stage != "archive" or vendor == "scenario" or not self.hits_store
+        return (
+            stage in self.stages
+            and vendor in self.vendors
+            and scheme in self.schemes
+            and is_written
+        )
 
     def trouble(self, stage: str, vendor: str) -> Trouble | None:
         if not (self.instead or self.spoil):
@@ -197,7 +208,8 @@ RANGED: dict[str, object] = {**LANDING, "vendors": ("scenario", "topaz")}
 # How far the parallel requests have got by then depends on the moment.
 LATE: dict[str, object] = {**RANGED, "is_racy": True}
 S3_PARTS = Budget(part_size=5 * MIB)
-ON_S3: dict[str, object] = {**LANDING, "store": "s3", "budget": S3_PARTS}
+STORED: dict[str, object] = {"stages": ("archive", "landing")}  # plans, and what lands
+ON_S3: dict[str, object] = {**STORED, "store": "s3", "budget": S3_PARTS}
 TLS: dict[str, object] = {"schemes": ("https",)}
 
 
@@ -253,11 +265,11 @@ ROWS: tuple[Row, ...] = (
     *_both("S3: 200 with an error when an upload is completed",
            refusals=_refused("Complete", 200, "InternalError"), store="s3", budget=S3_PARTS, **LANDING),
     Row("S3: connection refused", ATTEMPT, **{**ON_S3, "store": "closed"}),
-    Row("disk is full (ENOSPC)", ATTEMPT, disk="ENOSPC", **LANDING),
-    Row("quota is used up (EDQUOT)", ATTEMPT, disk="EDQUOT", **LANDING),
-    Row("disk fails (EIO)", ATTEMPT, disk="EIO", **LANDING),
-    Row("folder is read-only (EROFS)", ALWAYS, disk="EROFS", is_final=True, **LANDING),
-    Row("no permission (EACCES)", ALWAYS, disk="EACCES", is_final=True, **LANDING),
+    Row("disk is full (ENOSPC)", ATTEMPT, disk="ENOSPC", **STORED),
+    Row("quota is used up (EDQUOT)", ATTEMPT, disk="EDQUOT", **STORED),
+    Row("disk fails (EIO)", ATTEMPT, disk="EIO", **STORED),
+    Row("folder is read-only (EROFS)", ALWAYS, disk="EROFS", is_final=True, **STORED),
+    Row("no permission (EACCES)", ALWAYS, disk="EACCES", is_final=True, **STORED),
     Row("Airflow's state is unavailable", ATTEMPT, state=True,
         stages=("archive", "landing", "trigger", "watcher")),
     Row("clock set back by ten minutes", ONCE, spoil=lambda r, a: r, clock=-600.0),

@@ -103,7 +103,7 @@ class Case:
     """One export on its way to the stage that is tried.
 
     :ivar state: of the task, which outlives its attempts. :ivar policy: what decides on its retries.
-    :ivar connect: sets the vendor's connection.
+    :ivar connect: sets the vendor's connection. :ivar plans: where plans are written; None: nowhere.
     """
 
     front: Front
@@ -112,6 +112,7 @@ class Case:
     folder: Path
     destination: str
     connect: Callable[[str, dict[str, Any]], None]
+    plans: str | None = None
     budget: Budget = field(default_factory=Budget)
     state: AssetState = field(default_factory=AssetState)
     number: int = field(default_factory=lambda: next(_NUMBER))
@@ -186,7 +187,7 @@ class Case:
     def archive(self, **more: Any) -> AssetArchiveOperator:
         one = AssetArchiveOperator(
             task_id="task", conn_id=self.conn_id, poll_interval=PACE, timeout=60.0, settle=0,
-            **self.selection(), **more,
+            plans=self.plans, **self.selection(), **more,
         )  # fmt: skip
         self.policy = one.retry_policy
         return one
