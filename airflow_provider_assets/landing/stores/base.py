@@ -114,7 +114,17 @@ class PartWriter(Protocol):
         """Remove all parts; those that are gone already are no error."""
 
 
-class Store(Protocol):
+class Readable(Protocol):
+    """Objects by key, to look at."""
+
+    def head(self, key: str) -> StoredObject | None:
+        """The object under *key*; None if there is none."""
+
+    def read(self, key: str, offset: int, view: memoryview) -> None:
+        """Fill *view* with the object's bytes from *offset* on."""
+
+
+class Store(Readable, Protocol):
     """Keeps objects by key. Thread-safe."""
 
     @property
@@ -124,9 +134,6 @@ class Store(Protocol):
     def uri(self, key: str) -> str:
         """The URI of *key*, for users and other tools."""
 
-    def head(self, key: str) -> StoredObject | None:
-        """The object under *key*; None if there is none."""
-
     def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Key and bytes of every object whose key begins with *prefix*, page by page."""
 
@@ -135,9 +142,6 @@ class Store(Protocol):
 
     def get(self, key: str) -> bytes | None:
         """The bytes of a small object; None if there is none."""
-
-    def read(self, key: str, offset: int, view: memoryview) -> None:
-        """Fill *view* with the object's bytes from *offset* on."""
 
     def check(self, options: ObjectOptions) -> None:
         """Check that the store can give its objects these properties.
@@ -193,7 +197,7 @@ def put_document(store: Store, key: str, document: bytes) -> None:
     store.put(key, document, crc32=crc32(document, 0), overwrite=True)
 
 
-def holds(store: Store, key: str, whole: Checksum) -> bool:
+def holds(store: Readable, key: str, whole: Checksum) -> bool:
     """Whether the object under *key* has the size and CRC-32 of *whole*.
 
     Without a checksum of the store, the object is read back, which costs less than a download.
