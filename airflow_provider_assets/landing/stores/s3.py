@@ -25,8 +25,8 @@ from airflow_provider_assets.landing.stores.base import (
     best_effort,
     put_document,
 )
-from airflow_provider_assets.landing.stores.errors import call, is_refusal
 from airflow_provider_assets.landing.stores.s3_dialect import Params, encoded
+from airflow_provider_assets.landing.stores.s3_errors import call, is_refusal
 from airflow_provider_assets.landing.stores.s3_objects import S3Objects
 from airflow_provider_assets.sansio.errors import (
     AssetsError,

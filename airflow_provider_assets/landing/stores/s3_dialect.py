@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, TypeVar
 
-from airflow_provider_assets.landing.stores.errors import call, is_refusal
+from airflow_provider_assets.landing.stores.s3_errors import call, is_refusal
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from airflow_provider_assets.landing.stores.errors import translated
+from airflow_provider_assets.landing.stores.s3_errors import translated
 from airflow_provider_assets.sansio.errors import AuthenticationError, InvalidRequestError
 
 if TYPE_CHECKING:

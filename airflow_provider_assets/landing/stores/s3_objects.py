@@ -30,9 +30,9 @@ from airflow_provider_assets.landing.stores.base import (
     holds,
     name_taken,
 )
-from airflow_provider_assets.landing.stores.errors import call
 from airflow_provider_assets.landing.stores.s3_dialect import Dialect, Params, crc_of_whole
 from airflow_provider_assets.landing.stores.s3_direct import DirectWrites
+from airflow_provider_assets.landing.stores.s3_errors import call
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     IntegrityError,
