@@ -42,6 +42,7 @@ class WorkerPool:
     _connections: list[Connections] = field(default_factory=list)
     _limit: int = 0
     _is_done: bool = False
+    _working: int = 0
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def run(self, first: Connections, workers: int, tick: Callable[[], int]) -> None:
@@ -56,7 +57,7 @@ class WorkerPool:
                 self._resize(workers)
                 self._start(first)
                 self._staff(workers)
-                while self._is_any_alive() and not self.cancel.wait(_TICK):
+                while self._is_at_work():
                     received = tick()
                     if self.tuner:
                         self._tune(self.tuner, received)
@@ -95,6 +96,8 @@ class WorkerPool:
             target=self._work, args=(number, connections), name=f"landing-{number}", daemon=True
         )
         self._threads.append(thread)
+        with self._changed:
+            self._working += 1
         thread.start()
 
     def _work(self, number: int, connections: Connections) -> None:
@@ -107,6 +110,10 @@ class WorkerPool:
         except BaseException as error:  # noqa: BLE001  # raised in the thread that waits
             self._errors.append(error)
             self.cancel.set()
+        finally:
+            with self._changed:
+                self._working -= 1
+                self._changed.notify_all()
 
     def _may_work(self, number: int) -> bool:
         """Pause while there are too many workers; return false if this one is not needed any more."""
@@ -120,11 +127,16 @@ class WorkerPool:
         with self._changed:
             self._changed.notify_all()
 
-    def _is_any_alive(self) -> bool:
-        return any(thread.is_alive() for thread in self._threads)
+    def _is_at_work(self) -> bool:
+        """Wait for the next tick, or for the end; return whether there is work left after it."""
+        with self._changed:
+            is_over = self._changed.wait_for(
+                lambda: not self._working or self.cancel.is_set(), timeout=_TICK
+            )
+            return not is_over
 
     def _end(self) -> None:
-        if self._is_any_alive():
+        if self._working:
             self.cancel.set()
         deadline = time.monotonic() + self.options.stall_seconds
         for thread in self._threads:

@@ -9,7 +9,11 @@ from landing_kit import leftovers, linked, noise, zipped
 from origin import Fault
 
 from airflow_provider_assets.landing import GcsStore, LandingOptions, land
+from airflow_provider_assets.landing.cancel import CancelToken
+from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.stores.gcs import GcsWriter
+from airflow_provider_assets.landing.transfer import workers
+from airflow_provider_assets.landing.transfer.workers import WorkerPool
 from airflow_provider_assets.sansio.errors import TransferInterruptedError
 
 
@@ -45,3 +49,13 @@ def test_a_part_that_arrives_after_the_end_leaves_nothing(gcs, origin, layout):
     released.set()
     assert ended.wait(30)
     assert not leftovers(gcs)
+
+
+def test_a_landing_ends_with_its_last_worker_and_not_with_the_next_tick(monkeypatch):
+    monkeypatch.setattr(workers, "_TICK", 3600.0)
+    steps = iter([True, True])
+    pool = WorkerPool(lambda _: next(steps, False), CancelToken(), LandingOptions())
+    thread = threading.Thread(target=pool.run, args=(Connections(), 2, lambda: 0), daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive()
