@@ -83,9 +83,7 @@ class S3Store(S3Objects):
             return 0
         prefix = commonprefix(list(keys))  # noqa: RUF071  # keys, not paths
         try:
-            pages = self.client.get_paginator("list_multipart_uploads").paginate(
-                Bucket=self.bucket, Prefix=prefix
-            )
+            pages = self.pages("list_multipart_uploads", prefix)
             found = call(
                 f"cannot list the uploads to {self.uri(prefix)}",
                 lambda: [up for page in pages for up in page.get("Uploads", ())],

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 from airflow_provider_assets.landing.crc import Checksum
@@ -113,11 +113,20 @@ class S3Objects:
     def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
         """ListObjectsV2, page by page."""
         what = f"cannot list {self.uri(prefix)}"
-        pages = iter(
-            self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
-        )
+        pages = self.pages("list_objects_v2", prefix)
         while page := call(what, lambda: next(pages, None)):
             yield from ((item["Key"], item["Size"]) for item in page.get("Contents", ()))
+
+    def pages(
+        self, operation: Literal["list_objects_v2", "list_multipart_uploads"], prefix: str
+    ) -> Iterator[Params]:
+        """The pages of a listing. Most have one, for which botocore need not load its paginators (9 ms)."""
+        only = getattr(self.client, operation)(Bucket=self.bucket, Prefix=prefix)
+        if not only.get("IsTruncated"):
+            yield only
+            return
+        all_pages: Any = cast("Any", self.client).get_paginator(operation)
+        yield from all_pages.paginate(Bucket=self.bucket, Prefix=prefix)
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """Bytes of the listed objects."""

@@ -7,6 +7,7 @@ from s3_quirks import CHECKSUMS, Quirks, quirky_s3
 from store_contract import ResumingStoreContract
 
 from airflow_provider_assets.landing import S3Store
+from airflow_provider_assets.landing.stores.base import put_document
 
 
 class TestS3Store(ResumingStoreContract):
@@ -31,3 +32,20 @@ class TestS3ThatIgnoresChecksumsAndConditions(ResumingStoreContract):
     def store(self, s3_server, s3):
         with quirky_s3(s3_server, Quirks(ignores=f"{CHECKSUMS}|if-none-match")) as server:
             yield S3Store(server.client(), s3.bucket)
+
+
+def test_a_listing_of_many_pages_has_every_object_once(moto):
+    def shorten(params, **_):
+        params["MaxKeys"] = 2
+
+    moto.client.meta.events.register("provide-client-params.s3.ListObjectsV2", shorten)
+    for number in range(5):
+        put_document(moto, f"pages/{number}", b"x" * number)
+    assert list(moto.listing("pages/")) == [(f"pages/{n}", n) for n in range(5)]
+
+
+def test_one_page_is_listed_without_the_paginators_of_botocore(moto, monkeypatch):
+    put_document(moto, "page/one", b"1")
+    monkeypatch.setattr(moto.client, "get_paginator", None)
+    assert moto.sizes("page/") == {"page/one": 1}
+    assert moto.sweep(["page/one"]) == 0
