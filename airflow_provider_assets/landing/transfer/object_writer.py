@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from airflow_provider_assets.landing.crc import Checksum, combine_all, crc32
 from airflow_provider_assets.landing.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.stores.base import Part, PartWriter, Store, best_effort
-from airflow_provider_assets.landing.transfer.buffers import BufferPool
+from airflow_provider_assets.landing.transfer.buffers import Buffer, BufferPool
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class ObjectWriter:
     pool: Executor | None = None
     options: ObjectOptions = DEFAULTS
     parts: list[Part] = field(default_factory=list)
-    _buffer: bytearray | None = None
+    _buffer: Buffer | None = None
     _filled: int = 0
     _offset: int = 0
     _writer: PartWriter | None = None

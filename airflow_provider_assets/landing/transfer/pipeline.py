@@ -18,6 +18,7 @@ from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.landing.source.download import Download
 from airflow_provider_assets.landing.stores.base import Part, PartWriter
+from airflow_provider_assets.landing.transfer.buffers import Buffer, new_buffer
 
 _LEAST_SLICE = MIB
 
@@ -40,7 +41,7 @@ class PartInFlight:
     number: int
     offset: int
     size: int
-    buffer: bytearray
+    buffer: Buffer
     asked: int = 0
     missing: int = 0
     crc: int = 0
@@ -73,7 +74,7 @@ class PartScheduler:
     sliced: bool = True
     on_verified: Callable[[PartInFlight, int], None] = lambda part, crc: None
     window: int = 1
-    buffers: list[bytearray] = field(default_factory=list)
+    buffers: list[Buffer] = field(default_factory=list)
     _next_offset: int = 0
     _next_number: int = 1
     _filling: PartInFlight | None = None
@@ -174,7 +175,7 @@ class PartScheduler:
             if not self.spare:
                 return None
             self.spare -= 1
-            self.buffers.append(bytearray(self.part_size))
+            self.buffers.append(new_buffer(self.part_size))
         left = self.part_size if self.total is None else self.total - self._next_offset
         size = min(self.part_size, left)
         part = PartInFlight(
