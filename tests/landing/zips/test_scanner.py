@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from landing_kit import noise, zipped
-from zip_kit import scan
+from zip_kit import scan, with_zip64_end
 
 from airflow_provider_assets.landing.zips.directory import locate
 from airflow_provider_assets.landing.zips.inflate import Limits
@@ -57,6 +57,22 @@ def test_every_kind_of_archive_is_read_from_any_pieces(method, streamed, zip64, 
     assert collect.files == FILES
     assert [m.name for m in scanner.members] == list(FILES)
     assert not scanner.unverified
+
+
+@pytest.mark.parametrize("zip64", [False, True])
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_an_archive_may_be_cut_between_any_two_bytes(method, streamed, zip64):
+    files = {"a.txt": b"text " * 9, "empty": b"", "trap": b"PK\x07\x08PK\x01\x02"}
+    data = zipped(files, method=method, streamed=streamed, zip64=zip64, comment=b"hi")
+    for whole in (data, with_zip64_end(data, b"more")):
+        for step in (1, *range(2, len(whole), 3)):
+            collect = _Collect()
+            scanner = ZipScanner(handler=collect)
+            for at in range(0, len(whole), step):
+                scanner.feed(whole[at : at + step])
+            scanner.close()
+            assert collect.files == files
 
 
 def test_an_archive_without_entries_is_whole():
@@ -222,7 +238,7 @@ def test_long_names_are_neither_shown_whole_nor_held_without_limit():
 
     scanner = ZipScanner(max_entries=30)
     with pytest.raises(InvalidRequestError, match="names in the archive"):
-        scanner.feed(whole)
+        scanner.feed(whole[: whole.index(b"PK\1\2")])
     location = locate(read, len(whole))
     with pytest.raises(InvalidRequestError, match="names in the archive"):
         location.read_index(read, max_entries=30)
