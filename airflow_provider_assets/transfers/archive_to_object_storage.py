@@ -29,6 +29,7 @@ from airflow_provider_assets.sansio.errors import (
     HOPELESS,
     ArchiveExpiredError,
     AssetsError,
+    IntegrityError,
     InvalidRequestError,
     JobError,
     PartialArchiveError,
@@ -257,13 +258,13 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         return "archives" in self.archive
 
     def land_all(self, context: Context, notes: dict[int, Data]) -> list[Data]:
-        """Land one archive after the other. One that cannot land at all does not hold up the others.
+        """Land one archive after the other. One that is damaged or cannot land does not hold up the others.
 
         This may also be called from within another task, which gets no notes and no asset events by it.
 
         :param notes: gets, by the number of each batch, what has landed in how many seconds, and the reason
             of its failure.
-        :raises AssetsError: the first failure.
+        :raises AssetsError: the first failure that a retry may change, or else the first.
         """
         from airflow_provider_assets.destinations import check_destination, open_destination
         from airflow_provider_assets.landing import ObjectOptions
@@ -298,14 +299,14 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             except AssetsError as error:
                 failed.append(error)
                 notes[batch] = {**notes.get(batch, {}), "reason": reason_of(error)}
-                if not isinstance(error, (JobError, InvalidRequestError)):
+                if not isinstance(error, (JobError, InvalidRequestError, IntegrityError)):
                     raise  # of the store or the connection: the others would meet it, too
                 if self._is_group:
                     self.log.warning("Batch %d: %s", batch, error)
             else:
                 landed.append(result)
         if failed:
-            raise failed[0]
+            raise next((one for one in failed if not isinstance(one, _HOPELESS)), failed[0])
         return landed
 
     def _choices(self, hook: AssetArchiveHook, object_options: ObjectOptions) -> Choices:

@@ -61,6 +61,26 @@ def test_a_partial_archive_does_not_hold_up_the_others_of_its_group(airflow, san
     assert "has not landed" not in shown
 
 
+def test_a_damaged_archive_does_not_hold_up_the_others_of_its_group(airflow, sandbox, folder):
+    sandbox.fault("download:corrupt@900:1")
+    run = airflow(export(folder.as_uri()))
+    assert [type(one.error) for one in run.tries] == [errors.IntegrityError]
+    assert len(archives(read(folder))) == 3
+
+
+def test_a_damaged_archive_is_tried_again_though_another_of_its_group_is_partial(
+    airflow, sandbox, folder
+):
+    sandbox.fault("job:partial=1:1")
+    sandbox.fault("download:corrupt@900:1,after=1")
+    run = airflow(export(folder.as_uri(), landing_args={"retries": 1}))
+    assert [type(one.error) for one in run.tries] == [
+        errors.IntegrityError,
+        errors.PartialArchiveError,
+    ]
+    assert len(archives(read(folder))) == 4
+
+
 def test_a_retry_lands_what_is_left_of_its_group(airflow, sandbox, folder):
     sandbox.fault("download:500html:8,after=1")
     run = airflow(export(folder.as_uri(), landing_args={"retries": 3}))
