@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from airflow_provider_assets.sansio.arguments import require_text, shown
@@ -15,7 +15,6 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError
 if TYPE_CHECKING:
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
     from airflow.sdk import ObjectStoragePath
-    from mypy_boto3_s3 import S3Client
 
     from airflow_provider_assets.landing import AzureStore, S3Store, Store
 
@@ -25,6 +24,15 @@ MAX_POOL = 17
 _CONSOLES = {
     ".amazonaws.com": "console.aws.amazon.com",
     ".amazonaws.com.cn": "console.amazonaws.cn",
+}
+# The parameters of S3's writes that a connection may ask for, and the types of their values. No others: a
+# storage class would make manifests unreadable, and customers' keys have to be sent with reads, too.
+_OF_ALL_OBJECTS: Mapping[str, type] = {
+    "ServerSideEncryption": str,
+    "SSEKMSKeyId": str,
+    "SSEKMSEncryptionContext": str,
+    "BucketKeyEnabled": bool,
+    "ACL": str,
 }
 
 
@@ -154,25 +162,26 @@ def _s3(bucket: str, conn_id: str | None) -> S3Store:
         if name in Config.OPTION_DEFAULTS:  # botocore 1.36 and later
             ours[name] = getattr(theirs, name) or "when_required"
     config = theirs.merge(Config(**ours))  # type: ignore[arg-type]  # chosen by the loop above
-    client = hook.get_client_type(config=config)
-    return S3Store(client, bucket, extra=_parameters_of_all_objects(hook, client))
+    extra = _parameters_of_all_objects(hook)
+    return S3Store(hook.get_client_type(config=config), bucket, extra=extra)
 
 
-def _parameters_of_all_objects(hook: S3Hook, client: S3Client) -> Mapping[str, str]:
+def _parameters_of_all_objects(hook: S3Hook) -> Mapping[str, Any]:
     """What the connection asks for in every write: ``service_config.s3.extra_args`` of its extra.
 
-    :raises InvalidRequestError: if it is no mapping of parameters that S3 has for new objects.
+    :raises InvalidRequestError: if it is something else than :data:`_OF_ALL_OBJECTS`. The message has no
+        values, since a key may be among them.
     """
     given = hook.service_config.get("extra_args") or {}
-    model = client.meta.service_model.operation_model("CreateMultipartUpload")
-    known = model.input_shape.members if model.input_shape else {}
     is_fit = isinstance(given, Mapping) and all(
-        name in known and isinstance(value, str) for name, value in given.items()
+        isinstance(value, _OF_ALL_OBJECTS.get(name, ())) for name, value in given.items()
     )
     if not is_fit:
+        told = ", ".join(map(str, given)) if isinstance(given, Mapping) else type(given).__name__
         raise InvalidRequestError(
-            f"connection {hook.aws_conn_id!r}: service_config.s3.extra_args must map parameters of "
-            f"CreateMultipartUpload to strings, such as ServerSideEncryption, not {shown(given)}"
+            f"connection {hook.aws_conn_id!r}: service_config.s3.extra_args takes "
+            f"{', '.join(_OF_ALL_OBJECTS)}, texts all but BucketKeyEnabled, which is true or false; "
+            f"it has {told}"
         )
     return given
 

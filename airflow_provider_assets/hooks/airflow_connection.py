@@ -19,7 +19,7 @@ def to_connection(
 ) -> VendorConnection:
     """An Airflow connection as plain data; Airflow masks its secrets in logs.
 
-    :param conn_id: its id, which Airflow 3.1 leaves out of a connection from JSON.
+    :param conn_id: its id, which Airflow 3.1 leaves out of a connection that is read outside of a task.
     :param extra: the connection's extra where it has been read already (on an event loop).
     """
     host = conn.host or ""

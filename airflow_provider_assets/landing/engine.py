@@ -14,7 +14,7 @@ from airflow_provider_assets.landing.manifest import Contents, Manifest
 from airflow_provider_assets.landing.markers import OWNERSHIP_MARKER
 from airflow_provider_assets.landing.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.options import LandingOptions, Progress, Source
-from airflow_provider_assets.landing.ownership import commit, ensure_free, remove_marker
+from airflow_provider_assets.landing.ownership import commit, ensure_free, remove_own_marker
 from airflow_provider_assets.landing.previous import landed_before
 from airflow_provider_assets.landing.progress import Meter
 from airflow_provider_assets.landing.state import BestEffortState, State
@@ -124,7 +124,7 @@ def _land(job: Job, sources: Sequence[Source]) -> Manifest:
     if before and before.is_due_again(job):
         job = replace(job, overwrite=True)  # the object of that name is ours
     elif before and before.is_whole(job):
-        remove_marker(job)  # is there if an earlier attempt was killed right after its manifest
+        remove_own_marker(job)
         _clean_up(job)
         return replace(before.record, skipped=True)
     record, files = _move(job, sources)

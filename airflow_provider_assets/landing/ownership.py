@@ -47,14 +47,14 @@ def ownership(job: Job) -> Iterator[bool]:
         yield may_replace
     except (PermanentError, IntegrityError):
         if has_marker:
-            remove_marker(job)
+            _remove_marker(job)
         raise
 
 
 def commit(job: Job, record: Manifest, files: Iterable[Entry]) -> None:
     """Write the manifest and remove the marker, which is no longer needed."""
     put_document(job.store, job.manifest_key, record.document(files, job.contents))
-    remove_marker(job)
+    _remove_marker(job)
 
 
 def _acquire(job: Job) -> tuple[bool, bool]:
@@ -76,7 +76,15 @@ def _marker(job: Job) -> bytes:
     return json.dumps({"landing": job.label}).encode()
 
 
-def remove_marker(job: Job) -> None:
-    """Remove the marker of an object that has its manifest, or that was not published."""
+def remove_own_marker(job: Job) -> None:
+    """Remove the marker that an attempt left which was killed right after its manifest.
+
+    It is looked for first: to delete what is not there leaves a delete marker in a versioned bucket.
+    """
+    if job.layout == "archive" and _has_our_marker(job):
+        _remove_marker(job)
+
+
+def _remove_marker(job: Job) -> None:
     if job.layout == "archive":
         best_effort(lambda: job.store.delete(job.key + OWNERSHIP_MARKER))

@@ -51,16 +51,28 @@ def test_what_an_aws_connection_says_reaches_the_client(s3_server, monkeypatch):
 
 
 def test_what_an_aws_connection_asks_for_in_every_write_reaches_the_store(s3_server, monkeypatch):
-    encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/nights"}
+    encrypted = {
+        "ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/nights", "BucketKeyEnabled": True,
+    }  # fmt: skip
     aws(monkeypatch, s3_server, service_config={"s3": {"extra_args": encrypted}})
     assert open_destination("s3://aws_test@bucket/").store.extra == encrypted
 
 
-@pytest.mark.parametrize("wrong", ["aws:kms", {"ServerSideEncryptoin": "aws:kms"}, {"ACL": 1}])
-def test_what_no_write_takes_is_refused_before_anything_is_asked(s3_server, monkeypatch, wrong):
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "a secret",
+        {"ServerSideEncryptoin": "a secret"},
+        {"SSECustomerKey": "a secret"},
+        {"Key": "a secret"},
+        {"SSEKMSKeyId": 1},
+    ],
+)
+def test_what_not_every_write_can_take_is_refused_without_its_value(s3_server, monkeypatch, wrong):
     aws(monkeypatch, s3_server, service_config={"s3": {"extra_args": wrong}})
-    with pytest.raises(InvalidRequestError, match="'aws_test': service_config"):
+    with pytest.raises(InvalidRequestError, match="'aws_test': service_config") as told:
         open_destination("s3://aws_test@bucket/")
+    assert "a secret" not in str(told.value)
 
 
 def test_an_aws_connection_that_says_nothing_suits_any_store_like_s3(s3_server, monkeypatch):

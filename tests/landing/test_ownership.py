@@ -75,7 +75,7 @@ def test_a_kill_right_after_the_manifest_leaves_no_mark_once_the_landing_is_skip
 
     source = linked(origin, small(), "export.zip")
     with monkeypatch.context() as dying:
-        dying.setattr(ownership, "remove_marker", die)
+        dying.setattr(ownership, "_remove_marker", die)
         with pytest.raises(Killed):
             land([source], store, facts=FACTS, options=quick)
     assert contents(store, "export.zip.landing.json")

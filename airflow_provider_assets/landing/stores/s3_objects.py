@@ -75,7 +75,7 @@ class S3Objects:
     client: S3Client = field(repr=False)
     bucket: str
     scheme: str = "s3"
-    extra: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
     dialect: Dialect = field(default_factory=Dialect, repr=False, compare=False)
     direct: DirectWrites = field(init=False, repr=False, compare=False)
 
