@@ -36,7 +36,8 @@ class AssetArchiveDecoratedOperator(DecoratedOperator, AssetArchiveOperator):
     :param python_callable: the function. :param op_args: its positional arguments, templated.
     :param op_kwargs: its keyword arguments, templated; it also gets those of the context that it names.
     :param kwargs: as of :class:`AssetArchiveOperator`.
-    :raises InvalidRequestError: if the function returns anything else.
+    :raises InvalidRequestError: if the function returns anything else, or None for what would narrow the
+        export.
     """
 
     template_fields: Sequence[str] = (
@@ -80,8 +81,10 @@ class AssetArchiveDecoratedOperator(DecoratedOperator, AssetArchiveOperator):
     def _take(self, selected: object) -> None:
         """Use what the function has returned.
 
-        :raises InvalidRequestError: if it is no selection.
+        :raises InvalidRequestError: if it is no selection, or one that has lost what narrows it.
         """
+        from airflow_provider_assets.operators.choices import check_rendered
+
         name = self.python_callable.__name__
         selection = to_plain(selected)
         if not isinstance(selection, dict):
@@ -96,6 +99,7 @@ class AssetArchiveDecoratedOperator(DecoratedOperator, AssetArchiveOperator):
             )
         for argument, value in selection.items():
             setattr(self, argument, value)
+        check_rendered(dict.fromkeys(selection, name), vars(self))
 
 
 def asset_archive_task(

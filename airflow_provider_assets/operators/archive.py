@@ -156,6 +156,12 @@ class AssetArchiveOperator(BaseOperator):
         self.lookback = lookback
         self.plans = plans
         self.metadata = metadata
+        self._unrendered = {
+            "items": items,
+            "select": select,
+            "window": window,
+            "max_items": max_items,
+        }
         self.is_dry_run = dry_run  # ``dry_run`` is a method of every operator
         self._batch_run: BatchRun | None = None
         self._is_killed = False
@@ -231,8 +237,9 @@ class AssetArchiveOperator(BaseOperator):
     # --- the life of an export: select, batch, submit, wait, return references -----------------
 
     def _execute(self, context: Context) -> list[Data]:
-        from airflow_provider_assets.operators.choices import check_choices
+        from airflow_provider_assets.operators.choices import check_choices, check_rendered
 
+        check_rendered(self._unrendered, vars(self))
         check_choices({**vars(self), "dry_run": self.is_dry_run})
         if self.is_dry_run:
             return self._dry_run(context)

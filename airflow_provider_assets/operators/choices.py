@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airflow_provider_assets.destinations import check_destination
@@ -11,6 +11,7 @@ from airflow_provider_assets.sansio.arguments import (
     Check,
     check_arguments,
     choice_of,
+    is_none,
     or_none,
     require_flag,
     require_text,
@@ -30,6 +31,49 @@ CHECKS: Mapping[str, Check] = {
     **dict.fromkeys(("timeout", "poll_interval", "lookback"), to_seconds),
     **dict.fromkeys(("settle", "pending_timeout"), to_timedelta),
 }
+
+
+# Each of these narrows an export, unless another argument does it instead.
+NARROWING: Mapping[str, str | None] = {
+    "items": "select",
+    "select": "items",
+    "window": "items",
+    "max_items": None,
+}
+
+
+def check_rendered(given: Mapping[str, Any], rendered: Mapping[str, Any]) -> None:
+    """Refuse an argument that is None in this run only: the export would be a larger one.
+
+    :param given: the arguments as the DAG file has them, with templates and results of tasks.
+    :param rendered: the arguments as the run has them.
+    :raises InvalidRequestError: naming those of :data:`NARROWING`, or the parts of them, that are lost.
+    """
+    lost = [
+        blank
+        for name, instead in NARROWING.items()
+        if instead is None or rendered[instead] is None
+        for blank in _blanks(given.get(name), rendered[name], name)
+    ]
+    if lost:
+        raise InvalidRequestError(
+            f"{', '.join(lost)}: None in this run, which would export more than the DAG asks for; give it a "
+            "value (items={} exports nothing, window='all' everything there is)"
+        )
+
+
+def _blanks(given: object, rendered: object, name: str) -> Iterator[str]:
+    """The names of what is not None in *given*, but in *rendered*."""
+    if given is None:
+        return
+    if is_none(rendered):
+        yield name
+    elif isinstance(given, Mapping) and isinstance(rendered, Mapping):
+        for key, value in rendered.items():
+            yield from _blanks(given.get(key), value, f"{name}.{key}")
+    elif isinstance(given, (list, tuple)) and isinstance(rendered, (list, tuple)):
+        for at, (one, value) in enumerate(zip(given, rendered, strict=False)):
+            yield from _blanks(one, value, f"{name}[{at}]")
 
 
 def check_choices(given: Mapping[str, Any]) -> None:

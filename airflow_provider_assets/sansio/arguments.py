@@ -80,6 +80,11 @@ def require_text(value: object, name: str) -> str:
     return value
 
 
+def is_none(value: object) -> bool:
+    """Whether *value* is None, or a proxy of it, as Airflow's context has them for earlier runs."""
+    return value.__class__ is type(None)
+
+
 def has_bytes(text: str) -> bool:
     """Whether *text* can be encoded: half of a surrogate pair cannot."""
     return text.isascii() or text.encode(errors="replace").decode() == text

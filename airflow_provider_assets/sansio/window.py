@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Union
 
-from airflow_provider_assets.sansio.arguments import shown
+from airflow_provider_assets.sansio.arguments import is_none, shown
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 # The start of a window without a beginning: no vendor holds anything older.
@@ -285,7 +285,8 @@ def parse_moment(value: object, name: str) -> datetime:
                 "2026-01-31T00:00:00+00:00"
             ) from None
     if not isinstance(value, datetime):
-        raise InvalidRequestError(f"{name}: expected a datetime, got {type(value).__name__}")
+        got = "None" if is_none(value) else type(value).__name__
+        raise InvalidRequestError(f"{name}: expected a datetime, got {got}")
     if value.tzinfo is None:
         raise InvalidRequestError(f"{name}: {value.isoformat()} has no time zone; add +00:00")
     try:

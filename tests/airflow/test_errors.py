@@ -7,7 +7,7 @@ from datetime import timedelta
 from ipaddress import ip_address
 
 import pytest
-from airflow.sdk import DAG, BaseNotifier
+from airflow.sdk import DAG, BaseNotifier, task
 from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision
 from airflow_runs import connect
 from exported import CONN, archive, archives, arm, export, read
@@ -171,6 +171,50 @@ def test_a_template_that_renders_to_a_wrong_text_is_named_before_the_vendor_is_a
     assert name in str(run.error)
     assert remedy in str(run.error)
     assert sandbox.stats()["totals"]["requests"] == 0
+
+
+def test_what_is_none_in_a_run_only_does_not_widen_the_export(airflow, sandbox):
+    """It would be the whole window, or the whole account."""
+    none, proxy = "{{ params.none }}", "{{ prev_data_interval_end_success }}"
+    given = [
+        ("items", {"items": none}),
+        ("select", {"select": none}),
+        ("select.modelId", {"select": {"modelId": none, "type": None}}),
+        ("window", {"window": none}),
+        ("window[0]", {"window": (none, "{{ logical_date }}")}),
+        ("window[0]", {"window": [proxy, None]}),
+        ("max_items", {"max_items": none}),
+    ]
+
+    def build():
+        @task
+        def nothing():
+            return None
+
+        @task.asset_archive(conn_id=CONN)
+        def chosen():
+            return {"items": None}
+
+        chosen()
+        archive(task_id="found", items=nothing())
+        for number, (_, arguments) in enumerate(given):
+            archive(task_id=f"task_{number}", **arguments)
+
+    run = airflow(build, render_template_as_native_obj=True, params={"none": None})
+    texts = {one.task_id: str(one.error) for one in run.tries}
+    named = {name: text.partition(":")[0] for name, text in texts.items()}
+    expected = {f"task_{number}": name for number, (name, _) in enumerate(given)}
+    assert named == {**expected, "chosen": "items", "found": "items"}
+    assert "items={} exports nothing" in texts["found"]
+    assert sandbox.stats()["totals"]["requests"] == 0
+
+
+def test_one_of_items_and_select_may_be_none_in_a_run(airflow, sandbox):
+    def build():
+        archive(items="{{ none }}", select={"modelId": None}, window=None, max_items=None)
+
+    run = airflow(build, render_template_as_native_obj=True)
+    assert run.state == "success", run.tries
 
 
 def test_a_download_is_not_redirected_into_the_own_network(airflow, sandbox, folder):

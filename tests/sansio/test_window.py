@@ -25,6 +25,12 @@ DAY = timedelta(days=1)
 MOMENTS = st.datetimes(datetime(1980, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))
 
 
+class ProxyOfNone:
+    """As Airflow's context has it for what there is not."""
+
+    __class__ = property(lambda self: type(None))  # type: ignore[assignment]
+
+
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
@@ -230,6 +236,7 @@ def test_a_window_without_an_end_ends_with_its_run_whenever_it_is_retried(timing
         ((None, None), 'no bounds; pass window="all"'),
         (("2026-01-09T00:00:00Z", None), "this run has no date; pass an end"),
         ((date(2026, 1, 9), "2026-01-10T00:00:00Z"), "expected a datetime, got date"),
+        ((ProxyOfNone(), "2026-01-10T00:00:00Z"), "expected a datetime, got None"),
         ("yesterday", "'yesterday' is none of"),
         (None, "None is none of"),
     ],

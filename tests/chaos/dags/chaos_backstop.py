@@ -23,7 +23,7 @@ with DAG(
         "export",
         conn_id="{{ dag_run.conf['conn_id'] }}",
         items="{{ dag_run.conf.get('items') }}",
-        select="{{ dag_run.conf.get('select') }}",
+        select="{{ none if dag_run.conf.get('items') else {} }}",
         window=("2026-01-09T00:00:00Z", "2026-01-10T00:00:00Z"),
         destination="{{ dag_run.conf['destination'] }}",
         deferrable=True,

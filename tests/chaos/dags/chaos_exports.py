@@ -27,7 +27,7 @@ def export_dag(
                 "export",
                 conn_id="{{ dag_run.conf['conn_id'] }}",
                 items="{{ dag_run.conf.get('items') }}",
-                select="{{ dag_run.conf.get('select') }}",
+                select="{{ none if dag_run.conf.get('items') else {} }}",
                 window=WINDOW,
                 destination="{{ dag_run.conf['destination'] }}",
                 deferrable=mode == "deferred",
