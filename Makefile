@@ -93,7 +93,7 @@ $(VENV)/.mutable: $(VENV)/.testable
 	@$(call INSTALL,--group mutants)
 	@touch $@
 
-mutants: $(VENV)/.mutable ## change the code in thousands of small ways, and count which changes no test notices (an hour)
+mutants: $(VENV)/.mutable ## change the code in thousands of small ways, and count which changes no test notices (two hours)
 	@$(BIN)/python -m mutmut run --max-children 2
 	@$(BIN)/python -m mutmut export-cicd-stats
 

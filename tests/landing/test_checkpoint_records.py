@@ -77,7 +77,6 @@ def test_a_checkpoint_needs_no_more_than_its_first_fields():
         {"unknown": 1},
         {"proof": "\ud800"},
     ],
-    ids=str,
 )
 def test_a_checkpoint_with_a_wrong_field_is_not_used(wrong):
     state = MemoryState()
@@ -172,7 +171,6 @@ def test_without_a_state_no_files_are_remembered():
         "ff", [], [3, "ff"], [3, "ff", True, 0], [True, "ff", True], [3, 5, True], [3, "ff", 1],
         [-1, "ff", True], [3, "", True], [3, "FF", True], [3, "123456789", True],
     ],
-    ids=str,
 )  # fmt: skip
 def test_a_wrong_record_of_a_file_is_left_out(record):
     state = MemoryState()

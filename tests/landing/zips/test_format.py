@@ -81,7 +81,7 @@ def test_as_many_entries_and_bytes_of_names_as_are_allowed_pass():
         check_count(5, 5 * 128 + (1 << 20) + 1, 5)
 
 
-@pytest.mark.parametrize("signature", [b"PK\7\x08", b""])
+@pytest.mark.parametrize("signature", [b"PK\7\x08", b""], ids=["signed", "unsigned"])
 def test_a_descriptor_has_its_length(signature):
     narrow, wide = struct.pack("<3L", 1, 2, 3), struct.pack("<LQQ", 1, 2, 3)
     lead = len(signature)
@@ -122,27 +122,28 @@ def extra(kind: int, *values: int, more: bytes = b"") -> bytes:
     return struct.pack("<HH", kind, len(body)) + body
 
 
-@pytest.mark.parametrize(
-    ("field", "given", "found"),
-    [
-        (b"", (MAX32, MAX32, MAX32), (MAX32, MAX32, MAX32, False)),
-        (extra(1), (5, 6, 7), (5, 6, 7, True)),
-        (extra(1, 8, 9), (5, 6, 7), (5, 6, 7, True)),
-        (extra(1, 8, 9, 10), (MAX32, MAX32, MAX32), (8, 9, 10, True)),
-        (extra(1, 8), (5, MAX32, 7), (5, 8, 7, True)),
-        (extra(1, 8), (5, 6, MAX32), (5, 6, 8, True)),
-        (extra(1, 8), (MAX32, MAX32, 7), (8, MAX32, 7, True)),
-        (extra(1, 8, more=bytes(7)), (MAX32, MAX32, 7), (8, MAX32, 7, True)),
-        (extra(1, MAX32, 9), (MAX32, MAX32, 7), (MAX32, 9, 7, True)),
-        (extra(2, 8) + extra(1, 9), (MAX32, 6, 7), (9, 6, 7, True)),
-        (extra(2, 8), (MAX32, 6, 7), (MAX32, 6, 7, False)),
-        (extra(2) + extra(1, 9), (MAX32, 6, 7), (9, 6, 7, True)),
-        (extra(2, more=b"abc") + extra(1, 9), (MAX32, 6, 7), (9, 6, 7, True)),
-        (extra(1, 8) + extra(1, 9), (MAX32, 6, 7), (8, 6, 7, True)),
-        (b"\1\0\0", (MAX32, 6, 7), (MAX32, 6, 7, False)),
-        (extra(2) + b"\1\0\0", (MAX32, 6, 7), (MAX32, 6, 7, False)),
-        (extra(1, 8)[:-1], (MAX32, 6, 7), (MAX32, 6, 7, True)),
-    ],
-)  # fmt: skip
+M = MAX32
+EXTRAS = {
+    "none": (b"", (M, M, M), (M, M, M, False)),
+    "empty": (extra(1), (5, 6, 7), (5, 6, 7, True)),
+    "not asked for": (extra(1, 8, 9), (5, 6, 7), (5, 6, 7, True)),
+    "all": (extra(1, 8, 9, 10), (M, M, M), (8, 9, 10, True)),
+    "packed": (extra(1, 8), (5, M, 7), (5, 8, 7, True)),
+    "offset": (extra(1, 8), (5, 6, M), (5, 6, 8, True)),
+    "too short": (extra(1, 8), (M, M, 7), (8, M, 7, True)),
+    "too short by a byte": (extra(1, 8, more=bytes(7)), (M, M, 7), (8, M, 7, True)),
+    "largest of 32 bits": (extra(1, M, 9), (M, M, 7), (M, 9, 7, True)),
+    "behind another": (extra(2, 8) + extra(1, 9), (M, 6, 7), (9, 6, 7, True)),
+    "behind an empty one": (extra(2) + extra(1, 9), (M, 6, 7), (9, 6, 7, True)),
+    "behind an odd one": (extra(2, more=b"abc") + extra(1, 9), (M, 6, 7), (9, 6, 7, True)),
+    "only another": (extra(2, 8), (M, 6, 7), (M, 6, 7, False)),
+    "the first of two": (extra(1, 8) + extra(1, 9), (M, 6, 7), (8, 6, 7, True)),
+    "cut": (b"\1\0\0", (M, 6, 7), (M, 6, 7, False)),
+    "cut behind another": (extra(2) + b"\1\0\0", (M, 6, 7), (M, 6, 7, False)),
+    "cut in its value": (extra(1, 8)[:-1], (M, 6, 7), (M, 6, 7, True)),
+}
+
+
+@pytest.mark.parametrize(("field", "given", "found"), EXTRAS.values(), ids=EXTRAS)
 def test_the_extra_field_of_zip64_has_what_does_not_fit(field, given, found):
     assert widen(field, *given) == found

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from landing_kit import noise, zipped
-from zip_kit import scan, with_zip64_end
+from zip_kit import scan, with_extra_data, with_zip64_end
 
 from airflow_provider_assets.landing.zips.directory import locate
 from airflow_provider_assets.landing.zips.inflate import Limits
@@ -63,9 +63,9 @@ def test_every_kind_of_archive_is_read_from_any_pieces(method, streamed, zip64, 
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_an_archive_may_be_cut_between_any_two_bytes(method, streamed, zip64):
-    files = {"a.txt": b"text " * 9, "empty": b"", "trap": b"PK\x07\x08PK\x01\x02"}
+    files = {"a.txt": b"text " * 9, "empty": b"", "trap": b"PK\x07\x08PK\x03\x04"}
     data = zipped(files, method=method, streamed=streamed, zip64=zip64, comment=b"hi")
-    for whole in (data, with_zip64_end(data, b"more")):
+    for whole in (data, with_zip64_end(data, b"more"), with_extra_data(data, b"more")):
         for step in (1, *range(2, len(whole), 3)):
             collect = _Collect()
             scanner = ZipScanner(handler=collect)
@@ -201,10 +201,25 @@ def test_a_directory_of_more_records_than_entries_is_refused_before_its_end():
         scanner.feed(whole[:start] + whole[start:end] * 6)
 
 
-def test_a_record_of_extra_data_is_not_held_in_memory():
-    whole = zipped({"a": b"1"})
+def _large(method: int, flags: int) -> bytes:
+    """The local header of an entry of two gibibytes."""
+    return struct.pack("<4s5H3L2H", b"PK\3\4", 20, flags, method, 0, 0, 0, 1 << 31, 1 << 31, 1, 0)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        zipped({"a": b"1"})[:32] + b"PK\6\x08" + struct.pack("<L", 1 << 31),
+        _large(zipfile.ZIP_STORED, 0) + b"a",
+        _large(zipfile.ZIP_STORED, 8) + b"a",
+        _large(zipfile.ZIP_STORED, 1) + b"a",
+        _large(93, 0) + b"a",
+    ],
+    ids=["extra data", "stored", "stored without length", "encrypted", "unknown method"],
+)
+def test_nothing_long_is_held_in_memory(start):
     scanner = ZipScanner()
-    scanner.feed(whole[: whole.index(b"PK\1\2")] + b"PK\6\x08" + struct.pack("<L", 1 << 31))
+    scanner.feed(start)
     tracemalloc.start()
     for _ in range(32):
         scanner.feed(bytes(1 << 20))

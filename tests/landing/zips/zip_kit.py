@@ -43,3 +43,11 @@ def with_zip64_end(
         + struct.pack("<4s4H2L", b"PK\5\6", 0, 0, left[0], *left)
         + data[place + 20 :]
     )
+
+
+def with_extra_data(data: bytes, more: bytes) -> bytes:
+    """The same archive with a record of extra data (APPNOTE 4.3.11) before its directory."""
+    start, place = data.index(b"PK\1\2"), data.rindex(b"PK\5\6") + 16
+    record = struct.pack("<4sL", b"PK\6\x08", len(more)) + more
+    offset = struct.pack("<L", start + len(record))
+    return data[:start] + record + data[start:place] + offset + data[place + 4 :]
