@@ -24,10 +24,10 @@ def grouped(references: Sequence[Data], limit: int) -> list[Data]:
 def ungrouped(archive: Data) -> list[Data]:
     """The references of a group, or the one that *archive* is itself."""
     if isinstance(archive, Mapping) and "archives" in archive:
-        group = read_versioned(archive, "group of archives", {"archives": _is_group})
-        return cast("list[Data]", group["archives"])
+        group = read_versioned(archive, "a group of archives", {"archives": _is_group})
+        return [*cast("Sequence[Data]", group["archives"])]
     return [archive]
 
 
 def _is_group(value: object) -> bool:
-    return isinstance(value, list) and bool(value)
+    return isinstance(value, (list, tuple)) and bool(value)

@@ -199,7 +199,7 @@ class ArchiveRequest:
         is_planned = isinstance(data, Mapping) and data.get("version") == PLANNED_VERSION
         known: Any = read_versioned(
             data,
-            "archive request",
+            "an archive request",
             _REQUEST,
             version=PLANNED_VERSION if is_planned else VERSION,
             is_part=is_part,
@@ -281,7 +281,7 @@ class ArchiveJob:
         :param is_part: as of :func:`~.versioned.read_versioned`.
         :raises InvalidRequestError: if it is not one, or of a newer version.
         """
-        known = read_versioned(data, "archive job", _JOB, is_part=is_part)
+        known = read_versioned(data, "an archive job", _JOB, is_part=is_part)
         try:
             job = cls(**known)  # type: ignore[arg-type]  # they have been checked
             return replace(job, state=JobState(job.state))
@@ -324,7 +324,7 @@ class ArchiveReference:
 
         :raises InvalidRequestError: if it is not one, or of a newer version.
         """
-        known: Any = read_versioned(data, "archive reference", _REFERENCE)
+        known: Any = read_versioned(data, "an archive reference", _REFERENCE)
         try:
             return cls(
                 conn_id=known["conn_id"],

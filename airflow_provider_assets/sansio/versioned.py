@@ -30,20 +30,23 @@ def read_versioned(
 ) -> dict[str, JSON]:
     """*data* with the present names and without its version, which has to be *version*.
 
+    :param what: with its article, for the error.
     :param fields: what its fields have to be.
     :param is_part: whether *data* is a part of what has been read: that can be stored, so *data* can, too.
     :raises InvalidRequestError: if it is no such mapping, or of another version.
     """
     if not isinstance(data, Mapping):
-        hint = MAP_OVER if isinstance(data, list) else ""
-        raise InvalidRequestError(f"{what}: expected a mapping, got {type(data).__name__}{hint}")
+        hint = MAP_OVER if isinstance(data, (list, tuple)) else ""
+        raise InvalidRequestError(
+            f"not {what}: expected a mapping, got {type(data).__name__}{hint}"
+        )
     given = data.get("version")
     if given != version:
         raise InvalidRequestError(
-            f"{what}: version {shown(given)} is not {version}; run both tasks on one release"
+            f"not {what}: version {shown(given)} is not {version}; run both tasks on one release"
         )
     known = {_FORMER_NAMES.get(key, key): value for key, value in data.items() if key != "version"}
     if not is_part:
-        check_storable(known, f"an {what}")
-    check_fields(known, fields, f"an {what}")
+        check_storable(known, what)
+    check_fields(known, fields, what)
     return known

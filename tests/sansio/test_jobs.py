@@ -66,8 +66,12 @@ def test_groups_are_no_larger_than_they_must_be(count, limit, sizes):
     "group", [{"archives": []}, {"version": 2, "archives": []}, {"version": 1, "archives": "a"}]
 )
 def test_a_group_that_cannot_be_read_is_refused(group):
-    with pytest.raises(InvalidRequestError):
+    with pytest.raises(InvalidRequestError, match="not a group of archives: "):
         ungrouped(group)
+
+
+def test_a_group_may_come_from_an_xcom_backend_that_makes_tuples_of_lists():
+    assert ungrouped({"version": 1, "archives": ({"n": 1}, {"n": 2})}) == [{"n": 1}, {"n": 2}]
 
 
 @pytest.mark.parametrize("missing", ["conn_id", "request", "job"])
