@@ -298,7 +298,7 @@ class Vendor(ABC):
 
     def error_detail(self, data: Mapping[str, JSON]) -> tuple[str | None, str]:
         """The vendor's error code and message from an error body, whatever its shape."""
-        return detail_of(data)
+        return detail_of(data, self.error_detail)
 
     def error_for(self, request: HttpRequest, response: HttpResponse) -> AssetsError:
         """The error for a response that the request does not accept."""

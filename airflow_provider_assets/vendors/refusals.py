@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -16,6 +16,8 @@ from airflow_provider_assets.sansio.errors import (
 from airflow_provider_assets.sansio.messages import HttpResponse, without_queries
 from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.vendors.parsing import brief
+
+Detail = tuple[str | None, str]
 
 _ID = re.compile(r"[\w.:+/=-]{1,128}")
 ERRORS: Mapping[int, type[AssetsError]] = {
@@ -34,12 +36,17 @@ def class_of(status: int) -> type[AssetsError]:
     return ERRORS.get(status) or default
 
 
-def detail_of(data: Mapping[str, JSON]) -> tuple[str | None, str]:
-    """The error code and the message from an error body of any usual shape; None and "" if it has none."""
+def detail_of(
+    data: Mapping[str, JSON], of_nested: Callable[[Mapping[str, JSON]], Detail]
+) -> Detail:
+    """The error code and the message from an error body of any usual shape; None and "" if it has none.
+
+    :param of_nested: tells those of a body within it: the vendor's own reading, which may know other shapes.
+    """
     for key in ("message", "reason", "error", "detail", "error_msg"):
         value = data.get(key)
         if isinstance(value, dict):
-            return detail_of(value)
+            return of_nested(value)
         if isinstance(value, str) and value:
             code = data.get("code", data.get("error_code"))
             more = data.get("error_details")

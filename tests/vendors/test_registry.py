@@ -71,6 +71,19 @@ def test_error_details_are_found_in_any_shape(contract, data, code, text):
     assert contract.vendor.error_detail(data) == (code, text)
 
 
+def test_a_vendor_that_knows_another_shape_finds_it_in_a_nested_body_too():
+    class Titled(VENDORS["acme"][0]):
+        def error_detail(self, data):
+            return (None, data["title"]) if "title" in data else super().error_detail(data)
+
+    vendor = Contract(Titled, VENDORS["acme"][1](MOMENT), asynchronous=False).vendor
+    assert vendor.error_detail({"error": {"title": "the quota is used up"}}) == (
+        None,
+        "the quota is used up",
+    )
+    assert vendor.error_detail({"error": {"code": "c", "message": "m"}}) == ("c", "m")
+
+
 def test_a_body_may_say_how_long_to_wait(contract):
     response = reply({"remainingSeconds": 17}, 429)
     assert contract.vendor.retry_after(response, {"remainingSeconds": 17}) == 17.0
