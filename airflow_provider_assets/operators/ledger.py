@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from airflow_provider_assets.airflow_compat import task_state_store
+from airflow_provider_assets.sansio.arguments import lasting_text
 from airflow_provider_assets.sansio.errors import StaleEventError
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, Data, JobState
 from airflow_provider_assets.sansio.stored import (
@@ -149,7 +150,7 @@ class BatchLedger:
             "retries": getattr(context.get("task"), "retries", None),
             "clears": getattr(context["dag_run"], "clear_number", None),
         }
-        self._fingerprint = hashlib.sha256(repr(inputs).encode()).hexdigest()
+        self._fingerprint = hashlib.sha256(lasting_text(inputs).encode()).hexdigest()
         self._lineage = f"{ti.dag_id}|{ti.task_id}|{ti.run_id}|{ti.map_index}|{ti.max_tries}"
         self._store = task_state_store(context)
         self.durable = self._store is not None

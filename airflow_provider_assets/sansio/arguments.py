@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -15,6 +16,7 @@ Check = Callable[[object, str], object]
 # A century: the ends of longer spans cannot be calculated with.
 LONGEST = timedelta(days=36_525)
 LARGEST = 1 << 63
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 _NATIVE = "; a template renders to text unless the DAG has render_template_as_native_obj=True"
 
 
@@ -177,6 +179,21 @@ def to_plain(value: object) -> object:
         is_lazy = type(value).__name__ == "LazyXComSequence"
         return [to_plain(one) for one in (value[:] if is_lazy else value)]
     return value
+
+
+def lasting_text(value: object) -> str:
+    """*value*, which is plain, as text that every process writes alike.
+
+    So it has no addresses in memory, no order of a set, and the value instead of its proxy.
+    """
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name!r}: {lasting_text(one)}' for name, one in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(lasting_text, value))}]"
+    if isinstance(value, (set, frozenset)):
+        return f"{{{', '.join(sorted(map(lasting_text, value)))}}}"
+    is_proxy = value.__class__ is not type(value)
+    return _ADDRESS.sub("", str(value) if is_proxy else repr(value))
 
 
 def require_mapping(value: object, name: str) -> dict[str, JSON]:

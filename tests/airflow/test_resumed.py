@@ -16,6 +16,7 @@ from airflow.sdk.execution_time.context import TaskStateStoreAccessor
 from exported import CONN, archive, exportable
 
 from airflow_provider_assets import airflow_compat
+from airflow_provider_assets.decorators.asset_archive import AssetArchiveDecoratedOperator
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.operators.ledger import KEY, BatchLedger
 from airflow_provider_assets.sansio import errors
@@ -101,6 +102,40 @@ def test_where_airflow_keeps_no_state_the_trigger_carries_the_plan(airflow, sand
     assert run.state == "success", run.tries
     assert run.result("archive")[0]["conn_id"] == CONN
     assert accepted(sandbox) == 1
+
+
+@pytest.mark.skipif(not airflow_compat.AIRFLOW_V_3_3_PLUS, reason="resumes by task state")
+def test_a_retry_resumes_what_a_lazy_value_of_airflow_and_a_function_have_selected(
+    airflow, sandbox
+):
+    class BrokenOff(AssetArchiveDecoratedOperator):
+        def execute(self, context):
+            done = super().execute(context)
+            if context["dag_run"].conf and context["ti"].try_number == 1:
+                raise RuntimeError("after the submit")
+            return done
+
+    def build():
+        BrokenOff(
+            task_id="archive",
+            python_callable=lambda choose: choose(),
+            op_args=[lambda: {"max_items": 99}],
+            conn_id=CONN,
+            window=[
+                "{{ prev_data_interval_end_success if dag_run.conf else '2026-01-05T00:00:00Z' }}",
+                "{{ logical_date }}",
+            ],
+            poll_interval=0.1,
+            retries=1,
+        )
+
+    dag = airflow.dag(build, render_template_as_native_obj=True)
+    assert airflow.run(dag, "2026-01-06").state == "success"
+    second = airflow.run(dag, "2026-01-07", conf={"breaks": True})
+    assert (second.state, len(second.tries)) == ("success", 1)
+    (reference,) = second.result("archive")
+    assert reference["request"]["window"][0] == "2026-01-06T00:00:00.000Z"
+    assert accepted(sandbox) == 2
 
 
 @pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferred"])

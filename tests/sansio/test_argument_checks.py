@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from airflow_provider_assets.sansio.arguments import (
     at_least,
     check_arguments,
     choice_of,
+    lasting_text,
     or_none,
     positive_int,
     require_flag,
@@ -113,6 +115,41 @@ class Mapped(Sequence):
 
 def test_lazy_results_become_plain_whether_they_know_slices_or_not():
     assert to_plain({"ids": Mapped()}) == {"ids": [{"id": 1}, {"id": 2}]}
+
+
+def test_a_plain_value_is_written_as_python_does():
+    value = {"a": [1, "b c", None, timedelta(1)], "d": {}, "e": [], 5: [{"f": True}]}
+    assert lasting_text(value) == repr(value)
+
+
+class Loaded:
+    """A stand-in for what a DAG file makes, at another address each time."""
+
+    def __init__(self, value):
+        self.value, self.call = value, lambda: value
+
+
+class Proxied:
+    """As the lazy values of Airflow's context, whose repr has addresses."""
+
+    def __init__(self, value):
+        self._value = value
+
+    __class__ = property(lambda self: type(self._value))  # type: ignore[assignment]
+
+    def __str__(self):
+        return str(self._value)
+
+
+def test_what_another_process_makes_of_the_same_file_is_written_alike():
+    kept = [Loaded(1), Loaded(1)]  # so that they have two addresses
+    for one, two in (kept, [each.call for each in kept], [partial(each.call) for each in kept]):
+        assert lasting_text([one]) == lasting_text([two])
+    words = [f"word {number}" for number in range(99)]
+    assert lasting_text(set(words)) == lasting_text(frozenset(reversed(words)))
+    moments = [Proxied(timedelta(days)) for days in (1, 1, 2)]
+    first, second, other = (lasting_text({"window": [moment]}) for moment in moments)
+    assert first == second != other
 
 
 @pytest.mark.parametrize("value", [Decimal(5), np.int64(5), "5", 5])
