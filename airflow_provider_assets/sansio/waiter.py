@@ -304,7 +304,8 @@ def _timed_out(watch: Watch) -> JobTimeoutError:
     )
     return JobTimeoutError(
         f"{job.vendor} job {job.job_id} was still {status} at the deadline{unknown}; "
-        "raise `timeout` (or execution_timeout) if such jobs take longer",
+        "raise `timeout` (or execution_timeout) if such jobs take longer. A retry asks for the same job, and "
+        "`timeout` counts from its submit: clear the archive task to submit it again",
         vendor=job.vendor,
     )
 

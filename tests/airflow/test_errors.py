@@ -44,7 +44,11 @@ WAITS = {
     "job:stuck": (
         {"timeout": 1.0},
         errors.JobTimeoutError,
-        ["at the deadline", "raise `timeout` (or execution_timeout)"],
+        [
+            "at the deadline",
+            "raise `timeout` (or execution_timeout)",
+            "clear the archive task to submit it again",
+        ],
     ),
     "poll:401,after=1": (
         {},
