@@ -231,3 +231,13 @@ def test_what_follows_or_cuts_the_directory_is_told():
     for cut in range(start + 4, len(whole)):
         with pytest.raises(IntegrityError, match="its directory ends early"):
             parse_directory(whole[start:cut], start, 1)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 4, 7])
+def test_the_end_counts_the_entries(count):
+    data = bytearray(zipped({"a": b"1", "b": b"2", "c": b"3"}))
+    assert data[-12] == 3
+    data[-12] = count
+    for read in (index_of, scan):
+        with pytest.raises(IntegrityError, match="does not match its directory"):
+            read(bytes(data))

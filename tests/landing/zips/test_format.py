@@ -136,6 +136,12 @@ EXTRAS = {
     "behind another": (extra(2, 8) + extra(1, 9), (M, 6, 7), (9, 6, 7, True)),
     "behind an empty one": (extra(2) + extra(1, 9), (M, 6, 7), (9, 6, 7, True)),
     "behind an odd one": (extra(2, more=b"abc") + extra(1, 9), (M, 6, 7), (9, 6, 7, True)),
+    "too short, before another": (
+        extra(1, 8, more=bytes(7)) + extra(2),
+        (M, M, 7),
+        (8, M, 7, True),
+    ),
+    "behind a long one": (extra(2, more=bytes(40_000)) + extra(1, 9), (M, 6, 7), (9, 6, 7, True)),
     "only another": (extra(2, 8), (M, 6, 7), (M, 6, 7, False)),
     "the first of two": (extra(1, 8) + extra(1, 9), (M, 6, 7), (8, 6, 7, True)),
     "cut": (b"\1\0\0", (M, 6, 7), (M, 6, 7, False)),

@@ -143,6 +143,35 @@ def test_an_encrypted_entry_is_reported_as_unverified():
     assert "encrypted" in scan(bytes(whole)).unverified
 
 
+@pytest.mark.parametrize(
+    ("at", "value", "why"), [(8, 93, "compression method 93"), (6, 1, "encrypted")]
+)
+def test_an_entry_that_cannot_be_unpacked_is_refused_where_its_contents_are_wanted(at, value, why):
+    whole = bytearray(zipped({"a": b"x" * 50}))
+    whole[at] = whole[whole.index(b"PK\x01\x02") + at + 2] = value
+    assert scan(bytes(whole)).unverified == f"'a': {why}"
+    with pytest.raises(InvalidRequestError, match=f"'a' cannot be unpacked: {why}"):
+        scan(bytes(whole), handler=_Collect())
+    whole[6] |= 8
+    with pytest.raises(InvalidRequestError, match=f"'a' .{why}. has no announced length"):
+        scan(bytes(whole))
+
+
+def test_a_descriptor_that_does_not_match_is_told_with_the_name():
+    whole = bytearray(zipped({"a": b"x" * 50}, zipfile.ZIP_DEFLATED, streamed=True))
+    whole[whole.index(b"PK\x07\x08") + 4] ^= 1
+    with pytest.raises(IntegrityError, match="'a' is damaged: its data descriptor does not match"):
+        scan(bytes(whole))
+
+
+def test_entries_are_listed_only_where_they_are_wanted():
+    scanner = ZipScanner(keeps_members=False)
+    scanner.feed(zipped(FILES))
+    scanner.close()
+    assert len(scanner.members) == 0
+    assert scanner.census.count == len(FILES)
+
+
 def test_bytes_after_the_end_are_refused():
     with pytest.raises(IntegrityError, match="follow"):
         scan(zipped(FILES) + b"x")
