@@ -33,6 +33,16 @@ _ARCHIVE = _TASK | _names(AssetArchiveOperator.__init__, "conn_id", "wait_for_co
 _LANDING = _TASK | _names(ArchiveToObjectStorageOperator.__init__, "archive", "destination")
 
 
+def _landing(arguments: Mapping[str, Any]) -> Data:
+    """Facts of the manifests of a landing with *arguments*, as far as they are known before it runs."""
+    facts: Data = {"layout": arguments.get("layout", "archive")}
+    target_format = arguments.get("target_format")
+    is_known = target_format is None or (
+        isinstance(target_format, str) and "{" not in target_format
+    )
+    return {**facts, "target_format": target_format} if is_known else facts
+
+
 class AssetExport(TaskGroup):
     """The tasks ``archive`` and ``land``, which is mapped over the batches.
 
@@ -99,6 +109,7 @@ def asset_export(
         archive = AssetArchiveOperator(
             task_id="archive", conn_id=conn_id, **{"plans": destination, **first}
         )
+        archive.landing = _landing(second)
         land = ArchiveToObjectStorageOperator.partial(
             task_id="land", destination=destination, **second
         ).expand(archive=archive.output)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from airflow_provider_assets.operators.lookback import Lookback
     from airflow_provider_assets.operators.waiting import Waiting
     from airflow_provider_assets.sansio.batching import Batches
+    from airflow_provider_assets.sansio.strict_json import JSON
     from airflow_provider_assets.sansio.window import Window, WindowSpec
 
 MAPPINGS = ("items", "select", "options")
@@ -163,6 +164,8 @@ class AssetArchiveOperator(BaseOperator):
             "max_items": max_items,
         }
         self.is_dry_run = dry_run  # ``dry_run`` is a method of every operator
+        # What a manifest will say of the landing; an asset_export tells.
+        self.landing: Mapping[str, JSON] = {}
         self._batch_run: BatchRun | None = None
         self._is_killed = False
 
@@ -392,21 +395,24 @@ class AssetArchiveOperator(BaseOperator):
                 to_timedelta(self.settle, "settle"),
                 to_timedelta(self.pending_timeout, "pending_timeout"),
             ),
-            self._lookback(),
+            self._lookback(inputs),
             self.on_partial,
             self._pause,
             self.log,
         )
         return listing.batches(run_date(context), spool)
 
-    def _lookback(self) -> Lookback | None:
+    def _lookback(self, inputs: ExportInputs) -> Lookback | None:
         if self.lookback is None or not self.plans:
             return None
         from airflow_provider_assets.destinations import open_destination
         from airflow_provider_assets.operators.lookback import Lookback
 
         length = to_timedelta(self.lookback, "lookback")
-        return Lookback(length, self.hook.vendor, open_destination(self.plans), self.log)
+        vendor = self.hook.vendor
+        options = vendor.spec.shaping(inputs.archive_options)
+        alike = {"conn_id": self.conn_id, "options": options, **self.landing}
+        return Lookback(length, vendor, open_destination(self.plans), self.log, alike)
 
     def _pause(self, wait: float) -> None:
         self._waiting.pause(wait, "execute_listing")

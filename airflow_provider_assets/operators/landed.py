@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from airflow_provider_assets.destinations import Destination
 from airflow_provider_assets.landing.inventory import Inventory, Shelved
+from airflow_provider_assets.landing.manifest import Manifest
 from airflow_provider_assets.sansio.reconcile import Comparison, Problem
+from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.vendors.base import VendorSpec
 
 
@@ -15,19 +17,32 @@ def add_landings(
     spec: VendorSpec,
     target: Destination,
     verify: str,
+    *,
     may_hold: Callable[[str], bool] = lambda key: True,
+    alike: Mapping[str, JSON] | None = None,
 ) -> None:
     """Tell *comparison*, which knows what is listed, what has landed of it under *target*.
 
     :param may_hold: as of :class:`Inventory`.
+    :param alike: facts, and the ``layout``, that a landing must have; by default it may have any. Those that
+        an earlier release did not record are taken for these.
     """
 
     def wanted(shelved: Shelved) -> bool:
         is_ours = shelved.record.facts.get("vendor") in (spec.name, None)
-        return is_ours and comparison.concerns(shelved.landing)
+        return (
+            is_ours
+            and _is_alike(shelved.record, alike or {})
+            and comparison.concerns(shelved.landing)
+        )
 
     for found in Inventory(target.store, target.prefix, verify, wanted, may_hold).read():
         if isinstance(found, Problem):
             comparison.note(found.uri, found.why)
         else:
             comparison.add(found.landing)
+
+
+def _is_alike(record: Manifest, facts: Mapping[str, JSON]) -> bool:
+    known = {**record.facts, "layout": record.layout}
+    return all(known.get(name, value) == value for name, value in facts.items())

@@ -32,12 +32,14 @@ class Lookback:
     :param length: of the overlap.
     :param target: the place below which all landings are.
     :param log: gets the number of items that are left out, and the manifests that cannot be read.
+    :param alike: as of :func:`~.landed.add_landings`: what this run lands otherwise has not landed yet.
     """
 
     length: timedelta
     vendor: Vendor
     target: Destination
     log: Logger
+    alike: Mapping[str, JSON] = field(default_factory=dict)
     _changed: dict[Item, float] = field(default_factory=dict)
 
     def overlap(self, window: Window) -> Window:
@@ -78,7 +80,14 @@ class Lookback:
             end = end_of(name, self.vendor.spec.name)
             return end is None or end > earliest
 
-        add_landings(comparison, self.vendor.spec, self.target, "manifest", may_hold)
+        add_landings(
+            comparison,
+            self.vendor.spec,
+            self.target,
+            "manifest",
+            may_hold=may_hold,
+            alike=self.alike,
+        )
         for problem in comparison.problems:
             self.log.warning("%s: %s; items in it may be exported again", problem.uri, problem.why)
         listed = len(spool)

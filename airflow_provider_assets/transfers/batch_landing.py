@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from airflow_provider_assets.landing import Manifest, Progress, State
     from airflow_provider_assets.metadata import Format
     from airflow_provider_assets.sansio.strict_json import JSON
+    from airflow_provider_assets.vendors.base import VendorSpec
 
     Landed = tuple[Manifest, str]  # a manifest and the name of its object
 
@@ -140,7 +141,7 @@ class BatchLanding:
             expected=self._expected(files, reference.request),
             verify=self.choices.verify,
             options=self.choices.options,
-            facts=_facts(reference, target_format),
+            facts=_facts(reference, target_format, self.hook.vendor.spec),
             contents=_contents(reference),
             object_options=self.choices.object_options,
             progress=report,
@@ -221,7 +222,9 @@ def _contents(reference: ArchiveReference) -> Contents | None:
     return Contents(items, reference.job.submitted_at)
 
 
-def _facts(reference: ArchiveReference, target_format: str | None) -> dict[str, JSON]:
+def _facts(
+    reference: ArchiveReference, target_format: str | None, spec: VendorSpec
+) -> dict[str, JSON]:
     """The origin of the archive. Landings with equal fingerprints are the same."""
     request = reference.request
     contents: list[JSON] = [request.fingerprint, target_format]
@@ -235,6 +238,7 @@ def _facts(reference: ArchiveReference, target_format: str | None) -> dict[str, 
         "items": request.count,
         "batch": request.index + 1,
         "batches": request.of,
+        "options": spec.shaping(request.options),
         "target_format": target_format,
         "failed": len(reference.job.failed),
         "fingerprint": fingerprint(contents),

@@ -58,6 +58,7 @@ class VendorSpec:
     :param kinds: kinds of item that ``items=`` may name.
     :param filters: names that ``select=`` may use.
     :param options: names that ``options=`` may use.
+    :param naming: those of *options* that only name what is exported, maybe otherwise in each run.
     :param modes: values of ``mode=`` that the vendor can serve; see :attr:`ArchiveRequest.mode`.
     :param statuses: the vendor's status in lower case -> ours; anything else counts as running.
     :param errors: HTTP status -> error class, over the common table.
@@ -86,6 +87,7 @@ class VendorSpec:
     poll: PollPolicy
     form: ConnectionForm
     errors: Mapping[int, type[AssetsError]] = field(default_factory=dict)
+    naming: frozenset[str] = frozenset()
     modes: tuple[str, ...] = (ARCHIVE,)
     cancellable: bool = False
     submits: bool = True
@@ -98,6 +100,10 @@ class VendorSpec:
     def makes_job(self, request: ArchiveRequest) -> bool:
         """Whether a submit of *request* starts something at the vendor, which must not start twice."""
         return self.submits and request.mode != LINKS
+
+    def shaping(self, options: Mapping[str, JSON]) -> dict[str, JSON]:
+        """Those of *options* that say what is exported of an item; :attr:`naming` are the others."""
+        return {name: value for name, value in options.items() if name not in self.naming}
 
     @property
     def describes_items(self) -> bool:

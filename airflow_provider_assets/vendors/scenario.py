@@ -61,6 +61,7 @@ class Scenario(Vendor):
         kinds=("asset_ids", "inference_ids", "model_ids"),
         filters=contract.FILTERS,
         options=contract.OPTIONS,
+        naming=contract.NAMING,
         modes=(ARCHIVE, LINKS),
         statuses=contract.STATUSES,
         # The guide polls every 3 s; large archives take long, so the interval grows.

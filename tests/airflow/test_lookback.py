@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from contextlib import closing
 from dataclasses import dataclass
@@ -100,9 +101,9 @@ def look(airflow, nights, folder):
         assert airflow.run(dag, date).state == "success"
     hook = AssetArchiveHook.for_conn(CONN)
 
-    def looked(changed=""):
+    def looked(changed="", **alike):
         target, log = open_destination(folder.as_uri()), logging.getLogger("look")
-        lookback = Lookback(timedelta(days=1), Touched(hook.vendor, changed), target, log)
+        lookback = Lookback(timedelta(days=1), Touched(hook.vendor, changed), target, log, alike)
         with closing(ListingSpool()) as spool:
             inputs = ExportInputs(hook.vendor, None, None, {})
             list_batches(hook, inputs, SIXTH, "2026-01-07", spool, lookback=lookback)
@@ -128,6 +129,53 @@ def test_what_has_landed_is_left_out_unless_it_was_changed_or_its_manifest_canno
     # A name that tells of no window is read.
     manifests["scenario-2026-01-06"].rename(folder / "mine.zip.manifest.json")
     assert look() == exportable(nights, "2026-01-05", "2026-01-06")
+
+
+def test_what_has_landed_otherwise_has_not_landed(look, nights, folder):
+    ours = {"conn_id": CONN, "options": {"flat": True}, "layout": "archive", "target_format": None}
+    others = ["another", {"mode": "links"}, "files", "webp"]
+    assert look(**ours) == []
+    for name, other in zip(ours, others, strict=True):
+        assert look(**{**ours, name: other}) == exportable(nights, "2026-01-05", "2026-01-07")
+    for path in folder.glob("*.manifest.json"):  # as of an earlier release
+        record = json.loads(path.read_text())
+        del record["facts"]["options"]
+        path.write_text(json.dumps(record))
+    assert look(**{**ours, "options": {"mode": "links"}}) == []
+
+
+def test_two_exports_of_the_same_items_in_one_place_do_not_count_for_each_other(
+    airflow, nights, folder
+):
+    look = {"lookback": timedelta(days=1)}
+    named = {"options": {"archive_name": "nightly-{{ run_id }}"}}
+    originals = airflow.dag(export(folder.as_uri(), **look, **named))
+    jpegs = airflow.dag(
+        export(folder.as_uri(), **look, mode="links", target_format="jpeg", layout="files")
+    )
+    wanted = exportable(nights, "2026-01-04", "2026-01-06")
+    for dag in (originals, jpegs):
+        assert airflow.run(dag, "2026-01-06").state == "success"
+        assert airflow.run(dag, "2026-01-06").states["export.archive"] == "skipped"
+    files = {path.stem: path.suffix for path in folder.rglob("*.jpeg")}
+    assert files == dict.fromkeys(wanted, ".jpeg")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({}, {"layout": "archive", "target_format": None}),
+        (
+            {"layout": "files", "target_format": "webp"},
+            {"layout": "files", "target_format": "webp"},
+        ),
+        ({"target_format": "{{ params.format }}"}, {"layout": "archive"}),
+    ],
+)
+def test_an_export_tells_its_archive_task_how_it_lands(arguments, told):
+    with DAG("told", schedule=None):
+        group = asset_export("export", conn_id=CONN, destination="file:///landed/", **arguments)
+    assert group.children["export.archive"].landing == told
 
 
 def check(operator):
