@@ -7,6 +7,7 @@ import gc
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import time
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 import tenacity
+from airflow.sdk._shared.secrets_masker import reset_secrets_masker
 from airflow.sdk.definitions.retry_policy import RetryAction
 from airflow.sdk.exceptions import AirflowSensorTimeout
 from fault_rows import ALWAYS, ONCE, Row
@@ -75,6 +77,9 @@ class Kit:
                     cell.clean()
                 del cell
                 gc.collect()
+        # Airflow compiles the masks of all cells again for each new one, and Python keeps what it compiles.
+        reset_secrets_masker()
+        re.purge()
         return told
 
     def prepare(self, row: Row, patch: pytest.MonkeyPatch) -> None:

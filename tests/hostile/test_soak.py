@@ -6,7 +6,6 @@ import asyncio
 import gc
 import os
 import random
-import re
 import statistics
 import threading
 import time
@@ -44,9 +43,6 @@ class Sample:
     @classmethod
     def now(cls, began: float) -> Sample:
         gc.collect()
-        # Airflow's log compiles all masks again for each new one, and Python keeps the last 512 of these
-        # expressions: 300 masked links take 130 MiB, which only a process of many tasks notices.
-        re.purge()
         process = psutil.Process()
         taken = {
             "MiB": process.memory_info().rss / (1 << 20),
