@@ -77,7 +77,7 @@ class RunTiming:
         where the schedule is no cron.
     :param next_tick: maps a moment to the schedule's first one after it; None likewise.
     :param watermark: end of the last span that was exported, for ``since_last``.
-    :param now: a partition that ends after it is refused.
+    :param now: a partition, or a span of ``since_last``, that ends after it is refused.
     """
 
     run_date: datetime | None = None
@@ -107,7 +107,7 @@ def resolve(spec: WindowSpec, timing: RunTiming) -> Window:
     if spec == "auto":
         return _auto(timing)
     if spec == "since_last":
-        return _since(timing.watermark, timing) if timing.watermark else _auto(timing)
+        return _since(timing)
     raise InvalidRequestError(
         f"window={spec!r} is none of 'auto', 'since_last', 'all', a timedelta, or a pair of datetimes"
     )
@@ -166,15 +166,28 @@ def _auto(timing: RunTiming) -> Window:
     )
 
 
-def _since(watermark: datetime, timing: RunTiming) -> Window:
-    """Up to the end of the run's own span, or to its date where it has none (an asset started it)."""
+def _since(timing: RunTiming) -> Window:
+    """From the watermark, if there is one, to the end of the run's own span, which has passed.
+
+    A run without a span of its own (an asset started it) ends at its date. If the watermark were moved past
+    the present, no run would export what is created until then.
+    """
     try:
-        end = _auto(timing).end
+        window = _auto(timing)
     except InvalidRequestError:
-        if timing.run_date is None:
+        if timing.run_date is None or timing.watermark is None:
             raise
-        end = timing.run_date
-    end, watermark = parse_moment(end, "run date"), parse_moment(watermark, "watermark")
+        end = parse_moment(timing.run_date, "run date")
+    else:
+        end = window.end
+    if timing.now is not None and end > timing.now:
+        raise InvalidRequestError(
+            f"window='since_last': the run's span ends at {end.isoformat()}, which is still to come; clear "
+            "the task after that, or run the DAG for an earlier date"
+        )
+    if timing.watermark is None:
+        return window
+    watermark = parse_moment(timing.watermark, "watermark")
     if end <= watermark:
         raise InvalidRequestError(
             f"window='since_last': everything before {watermark.isoformat()} has been exported; "

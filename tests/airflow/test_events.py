@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
 import pytest
@@ -46,6 +47,15 @@ def test_since_last_does_not_export_a_span_twice(airflow, sandbox):
     again = airflow.run(dag, "2026-01-06")
     assert isinstance(again.error, InvalidRequestError)
     assert "explicit (start, end)" in str(again.error)
+
+
+def test_a_run_of_a_date_to_come_leaves_the_watermark(airflow, sandbox):
+    dag = airflow.dag(since_last("to_come"))
+    tomorrow = datetime.now(timezone.utc).date() + timedelta(days=1)
+    early = airflow.run(dag, tomorrow.isoformat())
+    assert "still to come" in str(early.error)
+    nightly = airflow.run(dag, "2026-01-06")
+    assert windows(nightly) == [["2026-01-05T00:00:00.000Z", "2026-01-06T00:00:00.000Z"]]
 
 
 def test_a_cleared_run_exports_its_own_span_again(airflow, sandbox):

@@ -151,6 +151,17 @@ def test_since_last_of_a_run_without_a_span_ends_at_its_date() -> None:
         resolve("since_last", RunTiming(watermark=at("2026-01-09")))
 
 
+@pytest.mark.parametrize("watermark", [None, at("2026-01-09")])
+def test_since_last_ends_no_later_than_now(watermark) -> None:
+    """Else no run would export what is created between now and then."""
+    interval, known = (at("2026-01-09"), at("2026-01-10")), {"watermark": watermark}
+    over = RunTiming(data_interval=interval, now=interval[1], **known)
+    assert resolve("since_last", over) == Window(*interval)
+    early = RunTiming(data_interval=interval, now=interval[1] - timedelta(seconds=1), **known)
+    with pytest.raises(InvalidRequestError, match=r"2026-01-10T00:00:00.* still to come; clear"):
+        resolve("since_last", early)
+
+
 @pytest.mark.parametrize("end", ["2026-01-09", "2026-01-08"])
 def test_what_has_been_exported_is_not_exported_again_unless_it_is_named(end) -> None:
     timing = RunTiming(data_interval=(at("2026-01-01"), at(end)), watermark=at("2026-01-09"))
