@@ -70,6 +70,7 @@ def test_what_looks_like_an_end_does_not_hide_the_end():
     assert names(zipped(files)) == ["a", "b"]
     assert names(zipped(files, comment=b"PK\5\6")) == ["a", "b"]
     assert names(zipped(files, comment=b"PK\5\6" * 4)) == ["a", "b"]
+    assert names(zipped({}, comment=b"PK\5\6")) == []
 
 
 @pytest.mark.parametrize("lengths", [(5, 5, 0), (5, 0, 5), (4, 5, 9), (4, 9, 5), (9, 4, 5)])
