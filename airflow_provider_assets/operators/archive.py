@@ -24,7 +24,12 @@ from airflow_provider_assets.operators.ledger import BatchLedger, Plan
 from airflow_provider_assets.operators.watermark import Watermark
 from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
 from airflow_provider_assets.run_timing import resolve_window, run_date
-from airflow_provider_assets.sansio.arguments import to_plain, to_seconds, to_timedelta
+from airflow_provider_assets.sansio.arguments import (
+    require_mapping,
+    to_plain,
+    to_seconds,
+    to_timedelta,
+)
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 from airflow_provider_assets.sansio.groups import grouped
 from airflow_provider_assets.sansio.jobs import Data
@@ -380,7 +385,11 @@ class AssetArchiveOperator(BaseOperator):
         return resolve_window(self.window, context)
 
     def _watermark(self, context: Context) -> Watermark:
-        return Watermark.of(context, self.conn_id, self.select)
+        given = require_mapping({} if self.options is None else self.options, "options")
+        options = self.hook.vendor.spec.shaping(given)
+        return Watermark.of(
+            context, self.conn_id, select=self.select, mode=self.mode, options=options
+        )
 
     def _listed(
         self, context: Context, inputs: ExportInputs, window: Window | None, spool: ListingSpool

@@ -5,6 +5,7 @@ The start of a run's span is kept with its task, so that a retry or a clear expo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from airflow_provider_assets.run_timing import resolve_window
@@ -16,14 +17,15 @@ from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_assets.sansio.strict_json import JSON
+
 KEY = "asset_archive.exported_until"
 
 
 class Watermark:
     """The state of the one Asset among the task's outlets and inlets (Airflow 3.3+).
 
-    :param key: of the watermark; each connection and selection has its own, so that exports may share
-        an Asset.
+    :param key: of the watermark; see :meth:`of`.
     :raises InvalidRequestError: where Airflow keeps no such state.
     """
 
@@ -41,10 +43,22 @@ class Watermark:
         self._is_backfill = context["dag_run"].run_type == "backfill"
 
     @classmethod
-    def of(cls, context: Context, conn_id: str, select: object) -> Watermark:
-        """The watermark of a connection and a selection."""
+    def of(
+        cls,
+        context: Context,
+        conn_id: str,
+        *,
+        select: object,
+        mode: str,
+        options: Mapping[str, JSON],
+    ) -> Watermark:
+        """The watermark of an export: others with another connection, selection or form may share its Asset.
+
+        :param options: without those that only name things, since they may differ in each run.
+        """
         filters = require_mapping({} if select is None else select, "select")
-        return cls(context, state_key(KEY, conn_id, filters))
+        export: dict[str, JSON] = {"select": filters, "mode": mode, "options": dict(options)}
+        return cls(context, state_key(KEY, conn_id, export))
 
     def window(self, context: Context) -> Window:
         """The run's span: from where it began before or, if it is new, from where the last one ended."""

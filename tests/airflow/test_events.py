@@ -20,21 +20,22 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError
 pytestmark = pytest.mark.airflow
 
 
-def since_last(name, window="since_last", **options):
-    assets = {"inlets": [Asset(name)], **options}
+def since_last(name, window="since_last", **arguments):
+    arguments = {"inlets": [Asset(name)], **arguments}
 
     def build():
-        AssetArchiveOperator(task_id="archive", conn_id=CONN, window=window, **assets)
+        AssetArchiveOperator(task_id="archive", conn_id=CONN, window=window, **arguments)
 
     return build
 
 
-def windows(run):
-    return [reference["request"]["window"] for reference in run.result("archive")]
+def windows(run, task_id="archive"):
+    return [reference["request"]["window"] for reference in run.result(task_id)]
 
 
 def test_since_last_resumes_where_the_last_run_ended(airflow, sandbox):
-    dag = airflow.dag(since_last("gapless"))
+    named = {"archive_name": "nightly-{{ ds }}"}  # of every run another one
+    dag = airflow.dag(since_last("gapless", options=named))
     first = airflow.run(dag, "2026-01-06")
     third = airflow.run(dag, "2026-01-08")
     assert windows(first) == [["2026-01-05T00:00:00.000Z", "2026-01-06T00:00:00.000Z"]]
@@ -86,13 +87,21 @@ def test_an_empty_span_moves_the_watermark(airflow, sandbox):
     assert following == [["2026-01-03T00:00:00.000Z", "2026-01-05T00:00:00.000Z"]]
 
 
+HOWS = {
+    "all": {},
+    "some": {"select": {"originalAssets": False}},
+    "nested": {"options": {"flat": False}},
+    "links": {"mode": "links"},
+}
+
+
 def test_exports_that_share_an_asset_keep_watermarks_of_their_own(airflow, sandbox):
     def build():
-        for name, types in (("all", {}), ("some", {"originalAssets": False})):
+        for name, how in HOWS.items():
             AssetArchiveOperator(
                 task_id=name,
                 conn_id=CONN,
-                select=types,
+                **how,
                 window="since_last",
                 on_empty="succeed",
                 wait_for_completion=False,
@@ -101,8 +110,8 @@ def test_exports_that_share_an_asset_keep_watermarks_of_their_own(airflow, sandb
 
     run = airflow(build, run={"logical_date": "2026-01-07"})
     assert run.state == "success", run.tries
-    (everything,), (some,) = run.result("all"), run.result("some")
-    assert everything["request"]["window"] == some["request"]["window"]
+    spans = [windows(run, name) for name in HOWS]
+    assert spans == [[["2026-01-06T00:00:00.000Z", "2026-01-07T00:00:00.000Z"]]] * len(HOWS)
 
 
 def test_a_backfill_does_not_move_the_watermark(airflow, sandbox):
