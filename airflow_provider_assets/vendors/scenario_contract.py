@@ -88,6 +88,7 @@ PRIVACY = ("private", "unlisted", PUBLIC)
 # SDK, options.fileNameTemplate. The guide's example has <assetId>, which is not among them.
 TOKENS = frozenset({"seed", "num", "prompt", "generator", "id", "description"})
 OPTIONS = frozenset({"file_name_template", "flat", "archive_name", "prefer_original"})
+# Names may differ in every run of an export, such as those with a date.
 NAMING = frozenset({"file_name_template", "archive_name"})
 
 # SDK, Job.status. The spellings after the first eight are those that the vendor's own plugin accepts.

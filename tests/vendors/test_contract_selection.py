@@ -27,6 +27,7 @@ def test_the_facts_are_complete(parts):
     assert spec.base_url == "" or spec.base_url.startswith("https://")
     assert spec.max_batch > 0
     assert spec.kinds
+    assert spec.naming <= spec.options
     assert {JobState.RUNNING, JobState.SUCCEEDED, JobState.FAILED} <= set(spec.statuses.values())
     assert all(word == word.lower() for word in spec.statuses)
     assert 0 < spec.poll.initial <= spec.poll.maximum

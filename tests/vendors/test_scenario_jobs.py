@@ -121,6 +121,12 @@ def test_a_job_that_only_its_download_knows_is_read_there(script):
 # --- bytes ---
 
 
+def test_options_that_only_name_things_do_not_shape_what_is_exported(script):
+    given = {"archive_name": "nightly", "file_name_template": "<seed>", "prefer_original": True}
+    options = script.vendor.validate(options=given)
+    assert script.vendor.spec.shaping(options) == {"flat": True, "prefer_original": True}
+
+
 def test_one_zip_or_one_converted_file_an_asset(script):
     (file,) = script.run(script.vendor.files(reference()))
     assert file.name.endswith(".zip")
