@@ -11,7 +11,7 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 @dataclass(frozen=True, slots=True)
 class PreviousLanding:
-    """The manifest of an earlier landing of the same contents."""
+    """The manifest of an earlier landing of the same contents in the same layout."""
 
     record: Manifest
     files: list[Entry]
@@ -23,10 +23,8 @@ class PreviousLanding:
         return known.facts != job.facts and (job.overwrite or incomplete)
 
     def is_whole(self, job: Job) -> bool:
-        """Whether all that the manifest lists is still stored, in the layout of *job*."""
+        """Whether all that the manifest lists is still stored."""
         known, store = self.record, job.store
-        if known.layout != job.layout:
-            return False
         if known.layout == "files":
             sizes = store.sizes(job.prefix)
             return all(sizes.get(job.prefix + one.name) == one.bytes for one in self.files)
@@ -37,7 +35,7 @@ class PreviousLanding:
 
 
 def landed_before(job: Job) -> PreviousLanding | None:
-    """The earlier landing of the same contents under the name of *job*, if there is one.
+    """The earlier landing of the same contents and layout under the name of *job*, if there is one.
 
     :raises InvalidRequestError: if another landing owns the name, or its manifest cannot be read, and
         ``overwrite`` is false.
@@ -54,12 +52,12 @@ def landed_before(job: Job) -> PreviousLanding | None:
             f"{job.store.uri(job.manifest_key)} cannot be read ({error}); delete it if nobody needs "
             "it, choose another name, or set overwrite=True to replace it and the objects it lists"
         ) from error
-    if identity(known.facts) == job.label:
+    if identity(known.facts) == job.label and known.layout == job.layout:
         return PreviousLanding(known, files)
     if job.overwrite:
         return None
     raise InvalidRequestError(
-        f"{job.store.uri(job.manifest_key)} records another landing: another export of that name, or "
-        "one of the same window when it listed other items; choose another name, or set overwrite=True "
-        "to replace it"
+        f"{job.store.uri(job.manifest_key)} records another landing: another export of that name, one "
+        "of the same window when it listed other items, or one in another layout; choose another name, "
+        "or set overwrite=True to replace it"
     )

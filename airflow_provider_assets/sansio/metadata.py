@@ -148,7 +148,7 @@ def jsonl(table: Iterable[Row]) -> bytes:
 def key_of(request: ArchiveRequest, name: str, extension: str) -> str:
     """The key of the metadata of a batch, below the destination.
 
-    :param name: of the landing, without a file extension.
+    :param name: of the manifest, without its ``.manifest.json``.
     """
     day = (request.window[0] if request.window else request.run_date)[:10] or NO_DAY
     return f"{FOLDER}day={day}/{name}.{extension}"

@@ -98,7 +98,7 @@ class BatchLanding:
         if metadata == "auto":
             metadata = "jsonl" if records else None
         if metadata:
-            uri, rows = items.write_metadata(records, name=self._stem(request), metadata=metadata)
+            uri, rows = items.write_metadata(records, metadata=metadata)
             result |= {"metadata_uri": uri, "metadata_rows": rows}
             self.log.info("Described %d items in %s", rows, uri)
         if self.choices.is_reported:
@@ -173,13 +173,15 @@ class BatchLanding:
         return request.stem
 
     def _object_name(self, files: Sequence[ArchiveFile], request: ArchiveRequest) -> str:
-        """Name of the object, or of the manifest of several files."""
+        """Name of the object or, for ``layout="files"``, of the manifest, which names no object."""
         stem = self._stem(request)
+        if self.choices.layout == "files":
+            return stem
         if len(files) == 1:
             # A dot of the stem (a window of milliseconds) does not begin a file extension.
             name = files[0].name.removeprefix(request.stem)
             return f"{stem}{PurePosixPath(f'_{name}').suffix if name else ''}"
-        return f"{stem}.zip" if self.choices.layout == "archive" else stem
+        return f"{stem}.zip"
 
     # --- what the log says --------------------------------------------------------------------
 

@@ -55,14 +55,13 @@ class LandedItems:
                 found.setdefault(item, "no file")
         return found
 
-    def write_metadata(
-        self, records: Mapping[Item, Record], *, name: str, metadata: str
-    ) -> tuple[str, int]:
+    def write_metadata(self, records: Mapping[Item, Record], *, metadata: str) -> tuple[str, int]:
         """Store a row per item in the format *metadata*, beside the archives; its URI and number of rows.
 
-        :param name: of the landing, without a file extension.
+        It has the name of the manifest, so that two layouts of one selection have metadata of their own.
         """
         from airflow_provider_assets.landing.crc import Checksum
+        from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX
         from airflow_provider_assets.landing.stores.base import holds, put_document
 
         request, facts, target = self.reference.request, self.manifest.facts, self.target
@@ -76,6 +75,7 @@ class LandedItems:
         )
         table = list(rows(batch, records, self.spec.columns))
         data = document(table, metadata)
+        name = self.manifest_name.removesuffix(MANIFEST_SUFFIX)
         key = target.prefix + key_of(request, name, metadata)
         if not holds(target.store, key, Checksum(len(data), crc32(data))):
             put_document(target.store, key, data)

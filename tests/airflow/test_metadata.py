@@ -53,7 +53,7 @@ def test_each_row_says_what_the_vendor_knows_and_where_the_file_is(airflow, sand
     assert run.state == "success", run.tries
     (manifest,) = run.results("export.land")
     ((key, rows),) = lines(read(folder)).items()
-    assert re.fullmatch(r"metadata/day=2026-01-06/scenario-2026-01-06-[0-9a-f]{8}\.jsonl", key)
+    assert re.fullmatch(r"metadata/day=2026-01-06/scenario-2026-01-06-[0-9a-f]{8}\.zip\.jsonl", key)
     assert manifest["metadata_uri"] == (folder / key).as_uri()
     assert manifest["metadata_rows"] == len(rows) == 7
     assert [extra["metadata_uri"] for _, extra in run.events()] == [manifest["metadata_uri"]]
@@ -101,6 +101,26 @@ def test_a_row_leads_to_its_file_in_every_layout(airflow, sandbox, folder, optio
         assert row["uri"] == (folder / row["file"]).as_uri()
         assert (len(data), f"{zlib.crc32(data):08x}") == (row["bytes"], row["crc32"])
         assert row["item_id"] in row["file"]
+
+
+def test_two_layouts_of_one_selection_have_metadata_of_their_own(airflow, sandbox, folder):
+    def build():
+        export(folder.as_uri())() >> asset_export(
+            "files",
+            conn_id=CONN,
+            destination=folder.as_uri(),
+            layout="files",
+            poll_interval=0.1,
+        )
+
+    run = airflow(build)
+    assert run.state == "success", run.tries
+    (one,), (many,) = run.results("export.land"), run.results("files.land")
+    assert one["manifest_uri"] != many["manifest_uri"]
+    rows = {(folder / key).as_uri(): table for key, table in lines(read(folder)).items()}
+    assert {row["uri"] for row in rows[one["metadata_uri"]]} == {one["uri"]}
+    files = {(folder / row["file"]).as_uri() for row in rows[many["metadata_uri"]]}
+    assert {row["uri"] for row in rows[many["metadata_uri"]]} == files
 
 
 def test_what_is_missing_has_a_row_that_says_why(airflow, sandbox, folder):

@@ -67,6 +67,18 @@ def test_our_own_object_without_a_manifest_is_replaced(
     assert not leftovers(store)
 
 
+def test_a_landing_in_another_layout_does_not_take_the_manifest_of_its_name(local, origin, quick):
+    how = {"facts": FACTS, "options": quick, "name": "night"}
+    land([linked(origin, small(), "export.zip")], local, **how)
+    known = contents(local, "night.manifest.json")
+    with pytest.raises(InvalidRequestError, match="in another layout; choose another name"):
+        land([linked(origin, small(), "export.zip")], local, layout="files", **how)
+    assert contents(local, "night.manifest.json") == known
+    land([linked(origin, small(), "export.zip")], local, layout="files", overwrite=True, **how)
+    assert contents(local, "night.manifest.json") != known
+    assert contents(local, "a") == noise(1000)
+
+
 def test_a_kill_right_after_the_manifest_leaves_no_mark_once_the_landing_is_skipped(
     store, origin, quick, monkeypatch
 ):
