@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 
 from airflow_provider_assets.sansio.errors import ItemsPendingError
 from airflow_provider_assets.sansio.verdict import shown
-from airflow_provider_assets.sansio.window import Window
+from airflow_provider_assets.sansio.window import Window, is_to_come
 
 LISTING_LAG = timedelta(seconds=30)
 PENDING_TIMEOUT = timedelta(minutes=15)
@@ -47,13 +47,13 @@ class Settling:
         There is no wait without a window, or with one that ends in the future: such a run asks for
         what exists now.
         """
-        if window is None or now < window.end:
+        if window is None or is_to_come(window.end, now):
             return 0.0
         return max((window.end + self.lag - now).total_seconds(), 0.0)
 
     def before_next(self, window: Window | None, now: datetime, pending: Sequence[str]) -> float:
         """Seconds to wait before the window is listed again for its *pending* items; 0 for no more."""
-        if not pending or window is None or now < window.end:
+        if not pending or window is None or is_to_come(window.end, now):
             return 0.0
         left = (window.end + self.pending_timeout - now).total_seconds()
         return max(min(PAUSE.total_seconds(), left), 0.0)

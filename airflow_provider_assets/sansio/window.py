@@ -16,6 +16,8 @@ from airflow_provider_assets.sansio.arguments import is_none, shown
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 # The start of a window without a beginning: no vendor holds anything older.
+# By which the clocks of a scheduler and a worker may differ.
+_SKEW = timedelta(minutes=1)
 BEGINNING = datetime(1970, 1, 1, tzinfo=timezone.utc)
 WindowSpec = Union[str, timedelta, "tuple[object, object]", "list[object]", None]
 
@@ -180,7 +182,7 @@ def _since(timing: RunTiming) -> Window:
         end = parse_moment(timing.run_date, "run date")
     else:
         end = window.end
-    if timing.now is not None and end > timing.now:
+    if timing.now is not None and is_to_come(end, timing.now):
         raise InvalidRequestError(
             f"window='since_last': the run's span ends at {end.isoformat()}, which is still to come; clear "
             "the task after that, or run the DAG for an earlier date"
@@ -217,7 +219,7 @@ def _partition(timing: RunTiming) -> Window:
 
 def _ended(window: Window, timing: RunTiming) -> Window:
     """*window* if it has ended: a run that starts with its period would export next to nothing."""
-    if timing.now is not None and window.end > timing.now:
+    if timing.now is not None and is_to_come(window.end, timing.now):
         raise InvalidRequestError(
             f"window='auto': partition {timing.partition_key!r} ends at {window.end.isoformat()}, which "
             "is still to come; schedule with CronPartitionTimetable(..., run_offset=-1), so that a run "
@@ -267,6 +269,14 @@ def _colon(offset: str) -> str:
     if offset == "Z":
         return "+00:00"
     return offset if ":" in offset else f"{offset[:3]}:{offset[3:]}"
+
+
+def is_to_come(end: datetime, now: datetime) -> bool:
+    """Whether a span that ends at *end* has not ended at *now* of a worker.
+
+    Its clock may be a little behind that of the scheduler, which started the run at the end of the span.
+    """
+    return end > now + _SKEW
 
 
 def in_utc(moment: datetime) -> datetime:

@@ -49,6 +49,7 @@ from airflow_provider_assets.transfers.single_use import Marker
 from airflow_provider_assets.triggers.archive import read_ends
 from airflow_provider_assets.vendors import BUILT_IN, vendor_class
 from airflow_provider_assets.vendors.connection import VendorConnection
+from airflow_provider_assets.vendors.scenario import Scenario
 from airflow_provider_assets.vendors.scenario_contract import COLUMNS
 
 Read = Callable[[Random, Any], object]
@@ -102,7 +103,7 @@ def _use(reference: ArchiveReference) -> None:
             end_of(request.stem, "v") is None,
         ]
     )
-    storable(manifest_facts(reference, None))
+    storable(manifest_facts(reference, None, Scenario.spec))
     storable([describe(job), job.failed])
     list(rows(Batch("c", request, job.job_id, "s3://b/k", {}, {}), {}, COLUMNS))
     play = Play(request.vendor if request.vendor in BUILT_IN else "topaz", _honest)
@@ -277,7 +278,7 @@ def readers() -> dict[str, tuple[Any, Read]]:
         "s3://b/k.zip.manifest.json",
         verified=("length", "zip_structure"),
         unverified={"sha256": "large"},
-        facts=manifest_facts(ArchiveReference.from_dict(made["scenario"]), None),
+        facts=manifest_facts(ArchiveReference.from_dict(made["scenario"]), None, Scenario.spec),
     )
     document = json.loads(
         manifest.document(

@@ -18,7 +18,7 @@ SECONDS = st.floats(-100_000, 100_000)
 
 
 @pytest.mark.parametrize(
-    ("after_the_end", "wait"), [(-1, 0), (0, 30), (12, 18), (30, 0), (86_400, 0)]
+    ("after_the_end", "wait"), [(-61, 0), (-60, 90), (0, 30), (12, 18), (30, 0), (86_400, 0)]
 )
 def test_a_window_that_has_ended_is_listed_after_the_lag(after_the_end, wait):
     now = END + timedelta(seconds=after_the_end)
@@ -34,7 +34,7 @@ def test_everything_there_is_can_be_listed_at_once():
 def test_the_first_listing_is_never_sooner_than_the_lag_after_the_end(offset):
     now = END + timedelta(seconds=offset)
     wait = Settling().before_listing(DAY, now)
-    if now >= END:
+    if now >= END - timedelta(minutes=1):  # the worker's clock may be that much behind
         assert now + timedelta(seconds=wait) >= END + LISTING_LAG - timedelta(milliseconds=1)
     else:
         assert wait == 0  # an open window exports what is there by now
@@ -48,7 +48,7 @@ def test_the_first_listing_is_never_sooner_than_the_lag_after_the_end(offset):
         (885, ["a"], 15),  # what is left of a quarter of an hour
         (900, ["a"], 0),
         (901, ["a"], 0),
-        (-60, ["a"], 0),
+        (-61, ["a"], 0),
     ],
 )
 def test_pending_items_are_waited_for_until_their_timeout(after_the_end, pending, wait):

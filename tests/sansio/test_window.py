@@ -155,9 +155,11 @@ def test_since_last_of_a_run_without_a_span_ends_at_its_date() -> None:
 def test_since_last_ends_no_later_than_now(watermark) -> None:
     """Else no run would export what is created between now and then."""
     interval, known = (at("2026-01-09"), at("2026-01-10")), {"watermark": watermark}
-    over = RunTiming(data_interval=interval, now=interval[1], **known)
-    assert resolve("since_last", over) == Window(*interval)
-    early = RunTiming(data_interval=interval, now=interval[1] - timedelta(seconds=1), **known)
+    for behind in (0, 60):  # seconds of the worker's clock behind the scheduler's
+        now = interval[1] - timedelta(seconds=behind)
+        over = RunTiming(data_interval=interval, now=now, **known)
+        assert resolve("since_last", over) == Window(*interval)
+    early = RunTiming(data_interval=interval, now=interval[1] - timedelta(seconds=61), **known)
     with pytest.raises(InvalidRequestError, match=r"2026-01-10T00:00:00.* still to come; clear"):
         resolve("since_last", early)
 
