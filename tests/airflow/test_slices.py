@@ -70,8 +70,9 @@ def test_a_year_is_listed_as_it_is_in_one_piece(hook, year):
     found, records = in_slices(hook, YEAR)
     assert found == expected
     assert records.keys() == described.keys()
-    # One request more for each time that a slice was divided, and that is after two pages.
-    assert listings(year) <= PAGES * 3 / 2
+    # One request more for each time that a slice was divided, which is after two pages or later. How often
+    # depends on which slice answers first.
+    assert listings(year) <= PAGES * 2
 
 
 @settings(
