@@ -264,7 +264,7 @@ def test_the_ids_of_a_batch_are_written_once():
 
 def test_a_deferral_ends_at_the_execution_timeout_which_airflow_forgets_meanwhile(airflow, sandbox):
     sandbox.fault("job:stuck")
-    run = airflow(lambda: archive(deferrable=True, execution_timeout=timedelta(seconds=3)))
+    run = airflow(lambda: archive(deferrable=True, execution_timeout=timedelta(seconds=5)))
     assert type(run.error) is errors.JobTimeoutError
     assert "execution_timeout" in str(run.error)
 
