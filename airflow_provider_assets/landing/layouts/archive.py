@@ -43,6 +43,7 @@ _RESTARTS = 3
 _UNSEEN = "unseen"  # container of a checkpoint that was recorded with verify=False
 _HOPELESS = (SourceChangedError, IntegrityError, PermanentError, JobError)
 PART = 8 * MIB
+_WRITERS = 6  # workers of a stream, of which one reads at a time
 FIRST = 2 * MIB  # requested first, before the length of the file is known
 _HASHED = 256 * MIB  # for larger files, sha256 costs over 15 % of the time of a fast transfer
 
@@ -157,7 +158,7 @@ class Transfer:
             feed, writer = SequentialWriter(verifier, writer), NullWriter()
         buffers = self._buffers(size)
         scheduler = PartScheduler(
-            download.total, size, FIRST if download.ranged else size, size, buffers, feed,
+            download.total, size, FIRST if download.ranged else size, size, feed,
             sliced=download.ranged, window=buffers,
             on_verified=self._record_checkpoint(download, verifier, size),
         )  # fmt: skip
@@ -186,8 +187,9 @@ class Transfer:
             busy=lambda: download.busy,
         )
         with self.cancel.on_cancel(scheduler.cancel):
+            first = START if download.ranged else _WRITERS
             workers.run(
-                connections, options.concurrency or min(START, options.max_concurrency), self._tick
+                connections, options.concurrency or min(first, options.max_concurrency), self._tick
             )
         return scheduler.whole
 
@@ -255,7 +257,7 @@ class Transfer:
         They are stored, but no store that resumes an upload can return them before its end.
         """
         size, buffers = known.part_size, self._buffers(known.part_size)
-        scheduler = PartScheduler(known.done, size, size, size, buffers, scanner, window=buffers)
+        scheduler = PartScheduler(known.done, size, size, size, scanner, window=buffers)
         scheduler.skip(0, Checksum(known.offset, 0))
         connections = Connections(self.job.options)
         with self.cancel.on_cancel(connections.interrupt):

@@ -149,7 +149,7 @@ class Packer:
         record = self.writer.begin(name)
         download, options = fetched.download, self.job.options
         scheduler = PartScheduler(
-            download.total, _PART_SIZE, FIRST if download.ranged else _PART_SIZE, _PART_SIZE, _BUFFERS,
+            download.total, _PART_SIZE, FIRST if download.ranged else _PART_SIZE, _PART_SIZE,
             self.writer, sliced=download.ranged, window=_BUFFERS,
         )  # fmt: skip
         pump = PartPump(download, scheduler, NullWriter())

@@ -1,19 +1,20 @@
 """Adapts the number of connections of a transfer to the observed rate and CPU load.
 
 More connections help while the process waits for the network. They do not help if the CPU is the limit, or
-if the source shares one rate among all of them. So the tuner starts with a few connections, doubles them
-while the process is mostly waiting and the last doubling paid off, returns to the previous number if it did
-not, uses fewer if the CPU is the limit from the start, and halves them when the source is busy.
+if the source shares one rate among all of them. So the tuner starts with as few as keep one interpreter busy.
+While the process is mostly waiting and the last step paid off, it doubles them, or takes four times as many
+if the process hardly works at all. If a step did not pay off, it keeps only as many as the rate has grown by.
+It halves them when the source is busy.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-START = 6
+START = 3  # connections that keep one interpreter busy; more would only hold buffers
 _WORKING = 0.75  # CPU seconds per second above which more connections only add work
-_ENOUGH = 3  # connections that keep one interpreter busy; more would only hold buffers
-_WORTH = 0.25  # share of the ideal gain that a doubling has to bring
+_WAITING = 0.25  # CPU seconds per second below which there is time for four times as many
+_WORTH = 1.25  # least growth of the rate by a step, and half of the ideal one at least
 
 
 @dataclass(slots=True)
@@ -61,21 +62,21 @@ class Tuner:
         """Change the number if the measurements say so; return whether they were conclusive."""
         if self._before:
             fewer, slower = self._before
-            ideal = slower * self.workers / fewer
-            if rate < slower + _WORTH * (ideal - slower):
+            if rate <= slower * max(_WORTH, self.workers / fewer / 2):
                 # New connections start slowly: one disappointing measurement is not conclusive.
                 if not self._doubt:
                     self._doubt = True
                     return False
-                self.workers, self._settled = fewer, True
+                self.workers = min(self.workers, max(fewer, round(fewer * rate / slower)))
+                self._settled = True
                 return True
         self._doubt = False
         if load > _WORKING and not self._before:
             # Not settled yet: the load may come from starting up.
-            self.workers = min(self.workers, _ENOUGH)
+            self.workers = min(self.workers, START)
         elif load > _WORKING or self.workers >= self.most:
             self._settled = True
         else:
             self._before = (self.workers, rate)
-            self.workers = min(self.most, self.workers * 2)
+            self.workers = min(self.most, self.workers * (4 if load < _WAITING else 2))
         return True

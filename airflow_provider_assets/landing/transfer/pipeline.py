@@ -59,22 +59,23 @@ class PartScheduler:
 
     :param total: bytes of the file, None if unknown. :param part_size: bytes of each part but the last.
     :param first_slice: bytes of the first slice. :param slice_size: bytes of the others.
-    :param spare: number of buffers that may be created. :param feed: receives every part in order.
+    :param feed: receives every part in order.
     :param sliced: whether a part can be fetched in several slices.
     :param on_verified: called after each part with the CRC-32 of all parts so far.
-    :param window: largest number of parts in memory.
+    :param window: largest number of parts in memory; there are no more than workers, which need no others.
     """
 
     total: int | None
     part_size: int
     first_slice: int
     slice_size: int
-    spare: int
     feed: Feed
     sliced: bool = True
     on_verified: Callable[[PartInFlight, int], None] = lambda part, crc: None
     window: int = 1
     buffers: list[Buffer] = field(default_factory=list)
+    _created: int = 0
+    _workers: int = 1
     _next_offset: int = 0
     _next_number: int = 1
     _filling: PartInFlight | None = None
@@ -108,10 +109,14 @@ class PartScheduler:
             return None
 
     def resize(self, workers: int) -> None:
-        """Make slices small enough for *workers* to share the buffers."""
+        """Give each of *workers* a buffer; if there are too few, make slices small enough to share them."""
+        with self._ready:
+            self._workers = workers
+            self._ready.notify_all()
         if self.sliced:
             fair = self.part_size * self.window * 2 // (3 * workers)
-            self.slice_size = min(self.part_size, max(_LEAST_SLICE, fair))
+            is_enough = workers < self.window
+            self.slice_size = self.part_size if is_enough else max(_LEAST_SLICE, fair)
 
     def cut(self, part: PartInFlight, size: int) -> None:
         """End the file with *part*, of which only *size* bytes exist."""
@@ -172,9 +177,9 @@ class PartScheduler:
         if self._is_all_asked():
             return None
         if not self.buffers:
-            if not self.spare:
+            if self._created >= min(self.window, self._workers):
                 return None
-            self.spare -= 1
+            self._created += 1
             self.buffers.append(new_buffer(self.part_size))
         left = self.part_size if self.total is None else self.total - self._next_offset
         size = min(self.part_size, left)

@@ -45,3 +45,13 @@ def test_connections_are_halved_when_the_source_is_busy():
     assert (
         settle(Tuner(most=24, workers=4), lambda n: n * 20e6, busy=lambda now: int(now > 2)) == 12
     )
+
+
+def test_the_first_step_is_a_large_one_while_the_processor_waits():
+    tuner = Tuner(most=24)
+    before = tuner.decide(0.0, received=0, cpu=0.0, busy=0)
+    assert (before, tuner.decide(0.2, received=10_000_000, cpu=0.01, busy=0)) == (3, 12)
+
+
+def test_a_step_that_paid_off_in_part_leaves_as_many_as_the_rate_has_grown_by():
+    assert settle(Tuner(most=24), lambda n: min(n, 5) * 20e6) == 5
