@@ -135,7 +135,7 @@ class Proxied:
     def __init__(self, value):
         self._value = value
 
-    __class__ = property(lambda self: type(self._value))  # type: ignore[assignment]
+    __class__ = property(lambda self: type(self._value))
 
     def __str__(self):
         return str(self._value)

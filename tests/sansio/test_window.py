@@ -28,7 +28,7 @@ MOMENTS = st.datetimes(datetime(1980, 1, 1), datetime(2090, 1, 1), timezones=st.
 class ProxyOfNone:
     """As Airflow's context has it for what there is not."""
 
-    __class__ = property(lambda self: type(None))  # type: ignore[assignment]
+    __class__ = property(lambda self: type(None))
 
 
 def at(text: str) -> datetime:
