@@ -100,11 +100,18 @@ class AirflowPages:
         self._wait(self.page.call("Page.navigate", url=self.url + path))
 
     def click(self, element: str) -> None:
-        """Click an element, which an expression finds, once it can be clicked and keeps its place."""
+        """Click an element, which an expression finds, until it has noticed: what unfolds moves it away."""
+        while not self._clicked(element):
+            self._wait(asyncio.sleep(TICK))
+
+    def _clicked(self, element: str) -> bool:
+        """Whether a click in the middle of an element, once that can be clicked, has met it."""
         middle = f"""(() => {{
             const one = {element};
             if (!one || one.disabled) return null;
             one.scrollIntoView({{block: 'center'}});
+            window.wasClicked = false;
+            one.addEventListener('click', () => window.wasClicked = true, {{once: true, capture: true}});
             const box = one.getBoundingClientRect();
             return {{x: box.x + box.width / 2, y: box.y + box.height / 2}};
         }})()"""
@@ -119,6 +126,9 @@ class AirflowPages:
                     "Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **place
                 )
             )
+        return bool(
+            self.run(f"window.wasClicked ?? !({element})")
+        )  # undefined: it led to another page
 
     def type(self, label: str, text: str) -> None:
         """Fill in what is beside a label."""
