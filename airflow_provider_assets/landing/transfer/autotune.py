@@ -72,9 +72,8 @@ class Tuner:
                 return True
         self._doubt = False
         if load > _WORKING and not self._before:
-            # Not settled yet: the load may come from starting up.
-            self.workers = min(self.workers, START)
-        elif load > _WORKING or self.workers >= self.most:
+            return True  # the load may come from starting up, so the next window decides
+        if load > _WORKING or self.workers >= self.most:
             self._settled = True
         else:
             self._before = (self.workers, rate)

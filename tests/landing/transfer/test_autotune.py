@@ -33,12 +33,12 @@ def test_connections_go_back_to_the_last_number_that_paid():
 
 
 def test_a_few_connections_do_while_the_processor_is_the_limit():
-    assert settle(Tuner(most=24, workers=6), lambda n: n * 20e6, load=0.9) == 3
+    assert settle(Tuner(most=24), lambda n: n * 20e6, load=0.9) == 3
 
 
 def test_connections_grow_again_when_only_the_start_was_busy():
     loads = iter([0.9] * 5)
-    assert settle(Tuner(most=24, workers=6), lambda n: n * 20e6, load=loads) == 24
+    assert settle(Tuner(most=24), lambda n: n * 20e6, load=loads) == 24
 
 
 def test_connections_are_halved_when_the_source_is_busy():
