@@ -65,8 +65,11 @@ class Progress:
 
     @property
     def percent(self) -> float | None:
-        """Share received, 0 to 100; None if the total is unknown."""
-        return None if not self.total else 100 * self.bytes / self.total
+        """Share received, 0 to 100; None if the total is unknown.
+
+        The directory of a zip is received once more than its size says, which is much of a small one.
+        """
+        return None if not self.total else min(100.0, 100 * self.bytes / self.total)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,7 +92,9 @@ def check_fields(data: object, fields: Mapping[str, Fits], what: str) -> None:
         raise InvalidRequestError(f"not {what}: expected a mapping, got {type(data).__name__}")
     for name, fits in fields.items():
         if name in data and not fits(data[name]):
-            raise InvalidRequestError(f"not {what}: {name} is a {type(data[name]).__name__}")
+            raise InvalidRequestError(
+                f"not {what}: {name} has the type {type(data[name]).__name__}"
+            )
 
 
 def check_storable(data: object, what: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_provider_assets.landing.options import Progress
 from airflow_provider_assets.landing.progress import Meter
 
 
@@ -34,3 +35,7 @@ def test_bytes_of_an_earlier_attempt_count_as_received_and_not_into_the_rate():
     assert (progress.rate, progress.eta) == (pytest.approx(100), pytest.approx(3))
     meter.begin(1000)
     assert meter.now().kept == 0
+
+
+def test_the_share_is_never_above_100_where_the_directory_of_a_zip_was_received_twice():
+    assert Progress(bytes=198, total=100, rate=1.0, eta=0.0).percent == 100

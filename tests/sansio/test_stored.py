@@ -47,7 +47,7 @@ def test_a_field_may_be_optional_and_is_named_where_it_is_wrong() -> None:
     check_fields({"a": None, "b": "", "c": 1}, fields, "a thing")
     check_fields({"a": "x", "b": MOMENT}, fields, "a thing")
     check_fields({}, fields, "a thing")
-    with pytest.raises(InvalidRequestError, match=r"^not a thing: b is a int$"):
+    with pytest.raises(InvalidRequestError, match=r"^not a thing: b has the type int$"):
         check_fields({"b": 5}, fields, "a thing")
     with pytest.raises(InvalidRequestError, match=r"^not a thing: expected a mapping, got list$"):
         check_fields([], fields, "a thing")
