@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow.cli.cli_config import CLICommand
 
     from airflow_provider_assets.hooks.base import AssetArchiveHook
-    from airflow_provider_assets.operators.inputs import ExportInputs
+    from airflow_provider_assets.listing.inputs import ExportInputs
     from airflow_provider_assets.sansio.jobs import Data
     from airflow_provider_assets.sansio.reconcile import Problem
     from airflow_provider_assets.sansio.window import Window
@@ -74,7 +74,7 @@ def _verify(default: str, *choices: str) -> Option:
 
 def plan(arguments: argparse.Namespace) -> int:
     """Count items, batches and estimated bytes of an export; nothing is submitted."""
-    from airflow_provider_assets.operators.estimate import plan_export
+    from airflow_provider_assets.listing.estimate import plan_export
 
     hook, inputs = _listing(arguments)
     planned = plan_export(hook, inputs, _window(arguments), arguments.period)
@@ -84,13 +84,13 @@ def plan(arguments: argparse.Namespace) -> int:
 
 def reconcile(arguments: argparse.Namespace) -> int:
     """Compare the vendor's listing with all landings under a destination."""
+    from airflow_provider_assets.audit import comparison
     from airflow_provider_assets.destinations import open_destination
-    from airflow_provider_assets.operators import audit
 
     _check_report(arguments.report)
     target = open_destination(arguments.destination)
     hook, inputs = _listing(arguments)
-    result = audit.reconcile(
+    result = comparison.reconcile(
         hook,
         inputs,
         target,
@@ -106,8 +106,8 @@ def reconcile(arguments: argparse.Namespace) -> int:
 
 def verify(arguments: argparse.Namespace) -> int:
     """Check all landings under a destination against their manifests; no vendor is asked."""
+    from airflow_provider_assets.audit.stocktaking import take_stock
     from airflow_provider_assets.destinations import open_destination
-    from airflow_provider_assets.operators.stocktaking import take_stock
 
     target = open_destination(arguments.destination)
     stock = take_stock(target, period=arguments.period, verify=arguments.verify)
@@ -222,7 +222,7 @@ def _guarded(run: Command, arguments: argparse.Namespace) -> int:
 def _listing(arguments: argparse.Namespace) -> tuple[AssetArchiveHook, ExportInputs]:
     """The hook of the connection, and the checked inputs of an export of a window."""
     from airflow_provider_assets.hooks.base import AssetArchiveHook
-    from airflow_provider_assets.operators.inputs import ExportInputs
+    from airflow_provider_assets.listing.inputs import ExportInputs
     from airflow_provider_assets.sansio.errors import InvalidRequestError
 
     try:

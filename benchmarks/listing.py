@@ -18,9 +18,9 @@ from typing import Any
 
 from airflow_provider_assets.hooks import slices
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.operators.batch_listing import list_batches
-from airflow_provider_assets.operators.inputs import ExportInputs
-from airflow_provider_assets.operators.listing_spool import ListingSpool
+from airflow_provider_assets.listing.batches import list_batches
+from airflow_provider_assets.listing.inputs import ExportInputs
+from airflow_provider_assets.listing.spool import ListingSpool
 from airflow_provider_assets.sandbox import Sandbox, running
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.connection import VendorConnection

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk.bases.decorator import DecoratedOperator, task_decorator_factory
 from airflow.sdk.definitions.context import context_merge
 
+from airflow_provider_assets.listing.inputs import ExportInputs
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
-from airflow_provider_assets.operators.inputs import ExportInputs
 from airflow_provider_assets.sansio.arguments import to_plain
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 

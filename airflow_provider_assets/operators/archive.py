@@ -16,12 +16,12 @@ from airflow_provider_assets.airflow_compat import (
     TaskDeferralTimeout,
     max_map_length,
 )
+from airflow_provider_assets.batches.ledger import BatchLedger, Plan
+from airflow_provider_assets.batches.run import BatchRun, check_one_wave
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.links import VendorJobLink, show_vendor_job
-from airflow_provider_assets.operators.batch_run import BatchRun, check_one_wave
-from airflow_provider_assets.operators.inputs import ExportInputs
-from airflow_provider_assets.operators.ledger import BatchLedger, Plan
-from airflow_provider_assets.operators.watermark import Watermark
+from airflow_provider_assets.listing.inputs import ExportInputs
+from airflow_provider_assets.listing.watermark import Watermark
 from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
 from airflow_provider_assets.run_timing import resolve_window, run_date
 from airflow_provider_assets.sansio.arguments import (
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context, ObjectStoragePath
 
+    from airflow_provider_assets.batches.waiting import Waiting
+    from airflow_provider_assets.listing.lookback import Lookback
+    from airflow_provider_assets.listing.spool import ListingSpool
     from airflow_provider_assets.metadata import Format
-    from airflow_provider_assets.operators.listing_spool import ListingSpool
-    from airflow_provider_assets.operators.lookback import Lookback
-    from airflow_provider_assets.operators.waiting import Waiting
     from airflow_provider_assets.sansio.batching import Batches
     from airflow_provider_assets.sansio.strict_json import JSON
     from airflow_provider_assets.sansio.window import Window, WindowSpec
@@ -262,7 +262,7 @@ class AssetArchiveOperator(BaseOperator):
 
     def _plan(self, context: Context, ledger: BatchLedger) -> Plan | None:
         """Select and batch, and record the batches; None if there are none."""
-        from airflow_provider_assets.operators.listing_spool import ListingSpool
+        from airflow_provider_assets.listing.spool import ListingSpool
 
         inputs = self._inputs(context)
         if not ledger.durable:
@@ -336,7 +336,7 @@ class AssetArchiveOperator(BaseOperator):
 
     def _dry_run(self, context: Context) -> list[Data]:
         """Count what would be submitted, and return no reference."""
-        from airflow_provider_assets.operators.estimate import MAX_ROWS, plan_export
+        from airflow_provider_assets.listing.estimate import MAX_ROWS, plan_export
         from airflow_provider_assets.sansio.periods import fitting_length
 
         inputs = self._inputs(context)
@@ -362,7 +362,7 @@ class AssetArchiveOperator(BaseOperator):
 
     def _inputs(self, context: Context) -> ExportInputs:
         """What to export, checked before anything is asked of the vendor."""
-        from airflow_provider_assets.operators.gaps import load_gaps
+        from airflow_provider_assets.listing.gaps import load_gaps
 
         inputs = ExportInputs(
             self.hook.vendor,
@@ -394,7 +394,7 @@ class AssetArchiveOperator(BaseOperator):
     def _listed(
         self, context: Context, inputs: ExportInputs, window: Window | None, spool: ListingSpool
     ) -> Batches:
-        from airflow_provider_assets.operators.settled_listing import SettledListing
+        from airflow_provider_assets.listing.settled import SettledListing
 
         listing = SettledListing(
             self.hook,
@@ -415,7 +415,7 @@ class AssetArchiveOperator(BaseOperator):
         if self.lookback is None or not self.plans:
             return None
         from airflow_provider_assets.destinations import open_destination
-        from airflow_provider_assets.operators.lookback import Lookback
+        from airflow_provider_assets.listing.lookback import Lookback
 
         length = to_timedelta(self.lookback, "lookback")
         vendor = self.hook.vendor
@@ -428,6 +428,6 @@ class AssetArchiveOperator(BaseOperator):
 
     @property
     def _waiting(self) -> Waiting:
-        from airflow_provider_assets.operators.waiting import Waiting
+        from airflow_provider_assets.batches.waiting import Waiting
 
         return Waiting(self, self.deferrable, self.timeout, self.poll_interval)

@@ -1,4 +1,4 @@
-"""Checks of how to export, before anything is asked of the vendor; :mod:`.inputs` checks what to export."""
+"""Checks of how to export, before anything is asked of the vendor; `listing.inputs` checks what to export."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.links import ReportLink, show_link
-from airflow_provider_assets.operators.gaps import keep_gaps
-from airflow_provider_assets.operators.inputs import ExportInputs
+from airflow_provider_assets.listing.gaps import keep_gaps
+from airflow_provider_assets.listing.inputs import ExportInputs
 from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
 from airflow_provider_assets.run_timing import resolve_window
 from airflow_provider_assets.sansio.arguments import require_choice
@@ -25,7 +25,7 @@ from airflow_provider_assets.sansio.window import is_unbounded
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_provider_assets.operators.audit import Reconciled
+    from airflow_provider_assets.audit.comparison import Reconciled
     from airflow_provider_assets.sansio.jobs import Data
     from airflow_provider_assets.sansio.window import Window, WindowSpec
 
@@ -104,8 +104,8 @@ class AssetReconcileOperator(BaseOperator):
             raise_for_airflow(error)
 
     def _execute(self, context: Context) -> list[Data]:
+        from airflow_provider_assets.audit.comparison import reconcile, store_report
         from airflow_provider_assets.destinations import open_destination
-        from airflow_provider_assets.operators.audit import reconcile, store_report
 
         require_choice(self.on_gaps, "on_gaps", ("succeed", "fail"))
         inputs = ExportInputs(self.hook.vendor, None, self.select, {})

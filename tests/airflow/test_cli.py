@@ -17,7 +17,7 @@ from installation import needs_installation
 
 from airflow_provider_assets.airflow_compat import VERSION
 from airflow_provider_assets.cli import COMMANDS, airflow_commands, main
-from airflow_provider_assets.operators import estimate
+from airflow_provider_assets.listing import estimate
 from airflow_provider_assets.sandbox import running
 
 pytestmark = pytest.mark.airflow

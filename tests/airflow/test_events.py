@@ -12,8 +12,8 @@ from airflow.utils.session import create_session
 from exported import CONN
 from sqlalchemy import select
 
+from airflow_provider_assets.listing.watermark import KEY as WATERMARK
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
-from airflow_provider_assets.operators.watermark import KEY as WATERMARK
 from airflow_provider_assets.run_timing import resolve_window
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 

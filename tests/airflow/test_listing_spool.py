@@ -7,7 +7,7 @@ from contextlib import closing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_assets.operators.listing_spool import ListingSpool
+from airflow_provider_assets.listing.spool import ListingSpool
 from airflow_provider_assets.sansio.jobs import ArchiveRequest, Item
 
 ITEMS = st.lists(

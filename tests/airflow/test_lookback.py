@@ -17,11 +17,11 @@ from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS
 from airflow_provider_assets.destinations import open_destination
 from airflow_provider_assets.exports import asset_export
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.operators.batch_listing import list_batches
+from airflow_provider_assets.listing.batches import list_batches
+from airflow_provider_assets.listing.inputs import ExportInputs
+from airflow_provider_assets.listing.lookback import Lookback
+from airflow_provider_assets.listing.spool import ListingSpool
 from airflow_provider_assets.operators.choices import check_choices
-from airflow_provider_assets.operators.inputs import ExportInputs
-from airflow_provider_assets.operators.listing_spool import ListingSpool
-from airflow_provider_assets.operators.lookback import Lookback
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.records import Facts

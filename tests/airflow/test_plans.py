@@ -12,8 +12,8 @@ from airflow.utils.session import create_session
 from exported import CONN, archive, archives, export, exportable, ids_in, read
 from sqlalchemy import select
 
+from airflow_provider_assets.batches.ledger import KEY
 from airflow_provider_assets.exports import asset_export
-from airflow_provider_assets.operators.ledger import KEY
 from airflow_provider_assets.sansio import errors
 from airflow_provider_assets.transfers.batch_landing import BatchLanding
 

@@ -18,13 +18,14 @@ from airflow_runs import connect
 from exported import CONN, archive, export
 
 from airflow_provider_assets import destinations
+from airflow_provider_assets.audit import comparison
 from airflow_provider_assets.destinations import open_destination
 from airflow_provider_assets.hooks import base
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.operators import audit, gaps
+from airflow_provider_assets.listing import gaps
+from airflow_provider_assets.listing.inputs import ExportInputs
+from airflow_provider_assets.listing.periods import each_period
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
-from airflow_provider_assets.operators.inputs import ExportInputs
-from airflow_provider_assets.operators.period_listing import each_period
 from airflow_provider_assets.operators.reconcile import AssetReconcileOperator
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio.errors import InvalidRequestError, PartialArchiveError
@@ -360,7 +361,7 @@ def test_periods_that_are_listed_in_parallel_share_a_rate_limit(database, vendor
 
 
 def test_a_report_in_xcom_stays_small(airflow, vendor, local, monkeypatch):
-    monkeypatch.setattr(audit, "MAX_ROWS", 2)
+    monkeypatch.setattr(comparison, "MAX_ROWS", 2)
     missing, report = reconciled(airflow, local)
     assert [*report["periods"]] == ["2026-01-04", "2026-01-05"]
     assert [*report_object(local)["periods"]] == [*DAYS]

@@ -16,9 +16,9 @@ from airflow.sdk.execution_time.context import TaskStateStoreAccessor
 from exported import CONN, archive, exportable
 
 from airflow_provider_assets import airflow_compat
+from airflow_provider_assets.batches.ledger import KEY, BatchLedger
 from airflow_provider_assets.decorators.asset_archive import AssetArchiveDecoratedOperator
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
-from airflow_provider_assets.operators.ledger import KEY, BatchLedger
 from airflow_provider_assets.sansio import errors
 from airflow_provider_assets.sansio.jobs import ArchiveRequest
 from airflow_provider_assets.sensors.archive import AssetArchiveSensor

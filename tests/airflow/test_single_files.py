@@ -10,10 +10,10 @@ import pytest
 from airflow_runs import connect
 from exported import archives, export, exportable, ids_in, read
 
+from airflow_provider_assets.audit.comparison import reconcile
 from airflow_provider_assets.destinations import open_destination
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.operators.audit import reconcile
-from airflow_provider_assets.operators.inputs import ExportInputs
+from airflow_provider_assets.listing.inputs import ExportInputs
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio.errors import (
     InvalidRequestError,

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from airflow_provider_assets.hooks import slices
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.hooks.slices import Slices, halves
-from airflow_provider_assets.operators.batch_listing import list_batches
-from airflow_provider_assets.operators.inputs import ExportInputs
-from airflow_provider_assets.operators.listing_spool import ListingSpool
+from airflow_provider_assets.listing.batches import list_batches
+from airflow_provider_assets.listing.inputs import ExportInputs
+from airflow_provider_assets.listing.spool import ListingSpool
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio.errors import (
     InvalidRequestError,

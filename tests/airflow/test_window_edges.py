@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX, Contents, Entry, Manifest
-from airflow_provider_assets.operators import settled_listing
+from airflow_provider_assets.listing import settled
+from airflow_provider_assets.listing.spool import ListingSpool
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
-from airflow_provider_assets.operators.listing_spool import ListingSpool
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio import errors
 from airflow_provider_assets.sansio.settle import LISTING_LAG, PENDING_TIMEOUT
@@ -58,7 +58,7 @@ class Night:
     def listed(self, window, monkeypatch):
         self.pause(0.0)
         with monkeypatch.context() as patch:
-            patch.setattr(settled_listing, "_now", lambda: self.now)
+            patch.setattr(settled, "_now", lambda: self.now)
             patch.setattr(self.operator, "_pause", self.pause)
             run = SimpleNamespace(logical_date=window.end, run_after=None)
             selection = self.operator._inputs({})

@@ -17,12 +17,12 @@ from reply_flows import Play, job_of, planned, storable, told
 from vendor_contract import MOMENT
 from vendor_script import NOW, Clock
 
+from airflow_provider_assets.batches.ledger import BatchEntry, Plan
 from airflow_provider_assets.landing.checkpoint import Checkpoint, LandedFiles, chain, load
 from airflow_provider_assets.landing.inventory import _landing
 from airflow_provider_assets.landing.manifest import Contents, Entry, Manifest, identity, parse_all
 from airflow_provider_assets.landing.previous import PreviousLanding
 from airflow_provider_assets.landing.stores.base import StoredPart
-from airflow_provider_assets.operators.ledger import BatchEntry, Plan
 from airflow_provider_assets.reports.pictures import choose, rows_of, thumbnails
 from airflow_provider_assets.run_timing import run_timing
 from airflow_provider_assets.sansio.errors import AssetsError, ProtocolError, to_dict

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta, timezone
 
 from airflow.sdk import DAG
 
+from airflow_provider_assets.batches import waiting
 from airflow_provider_assets.exports import asset_export
-from airflow_provider_assets.operators import waiting
 
 # Airflow's limit stands behind our deadline; here it comes first, as if the triggerer had hung.
 waiting.BACKSTOP = timedelta(seconds=-3600)

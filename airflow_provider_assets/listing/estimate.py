@@ -7,8 +7,8 @@ from itertools import islice
 from typing import cast
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.operators.inputs import ExportInputs
-from airflow_provider_assets.operators.period_listing import each_period
+from airflow_provider_assets.listing.inputs import ExportInputs
+from airflow_provider_assets.listing.periods import each_period
 from airflow_provider_assets.sansio.batching import BatchCount
 from airflow_provider_assets.sansio.jobs import Data
 from airflow_provider_assets.sansio.periods import check_length

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX
-from airflow_provider_assets.operators.landed import add_landings
+from airflow_provider_assets.listing.landed import add_landings
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import Item
 from airflow_provider_assets.sansio.reconcile import Comparison
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow.sdk.types import Logger
 
     from airflow_provider_assets.destinations import Destination
-    from airflow_provider_assets.operators.listing_spool import ListingSpool
+    from airflow_provider_assets.listing.spool import ListingSpool
     from airflow_provider_assets.sansio.strict_json import JSON
     from airflow_provider_assets.vendors.base import Vendor
 

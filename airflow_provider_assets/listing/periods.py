@@ -10,7 +10,7 @@ from typing import cast
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.landing.inventory import in_order
-from airflow_provider_assets.operators.inputs import ExportInputs
+from airflow_provider_assets.listing.inputs import ExportInputs
 from airflow_provider_assets.sansio.jobs import Item, Selected
 from airflow_provider_assets.sansio.periods import WHOLE, Period, label_of, split_into_periods
 from airflow_provider_assets.sansio.records import Facts, OnRecord, Record

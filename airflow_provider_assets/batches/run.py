@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from airflow_provider_assets.batches.ledger import BatchEntry, BatchLedger, Plan
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.hooks.client import cancel_job
-from airflow_provider_assets.operators.ledger import BatchEntry, BatchLedger, Plan
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,

@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.operators.batch_listing import list_batches
-from airflow_provider_assets.operators.inputs import ExportInputs
+from airflow_provider_assets.listing.batches import list_batches
+from airflow_provider_assets.listing.inputs import ExportInputs
 from airflow_provider_assets.sansio.batching import Batches
 from airflow_provider_assets.sansio.settle import Settling, ensure_settled
 from airflow_provider_assets.sansio.verdict import shown
@@ -18,8 +18,8 @@ from airflow_provider_assets.sansio.window import Window
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
 
-    from airflow_provider_assets.operators.listing_spool import ListingSpool
-    from airflow_provider_assets.operators.lookback import Lookback
+    from airflow_provider_assets.listing.lookback import Lookback
+    from airflow_provider_assets.listing.spool import ListingSpool
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.landing.inventory import check_depth
 from airflow_provider_assets.landing.markers import REPORTS_FOLDER
 from airflow_provider_assets.landing.stores.base import put_document
-from airflow_provider_assets.operators.estimate import MAX_ROWS, describe
-from airflow_provider_assets.operators.inputs import ExportInputs
-from airflow_provider_assets.operators.landed import add_landings
-from airflow_provider_assets.operators.period_listing import each_period
+from airflow_provider_assets.listing.estimate import MAX_ROWS, describe
+from airflow_provider_assets.listing.inputs import ExportInputs
+from airflow_provider_assets.listing.landed import add_landings
+from airflow_provider_assets.listing.periods import each_period
 from airflow_provider_assets.sansio.batching import split_into_batches
 from airflow_provider_assets.sansio.jobs import ArchiveRequest, Data, fingerprint
 from airflow_provider_assets.sansio.periods import check_length

@@ -13,9 +13,9 @@ from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.window import Window
 
 if TYPE_CHECKING:
-    from airflow_provider_assets.operators.inputs import ExportInputs
-    from airflow_provider_assets.operators.listing_spool import ListingSpool
-    from airflow_provider_assets.operators.lookback import Lookback
+    from airflow_provider_assets.listing.inputs import ExportInputs
+    from airflow_provider_assets.listing.lookback import Lookback
+    from airflow_provider_assets.listing.spool import ListingSpool
 
 
 def list_batches(

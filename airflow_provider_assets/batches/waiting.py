@@ -15,7 +15,7 @@ from airflow_provider_assets.triggers.archive import BACKSTOP, AssetArchiveTrigg
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
 
-    from airflow_provider_assets.operators.batch_run import BatchRun
+    from airflow_provider_assets.batches.run import BatchRun
 
 # A job without any deadline would poll for ever; a day is longer than any vendor keeps a job alive.
 DEFAULT_TIMEOUT = timedelta(hours=24)

@@ -1,0 +1,1 @@
+"""What has landed under a destination: compared with a listing, or verified and summed up alone."""
