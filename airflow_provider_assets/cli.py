@@ -46,18 +46,21 @@ def _option(flag: str, **words: object) -> Option:
 
 CONN = _option("--conn-id", required=True, help="connection of the vendor")
 DESTINATION = _option(
-    "--destination", required=True, help="Airflow object storage URL under which all landings count"
+    "--destination", required=True, help="Airflow object storage URL; every landing below it counts"
 )
 WINDOW = _option(
     "--window",
     nargs=2,
     metavar=("START", "END"),
-    help="half-open span, dates or ISO times, UTC unless they name a zone; '-' as START is no beginning, "
-    "as END now; default: everything",
+    help="half-open span of dates or ISO times, in UTC unless they name a zone; '-' as START means no "
+    "beginning, as END it means now; default: everything",
 )
 SELECT = _option("--select", metavar="JSON", help="the listing filters of the export")
 PERIOD = _option(
-    "--period", default="day", choices=("day", "month", "year"), help="what a row is (default: day)"
+    "--period",
+    default="day",
+    choices=("day", "month", "year"),
+    help="what one row covers (default: day)",
 )
 JSON_ = _option("--json", action="store_true", help="print JSON instead of a table")
 REPORT = _option("--report", metavar="FILE", help="write everything, with all ids, to this file")
@@ -68,7 +71,7 @@ def _verify(default: str, *choices: str) -> Option:
         "--verify",
         default=default,
         choices=choices,
-        help=f"how deep objects are checked (default: {default})",
+        help=f"how thoroughly objects are checked (default: {default})",
     )
 
 

@@ -59,7 +59,7 @@ def folder_in(destination: str | ObjectStoragePath, name: str) -> str:
 
 
 def check_destination(url: object, name: str) -> None:
-    """Check the form of *url*, before anything is asked of a vendor or a store.
+    """Check the form of *url* before any request to a vendor or a store.
 
     :param name: of the argument.
     :raises InvalidRequestError: if :func:`open_destination` would refuse it.
@@ -70,15 +70,15 @@ def check_destination(url: object, name: str) -> None:
 def _parts(url: object, name: str) -> SplitResult:
     if not isinstance(url, (str, os.PathLike)) and not hasattr(url, "protocol"):
         raise InvalidRequestError(
-            f"{name}={shown(url)} is no Airflow object storage URL, which is a text such as "
-            "s3://conn_id@bucket/prefix/"
+            f"{name} must be an Airflow object storage URL such as s3://conn_id@bucket/prefix/, "
+            f"not {shown(url)}"
         )
     require_text(str(url), name)
     try:
         # "?" and "#" may be part of a name here.
         parts = urlsplit(str(url), allow_fragments=False)
     except ValueError as error:
-        raise InvalidRequestError(f"{name} {shown(str(url))} is no URL: {error}") from None
+        raise InvalidRequestError(f"{name} {shown(str(url))} is not a URL: {error}") from None
     path = _path(parts)
     if parts.scheme in {"", "file"}:
         if parts.netloc not in {"", "localhost"}:
@@ -180,8 +180,8 @@ def _parameters_of_all_objects(hook: S3Hook) -> Mapping[str, Any]:
         told = ", ".join(map(str, given)) if isinstance(given, Mapping) else type(given).__name__
         raise InvalidRequestError(
             f"connection {hook.aws_conn_id!r}: service_config.s3.extra_args takes "
-            f"{', '.join(_OF_ALL_OBJECTS)}, texts all but BucketKeyEnabled, which is true or false; "
-            f"it has {told}"
+            f"{', '.join(_OF_ALL_OBJECTS)}, all strings except BucketKeyEnabled, which is true or "
+            f"false; it has {told}"
         )
     return given
 

@@ -87,12 +87,13 @@ def asset_export(
     for name in kwargs:
         if name in ("inlets", "outlets"):
             raise TypeError(
-                f"asset_export: {name} belong to one of two tasks; use landing_args={{{name!r}: ...}} "
+                f"asset_export: {name} must belong to one of the two tasks; use "
+                f"landing_args={{{name!r}: ...}} "
                 f"for what has landed, or archive_args={{{name!r}: ...}}"
             )
         if name not in _ARCHIVE | _LANDING:
             raise TypeError(
-                f"asset_export: {name!r} is no argument of AssetArchiveOperator or "
+                f"asset_export: {name!r} is not an argument of AssetArchiveOperator or "
                 "ArchiveToObjectStorageOperator; correct the name"
             )
     first = {k: v for k, v in kwargs.items() if k in _ARCHIVE} | given_first
@@ -101,7 +102,7 @@ def asset_export(
     second.setdefault("map_index_template", "{{ task.label }}")  # from the start of the task on
     if first.get("lookback") is not None and "plans" not in first and "{{" in str(destination):
         raise InvalidRequestError(
-            "asset_export: lookback reads what earlier runs have landed, and destination names another "
+            "asset_export: lookback reads what earlier runs have landed, but destination is a different "
             "place in every run; set plans to the part before the template"
         )
     group = AssetExport(group_id)

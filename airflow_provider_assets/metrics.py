@@ -56,10 +56,14 @@ METRICS: Mapping[str, Metric] = {
     SUBMITTED: Metric("counter", "batches that were submitted to the vendor"),
     REATTACHED: Metric("counter", "batches for which a job of an earlier attempt was found"),
     REEXPORTED: Metric("counter", "packages that were exported again after a broken download"),
-    POLLS: Metric("counter", "polls, each of one job, or of many where the vendor can answer that"),
-    FAILED_POLLS: Metric("counter", "polls that ended in an error, for one of their jobs at least"),
+    POLLS: Metric(
+        "counter", "polls, each of one job, or of many where the vendor's API allows that"
+    ),
+    FAILED_POLLS: Metric("counter", "polls that ended in an error for at least one of their jobs"),
     ENDED: Metric("counter", "jobs whose wait ended", ("state",)),
-    WAIT: Metric("timer", "from the submit of a job until its task learned its end", ("state",)),
+    WAIT: Metric(
+        "timer", "from the submission of a job until its task learned how it ended", ("state",)
+    ),
     RATE_LIMIT_WAIT: Metric("timer", "waits before a request because of a rate limit", ("limit",)),
     LANDED: Metric("counter", "archives that landed"),
     LANDED_BYTES: Metric("counter", "bytes of the archives that landed, as they are stored"),
@@ -67,7 +71,7 @@ METRICS: Mapping[str, Metric] = {
     LANDING: Metric("timer", "from the start of a landing to its manifest"),
     RESUMED: Metric("counter", "landings that used what an earlier attempt had stored"),
     SKIPPED: Metric(
-        "counter", "landings of which no byte was moved, since they were there already"
+        "counter", "landings for which nothing was transferred, since they were there already"
     ),
 }
 
@@ -79,9 +83,9 @@ SPAN_LANDING = "asset_archive.landing"
 # Name -> what it spans, and its attributes besides ``vendor`` and ``conn_id``.
 SPANS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     SPAN_LISTING: ("the selection of the items, named or from the vendor's listing", ()),
-    SPAN_SUBMIT: ("the submit of a batch", ("batch", "items")),
+    SPAN_SUBMIT: ("the submission of a batch", ("batch", "items")),
     SPAN_WAIT: ("the wait for the jobs of some batches, on a worker", ("jobs",)),
-    SPAN_LANDING: ("the landing of a batch, its metadata included", ("batch", "items")),
+    SPAN_LANDING: ("the landing of a batch, including its metadata", ("batch", "items")),
 }
 
 

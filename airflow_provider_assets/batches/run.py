@@ -112,8 +112,8 @@ class BatchRun:
             found = self.hook.find(entry.request, entry.since)
             if found is None:
                 self.log.warning(
-                    "An earlier attempt may have submitted batch %d, but no job of it that is running or "
-                    "has succeeded is found at the vendor; the batch is submitted again",
+                    "An earlier attempt may have submitted batch %d, but the vendor has no running or "
+                    "succeeded job for it; the batch is submitted again",
                     entry.request.index + 1,
                 )
             else:

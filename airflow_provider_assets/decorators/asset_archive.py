@@ -94,8 +94,8 @@ class AssetArchiveDecoratedOperator(DecoratedOperator, AssetArchiveOperator):
             )
         if unknown := [one for one in selection if one not in SELECTION]:
             raise InvalidRequestError(
-                f"{name} returned {', '.join(map(str, unknown))}; @task.asset_archive knows "
-                f"{', '.join(SELECTION)}, and takes all else as arguments"
+                f"{name} returned {', '.join(map(str, unknown))}; it may return only "
+                f"{', '.join(SELECTION)}, and anything else is an argument of @task.asset_archive"
             )
         for argument, value in selection.items():
             setattr(self, argument, value)

@@ -147,7 +147,7 @@ class AssetArchiveHook(BaseHook):
         query = require_mapping({} if select is None else select, "select")
         if not isinstance(window, (Window, type(None))):
             raise InvalidRequestError(
-                f"window={shown(window)} is no Window(start, end) of sansio.window"
+                f"window must be a sansio.window.Window(start, end), not {shown(window)}"
             )
         check_names(query, self.vendor.spec.filters, "select")
         page: dict[Item, Record] = {}

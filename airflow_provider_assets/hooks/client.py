@@ -75,7 +75,7 @@ def cancel_job(vendor: Vendor, job: ArchiveJob, *, asked: bool | None) -> Flow[s
     if not spec.cancellable:
         return f"{here} was left running: {spec.title} cannot cancel archive jobs"
     agreed = yield from vendor.cancel(job)
-    return f"{here} is cancelled" if agreed else f"{here} could not be cancelled any more"
+    return f"{here} is cancelled" if agreed else f"{here} could no longer be cancelled"
 
 
 def vendor_for(connection: VendorConnection) -> Vendor:

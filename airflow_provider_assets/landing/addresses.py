@@ -62,12 +62,12 @@ def check_link(url: str, options: LandingOptions) -> SplitResult:
     _check_host(name, port, options.private_hosts)
     if parts.scheme == "http" and not options.allow_http and not is_loopback(name):
         raise InvalidRequestError(
-            f"the download comes from {host} by http, which anybody on the network could read or change; "
+            f"the download comes from {host} over http, which anybody on the network could read or change; "
             "ask the vendor for an https link, or set extra allow_http of the connection to true"
         )
     if options.download_hosts is not None and not is_listed(name, options.download_hosts):
         raise InvalidRequestError(
-            f"the download comes from {host}, which the connection does not list; if it is right, add "
+            f"the download comes from {host}, which the connection does not list; if that is right, add "
             f"{name} to its extra download_hosts ({', '.join(options.download_hosts)})"
         )
     return parts
@@ -94,7 +94,7 @@ def _split(url: str) -> tuple[SplitResult, str, int | None]:
 
 def _not_a_link(reason: str) -> InvalidRequestError:
     return InvalidRequestError(
-        f"the download link is not one that a download may use: {reason}; ask the vendor for another one"
+        f"the download link cannot be used: {reason}; ask the vendor for another one"
     )
 
 
@@ -121,7 +121,7 @@ def _check_host(name: str, port: int | None, private_hosts: frozenset[str] | Non
         return
     _, dot, last = name.rpartition(".")
     if not dot or last in _LOCAL_ENDINGS or _NUMBER.fullmatch(last):
-        raise _private(f"from {name}, which is no name of the public internet")
+        raise _private(f"from {name}, which is not a public host name")
 
 
 def check_address(host: str, address: str, private_hosts: frozenset[str] | None) -> None:
@@ -139,7 +139,7 @@ def check_address(host: str, address: str, private_hosts: frozenset[str] | None)
     if number.is_loopback and any(map(is_loopback, private_hosts)):
         return
     if not _is_public(number):
-        raise _private(f"from {host}, which is at {number}: not an address of the public internet")
+        raise _private(f"from {host} at {number}, which is not a public address")
 
 
 def _plain(number: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
@@ -162,5 +162,5 @@ def _is_public(number: IPv4Address | IPv6Address) -> bool:
 def _private(where: str) -> InvalidRequestError:
     return InvalidRequestError(
         f"the download comes {where}. "
-        "If it is a gateway of yours, set extra allow_private_downloads of the connection to true"
+        "If it is your own gateway, set extra allow_private_downloads of the connection to true"
     )

@@ -142,8 +142,8 @@ class Manifest:
         check_fields(data, _MANIFEST, "a manifest")
         if data.get("version") != VERSION:
             raise InvalidRequestError(
-                f"manifest version {shown(data.get('version'))}, but this release knows version "
-                f"{VERSION} only"
+                f"manifest version {shown(data.get('version'))}, but this release knows only version "
+                f"{VERSION}"
             )
         known = {key: value for key, value in data.items() if key not in _OBJECT_ONLY}
         known["verified"] = cast("JSON", tuple(cast("list[str]", known.get("verified") or ())))

@@ -109,7 +109,7 @@ def check_tags(options: ObjectOptions, characters: re.Pattern[str], store: str) 
     for name, value in options.tags.items():
         if not characters.fullmatch(name) or not characters.fullmatch(value):
             raise InvalidRequestError(
-                f"object_options: the tag {name!r} has characters that {store} does not take; "
+                f"object_options: the tag {name!r} has characters that {store} does not accept; "
                 "use letters, digits, spaces and + - = . _ : /"
             )
 

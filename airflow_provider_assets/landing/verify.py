@@ -104,7 +104,7 @@ class StreamVerifier:
         :raises IntegrityError: if the container is incomplete.
         """
         if self.look_inside and not self.size and self.name.endswith(".zip"):
-            raise IntegrityError(f"{self.name} is empty, and not a zip archive")
+            raise IntegrityError(f"{self.name} is empty, which is not a zip archive")
         if self.scanner:
             self.scanner.close()
 

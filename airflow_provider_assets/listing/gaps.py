@@ -66,7 +66,7 @@ def load_gaps(items: Mapping[str, JSON] | None) -> Mapping[str, JSON] | None:
     document = target.store.get(target.prefix + name)
     if document is None or hashlib.sha256(document).hexdigest() != items["sha256"]:
         raise InvalidRequestError(
-            f"items: {uri} is gone or has been changed since it was written; run the task that "
-            "returned it again"
+            f"items: {uri} is gone or has been changed since it was written; rerun the task that "
+            "returned it"
         )
     return cast("dict[str, JSON]", json.loads(document))

@@ -22,7 +22,7 @@ def check_mode(mode: str, spec: VendorSpec) -> None:
     if mode not in spec.modes:
         none = "" if spec.submits else "; its files are downloaded one by one, and no job is made"
         raise InvalidRequestError(
-            f"mode={mode!r}: {spec.title} has no such mode, but {' and '.join(map(repr, spec.modes))}"
+            f"mode={mode!r}: {spec.title} has no such mode; it has {' and '.join(map(repr, spec.modes))}"
             f"{none}"
         )
 
@@ -53,7 +53,9 @@ class ExportInputs:
             self.max_items = positive_int(self.max_items, "max_items")
         if self.items is not None:
             if self.select is not None:
-                raise InvalidRequestError("items and select exclude each other; give one of them")
+                raise InvalidRequestError(
+                    "items and select are mutually exclusive; give one of them"
+                )
             items = require_mapping(self.items, "items")
             options |= {name: items.pop(name) for name in spec.options & set(items)}
             check_names(items, spec.kinds, "items")

@@ -34,8 +34,8 @@ class Watermark:
         if store is None:
             raise InvalidRequestError(
                 'window="since_last" needs Airflow 3.3 and one Asset in the inlets of this task, '
-                "with which the end of the last exported span is kept (an outlet works too, but "
-                "notifies consumers before anything has landed)"
+                "which stores the end of the last exported span (an outlet works too, but notifies "
+                "consumers before anything has landed)"
             )
         self._store, self._task = store, context.get("task_state_store")
         self.key = key

@@ -324,7 +324,7 @@ class AssetArchiveOperator(BaseOperator):
 
     def _report_nothing(self, *, has_landed: bool) -> None:
         """Skip, fail or succeed, as *on_empty* says."""
-        why = "no item matches select and window" if self.items is None else "items names nothing"
+        why = "no item matches select and window" if self.items is None else "items is empty"
         if has_landed:
             why = "all listed items have landed before"
         text = f"nothing to export: {why}"

@@ -136,7 +136,7 @@ class AssetReconcileOperator(BaseOperator):
             return None
         if self.window == "since_last":
             raise InvalidRequestError(
-                "window='since_last' is of exports; pass the span that is to be compared"
+                "window='since_last' works only in exports; pass the span to compare"
             )
         return resolve_window(self.window, context)
 

@@ -136,7 +136,7 @@ class AssetReportOperator(BaseOperator):
         failed = [line for line in lines if "" in line.problems]
         if failed:
             raise PartialArchiveError(
-                f"{len(failed)} of {len(lines)} batches have failed to land; {uri} says why",
+                f"{len(failed)} of {len(lines)} batches failed to land; {uri} says why",
                 vendor=first.vendor,
             )
         return {
@@ -153,7 +153,7 @@ class AssetReportOperator(BaseOperator):
         states = ti.get_task_states(dag_id=ti.dag_id, task_ids=before, run_ids=[ti.run_id])
         found = {state for tasks in states.values() for state in tasks.values()}
         if found & {"failed", "upstream_failed"}:
-            raise PartialArchiveError("the export has failed before it had a batch; see its log")
+            raise PartialArchiveError("the export failed before it had a batch; see its log")
         raise AirflowSkipException("nothing has been exported, so there is nothing to report")
 
     def _pictures(

@@ -13,7 +13,7 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.strict_json import JSON
 
 Check = Callable[[object, str], object]
-# A century: the ends of longer spans cannot be calculated with.
+# A century: date arithmetic with longer spans could overflow.
 LONGEST = timedelta(days=36_525)
 LARGEST = 1 << 63
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
@@ -30,7 +30,7 @@ def check_arguments(given: Mapping[str, object], checks: Mapping[str, Check]) ->
 
 
 def or_none(check: Check) -> Check:
-    """*check*, which None passes."""
+    """*check*, but None passes, too."""
     return lambda value, name: None if value is None else check(value, name)
 
 
@@ -48,37 +48,37 @@ def require_choice(value: object, name: str, allowed: Iterable[object]) -> None:
     choices = list(allowed)
     if isinstance(value, bool) or value not in choices:
         raise InvalidRequestError(
-            f"{name}={shown(value)} is none of {', '.join(map(str, choices))}"
+            f"{name} must be one of {', '.join(map(str, choices))}, not {shown(value)}"
         )
 
 
 def require_flag(value: object, name: str) -> None:
-    """Check that *value* is a boolean: every text, "False" too, would count as true.
+    """Check that *value* is a boolean: any string, even "False", would count as true.
 
-    :raises InvalidRequestError: if it is none.
+    :raises InvalidRequestError: if it is not one.
     """
     if not isinstance(value, bool):
         hint = _NATIVE if isinstance(value, str) else ""
-        raise InvalidRequestError(f"{name}={shown(value)} is neither True nor False{hint}")
+        raise InvalidRequestError(f"{name} must be True or False, not {shown(value)}{hint}")
 
 
 def require_string(value: object, name: str) -> str:
-    """*value*, a text that may be empty.
+    """*value*, a string that may be empty.
 
-    :raises InvalidRequestError: if it is none, or holds half of a surrogate pair.
+    :raises InvalidRequestError: if it is not a string, or contains half of a surrogate pair.
     """
     if not isinstance(value, str) or not has_bytes(value):
-        raise InvalidRequestError(f"{name}={shown(value)} is no text")
+        raise InvalidRequestError(f"{name} must be a string, not {shown(value)}")
     return value
 
 
 def require_text(value: object, name: str) -> str:
-    """*value*, a text that is not empty.
+    """*value*, a string that is not empty.
 
-    :raises InvalidRequestError: if it is none, or holds half of a surrogate pair.
+    :raises InvalidRequestError: if it is anything else, or contains half of a surrogate pair.
     """
     if not isinstance(value, str) or not value.strip() or not has_bytes(value):
-        raise InvalidRequestError(f"{name}={shown(value)} is no text, or an empty one")
+        raise InvalidRequestError(f"{name} must be a non-empty string, not {shown(value)}")
     return value
 
 
@@ -102,7 +102,7 @@ def to_seconds(value: object, name: str) -> float | None:
     span = _span(value)
     if span is None or span <= timedelta(0):
         raise InvalidRequestError(
-            f"{name}={shown(value)} is not a positive number of seconds, or more than a century"
+            f"{name} must be a positive number of seconds, at most a century, not {shown(value)}"
         )
     return span.total_seconds()
 
@@ -115,7 +115,7 @@ def to_timedelta(value: object, name: str) -> timedelta:
     span = _span(value)
     if span is None or span < timedelta(0):
         raise InvalidRequestError(
-            f"{name}={shown(value)} is not a number of seconds of at least 0, or more than a century"
+            f"{name} must be 0 or more seconds, at most a century, not {shown(value)}"
         )
     return span
 
@@ -135,7 +135,7 @@ def positive_int(value: object, name: str) -> int:
     """
     number = _whole(value)
     if number is None or number < 1:
-        raise InvalidRequestError(f"{name}={shown(value)} is not a positive whole number")
+        raise InvalidRequestError(f"{name} must be a positive whole number, not {shown(value)}")
     return number
 
 
@@ -146,7 +146,7 @@ def at_least(least: int) -> Check:
         number = _index(value)
         if number is None or not least <= number < LARGEST:
             raise InvalidRequestError(
-                f"{name}={shown(value)} is not a whole number of at least {least}"
+                f"{name} must be a whole number of at least {least}, not {shown(value)}"
             )
 
     return check
@@ -206,7 +206,7 @@ def require_mapping(value: object, name: str) -> dict[str, JSON]:
         raise InvalidRequestError(f"{name}: expected a mapping, got {type(value).__name__}{hint}")
     for key in value:
         if not isinstance(key, str):
-            raise InvalidRequestError(f"{name}: {shown(key)} is no name, which is a text")
+            raise InvalidRequestError(f"{name}: the key {shown(key)} must be a string")
     return cast("dict[str, JSON]", to_plain(value))
 
 

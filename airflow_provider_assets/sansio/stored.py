@@ -105,4 +105,4 @@ def check_storable(data: object, what: str) -> None:
     try:
         json.dumps(data, allow_nan=False, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidRequestError(f"not {what}: {type(error).__name__}, it is no JSON") from error
+        raise InvalidRequestError(f"not {what}: {type(error).__name__}, it is not JSON") from error

@@ -74,7 +74,7 @@ def _holders(text: str) -> int:
 
 def _refuse(constant: str) -> NoReturn:
     """NaN and Infinity are no JSON, whatever Python thinks."""
-    raise ValueError(f"{constant[:20]} is no number")
+    raise ValueError(f"{constant[:20]} is not a number")
 
 
 def _finite(text: str) -> float:

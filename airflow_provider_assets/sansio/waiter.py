@@ -300,12 +300,12 @@ def _timed_out(watch: Watch) -> JobTimeoutError:
     job = watch.job
     status = job.vendor_status or job.state.value
     unknown = (
-        f" when last seen, and {_polls(watch.failures)} since failed" if watch.failures else ""
+        f" when last seen, and {_polls(watch.failures)} failed since" if watch.failures else ""
     )
     return JobTimeoutError(
         f"{job.vendor} job {job.job_id} was still {status} at the deadline{unknown}; "
         "raise `timeout` (or execution_timeout) if such jobs take longer. A retry asks for the same job, and "
-        "`timeout` counts from its submit: clear the archive task to submit it again",
+        "`timeout` counts from its submission: clear the archive task to submit it again",
         vendor=job.vendor,
     )
 

@@ -111,7 +111,7 @@ def resolve(spec: WindowSpec, timing: RunTiming) -> Window:
     if spec == "since_last":
         return _since(timing)
     raise InvalidRequestError(
-        f"window={spec!r} is none of 'auto', 'since_last', 'all', a timedelta, or a pair of datetimes"
+        f"window must be 'auto', 'since_last', 'all', a timedelta, or a pair of datetimes, not {spec!r}"
     )
 
 
@@ -184,7 +184,7 @@ def _since(timing: RunTiming) -> Window:
         end = window.end
     if timing.now is not None and is_to_come(end, timing.now):
         raise InvalidRequestError(
-            f"window='since_last': the run's span ends at {end.isoformat()}, which is still to come; clear "
+            f"window='since_last': the run's span ends at {end.isoformat()}, which is in the future; clear "
             "the task after that, or run the DAG for an earlier date"
         )
     if timing.watermark is None:
@@ -222,7 +222,7 @@ def _ended(window: Window, timing: RunTiming) -> Window:
     if timing.now is not None and is_to_come(window.end, timing.now):
         raise InvalidRequestError(
             f"window='auto': partition {timing.partition_key!r} ends at {window.end.isoformat()}, which "
-            "is still to come; schedule with CronPartitionTimetable(..., run_offset=-1), so that a run "
+            "is in the future; schedule with CronPartitionTimetable(..., run_offset=-1), so that a run "
             "gets the period that has ended"
         )
     return window

@@ -134,7 +134,7 @@ class AssetArchiveSensor(BaseSensorOperator):
         :raises InvalidRequestError: if *archives* are given, too, or there is no *conn_id*.
         """
         if self.archives is not None or not self.conn_id:
-            raise InvalidRequestError("job_ids needs conn_id, and excludes archives")
+            raise InvalidRequestError("job_ids needs conn_id, and cannot be combined with archives")
         ids = [self.job_ids] if isinstance(self.job_ids, str) else to_plain(self.job_ids)
         if not isinstance(ids, list) or not all(map(_is_id, ids)):
             raise InvalidRequestError(

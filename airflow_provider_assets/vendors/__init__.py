@@ -34,7 +34,7 @@ def vendor_class(conn_type: str) -> type[Vendor]:
         if conn_type not in points:
             known = ", ".join(sorted({*BUILT_IN, *points}))
             raise InvalidRequestError(
-                f"connection type {conn_type!r} belongs to no vendor; known are {known}"
+                f"connection type {conn_type!r} belongs to no vendor; known types are {known}"
             )
         found = points[conn_type].load()
     if not (isinstance(found, type) and issubclass(found, Vendor)):

@@ -292,8 +292,8 @@ class Vendor(ABC):
         authorized = yield from self.authorize(request)
         if not all(value.isascii() and value.isprintable() for _, value in authorized.headers):
             raise AuthenticationError(
-                f"connection {self.connection.conn_id!r}: a credential holds a line break or another "
-                "character that no header may carry; enter the credential again",
+                f"connection {self.connection.conn_id!r}: a credential contains a line break or another "
+                "character that is not allowed in a header; enter the credential again",
                 vendor=self.spec.name,
             )
         return authorized

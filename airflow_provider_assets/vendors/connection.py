@@ -54,7 +54,7 @@ class ConnectionForm:
 COMMON_FIELDS: Mapping[str, Mapping[str, JSON]] = {
     "requests_per_second": {
         "label": "Requests per second",
-        "description": "Limit inside one process; a pool makes it hold across workers.",
+        "description": "Limit within one process; an Airflow pool limits it across workers.",
         "schema": {"type": ["number", "null"]},
     },
     "max_concurrent_downloads": {
@@ -95,7 +95,7 @@ def download_hosts(connection: VendorConnection, base_url: str) -> tuple[str, ..
     for number, host in enumerate(hosts, 1):
         if not _HOST.fullmatch(host):
             raise InvalidRequestError(
-                f"connection {connection.conn_id!r}: entry {number} of download_hosts is no host; name "
+                f"connection {connection.conn_id!r}: entry {number} of download_hosts is not a host; name "
                 "hosts without scheme, port and path, such as files.example.com or *.example.com"
             )
     if not hosts:
@@ -118,7 +118,7 @@ def check_texts(connection: VendorConnection) -> None:
             json.dumps(getattr(connection, name), ensure_ascii=False, default=str).encode()
         except UnicodeEncodeError:
             raise InvalidRequestError(
-                f"connection {connection.conn_id!r}: {name} holds a character that no encoding knows; "
+                f"connection {connection.conn_id!r}: {name} contains a character that cannot be encoded; "
                 "enter it again"
             ) from None
 
@@ -140,8 +140,8 @@ def check_url(url: str, name: str, connection: VendorConnection) -> str:
         )
     if not re.fullmatch(r"[!-~]{1,2000}", url):
         raise InvalidRequestError(
-            f"connection {connection.conn_id!r}: {name} holds a character that no address has, or "
-            "more than 2,000; write a name of another script as xn--…, and percent-encode a path"
+            f"connection {connection.conn_id!r}: {name} contains a character that is not allowed in an "
+            "address, or more than 2,000; write an international name as xn--…, and percent-encode a path"
         )
     here = f"connection {connection.conn_id!r}: {name} {where(parts.geturl())!r}"
     if parts.username is not None or parts.query or parts.fragment:

@@ -127,7 +127,7 @@ class HuaweiRoma(Vendor):
             return TokenAuth(account, clock=self.clock, on_token=self._tell_token)
         if kind != "aksk":
             raise InvalidRequestError(
-                f"connection {conn.conn_id!r}: auth_type {shown_value(kind)} is neither aksk nor token"
+                f"connection {conn.conn_id!r}: auth_type must be aksk or token, not {shown_value(kind)}"
             )
         return KeyAuth(account, clock=self.clock)
 

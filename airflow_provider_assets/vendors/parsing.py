@@ -92,5 +92,5 @@ def check_names(
     unknown = sorted(str(one) for one in set(given) - set(known))
     if unknown:
         raise InvalidRequestError(
-            f"{name}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+            f"{name}: unknown {', '.join(unknown)}; known names are {', '.join(sorted(known))}"
         )

@@ -365,8 +365,8 @@ class Scenario(Vendor):
             files.append(ArchiveFile(asset_id, name))
         if not files:
             raise ArchiveExpiredError(
-                f"Scenario knows none of the {len(ids)} assets of this batch any more; export what is "
-                "left by another run",
+                f"Scenario no longer knows any of the {len(ids)} assets of this batch; export what is "
+                "left in another run",
                 vendor=self.spec.name,
             )
         return files

@@ -86,14 +86,16 @@ def listing(query: Mapping[str, JSON], by: str, window: Window | None) -> list[t
 def _check_filters(query: Mapping[str, JSON], by: str) -> None:
     for name, value in query.items():
         if isinstance(value, bool) and name not in FLAGS:
-            raise InvalidRequestError(f"select.{name}: {shown(value)} is no text and no list")
+            raise InvalidRequestError(
+                f"select.{name} must be a string or a list, not {shown(value)}"
+            )
     if by not in {"createdAt", "updatedAt"}:
-        raise InvalidRequestError(f"select.by: {shown(by)} is neither createdAt nor updatedAt")
+        raise InvalidRequestError(f"select.by must be createdAt or updatedAt, not {shown(by)}")
     if "type" in query and "types" in query:
-        raise InvalidRequestError("select: type and types exclude each other; use types")
+        raise InvalidRequestError("select: type and types are mutually exclusive; use types")
     if query.get("privacy") not in (*PRIVACY, None):
         raise InvalidRequestError(
-            f"select.privacy: {shown(query['privacy'])} is none of {', '.join(PRIVACY)}"
+            f"select.privacy must be one of {', '.join(PRIVACY)}, not {shown(query['privacy'])}"
         )
     if query.get("privacy") == PUBLIC and owners(query) is None:
         raise InvalidRequestError(
@@ -102,7 +104,9 @@ def _check_filters(query: Mapping[str, JSON], by: str) -> None:
         )
     for name in FLAGS:
         if not isinstance(query.get(name), (bool, type(None))):
-            raise InvalidRequestError(f"select.{name}: {shown(query[name])} is not true or false")
+            raise InvalidRequestError(
+                f"select.{name} must be true or false, not {shown(query[name])}"
+            )
 
 
 def complete(options: Mapping[str, JSON]) -> Mapping[str, JSON]:
@@ -117,7 +121,9 @@ def complete(options: Mapping[str, JSON]) -> Mapping[str, JSON]:
         raise InvalidRequestError("options.archive_name is a name, not a path; leave out '/'")
     for name in ("flat", "prefer_original"):
         if not isinstance(done.get(name, False), bool):
-            raise InvalidRequestError(f"options.{name}: {shown(done[name])} is not true or false")
+            raise InvalidRequestError(
+                f"options.{name} must be true or false, not {shown(done[name])}"
+            )
     template = str(done["file_name_template"])
     if ID_TOKEN not in template:
         # Entry names may collide without it, and the vendor does not say what happens then.

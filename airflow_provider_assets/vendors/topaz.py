@@ -146,7 +146,7 @@ class Topaz(Vendor):
         by = contract.TIMES[0] if query.get("by") is None else str(query["by"])
         if by not in contract.TIMES:
             raise InvalidRequestError(
-                f"select.by: {shown(by)} is neither {' nor '.join(contract.TIMES)}"
+                f"select.by must be {' or '.join(contract.TIMES)}, not {shown(by)}"
             )
         if query.get("allow_truncated") is not None:
             require_flag(query["allow_truncated"], "select.allow_truncated")
@@ -322,7 +322,7 @@ class Topaz(Vendor):
         status = yield from self._status(process_id)
         if status is None or gone:
             raise ArchiveExpiredError(
-                f"Topaz has no such image of process {process_id} any more: it keeps images for "
+                f"Topaz no longer has this image of process {process_id}: it keeps images for "
                 "7 days; submit the image again",
                 vendor=self.spec.name,
             )

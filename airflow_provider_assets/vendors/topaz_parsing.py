@@ -38,7 +38,7 @@ def complete(options: Mapping[str, JSON]) -> Mapping[str, JSON]:
     kind = OUTPUT if options.get("kind") is None else options["kind"]
     if kind not in (OUTPUT, INPUT):
         raise InvalidRequestError(
-            f"options.kind: {shown(kind)} is neither {OUTPUT!r} nor {INPUT!r}"
+            f"options.kind must be {OUTPUT!r} or {INPUT!r}, not {shown(kind)}"
         )
     return {"kind": kind}
 
@@ -51,7 +51,7 @@ def utc(seconds: float) -> datetime:
     try:
         return datetime.fromtimestamp(seconds, timezone.utc)
     except (ValueError, OverflowError, OSError):
-        raise ProtocolError(f"Topaz: {seconds!r} is no time in seconds") from None
+        raise ProtocolError(f"Topaz: {seconds!r} is not a time in seconds") from None
 
 
 def matcher(query: Mapping[str, JSON]) -> Mapping[str, frozenset[str]]:

@@ -120,7 +120,7 @@ def test_a_connection_of_another_type_is_refused(airflow, sandbox, monkeypatch):
     connect(monkeypatch, "scenario_default", {"conn_type": "http", "host": "x.test"})
     run = airflow(lambda: archive(retries=3))
     assert type(run.error) is errors.InvalidRequestError
-    assert "belongs to no vendor; known are" in str(run.error)
+    assert "belongs to no vendor; known types are" in str(run.error)
     assert len(run.tries) == 1
 
 
@@ -161,7 +161,7 @@ def test_a_download_that_recovers_lands_whole(airflow, sandbox, folder, fault):
 @pytest.mark.parametrize(
     ("name", "template", "remedy"),
     [
-        ("max_items", "{{ 'many' }}", "is not a positive whole number"),
+        ("max_items", "{{ 'many' }}", "must be a positive whole number"),
         ("select", "{{ {'modelId': 'm'} }}", "render_template_as_native_obj"),
         ("window", "{{ [1, 2] }}", "a timedelta, or a pair of datetimes"),
         ("plans", "{{ None }}", "a folder must be absolute"),

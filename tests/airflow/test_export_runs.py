@@ -268,7 +268,7 @@ def test_a_list_of_archives_is_refused_with_the_way_to_map_over_it(airflow, sand
 BAD = {
     "unknown_kind": (
         {"items": {"asset_id": ["a"]}},
-        "items: unknown asset_id; known are asset_ids",
+        "items: unknown asset_id; known names are asset_ids",
     ),
     "text_for_a_list": ({"items": {"asset_ids": "abc"}}, "items.asset_ids: expected a list of ids"),
     "empty_id": ({"items": {"asset_ids": ["a", " "]}}, "items.asset_ids[1]"),
@@ -276,20 +276,32 @@ BAD = {
         {"items": "{{ {'asset_ids': []} }}"},
         "render_template_as_native_obj=True",
     ),
-    "both": ({"items": {"asset_ids": ["a"]}, "select": {}}, "items and select exclude each other"),
-    "unknown_filter": ({"select": {"modelID": "m"}}, "select: unknown modelID; known are"),
-    "type_and_types": ({"select": {"type": "a", "types": ["b"]}}, "type and types exclude"),
-    "unknown_option": ({"options": {"template": "x"}}, "options: unknown template; known are"),
+    "both": (
+        {"items": {"asset_ids": ["a"]}, "select": {}},
+        "items and select are mutually exclusive",
+    ),
+    "unknown_filter": ({"select": {"modelID": "m"}}, "select: unknown modelID; known names are"),
+    "type_and_types": (
+        {"select": {"type": "a", "types": ["b"]}},
+        "type and types are mutually exclusive",
+    ),
+    "unknown_option": (
+        {"options": {"template": "x"}},
+        "options: unknown template; known names are",
+    ),
     "long_name": ({"options": {"archive_name": "n" * 129}}, "the limit is 128"),
     "naive": ({"window": ("2026-01-06T00:00:00", "2026-01-07T00:00:00")}, "has no time zone"),
     "backward": ({"window": ("2026-01-07T00:00:00Z", "2026-01-06T00:00:00Z")}, "is empty"),
     "no_moment": ({"window": ("yesterday", "today")}, "window start: 'yesterday'"),
     "too_many": ({"max_items": 6}, "7 items are selected, more than max_items=6"),
-    "on_empty": ({"on_empty": "ignore"}, "on_empty='ignore' is none of skip, succeed, fail"),
-    "on_partial": ({"on_partial": "skip"}, "on_partial='skip' is none of fail, land"),
-    "timeout": ({"timeout": 0}, "timeout=0 is not a positive number of seconds"),
-    "poll_interval": ({"poll_interval": "5s"}, "poll_interval='5s' is not a positive number"),
-    "max_items": ({"max_items": "many"}, "max_items='many' is not"),
+    "on_empty": (
+        {"on_empty": "ignore"},
+        "on_empty must be one of skip, succeed, fail, not 'ignore'",
+    ),
+    "on_partial": ({"on_partial": "skip"}, "on_partial must be one of fail, land, not 'skip'"),
+    "timeout": ({"timeout": 0}, "timeout must be a positive number of seconds"),
+    "poll_interval": ({"poll_interval": "5s"}, "poll_interval must be a positive number"),
+    "max_items": ({"max_items": "many"}, "max_items must be a positive whole number, not 'many'"),
 }
 
 

@@ -245,7 +245,9 @@ def test_a_format_that_cannot_be_written_is_refused_before_anything_is_submitted
         monkeypatch.setattr(formats, "find_spec", lambda name: None)
     run = airflow(export(folder.as_uri(), metadata="parquet" if missing else "csv", retries=1))
     assert type(run.error) is errors.InvalidRequestError
-    expected = "airflow-provider-assets[parquet]" if missing else "'csv' is none of auto, jsonl"
+    expected = (
+        "airflow-provider-assets[parquet]" if missing else "metadata must be one of auto, jsonl"
+    )
     assert expected in str(run.error)
     assert sandbox.stats()["totals"]["submits"] == 0
 

@@ -381,10 +381,10 @@ def test_the_window_of_a_run_is_that_of_its_export(airflow, vendor, local):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"verify": "all"}, "verify='all' is none of manifest, sizes, bytes"),
-        ({"period": "week"}, "period='week' is none of day, month, year"),
-        ({"on_gaps": "skip"}, "on_gaps='skip' is none of succeed, fail"),
-        ({"window": "since_last"}, "window='since_last' is of exports"),
+        ({"verify": "all"}, "verify must be one of manifest, sizes, bytes, not 'all'"),
+        ({"period": "week"}, "period must be one of day, month, year, not 'week'"),
+        ({"on_gaps": "skip"}, "on_gaps must be one of succeed, fail, not 'skip'"),
+        ({"window": "since_last"}, "window='since_last' works only in exports"),
         ({"select": {"model": "x"}}, "select: unknown model"),
     ],
 )

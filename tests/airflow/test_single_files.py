@@ -135,9 +135,13 @@ def test_an_asset_that_the_vendor_does_not_know_is_named_and_the_others_land(
     ("vendor", "arguments", "said"),
     [
         ("scenario", {"options": {"flat": True}}, "options: flat describe an archive"),
-        ("topaz", {}, "Topaz Labs has no such mode, but 'archive'; its files are downloaded one"),
-        ("roma", {}, "ROMA Connect has no such mode, but 'archive'"),
-        ("scenario", {"mode": "link"}, "mode='link' is none of archive, links"),
+        (
+            "topaz",
+            {},
+            "Topaz Labs has no such mode; it has 'archive'; its files are downloaded one",
+        ),
+        ("roma", {}, "ROMA Connect has no such mode; it has 'archive'"),
+        ("scenario", {"mode": "link"}, "mode must be one of archive, links, not 'link'"),
     ],
 )
 def test_what_a_vendor_cannot_do_is_refused(vendor, arguments, said, monkeypatch):

@@ -473,7 +473,7 @@ def test_a_package_gets_no_ending_from_the_dot_of_a_window(airflow, roma, folder
 def test_limits_of_archives_are_arguments(airflow, roma, folder, limit):
     run = airflow(export(roma, folder, landing_args={limit: 0}))
     assert isinstance(run.error, InvalidRequestError)
-    assert f"{limit}=0 is not a whole number of at least 1" in str(run.error)
+    assert f"{limit} must be a whole number of at least 1, not 0" in str(run.error)
     assert gets(roma) == []
     if limit != "max_ratio":
         run = airflow(export(roma, folder, layout="files", landing_args={limit: 1}))

@@ -81,9 +81,9 @@ def test_an_export_in_another_group_knows_its_landing():
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("wndow", "'wndow' is no argument"),
-        ("wait_for_completion", "'wait_for_completion' is no argument"),
-        ("task_id", "'task_id' is no argument"),
+        ("wndow", "'wndow' is not an argument"),
+        ("wait_for_completion", "'wait_for_completion' is not an argument"),
+        ("task_id", "'task_id' is not an argument"),
         ("outlets", "use landing_args={'outlets': ...}"),
         ("inlets", "archive_args={'inlets': ...}"),
     ],

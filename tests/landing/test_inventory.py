@@ -148,7 +148,9 @@ def test_what_is_not_wanted_is_not_looked_at(store, origin):
 
 
 def test_another_depth_is_refused():
-    with pytest.raises(InvalidRequestError, match="verify='all' is none of manifest, sizes, bytes"):
+    with pytest.raises(
+        InvalidRequestError, match="verify must be one of manifest, sizes, bytes, not 'all'"
+    ):
         check_depth("all")
 
 

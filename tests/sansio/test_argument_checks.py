@@ -81,7 +81,9 @@ def test_a_text_where_none_belongs_names_the_templates_that_make_it(check) -> No
 def test_the_first_wrong_argument_of_several_is_named() -> None:
     checks = {"a": require_flag, "b": at_least(1), "c": require_text}
     check_arguments({"a": True, "b": 1, "c": "x", "d": None}, checks)
-    with pytest.raises(InvalidRequestError, match=r"^b=0 is not a whole number of at least 1$"):
+    with pytest.raises(
+        InvalidRequestError, match=r"^b must be a whole number of at least 1, not 0$"
+    ):
         check_arguments({"a": True, "b": 0, "c": ""}, checks)
 
 

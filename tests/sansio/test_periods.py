@@ -60,7 +60,9 @@ def test_the_last_year_ends_with_its_window(length):
 
 def test_another_length_is_refused():
     check_length("day")
-    with pytest.raises(InvalidRequestError, match="period='week' is none of day, month, year"):
+    with pytest.raises(
+        InvalidRequestError, match="period must be one of day, month, year, not 'week'"
+    ):
         check_length("week")
 
 

@@ -56,5 +56,5 @@ def test_a_field_may_be_optional_and_is_named_where_it_is_wrong() -> None:
 @pytest.mark.parametrize("data", [float("nan"), "\ud800", {1, 2}, b"a"])
 def test_what_json_in_utf8_cannot_hold_is_refused(data) -> None:
     check_storable(["é", 1, None], "a thing")
-    with pytest.raises(InvalidRequestError, match=r"not a thing: .* is no JSON"):
+    with pytest.raises(InvalidRequestError, match=r"not a thing: .* is not JSON"):
         check_storable([data], "a thing")

@@ -172,7 +172,7 @@ def test_a_deadline_in_the_middle_of_an_outage_says_so() -> None:
     (end,), _ = Office({"a": [R, DOWN]}).wait(60)
     assert isinstance(end, JobTimeoutError)
     assert re.search(
-        r"still running at the deadline when last seen, and \d polls since failed", end.message
+        r"still running at the deadline when last seen, and \d polls failed since", end.message
     )
 
 

@@ -189,7 +189,9 @@ def test_what_is_no_list_of_ids_is_refused(value) -> None:
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     check_names({"type": 1}, frozenset({"type"}), "select")
-    with pytest.raises(InvalidRequestError, match="select: unknown tpye; known are tags, type"):
+    with pytest.raises(
+        InvalidRequestError, match="select: unknown tpye; known names are tags, type"
+    ):
         check_names({"tpye": 1}, frozenset({"type", "tags"}), "select")
 
 
@@ -208,6 +210,6 @@ def test_every_vendor_is_known_by_its_connection_type_and_no_other_is() -> None:
     for name in BUILT_IN:
         assert vendor_class(name).spec.name == name
     with pytest.raises(
-        InvalidRequestError, match=r"'ftp' belongs to no vendor; known are .*scenario"
+        InvalidRequestError, match=r"'ftp' belongs to no vendor; known types are .*scenario"
     ):
         vendor_class("ftp")

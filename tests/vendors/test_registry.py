@@ -24,7 +24,7 @@ def test_both_drivers_give_the_same_trace(parts):
 def test_an_installed_package_registers_its_vendor():
     with toy_installed():
         assert vendor_class("acme").spec.title == "Acme"
-    with pytest.raises(InvalidRequestError, match="known are huawei_roma, scenario, topaz"):
+    with pytest.raises(InvalidRequestError, match="known types are huawei_roma, scenario, topaz"):
         vendor_class("acme")
 
 

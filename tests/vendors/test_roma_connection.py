@@ -37,7 +37,7 @@ def test_a_region_names_the_addresses_and_an_explicit_one_wins():
         ({"instance_id": "i" * 65}, "instance_id has 65 characters.*at most 64"),
         ({"project_id": "p" * 65}, "project_id has 65 characters"),
         ({"auth_type": "token", "account": "acme", "security_token": "s"}, "security_token"),
-        ({"auth_type": "basic"}, "neither aksk nor token"),
+        ({"auth_type": "basic"}, "must be aksk or token"),
         ({"iam_url": "http://iam.example.test"}, "iam_url"),
         ({"project_id": "", "region": "", "base_url": "https://x.test"}, "project_id"),
     ],

@@ -338,7 +338,7 @@ def test_the_trash_takes_no_other_filter_and_no_sorting(script):
 
 
 @pytest.mark.parametrize(
-    ("query", "named"), [({"by": "id"}, "by"), ({"type": "a", "types": ["b"]}, "exclude")]
+    ("query", "named"), [({"by": "id"}, "by"), ({"type": "a", "types": ["b"]}, "exclusive")]
 )
 def test_a_query_that_the_vendor_refuses_is_not_sent(script, query, named):
     with pytest.raises(InvalidRequestError, match=named):

@@ -151,7 +151,8 @@ class Download:
         except BrokenError as error:
             stream.connections.drop(stream.url)
             raise TransferInterruptedError(
-                f"the download broke after {stream.bytes + filled} bytes: {error}", code="mid_body"
+                f"the download broke off after {stream.bytes + filled} bytes: {error}",
+                code="mid_body",
             ) from error
         stream.bytes += filled
         if filled < len(view) and self.total is not None and stream.bytes < self.total:

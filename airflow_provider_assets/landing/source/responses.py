@@ -83,7 +83,7 @@ def check_encoding(response: http.client.HTTPResponse) -> None:
     given = response.headers.get("Content-Encoding", "").strip().lower()
     if given not in _UNENCODED:
         raise IntegrityError(
-            f"the download arrives with Content-Encoding {given!r} although it was requested unencoded; "
+            f"the download arrived with Content-Encoding {given!r} although it was requested unencoded; "
             "check for a proxy that compresses responses"
         )
 
@@ -107,7 +107,9 @@ def page_instead(response: http.client.HTTPResponse, url: str) -> str:
         return failure_text(error)
     if not beginning.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"<"):
         return ""
-    return "a page of HTML came instead of the file; check for a proxy or a sign-in page on the way"
+    return (
+        "an HTML page arrived instead of the file; check for a proxy or a sign-in page on the way"
+    )
 
 
 def validator(response: http.client.HTTPResponse) -> str:
@@ -131,7 +133,7 @@ def retry_after(response: http.client.HTTPResponse, now: float) -> float:
 def failure_text(error: BaseException) -> str:
     """A failure of the network, as a text for users."""
     if isinstance(error, TimeoutError) and not isinstance(error, SlowError):
-        return "no byte arrived within the stall time"
+        return "no data arrived within the stall time"
     return f"{type(error).__name__}: {error}"
 
 
@@ -153,7 +155,7 @@ def error_of_status(status: int, what: str, message: str = "") -> AssetsError:
         )
     if status in (401, 403):
         return AuthenticationError(
-            f"the {what} is refused (HTTP {status}); clear the archive task to export again, and if that "
+            f"the {what} was refused (HTTP {status}); clear the archive task to export again, and if that "
             "is refused too, check for a proxy that rewrites URLs",
             status=status,
         )

@@ -101,7 +101,7 @@ class AzureStore:
     def head(self, key: str) -> StoredObject | None:
         """Length, and the CRC-32 in the metadata of the blob."""
         try:
-            found = _call(f"cannot look at {self.uri(key)}", self._blob(key).get_blob_properties)
+            found = _call(f"cannot inspect {self.uri(key)}", self._blob(key).get_blob_properties)
         except InvalidRequestError as error:
             if error.status == 404:
                 return None

@@ -89,7 +89,7 @@ class FsspecStore:
 
     def head(self, key: str) -> StoredObject | None:
         """Length of the file."""
-        size = _found(f"cannot look at {self.uri(key)}", lambda: self._size(key))
+        size = _found(f"cannot inspect {self.uri(key)}", lambda: self._size(key))
         return None if size is None else StoredObject(size)
 
     def listing(self, prefix: str) -> Iterator[tuple[str, int]]:

@@ -99,7 +99,7 @@ class GcsStore:
 
     def head(self, key: str) -> StoredObject | None:
         """Length, and the CRC-32 in the metadata of the object."""
-        blob = _call(f"cannot look at {self.uri(key)}", lambda: self.bucket.get_blob(key))
+        blob = _call(f"cannot inspect {self.uri(key)}", lambda: self.bucket.get_blob(key))
         if blob is None:
             return None
         crc = (blob.metadata or {}).get(_CRC)
@@ -353,7 +353,7 @@ class GcsWriter:
                     partial(blob.compose, parts, retry=_retry()),
                 )
             if len(names) == 1:
-                _call(f"cannot look at {self.store.uri(names[0])}", blob.reload)
+                _call(f"cannot inspect {self.store.uri(names[0])}", blob.reload)
                 return blob
 
     def keep(self) -> None:

@@ -41,14 +41,14 @@ _REMEDIES = {
     errno.EACCES: "give the worker's user access to it",
     errno.EPERM: "give the worker's user access to it",
     errno.EROFS: "the file system is mounted read-only; choose another destination",
-    errno.ENOSPC: "free some space; the next attempt resumes with what is there",
+    errno.ENOSPC: "free some space; the next attempt resumes from what is there",
     errno.EDQUOT: "the user's quota is used up; raise it or free some space",
     errno.ENAMETOOLONG: "choose a shorter name",
-    errno.EEXIST: "a file has the name of a folder; choose another destination",
-    errno.ENOTDIR: "a part of the path is a file; choose another destination",
+    errno.EEXIST: "a folder of the path is a file; choose another destination",
+    errno.ENOTDIR: "a folder of the path is a file; choose another destination",
     errno.EISDIR: "a folder has this name; choose another name",
-    errno.EINVAL: "the file system does not take this name; choose another name",
-    errno.EILSEQ: "the file system does not take this name; choose another name",
+    errno.EINVAL: "the file system does not accept this name; choose another name",
+    errno.EILSEQ: "the file system does not accept this name; choose another name",
 }
 _DENIED = frozenset({errno.EACCES, errno.EPERM})
 _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -84,7 +84,7 @@ class LocalStore:
 
     def head(self, key: str) -> StoredObject | None:
         """Length of the file."""
-        with _told(f"cannot look at {self.uri(key)}"):
+        with _told(f"cannot inspect {self.uri(key)}"):
             try:
                 return StoredObject(self._path(key).stat().st_size)
             except (FileNotFoundError, NotADirectoryError):

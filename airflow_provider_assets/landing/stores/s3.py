@@ -94,7 +94,7 @@ class S3Store(S3Objects):
         except AssetsError as error:
             if not _may_do_without(error):
                 raise
-            _log.warning("Cannot look for uploads that killed landings left: %s", error)
+            _log.warning("Cannot look for uploads that killed landings left behind: %s", error)
             return 0
         ours = {markers[marker] for marker in left}
         stale = [S3Writer(self, up["Key"], up["UploadId"]) for up in found if up["Key"] in ours]

@@ -100,7 +100,7 @@ class S3Objects:
     def _head(self, key: str) -> Params | None:
         try:
             found: Params = self.dialect.ask(
-                f"cannot look at {self.uri(key)}",
+                f"cannot inspect {self.uri(key)}",
                 partial(cast("Any", self.client.head_object), Bucket=self.bucket, Key=key),
                 checksum_mode={"ChecksumMode": "ENABLED"},
             )
@@ -247,7 +247,7 @@ class S3Objects:
         if found is None or found.get("ETag") == answer.get("ETag"):
             best_effort(lambda: self.delete(key))
         raise IntegrityError(
-            f"{self.uri(key)} was stored with other contents than were sent ({size} bytes of "
+            f"{self.uri(key)} was stored with contents other than those sent ({size} bytes of "
             f"{whole.size}, CRC-32 {crc} instead of {whole.crc32}); they were removed"
         )
 

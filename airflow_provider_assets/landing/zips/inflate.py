@@ -82,7 +82,7 @@ class Limits:
 def holds_content(name: str) -> InvalidRequestError:
     """The error for an entry that is named like a folder, but has bytes."""
     return InvalidRequestError(
-        f"{quoted(name)} is a folder with content, which no file can hold; use layout='archive'"
+        f"{quoted(name)} is a folder with content, which cannot be a file; use layout='archive'"
     )
 
 

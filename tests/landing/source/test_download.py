@@ -319,7 +319,7 @@ def test_a_page_that_comes_instead_of_a_file_is_not_landed(local, origin, single
     origin.ranged = ranged
     origin.fault = lambda seen, number: Fault(headers=PAGE)
     options = LandingOptions(attempts=1)
-    with pytest.raises(TransferInterruptedError, match="page of HTML") as caught:
+    with pytest.raises(TransferInterruptedError, match="an HTML page") as caught:
         land([linked(origin, b"<html>", "a", single_use=single_use)], local, options=options)
     assert caught.value.is_of_download == single_use  # so that a package is exported again
     assert not local.sizes("")

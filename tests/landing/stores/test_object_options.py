@@ -299,7 +299,7 @@ def test_a_landing_with_other_options_is_the_same(moto, origin, quick):
         ("azure", {"storage_class": "cool"}, "storage_class='cool' is unknown to Azure .*Cool"),
         ("azure", {"tags": {"a": "b@c"}}, "tag 'a' has characters that Azure Blob Storage does not"),
         ("azure", {"metadata": {"a-b": "c"}}, "metadata name 'a-b' .*Azure"),
-        ("moto", {"tags": {"a": "b;c"}}, "tag 'a' has characters that S3 does not take"),
+        ("moto", {"tags": {"a": "b;c"}}, "tag 'a' has characters that S3 does not accept"),
         ("local", {"storage_class": "GLACIER"}, "local folder has no 'storage_class'; it has none"),
         ("fsspec_memory", {"content_type": "image/png"}, "memory://.* has no 'content_type'; it has none"),
     ],
