@@ -1,7 +1,7 @@
 """The commands ``plan``, ``reconcile``, ``verify`` and ``report``, of Airflow's CLI and of ``python -m``.
 
 They submit nothing and write nothing to a destination. The exit code is 0 if nothing is missing or damaged,
-1 if something is, 2 for an error. Every start of Airflow's CLI imports this module: it is to stay cheap.
+1 if something is, 2 for an error. Every start of Airflow's CLI imports this module, so it must stay cheap.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def reconcile(arguments: argparse.Namespace) -> int:
 
 
 def verify(arguments: argparse.Namespace) -> int:
-    """Check all landings under a destination against their manifests; no vendor is asked."""
+    """Check all landings under a destination against their manifests, without asking the vendor."""
     from airflow_provider_assets.audit.stocktaking import take_stock
     from airflow_provider_assets.destinations import open_destination
 
@@ -133,7 +133,7 @@ class Subcommand:
 
 
 def report(arguments: argparse.Namespace) -> int:
-    """Sum up what the manifests under a destination record; no object is looked at."""
+    """Sum up what the manifests under a destination record, without reading any object."""
     arguments.verify = "manifest"
     return verify(arguments)
 

@@ -1,6 +1,6 @@
 """The ticks of a cron schedule, as Airflow's scheduler has them where clocks go forward or back.
 
-A tick in an hour that clocks skip is moved behind it, and a tick in an hour that comes twice is in the
+A tick in an hour that clocks skip is moved to after it, and a tick in an hour that comes twice is in the
 second. A schedule that has ticks in every hour of the day goes by elapsed time instead. Source:
 ``CronMixin`` in ``airflow.timetables``, which a worker may not have.
 """
@@ -56,5 +56,5 @@ class Cron:
 
 
 def _instants(wall: datetime, zone: tzinfo) -> list[datetime]:
-    """Both instants of an hour that comes twice. In one that is skipped, the later is behind it."""
+    """Both instants of an hour that comes twice. In one that is skipped, the later is after it."""
     return [wall.replace(tzinfo=zone, fold=fold).astimezone(timezone.utc) for fold in (0, 1)]

@@ -133,12 +133,12 @@ def asset_export(
 def land(
     archive: Data, destination: str | ObjectStoragePath, **arguments: Any
 ) -> Data | list[Data]:
-    """Land a finished archive from within a task of your own, such as a ``@task``.
+    """Land a finished archive from within your own task, such as a ``@task``.
 
     A retry of that task resumes the landing. Everything else is up to the task: its retry policy, its asset
     events, and its templates, since those in *destination* and *arguments* are not rendered.
 
-    :param archive: as of :class:`ArchiveToObjectStorageOperator`.
+    :param archive: as in :class:`ArchiveToObjectStorageOperator`.
     :param arguments: the operator's other arguments.
     :returns: the manifest without its entries; of a group, a list of them.
     :raises AssetsError: as the operator does.

@@ -37,7 +37,7 @@ Batch = tuple[ArchiveRequest, ArchiveJob | None]
 class ExportRunFacet(RunFacet):
     """The export that a task took part in.
 
-    :param jobs: per batch the id and the state of the vendor's job, of :data:`MAX_JOBS` batches at most.
+    :param jobs: per batch the id and the state of the vendor's job, for at most :data:`MAX_JOBS` batches.
     """
 
     vendor: str

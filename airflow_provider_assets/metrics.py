@@ -132,7 +132,7 @@ class Metrics:
             self._count(FAILED_POLLS)
 
     def ended(self, end: Answer, submitted_at: float | None, now: float) -> None:
-        """Count the end of a job, and the seconds since its submit if that is known.
+        """Count the end of a job, and the seconds since its submission if that is known.
 
         :param submitted_at: in epoch seconds, as *now*.
         """
@@ -165,7 +165,7 @@ class Metrics:
         return self._span(SPAN_LISTING)
 
     def submitting(self, request: ArchiveRequest) -> AbstractContextManager[object]:
-        """Time the submit of a batch."""
+        """Time the submission of a batch."""
         return self._span(SPAN_SUBMIT, batch=request.index + 1, items=request.count)
 
     def waiting(self, jobs: int) -> AbstractContextManager[object]:

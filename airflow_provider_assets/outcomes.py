@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS, AirflowFailException
 from airflow_provider_assets.sansio.errors import HOPELESS, AssetsError, Hopeless
 
-NOTES = "notes"  # XCom key under which a landing leaves what the report of the run says of it
+NOTES = "notes"  # XCom key under which a landing leaves what the report of the run says about it
 
 
 def raise_for_airflow(error: AssetsError, hopeless: Hopeless = HOPELESS) -> NoReturn:

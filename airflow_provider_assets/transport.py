@@ -102,7 +102,7 @@ class RateLimit:
         return turn - now
 
     def note_retry(self, state: tenacity.RetryCallState) -> None:
-        """Tell of the pause before a request is sent again, if it was refused for its rate."""
+        """Note the pause before a request is sent again, if it was refused for its rate."""
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, RateLimitedError):
             self.on_wait(state.upcoming_sleep, "vendor")
@@ -110,7 +110,7 @@ class RateLimit:
     def refused(self, wait: float | None, now: float) -> None:
         """Note that a request was refused for its rate, and hold up the others for as long as it waits.
 
-        A longer time than the budget is waited by nobody: the refused request is given up at once.
+        Nobody waits for longer than the budget: the refused request is given up at once.
         """
         with self._lock:
             self._refusals += 1

@@ -55,8 +55,8 @@ _PLAN: Mapping[str, Fits] = {
 class BatchEntry:
     """A batch and the progress of its job.
 
-    :param since: epoch seconds since which a submit may have been sent; None if none was.
-    :param job: the vendor's job; None with ``since`` set means that a submit may have been cut short.
+    :param since: epoch seconds since which a submit request may have been sent; None if none was.
+    :param job: the vendor's job; None with ``since`` set means that a submit request may have been cut short.
     """
 
     request: ArchiveRequest
@@ -82,7 +82,7 @@ class BatchEntry:
     def from_dict(cls, data: Data) -> BatchEntry:
         """The entry that :meth:`to_dict` described.
 
-        :raises InvalidRequestError: if *data* is none.
+        :raises InvalidRequestError: if *data* is not one.
         """
         check_fields(data, _ENTRY, "a batch")
         job = data.get("job")
@@ -118,7 +118,7 @@ class Plan:
     def from_dict(cls, data: Data) -> Plan:
         """The plan that :meth:`to_dict` described.
 
-        :raises InvalidRequestError: if *data* is none.
+        :raises InvalidRequestError: if *data* is not one.
         """
         check_storable(data, "a plan")
         check_fields(data, _PLAN, "a plan")

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 class BatchRun:
     """Gets every batch of *plan* a job, never two, and judges how the jobs have ended.
 
-    A batch goes from planned over submitted to succeeded, and each step is recorded in the ledger before
+    A batch goes from planned to submitted to succeeded, and each step is recorded in the ledger before
     and after it is taken. Batches run in waves, since some vendors take one job at a time. The waiting
     itself is the operator's, because only an operator can defer::
 
@@ -47,8 +47,8 @@ class BatchRun:
             run.judge(wave, ...)  # the ends of the jobs of wave
         return run.references()
 
-    :param cancel_on_kill: as of the operator.
-    :param on_partial: as of the operator.
+    :param cancel_on_kill: as in the operator.
+    :param on_partial: as in the operator.
     """
 
     hook: AssetArchiveHook
@@ -152,7 +152,7 @@ class BatchRun:
     def judge(self, wave: Sequence[int], ends: Sequence[Answer]) -> None:
         """Record how the jobs of *wave* have ended, and cancel those that were still running.
 
-        :raises AssetsError: the first end that is no success, after every end has been recorded.
+        :raises AssetsError: for the first job that did not succeed, after every end has been recorded.
         """
         entries = [self.plan.entries[i] for i in wave]
         ended = [
@@ -164,14 +164,14 @@ class BatchRun:
             if entry.job and entry.request.mode != LINKS:  # of those, nothing was waited for
                 self.hook.metrics.ended(end, entry.job.submitted_at, time.time())
         late = [e for e, end in zip(entries, ends, strict=True) if isinstance(end, JobTimeoutError)]
-        self.cancel(late)  # nobody waits for them any more
+        self.cancel(late)  # nobody is waiting for them now
         self._running = []
         self.plan = self.plan.updated(ended)
         for end in ends:
             ensure_succeeded(end)
 
     def references(self) -> list[Data]:
-        """The references of all batches, those that ended in an earlier attempt included.
+        """The references of all batches, including those that ended in an earlier attempt.
 
         :raises PartialArchiveError: if a job archived only some of its items, unless *on_partial* is
             ``"land"``.

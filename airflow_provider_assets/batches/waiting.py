@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_assets.batches.run import BatchRun
 
-# A job without any deadline would poll for ever; a day is longer than any vendor keeps a job alive.
+# A job without any deadline would poll forever; a day is longer than any vendor keeps a job alive.
 DEFAULT_TIMEOUT = timedelta(hours=24)
 
 
@@ -27,7 +27,7 @@ class Waiting:
 
     :param task: defers itself, which leaves its ``execute``.
     :param is_deferrable: whether it does.
-    :param timeout: as of the operator. :param poll_interval: as of the operator.
+    :param timeout: as in the operator. :param poll_interval: as in the operator.
     """
 
     task: BaseOperator
@@ -83,7 +83,7 @@ class Waiting:
         )
 
     def _deadline(self, jobs: Sequence[ArchiveJob], context: Context) -> float:
-        """Epoch seconds: the earlier of *timeout* from the submit and execution_timeout from the start."""
+        """Epoch seconds: *timeout* after the submission, or earlier: execution_timeout after the start."""
         timeout = to_seconds(self.timeout, "timeout") or DEFAULT_TIMEOUT.total_seconds()
         deadline = min(job.submitted_at or time.time() for job in jobs) + timeout
         started, limit = context["ti"].start_date, self.task.execution_timeout

@@ -35,7 +35,7 @@ class AssetArchiveDecoratedOperator(DecoratedOperator, AssetArchiveOperator):
 
     :param python_callable: the function. :param op_args: its positional arguments, templated.
     :param op_kwargs: its keyword arguments, templated; it also gets those of the context that it names.
-    :param kwargs: as of :class:`AssetArchiveOperator`.
+    :param kwargs: as in :class:`AssetArchiveOperator`.
     :raises InvalidRequestError: if the function returns anything else, or None for what would narrow the
         export.
     """
@@ -81,7 +81,7 @@ class AssetArchiveDecoratedOperator(DecoratedOperator, AssetArchiveOperator):
     def _take(self, selected: object) -> None:
         """Use what the function has returned.
 
-        :raises InvalidRequestError: if it is no selection, or one that has lost what narrows it.
+        :raises InvalidRequestError: if it is not a selection, or has lost what narrows it.
         """
         from airflow_provider_assets.operators.choices import check_rendered
 

@@ -2,8 +2,8 @@
 
 The beginning of the window is listed first. Where that does not reach its end, the rest is halved, and so is
 the rest of every slice while there are fewer slices than may be listed at a time. So slices are made where
-the items are, and one is made only after ``PAGES`` pages: at worst there is one request more for each
-``PAGES`` of a listing in one piece.
+the items are, and one is made only after ``PAGES`` pages: at worst there is one more request for each
+``PAGES`` pages than in a listing in one piece.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Slice(NamedTuple):
 
 @dataclass(slots=True)
 class Share:
-    """What a vendor that refuses requests for their rate still gets: half as many, and slowly more again.
+    """The number of slices listed at a time: halved when the vendor refuses requests for their rate, then
+    slowly raised again.
 
     Slices that are listed together may be refused together, which says no more than one refusal does. So
     those that began in the same round halve the number once.
@@ -73,7 +74,7 @@ class Share:
             self.most, self.rounds = max(self.most // 2, 1), self.rounds + 1
 
     def grow(self) -> None:
-        """Let one slice more be listed at a time."""
+        """Let one more slice be listed at a time."""
         self.most = min(self.most + 1, PARALLEL)
 
 
@@ -81,7 +82,7 @@ class Share:
 class Slices:
     """The listing of one query, slice by slice.
 
-    :param on_record: as of :meth:`Vendor.select`; called by several threads, one at a time.
+    :param on_record: as in :meth:`Vendor.select`; called by several threads, one at a time.
     """
 
     vendor: Vendor
@@ -147,7 +148,7 @@ class Slices:
                 return Slice(_start(window), *listed)
             if self._stopped.is_set():
                 break
-        return Slice(_start(window), Selected([]))  # of no use any more
+        return Slice(_start(window), Selected([]))  # no longer needed
 
     def _tell(self, item: Item, record: Record) -> None:
         with self._lock:

@@ -77,7 +77,7 @@ def _split(url: str) -> tuple[SplitResult, str, int | None]:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
-    except ValueError:  # an unbalanced bracket, or a port that is no number
+    except ValueError:  # an unbalanced bracket, or a port that is not a number
         raise _not_a_link("its host or port is malformed") from None
     if parts.scheme not in ("http", "https") or not host:
         raise InvalidRequestError(

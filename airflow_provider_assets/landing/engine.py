@@ -81,7 +81,7 @@ def land(
     :param contents: the items in *sources*, recorded in the manifest object only.
     :param object_options: properties of the data objects, and of nothing else. A landing that is there
         already is the same with any of them.
-    :param progress: called in the calling thread, every 5 s or 5 % at most.
+    :param progress: called in the calling thread, at most every 5 s or 5 %.
     :param state: keeps checkpoints for the next attempt; None: a broken landing starts from scratch. A
         state that fails is logged and never fails the landing.
     :raises InvalidRequestError: if the name is taken, or an argument is wrong.

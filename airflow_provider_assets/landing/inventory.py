@@ -71,7 +71,7 @@ def check_depth(verify: str) -> None:
 class Inventory:
     """What is stored under *prefix*.
 
-    :param wanted: whether the objects of a landing are to be checked and the landing told of; it is called
+    :param wanted: whether the objects of a landing are to be checked and the landing reported; it is called
         by several threads.
     :param may_hold: whether the manifest of a key may be wanted; any other is not read.
     :ivar objects: key -> bytes of all objects; empty for ``manifest``, which asks for no object.
@@ -149,7 +149,7 @@ class Inventory:
         return replace(landing, damaged={name: why for name, why in faults.items() if why})
 
     def _folder(self, record: Manifest, key: str) -> str:
-        """The prefix of the files: the manifest's name may have folders of its own behind it."""
+        """The prefix of the files: the manifest's name may contain folders after it."""
         parts = key.split("/")[:-1]
         folders = ["".join(f"{one}/" for one in parts[:end]) for end in range(len(parts), -1, -1)]
         # Where all was copied to another bucket, no URI fits.
@@ -202,7 +202,7 @@ class Inventory:
     def _reason(self, key: str, error: AssetsError) -> str:
         """The text of *error*, which concerns this object alone.
 
-        :raises AssetsError: if the destination cannot be listed any more, for example since a session has
+        :raises AssetsError: if the destination can no longer be listed, for example because a session has
             expired.
         """
         next(self.store.listing(self.prefix), None)

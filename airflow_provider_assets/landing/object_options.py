@@ -93,7 +93,7 @@ DEFAULTS = ObjectOptions()
 def check_value(name: str, value: str | None, values: Collection[str], store: str) -> None:
     """Check the value of an option of which *store* knows all values.
 
-    :raises InvalidRequestError: naming these values, if it is none of them.
+    :raises InvalidRequestError: naming these values, if it is not one of them.
     """
     if value is not None and value not in values:
         raise InvalidRequestError(

@@ -88,7 +88,7 @@ class LandingOptions:
     :param private_hosts: hosts that may resolve to an address outside the public internet (private,
         link-local, metadata services); a loopback host among them allows every loopback address.
         None: every host may.
-    :param allow_http: download by http too, not only from loopback hosts.
+    :param allow_http: download over http, too, not only from loopback hosts.
     :param download_hosts: hosts from which downloads may come, by name or as ``*.suffix``; None: any.
     :param sha256: compute the SHA-256 of the whole; None: up to 256 MiB, and if the store keeps no
         checksum itself.
@@ -120,7 +120,7 @@ class LandingOptions:
     def __post_init__(self) -> None:
         """Check the budgets.
 
-        :raises InvalidRequestError: if one is no whole number, or too small for any landing.
+        :raises InvalidRequestError: if one is not a whole number, or too small for any landing.
         """
         for name, (least, text) in _LEAST.items():
             given = getattr(self, name)

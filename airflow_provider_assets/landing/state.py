@@ -32,7 +32,7 @@ class State(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BestEffortState:
-    """A state that logs its failures instead of raising them; they cost a resume at most."""
+    """A state that logs its failures instead of raising them; at worst, they cost a resume."""
 
     state: State
 

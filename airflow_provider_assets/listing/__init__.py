@@ -1,1 +1,1 @@
-"""Which items an export takes: its inputs are checked, the vendor lists them, and they become batches."""
+"""The items of an export: its inputs are checked, the vendor lists them, and they become batches."""

@@ -17,7 +17,7 @@ from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.table import table
 from airflow_provider_assets.sansio.window import Window
 
-# Rows that an XCom holds at most; the rest is in the log, or in the report object.
+# The most rows that an XCom holds; the rest is in the log, or in the report object.
 MAX_ROWS = 62
 
 

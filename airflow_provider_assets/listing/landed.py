@@ -21,9 +21,9 @@ def add_landings(
     may_hold: Callable[[str], bool] = lambda key: True,
     alike: Mapping[str, JSON] | None = None,
 ) -> None:
-    """Tell *comparison*, which knows what is listed, what has landed of it under *target*.
+    """Tell *comparison*, which knows what is listed, how much of it has landed under *target*.
 
-    :param may_hold: as of :class:`Inventory`.
+    :param may_hold: as in :class:`Inventory`.
     :param alike: facts, and the ``layout``, that a landing must have; by default it may have any. Those that
         an earlier release did not record are taken for these.
     """

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Lookback:
-    """What a run lists before its window, and how it knows what has landed.
+    """The part of the listing before a run's window, and how the run knows what has landed.
 
     :param length: of the overlap.
     :param target: the place below which all landings are.
     :param log: gets the number of items that are left out, and the manifests that cannot be read.
-    :param alike: as of :func:`~.landed.add_landings`: what this run lands otherwise has not landed yet.
+    :param alike: as in :func:`~.landed.add_landings`: what this run lands otherwise has not landed yet.
     """
 
     length: timedelta

@@ -1,4 +1,4 @@
-"""The vendor's listing of a span by period, with what its records say of size and time."""
+"""The vendor's listing of a span by period, with what its records say about size and time."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def each_period(
 def _divided(whole: Listed, window: Window, length: str) -> Iterator[Listed]:
     """A listing of *window* by the times of its items.
 
-    What has no time is in the last period, and so are items that are pending, of which no time is told.
+    What has no time is in the last period, and so are items that are pending, whose times are unknown.
     """
     periods = {one.label: one for one in split_into_periods(window, length)}
     last = next(reversed(periods))

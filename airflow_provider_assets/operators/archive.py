@@ -62,7 +62,7 @@ class AssetArchiveOperator(BaseOperator):
 
     :param conn_id: Airflow connection; its type says which vendor.
     :param items: explicitly named items, kind -> ids, e.g. ``{"asset_ids": [...]}``, or an element of what
-        ``AssetReconcileOperator`` returns; none by default. It excludes *select*.
+        ``AssetReconcileOperator`` returns; none by default. Cannot be combined with *select*.
     :param select: the vendor's listing filters; by default none, which selects everything in the window.
     :param window: window of time to select from: ``"auto"`` (default; the run's own), ``"since_last"`` (from
         the end of the last exported window, a watermark that is kept with the one Asset in the task's
@@ -81,34 +81,34 @@ class AssetArchiveOperator(BaseOperator):
     :param deferrable: wait in the triggerer instead of on a worker; the default is Airflow's
         ``default_deferrable`` in ``[operators]``, which is False unless it is set.
     :param poll_interval: seconds or timedelta; default is the vendor's own pace.
-    :param timeout: seconds or timedelta from the submit; default one day. An ``execution_timeout`` that is
-        shorter ends the wait earlier.
+    :param timeout: seconds or timedelta from the submission; default one day. A shorter
+        ``execution_timeout`` ends the wait earlier.
     :param on_empty: what to do if nothing is selected: ``skip`` the task (default), ``succeed`` with an
         empty list, or ``fail``.
     :param on_partial: what to do if items are missing, because a job archived only some of them or the
         vendor has not finished them yet: ``fail`` (default), or ``land`` the others.
     :param settle: seconds or timedelta from the end of the window until it is listed, since vendors list
         items late; default 30 s.
-    :param lookback: seconds or timedelta before the window that are listed, too; none by default. Items
-        that no manifest below *plans* holds are exported, so what the vendor has listed late comes with a
-        later run; the others are left out, in the window as well. Every run then lists the overlap, and
-        reads the manifests below *plans* whose names tell of no earlier window: about a hundred a second,
-        with the ids of a batch each. It needs *plans* and a window with a start. See
-        ``docs/windows.md`` for what it asks of a DAG.
+    :param lookback: length of a span before the window that is listed as well, in seconds or as a
+        timedelta; none by default. Items that no manifest below *plans* holds are exported, so what the
+        vendor has listed late comes with a later run; the others are left out, in the window as well.
+        Every run then lists the overlap, and reads the manifests below *plans*, except those whose names
+        show an earlier window: about a hundred per second, with the ids of one batch each. It needs
+        *plans* and a window with a start. See ``docs/windows.md`` for what it requires of a DAG.
     :param pending_timeout: seconds or timedelta from the end of the window for which a run waits for
         items of the window that the vendor has not finished; default 15 minutes.
-    :param cancel_on_kill: whether to cancel at the vendor when the task is killed, cleared or given up. By
-        default only jobs that this task started are, if the vendor can cancel them. Scenario and ROMA
-        Connect cannot, and Topaz processes were started, and paid for, outside of the task: of these
-        vendors' jobs, only Topaz processes are ever cancelled, and only with True.
+    :param cancel_on_kill: whether to cancel the vendor's jobs when the task is killed, cleared or given up.
+        By default, only jobs that this task started are cancelled, if the vendor can do that. Scenario and
+        ROMA Connect cannot, and Topaz processes were started, and paid for, outside of the task: so among
+        these vendors, only Topaz processes are ever cancelled, and only with True.
     :param dry_run: list and count only: log items, batches and estimated bytes per period, push them as the
         XCom ``plan``, submit nothing and return an empty list, so that a mapped landing is skipped; False
         by default.
     :param plans: Airflow object storage URL, usually the destination of the landing, below which the items
-        of large batches, and what the vendor's listing says of them, are kept (in ``.plans/``), so that
+        of large batches, and what the vendor's listing says about them, are kept (in ``.plans/``), so that
         references, XComs and task state hold their address instead; by default, references hold their
         items, and nothing else is kept.
-    :param metadata: as of the landing; None keeps nothing of what the vendor's listing says.
+    :param metadata: as in the landing; None keeps nothing of what the vendor's listing says.
     :raises AssetsError: see ``sansio.errors`` for what each class asks of you.
     """
 
@@ -169,7 +169,7 @@ class AssetArchiveOperator(BaseOperator):
             "max_items": max_items,
         }
         self.is_dry_run = dry_run  # ``dry_run`` is a method of every operator
-        # What a manifest will say of the landing; an asset_export tells.
+        # What a manifest will say about the landing; set by asset_export.
         self.landing: Mapping[str, JSON] = {}
         self._batch_run: BatchRun | None = None
         self._is_killed = False
@@ -231,7 +231,7 @@ class AssetArchiveOperator(BaseOperator):
             self._batch_run.kill()
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage:
-        """What was read from the vendor, by which jobs, also of a task that failed."""
+        """The data read from the vendor and the jobs that read it, even if the task failed."""
         from airflow_provider_assets.lineage import lineage_of
 
         run = self._batch_run
@@ -287,7 +287,7 @@ class AssetArchiveOperator(BaseOperator):
         return ledger.plan(requests, conn_id=self.conn_id, watermark=watermark)
 
     def _begin(self, ledger: BatchLedger, plan: Plan) -> BatchRun:
-        """Take up *plan*, whose connection overrules a DAG file that has been edited since."""
+        """Start with *plan*, whose connection overrides a DAG file that has been edited since."""
         self.conn_id = plan.conn_id
         run = BatchRun(
             self.hook,
@@ -361,7 +361,7 @@ class AssetArchiveOperator(BaseOperator):
         return given
 
     def _inputs(self, context: Context) -> ExportInputs:
-        """What to export, checked before anything is asked of the vendor."""
+        """The inputs of the export, checked before any request to the vendor."""
         from airflow_provider_assets.listing.gaps import load_gaps
 
         inputs = ExportInputs(

@@ -53,8 +53,8 @@ class AssetReportOperator(BaseOperator):
     """Write one HTML page about a run: totals, its batches, what is missing, and a sheet of thumbnails.
 
     The page is self-contained, loads nothing from a network, and holds no link to a vendor and no secret.
-    It is written whatever has become of the landings (``trigger_rule="all_done"``), and the task fails after
-    that if a landing has failed: the last task of a DAG decides on the state of its run.
+    It is written whether or not the landings succeeded (``trigger_rule="all_done"``), and the task then fails
+    if a landing has failed, because the last task of a DAG decides the state of its run.
 
     Returns ``{"uri": ..., "batches": n, "landed": n, "bytes": n}``.
 
@@ -62,9 +62,9 @@ class AssetReportOperator(BaseOperator):
         later run of the window replaces it.
     :param archives: the archive references, ``archive.output``.
     :param manifests: what has landed, ``land.output``.
-    :param notes: what each landing task says of its batches, in how many seconds they landed or why they
+    :param notes: what each landing task says about its batches, in how many seconds they landed or why they
         failed: ``XComArg(land, "notes")``.
-    :param thumbnails: number of thumbnails at most; 24 by default, 0 for none. They need Pillow (the extra
+    :param thumbnails: largest number of thumbnails; 24 by default, 0 for none. They need Pillow (the extra
         ``[report]``) and the metadata of the export.
     :raises PartialArchiveError: after the page has been written, if a landing has failed.
     """

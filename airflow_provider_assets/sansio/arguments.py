@@ -121,9 +121,9 @@ def to_timedelta(value: object, name: str) -> timedelta:
 
 
 def _span(value: object) -> timedelta | None:
-    """*value* as a span of at most a century in either direction; None if it is none."""
+    """*value* as a span of at most a century in either direction; None if it is not one."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        # NaN is not within, either.
+        # NaN fails this comparison, too.
         value = timedelta(seconds=value) if abs(value) <= LONGEST.total_seconds() else None
     return value if isinstance(value, timedelta) and abs(value) <= LONGEST else None
 
@@ -140,7 +140,7 @@ def positive_int(value: object, name: str) -> int:
 
 
 def at_least(least: int) -> Check:
-    """The check that an argument that is no template is a whole number of at least *least*."""
+    """The check that an argument, which cannot be a template, is a whole number of at least *least*."""
 
     def check(value: object, name: str) -> None:
         number = _index(value)
@@ -163,7 +163,7 @@ def _whole(value: object) -> int | None:
 
 
 def _index(value: object) -> int | None:
-    """*value* as an integer if it is one, such as those of numpy; None if it is none."""
+    """*value* as an integer if it is one, such as those of numpy; None if it is not."""
     try:
         return None if isinstance(value, bool) else index(value)  # type: ignore[arg-type]  # tried
     except TypeError:
@@ -182,9 +182,9 @@ def to_plain(value: object) -> object:
 
 
 def lasting_text(value: object) -> str:
-    """*value*, which is plain, as text that every process writes alike.
+    """*value*, which is plain, as text that is the same in every process.
 
-    So it has no addresses in memory, no order of a set, and the value instead of its proxy.
+    It has no memory addresses, does not depend on the order of sets, and has the value in place of a proxy.
     """
     if isinstance(value, dict):
         return f"{{{', '.join(f'{name!r}: {lasting_text(one)}' for name, one in value.items())}}}"
@@ -211,7 +211,7 @@ def require_mapping(value: object, name: str) -> dict[str, JSON]:
 
 
 def shown(value: object) -> str:
-    """*value* as an error message shows it: not all of it, if that is long."""
+    """*value* as an error message shows it, shortened if it is long."""
     try:
         text = ascii(value) if isinstance(value, str) and not has_bytes(value) else repr(value)
     except ValueError:  # an integer of thousands of digits
@@ -220,5 +220,5 @@ def shown(value: object) -> str:
 
 
 def cut(text: str, most: int = 200) -> str:
-    """At most *most* characters of *text*, and a sign where there are more."""
+    """At most *most* characters of *text*, with an ellipsis if there are more."""
     return text if len(text) <= most else f"{text[: most - 1]}…"

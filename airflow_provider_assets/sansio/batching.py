@@ -18,7 +18,7 @@ MAX_BATCH_BYTES = 48 * 1024
 class BatchCount:
     """Counts the batches that items fill, one after another.
 
-    :param max_batch: items in one batch at most.
+    :param max_batch: largest number of items in one batch.
     """
 
     max_batch: int

@@ -193,7 +193,7 @@ class ArchiveRequest:
     def from_dict(cls, data: Mapping[str, JSON], *, is_part: bool = False) -> ArchiveRequest:
         """The request that :meth:`to_dict` described.
 
-        :param is_part: as of :func:`~.versioned.read_versioned`.
+        :param is_part: as in :func:`~.versioned.read_versioned`.
         :raises InvalidRequestError: if it is not one, or of a newer version.
         """
         is_planned = isinstance(data, Mapping) and data.get("version") == PLANNED_VERSION
@@ -233,7 +233,7 @@ class ArchiveJob:
     :param done: finished items of ``total``, if the vendor reports it.
     :param reason: why it failed and the vendor's hint, for people.
     :param eta: epoch seconds at which the vendor expects to end, if it says so.
-    :param submitted_at: epoch seconds of the submit; deadlines count from here.
+    :param submitted_at: epoch seconds of the submission; deadlines count from here.
     :param details: data of the vendor that is needed later (``archive_id``, failed ids).
     """
 
@@ -278,7 +278,7 @@ class ArchiveJob:
     def from_dict(cls, data: Mapping[str, JSON], *, is_part: bool = False) -> ArchiveJob:
         """The job that :meth:`to_dict` described.
 
-        :param is_part: as of :func:`~.versioned.read_versioned`.
+        :param is_part: as in :func:`~.versioned.read_versioned`.
         :raises InvalidRequestError: if it is not one, or of a newer version.
         """
         known = read_versioned(data, "an archive job", _JOB, is_part=is_part)

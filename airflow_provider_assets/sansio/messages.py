@@ -77,8 +77,8 @@ class HttpResponse:
         """The body as a JSON object.
 
         :raises ProtocolError: if it is other JSON, or exceeds a limit.
-        :raises VendorUnavailableError: if it is no JSON: then the vendor's API did not answer, but
-            something in front of it.
+        :raises VendorUnavailableError: if it is not JSON: then something in front of the vendor's API
+            answered.
         """
         try:
             data = parse(self.body)
@@ -101,7 +101,7 @@ class HttpResponse:
         raise ProtocolError(got, status=self.status)
 
     def json_or_none(self) -> JSON:
-        """The body as JSON, or None where it is none: error pages are HTML often enough."""
+        """The body as JSON, or None if it is not JSON: error pages are often HTML."""
         try:
             return parse(self.body)
         except ValueError:

@@ -50,7 +50,7 @@ EXPORTED: Mapping[str, Type] = {
     "sha256": Type.TEXT,
     "missing": Type.TEXT,
 }
-# What the vendor says of it; ``VendorSpec.columns`` tells where in its record.
+# What the vendor says about it; ``VendorSpec.columns`` tells where in its record.
 DESCRIBED: Mapping[str, Type] = {
     "created_at": Type.MOMENT,
     "updated_at": Type.MOMENT,
@@ -71,7 +71,7 @@ DESCRIBED: Mapping[str, Type] = {
     "height": Type.INTEGER,
     "format": Type.TEXT,
 }
-# All of it, as JSON in a text: a nested value would have another type in every file.
+# All of it, as JSON in a string: a nested value could have a different type in every file.
 RECORD = "record"
 COLUMNS: Mapping[str, Type] = {**EXPORTED, **DESCRIBED, RECORD: Type.TEXT}
 
@@ -178,7 +178,7 @@ def _integer(value: JSON) -> int | None:
 
 def _text(value: JSON) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text.encode(errors="replace").decode()  # half of a surrogate pair is no text
+    return text.encode(errors="replace").decode()  # half of a surrogate pair cannot be encoded
 
 
 def _moment(value: JSON) -> str | None:

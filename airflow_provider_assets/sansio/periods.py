@@ -66,7 +66,7 @@ def split_into_periods(window: Window | None, length: str) -> Iterator[Period]:
 
 
 def _next(moment: datetime, length: str) -> datetime | None:
-    """The beginning of the next period; None behind the last year that there is."""
+    """The beginning of the next period; None after the last year that there is."""
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     try:
         if length == "day":

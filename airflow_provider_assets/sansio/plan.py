@@ -1,4 +1,4 @@
-"""The plan object of a batch: its items and what the vendor said of each, outside of references.
+"""The plan object of a batch: its items and what the vendor said about each, outside of references.
 
 Gzipped lines of JSON: the first holds the batch and its items, each other one an item's record.
 """

@@ -37,7 +37,7 @@ class Found(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """What a manifest says of one landing, and what was found wrong with the objects that it names.
+    """What a manifest says about one landing, and what was found wrong with the objects that it names.
 
     :param uri: of the manifest.
     :param items: kind of item -> ids of the items in the landing; None if the manifest does not list them.

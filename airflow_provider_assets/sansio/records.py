@@ -1,4 +1,4 @@
-"""The vendor's records of items: what its listing says of each, without what may be secret."""
+"""The vendor's records of items: what its listing says about each, without what may be secret."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _URL = re.compile(
 
 
 class Facts(NamedTuple):
-    """What a record says of an item beside its description.
+    """What a record says about an item besides its description.
 
     :param changed_at: epoch seconds of its last change, if the listing is by change.
     :param bytes: size of its file.
@@ -56,5 +56,5 @@ def _public(value: JSON) -> JSON:
 
 
 def _text(text: str) -> str:
-    # Most texts are no URL, and a search for two characters costs a tenth of the expression.
+    # Most strings are not URLs, and a search for two characters costs a tenth of the expression.
     return _URL.sub(r"\1\2", text) if ":" in text and "/" in text else text

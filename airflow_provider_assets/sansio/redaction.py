@@ -1,4 +1,4 @@
-"""Keeps secrets out of texts that others write: a vendor or a store may repeat what a request told it."""
+"""Keeps secrets out of text that others write: a vendor or a store may repeat what a request contained."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def redacted(text: str, secrets: Iterable[str]) -> str:
 
 
 def redacted_json(value: JSON, secrets: Collection[str]) -> JSON:
-    """*value* with ``***`` for each of *secrets* in its texts."""
+    """*value* with ``***`` for each of *secrets* in its strings."""
     if isinstance(value, str):
         return redacted(value, secrets)
     if isinstance(value, list):

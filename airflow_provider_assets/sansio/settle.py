@@ -65,7 +65,7 @@ def ensure_settled(
     """A sentence on *pending* items that an export leaves out; None if there are none.
 
     Without a window nothing is lost: the next run lists them again. What has been pending for a day
-    will not be finished any more, so it holds up no backfill.
+    will never be finished, so it does not hold up a backfill.
 
     :raises ItemsPendingError: for items of a *window* that may still be finished, unless *on_partial*
         is ``"land"``.

@@ -38,7 +38,7 @@ def stem(
 def end_of(name: str, vendor: str) -> datetime | None:
     """The end of the window in the *name* of an object of *vendor*, to the millisecond.
 
-    None for a name of another form, which tells nothing of a window.
+    None for a name of another form, which says nothing about a window.
     """
     found = _STEM.fullmatch(name.removeprefix(f"{vendor}-"))
     if found is None:

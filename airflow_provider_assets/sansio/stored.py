@@ -16,7 +16,7 @@ END_OF_TIME = 253402300800.0  # the year 10000, in epoch seconds
 
 
 def is_text(value: object) -> bool:
-    """Whether it is a text."""
+    """Whether it is a string."""
     return isinstance(value, str)
 
 
@@ -26,7 +26,7 @@ def is_flag(value: object) -> bool:
 
 
 def is_number(value: object) -> bool:
-    """Whether it is a number of which there is a float, and neither NaN nor infinity."""
+    """Whether it is a number that a float can hold, and neither NaN nor infinity."""
     try:
         is_one = isinstance(value, (int, float)) and not isinstance(value, bool)
         return is_one and isfinite(cast("float", value))
@@ -50,17 +50,17 @@ def is_mapping(value: object) -> bool:
 
 
 def is_texts(value: object) -> bool:
-    """Whether it is a list of texts."""
+    """Whether it is a list of strings."""
     return isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value)
 
 
 def is_lists(value: object) -> bool:
-    """Whether it is an object of lists of texts."""
+    """Whether it is an object whose values are lists of strings."""
     return isinstance(value, dict) and all(map(is_texts, value.values()))
 
 
 def is_moment(value: object) -> bool:
-    """Whether it is an ISO text of a zoned time."""
+    """Whether it is an ISO string of a zoned time."""
     try:
         return isinstance(value, str) and bool(parse_moment(value, ""))
     except InvalidRequestError:
@@ -68,7 +68,7 @@ def is_moment(value: object) -> bool:
 
 
 def is_span(value: object) -> bool:
-    """Whether it is a pair of such texts."""
+    """Whether it is a pair of such strings."""
     return isinstance(value, (list, tuple)) and len(value) == 2 and all(map(is_moment, value))
 
 
@@ -78,7 +78,7 @@ def or_none(fits: Fits) -> Fits:
 
 
 def or_empty(fits: Fits) -> Fits:
-    """Whether it is an empty text, or *fits*."""
+    """Whether it is an empty string, or *fits*."""
     return lambda value: value == "" or fits(value)
 
 
@@ -86,7 +86,7 @@ def check_fields(data: object, fields: Mapping[str, Fits], what: str) -> None:
     """Check the fields that *data* has; those that it lacks are for the caller to miss.
 
     :param what: with its article, for the error.
-    :raises InvalidRequestError: if *data* is no JSON object, or a field is not what it has to be.
+    :raises InvalidRequestError: if *data* is not a JSON object, or a field is not what it has to be.
     """
     if not isinstance(data, Mapping):
         raise InvalidRequestError(f"not {what}: expected a mapping, got {type(data).__name__}")
@@ -100,7 +100,7 @@ def check_fields(data: object, fields: Mapping[str, Fits], what: str) -> None:
 def check_storable(data: object, what: str) -> None:
     """Check that *data* can be written as JSON in UTF-8.
 
-    :raises InvalidRequestError: if it holds NaN, half of a surrogate pair, or what is no JSON.
+    :raises InvalidRequestError: if it holds NaN, half of a surrogate pair, or a value that JSON lacks.
     """
     try:
         json.dumps(data, allow_nan=False, ensure_ascii=False).encode()

@@ -1,4 +1,4 @@
-"""Reads JSON of which every other part can hold and store what it says."""
+"""Reads JSON, and refuses what no other part of the package could hold or store."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class LimitError(ValueError):
 
 
 def parse(document: bytes) -> JSON:
-    """*document* as JSON. Half of a surrogate pair, which no encoding knows, becomes U+FFFD.
+    """*document* as JSON. Half of a surrogate pair, which cannot be encoded, becomes U+FFFD.
 
     :raises LimitError: if it exceeds the limits above.
-    :raises ValueError: if it is none.
+    :raises ValueError: if it is not JSON.
     """
     if len(document) > MAX_BYTES:
         raise LimitError(f"{len(document)} bytes are more than {MAX_BYTES}")
@@ -50,7 +50,7 @@ def parse(document: bytes) -> JSON:
 def parse_text(text: str) -> JSON:
     """As :func:`parse`, of our own documents, which may be large.
 
-    :raises ValueError: if it is no JSON.
+    :raises ValueError: if it is not JSON.
     """
     if "\\" in text and ("\\ud" in text or "\\uD" in text):
         text = _ESCAPE.sub(lambda found: r"\ufffd" if found[1] else found[0], text)
@@ -64,7 +64,7 @@ def parse_text(text: str) -> JSON:
 
 
 def _holders(text: str) -> int:
-    """Number of objects and lists in *text*; brackets within strings are none."""
+    """Number of objects and lists in *text*; brackets within strings do not count."""
     number = text.count("[") + text.count("{")
     if number > MAX_HOLDERS:
         text = _STRING.sub("", text.replace("\\\\", "").replace('\\"', ""))
@@ -73,7 +73,7 @@ def _holders(text: str) -> int:
 
 
 def _refuse(constant: str) -> NoReturn:
-    """NaN and Infinity are no JSON, whatever Python thinks."""
+    """NaN and Infinity are not JSON, although Python accepts them."""
     raise ValueError(f"{constant[:20]} is not a number")
 
 

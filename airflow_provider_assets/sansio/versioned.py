@@ -10,7 +10,7 @@ from airflow_provider_assets.sansio.stored import Fits, check_fields, check_stor
 from airflow_provider_assets.sansio.strict_json import JSON
 
 VERSION = 1
-# Of a request without its items: a release that knows none must refuse it.
+# Of a request without its items: a release that does not know such requests must refuse it.
 PLANNED_VERSION = 2
 # Names in what an earlier release stored -> ours; everything else in it is as it was.
 _FORMER_NAMES = {"query": "query_id", "run": "run_date", "facts": "details"}
@@ -33,7 +33,7 @@ def read_versioned(
     :param what: with its article, for the error.
     :param fields: what its fields have to be.
     :param is_part: whether *data* is a part of what has been read: that can be stored, so *data* can, too.
-    :raises InvalidRequestError: if it is no such mapping, or of another version.
+    :raises InvalidRequestError: if it is not such a mapping, or has another version.
     """
     if not isinstance(data, Mapping):
         hint = MAP_OVER if isinstance(data, (list, tuple)) else ""

@@ -76,7 +76,7 @@ class RunTiming:
     :param partition_key: start of a time partition; :param zone: the clocks that it goes by.
     :param event_window: ISO bounds from the event, where an event started the run.
     :param periods: maps a moment to the bounds of the cron period that ended at or before it; None
-        where the schedule is no cron.
+        where the schedule is not a cron expression.
     :param next_tick: maps a moment to the schedule's first one after it; None likewise.
     :param watermark: end of the last span that was exported, for ``since_last``.
     :param now: a partition, or a span of ``since_last``, that ends after it is refused.

@@ -73,7 +73,7 @@ class AssetArchiveSensor(BaseSensorOperator):
     :param timeout: as for every sensor: seconds from its start. An ``execution_timeout`` that is
         shorter ends the wait earlier.
     :param on_partial: what to do if a job archived only some items: ``fail``, or ``land`` those.
-    :param soft_fail: or *never_fail*: skip the task where it would fail.
+    :param soft_fail: this or *never_fail*: skip the task where it would fail.
     :raises AirflowSensorTimeout: when *timeout* is over.
     :raises JobTimeoutError: when, deferred, ``execution_timeout`` is over.
     :raises AssetsError: see ``sansio.errors``.
@@ -109,7 +109,7 @@ class AssetArchiveSensor(BaseSensorOperator):
     def references(self) -> list[ArchiveReference]:
         """The archives, typed.
 
-        :raises InvalidRequestError: if they are none, or of several connections.
+        :raises InvalidRequestError: if they are not archives, or belong to several connections.
         """
         if self.job_ids is not None:
             return self._references_of_jobs()
@@ -131,7 +131,7 @@ class AssetArchiveSensor(BaseSensorOperator):
     def _references_of_jobs(self) -> list[ArchiveReference]:
         """References to jobs of which nothing but the id is known.
 
-        :raises InvalidRequestError: if *archives* are given, too, or there is no *conn_id*.
+        :raises InvalidRequestError: if *archives* are also given, or there is no *conn_id*.
         """
         if self.archives is not None or not self.conn_id:
             raise InvalidRequestError("job_ids needs conn_id, and cannot be combined with archives")
@@ -238,7 +238,7 @@ class AssetArchiveSensor(BaseSensorOperator):
         return grouped(references, max_map_length())
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage:
-        """What was waited for, also of a task that failed."""
+        """The jobs that were waited for, even if the task failed."""
         from airflow_provider_assets.lineage import lineage_of
 
         if "hook" not in vars(self):  # it failed before it had read its connection
@@ -255,5 +255,5 @@ class AssetArchiveSensor(BaseSensorOperator):
 
 
 def _is_id(value: object) -> bool:
-    """Whether *value* is an id, and no list that a template rendered to text."""
+    """Whether *value* is an id, not a list that a template rendered to text."""
     return isinstance(value, str) and bool(value.strip()) and value[0] != "[" and has_bytes(value)

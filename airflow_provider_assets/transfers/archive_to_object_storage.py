@@ -115,19 +115,19 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     :param max_ratio: unpacked bytes per packed byte of one entry of more than 64 MiB, 200 by default; a
         larger ratio raises ``InvalidRequestError``. It applies only where archives are unpacked
         (``layout="files"``). Deflate can reach 1032, but only for few kinds of data:
-        texts of one repeated line, and zip bombs.
+        text that repeats one line, and zip bombs.
     :param metadata: format of the items' metadata, which is stored below ``metadata/`` in *destination*:
         a row per item with what the vendor's listing says (prompt, model, seed, …), its file and the
         checksum. ``jsonl``; ``parquet``, which needs the extra ``parquet``; or None for no metadata. By
         default, ``jsonl`` if what the listing says has been kept, which ``asset_export`` does.
     :param object_options: properties of the data objects, as a mapping: ``content_type`` (a media type for
         all; by default that of each name's extension), ``storage_class``, ``tags``, ``metadata`` (user
-        metadata), ``acl`` and ``kms_key``. ``docs/stores.md`` tells which store has which; one that the
+        metadata), ``acl`` and ``kms_key``. ``docs/stores.md`` lists which store has which; one that the
         destination lacks raises ``InvalidRequestError`` before anything is downloaded. Manifests, metadata,
-        plans and reports have none of them. They are no part of a landing's identity: what has landed is
-        skipped, whatever they are now.
+        plans and reports have none of them. They are not part of a landing's identity: what has landed
+        is skipped even if they have changed.
     :param report: whether ``AssetReportOperator`` writes a page about the run to *destination* afterwards, as
-        ``asset_export(report=True)`` has it do: asset events then tell where; false by default.
+        ``asset_export(report=True)`` has it do: asset events then say where; false by default.
     :raises AssetsError: if the landing failed (see ``sansio.errors``); no incomplete object is visible then.
     """
 
@@ -242,7 +242,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         return landed if self._is_group else landed[0]
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage:
-        """What was read and what has landed, also of a task that failed."""
+        """The data that was read and that has landed, even if the task failed."""
         from airflow_provider_assets.lineage import lineage_of
 
         if self._vendor is None:
@@ -260,7 +260,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     def land_all(self, context: Context, notes: dict[int, Data]) -> list[Data]:
         """Land one archive after the other. One that is damaged or cannot land does not hold up the others.
 
-        This may also be called from within another task, which gets no notes and no asset events by it.
+        This may also be called from within another task, which then gets no notes and no asset events.
 
         :param notes: gets, by the number of each batch, what has landed in how many seconds, and the reason
             of its failure.
@@ -292,7 +292,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
                     result, items = batches.land(reference)
                 self._landed.append(result)
                 show_link(self, context, ManifestLink, target.browser_url(items.manifest_name))
-                # A task that fails returns nothing, of what has landed either.
+                # A task that fails returns nothing, not even what has landed.
                 numbers = {name: result[name] for name in ("uri", "bytes", "entries", "skipped")}
                 notes[batch] = {"seconds": round(time.monotonic() - started, 3), **numbers}
                 self._check_complete(items)

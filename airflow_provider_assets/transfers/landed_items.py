@@ -1,4 +1,4 @@
-"""Which file of a landing belongs to which item, which items are missing, and the metadata of both."""
+"""Matches the files of a landing to its items, finds those that are missing, and writes their metadata."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class LandedItems:
         return self.spec.entry_per_item and self.manifest.lists_files
 
     def _files(self) -> dict[str, File]:
-        """Item id -> its file, as far as the names tell; an only file belongs to an only item."""
+        """Item id -> its file, as far as the names tell; a single file belongs to a single item."""
         if not self.spec.entry_per_item:
             return {}
         entries = {entry.name: entry for entry in self.files}

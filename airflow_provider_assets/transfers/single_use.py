@@ -85,7 +85,7 @@ class SingleUseLanding:
     """Lands single-use archives.
 
     :param store: store of the target. :param key: key of the marker.
-    :param max_reexports: re-exports per attempt at most.
+    :param max_reexports: largest number of re-exports per attempt.
     """
 
     hook: AssetArchiveHook

@@ -37,7 +37,7 @@ from airflow_provider_assets.triggers.poller import connection_for, shared
 
 __all__ = ["BACKSTOP", "AssetArchiveEventTrigger", "AssetArchiveTrigger", "read_ends"]
 
-# The deadline ends the wait in the trigger; Airflow's is only the backstop behind it.
+# The deadline ends the wait in the trigger; Airflow's is only the backstop.
 BACKSTOP = timedelta(minutes=5)
 _ERROR: Mapping[str, Fits] = {
     **dict.fromkeys(("type", "message"), is_text),
@@ -60,7 +60,7 @@ class AssetArchiveTrigger(BaseTrigger):
     :param jobs: the jobs, by :meth:`ArchiveJob.to_dict`.
     :param deadline: epoch seconds. It is absolute, so a restart of the triggerer changes nothing.
     :param poll_interval: seconds between polls; None leaves it to the vendor's own pace.
-    :param cancel_on_kill: as of the operator.
+    :param cancel_on_kill: as in the operator.
     :param carry: returned in the event as it is, for a task that has no other memory.
     """
 

@@ -79,7 +79,7 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
     starts from now, and no event covers the items in between. A triggerer that ends within seconds of an
     event announces the same window once more, rather than never.
     ``items`` counts those that the vendor has not finished, too: the run that the event starts waits
-    for them. Whatever keeps the listing from being read is logged, and it is read again at the next interval.
+    for them. A failure to read the listing is logged, and the listing is read again at the next interval.
 
     Watchers with equal arguments share one listing (Airflow 3.3), and the session and rate limit of their
     connection with the deferred waits of the triggerer.
@@ -120,7 +120,7 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
         )
 
     def run(self) -> AsyncIterator[TriggerEvent]:
-        """List the vendor's items for ever, alone (below Airflow 3.3)."""
+        """List the vendor's items forever, alone (below Airflow 3.3)."""
         return self.filter_shared_stream(self.open_shared_stream(self.serialize()[1]))
 
     def shared_stream_key(self) -> Hashable:
@@ -129,7 +129,7 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Look]:
-        """A :class:`Look` at each interval, for ever.
+        """A :class:`Look` at each interval, forever.
 
         :param kwargs: the arguments of one of the watchers; they are equal.
         """
@@ -177,10 +177,10 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
         return None
 
     def _settled(self) -> datetime:
-        """The end of the span in which the listing will not change any more.
+        """The end of the span in which the listing no longer changes.
 
-        In whole milliseconds, as events and windows are written: else an item of the very millisecond
-        would be counted here, left out of the run's window, and not be counted again.
+        In whole milliseconds, as events and windows are written: else an item of that millisecond
+        would be counted here, left out of the run's window, and never counted again.
         """
         moment = datetime.now(timezone.utc) - timedelta(seconds=self.settle)
         return parse_moment(iso_ms(moment), "now")

@@ -102,7 +102,7 @@ class Poller:
         try:
             await flows.arun(self._waitlist.flow(), perform=perform, sleep=self._sleep)
         except Exception as error:
-            # A bug of ours must end the waits, or a triggerer would hold them for ever.
+            # A bug of ours must end the waits, or a triggerer would hold them forever.
             for watch in list(self._waitlist.watches):
                 self._waitlist.drop(watch)
                 watch.finish(AssetsError(f"the poller failed: {type(error).__name__}"))

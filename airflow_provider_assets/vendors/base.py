@@ -200,7 +200,7 @@ class Vendor(ABC):
         return (yield from self.select(query, window, on_record=on_record)), None
 
     def facts(self, query: Mapping[str, JSON], record: Record) -> Facts:
-        """What *record*, found by *query*, says of time and size of an item; nothing by default."""
+        """What *record*, found by *query*, says about time and size of an item; nothing by default."""
         return Facts()
 
     @abstractmethod

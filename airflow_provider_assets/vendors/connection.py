@@ -39,8 +39,8 @@ class VendorConnection:
 class ConnectionForm:
     """A vendor's fields of Airflow's connection form.
 
-    Airflow marks a field as needed unless its type includes ``null``, and an empty one as wrong from the
-    start unless its default is a text. A ``section`` of the schema is a part of the form with a heading.
+    Airflow marks a field as required unless its type includes ``null``, and an empty one as wrong from the
+    start unless its default is a string. A ``section`` of the schema is a part of the form with a heading.
 
     :param fields: extra name -> Airflow ``conn-fields`` entry; :data:`COMMON_FIELDS` follow them.
     """
@@ -84,7 +84,7 @@ _HOST = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[?[0-9a-f:.]*:[0-9a
 
 
 def download_hosts(connection: VendorConnection, base_url: str) -> tuple[str, ...] | None:
-    """Extra ``download_hosts``, a list or a text with commas, and the API's own host; None if it is not set.
+    """Extra ``download_hosts``, a list or a string with commas, and the API's own host; None if not set.
 
     :raises InvalidRequestError: if an entry is neither a host nor ``*.`` and a host.
     """
@@ -109,9 +109,9 @@ def is_listed(host: str, listed: Collection[str]) -> bool:
 
 
 def check_texts(connection: VendorConnection) -> None:
-    """Check that what is sent of *connection* has bytes.
+    """Check that everything sent from *connection* can be encoded.
 
-    :raises InvalidRequestError: if a text in it holds half of a surrogate pair.
+    :raises InvalidRequestError: if a string in it contains half of a surrogate pair.
     """
     for name in ("host", "login", "password", "extra"):
         try:
@@ -132,7 +132,7 @@ def check_url(url: str, name: str, connection: VendorConnection) -> str:
     try:
         parts = urlsplit(url if "://" in url else f"https://{url}")
         known = parts.scheme in {"http", "https"} and parts.port != 0
-    except ValueError:  # an unbalanced bracket, or a port that is no number
+    except ValueError:  # an unbalanced bracket, or a port that is not a number
         known = False
     if not known or not parts.hostname:
         raise InvalidRequestError(

@@ -252,7 +252,7 @@ class HuaweiRoma(Vendor):
     def _list(self, kind: str, params: tuple[tuple[str, str], ...]) -> Flow[list[dict[str, JSON]]]:
         """A whole listing; one that changes while it is read is read again from its beginning.
 
-        Pages are cut by offset: what is deleted before the cursor moves everything behind it one place
+        Pages are cut by offset: what is deleted before the cursor moves everything after it one place
         up, and the entry that slips past the cursor would silently not be exported.
 
         :raises VendorUnavailableError: if it changes every time.

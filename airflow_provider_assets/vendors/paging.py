@@ -26,7 +26,7 @@ def read_pages(
     :param fetch: asks for the page that a token names, "" for the first; gives its entries, which may be
         none, and the token of the next page, "" on the last.
     :param listing: vendor and listing, for the error.
-    :raises ProtocolError: if the listing would be read for ever: a page token is returned twice, or there
+    :raises ProtocolError: if the listing would be read forever: a page token is returned twice, or there
         are too many pages, or too many empty ones in a row.
     """
     seen = {""}

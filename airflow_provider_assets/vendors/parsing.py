@@ -38,7 +38,7 @@ def text(data: Mapping[str, JSON], key: str) -> str:
 
 
 def brief(value: object, most: int = MAX_STATUS) -> str:
-    """*value* as a text of at most *most* characters, which logs and Airflow's task state can take."""
+    """*value* as a string of at most *most* characters, which logs and Airflow's task state can hold."""
     return cut(str(value), most)
 
 
@@ -57,7 +57,7 @@ def is_address(value: object) -> bool:
     try:
         parts = urlsplit(value)
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # an unbalanced bracket, or a port that is no number
+    except ValueError:  # an unbalanced bracket, or a port that is not a number
         return False
 
 

@@ -128,7 +128,7 @@ class Scenario(Vendor):
     def check(self) -> Flow[str]:
         """List one asset: free of charge, and it verifies key and project."""
         reply = yield from self.send(self._get("/assets", ("pageSize", "1")))
-        objects(reply.json_object(), "assets")  # a page of some other site is no proof
+        objects(reply.json_object(), "assets")  # a page of some other site proves nothing
         return "Scenario accepts the credentials"
 
     def validate(self, *, options: Mapping[str, JSON]) -> Mapping[str, JSON]:
@@ -161,7 +161,7 @@ class Scenario(Vendor):
 
         A listing also holds assets that are not finished: Asset.status is ``pending``, ``success`` or
         ``error`` (SDK). Whether finishing an asset moves its ``updatedAt`` is not documented, so
-        neither choice of ``by`` alone proves that a pending asset is met again.
+        neither choice of ``by`` alone proves that a pending asset will be listed again.
         """
         whole, _ = yield from self.select_part(query, window, on_record=on_record)
         return whole
@@ -176,8 +176,8 @@ class Scenario(Vendor):
     ) -> Flow[tuple[Selected, Window | None]]:
         """As :meth:`select`; what is listed by creation, oldest first, can be left after *pages* pages.
 
-        What is listed by its last change can not: an asset that is changed meanwhile moves to the end of
-        the listing, which has to be read last.
+        A listing by last change cannot be left early: an asset that is changed meanwhile moves to its end,
+        which has to be read last.
         """
         by = str("createdAt" if query.get("by") is None else query["by"])
         params, owners = parsing.listing(query, by, window), parsing.owners(query)
@@ -224,7 +224,7 @@ class Scenario(Vendor):
     # --- jobs --------------------------------------------------------------------------------
 
     def submit(self, request: ArchiveRequest) -> Flow[ArchiveJob]:
-        """``POST /assets/download``; a reply without a job id (a dry run's 269) is no submission.
+        """``POST /assets/download``; a reply without a job id (a dry run's 269) is not a submission.
 
         Nothing is sent for mode ``links``.
         """
@@ -326,7 +326,7 @@ class Scenario(Vendor):
     ) -> Flow[list[ArchiveFile]]:
         """One zip, or one file per asset: of mode ``links``, or converted to a target format.
 
-        Assets that the vendor does not know any more are left out in mode ``links``.
+        Assets that the vendor no longer knows are left out in mode ``links``.
 
         :raises ArchiveExpiredError: if it knows none of them.
         """

@@ -28,7 +28,7 @@ JOB_TYPE = "assets-download"
 # SDK: file names inside the archive have at most 128 characters; we allow the archive as many.
 MAX_NAME = 128
 ID_TOKEN = "<id>"  # noqa: S105  # a token of a template
-# SDK: the answer to a dry run, which is no submission.
+# SDK: the answer to a dry run, which is not a submission.
 DRY_RUN = 269
 # SDK, Asset.mimeType and "Request", mimeType: the formats that "Request" names, then others that assets may
 # have (SDK, Asset.kind: 3d, audio, document, image, image-hdr, json, text, video). A file of another type

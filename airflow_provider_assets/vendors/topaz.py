@@ -117,7 +117,7 @@ class Topaz(Vendor):
     ) -> Flow[list[Item]]:
         """``process_ids`` as they are.
 
-        :raises InvalidRequestError: for one that is no UUID.
+        :raises InvalidRequestError: for one that is not a UUID.
         """
         yield from ()
         ids = strings(items.get("process_ids", []), "items.process_ids")
@@ -135,7 +135,7 @@ class Topaz(Vendor):
         """Processes of the last 7 days, oldest first; all filters are ours, the vendor has none.
 
         ``status`` (``Completed`` unless given), ``model``, ``category`` and ``output_format`` take a
-        text or a list, ``filename`` a glob; ``by`` names the time that lies in the window:
+        string or a list, ``filename`` a glob; ``by`` names the time that lies in the window:
         ``modification_time`` (default: a process that ends after midnight must not be missed) or
         ``creation_time``. That the modification time moves when a process ends is not documented, but
         the vendor's own samples show it. A process that runs is pending, unless ``status`` asks for it.
@@ -175,7 +175,7 @@ class Topaz(Vendor):
         return Selected([Item("process_ids", i) for i in ids], sorted(pending - found.keys()))
 
     def facts(self, query: Mapping[str, JSON], record: Record) -> Facts:
-        """The time that *query* is by. Outputs do not change, and the vendor does not say their size."""
+        """The time that *query* is by. Outputs do not change, and the vendor does not report their size."""
         return Facts(moment=number(record, str(query.get("by") or contract.TIMES[0])))
 
     # --- jobs --------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def matcher(query: Mapping[str, JSON]) -> Mapping[str, frozenset[str]]:
 def glob_of(query: Mapping[str, JSON]) -> str:
     """The glob that file names have to match.
 
-    :raises InvalidRequestError: if it is no text, or an empty one.
+    :raises InvalidRequestError: if it is not a string, or is empty.
     """
     glob = query.get("filename")
     return "*" if glob is None else require_text(glob, "select.filename")
@@ -157,7 +157,7 @@ def judge(job: ArchiveJob, statuses: Mapping[str, Status], now: float) -> Archiv
 def verdict(status: Status, kind: str, now: float) -> tuple[str, JobState]:
     """The vendor's status, or ours for an expired image, and what it means for a download."""
     word = brief(status.get("status"))
-    # "Download Input" knows no 409: an input is there whatever becomes of its process.
+    # "Download Input" knows no 409: an input is there however its process ends.
     state = JobState.SUCCEEDED if kind == INPUT else STATUSES.get(word.lower(), JobState.RUNNING)
     if state is JobState.SUCCEEDED and is_old(status, kind, now):
         return EXPIRED, JobState.EXPIRED
@@ -197,13 +197,13 @@ def link(data: Mapping[str, JSON]) -> Link:
 
 
 def seconds_left(status: Status, now: float) -> float | None:
-    """Until the vendor's estimate, if that lies ahead."""
+    """Seconds until the vendor's estimate, if that is in the future."""
     eta = status.get("eta")
     return float(eta) - now if isinstance(eta, (int, float)) and eta > now else None
 
 
 def _words(value: JSON, name: str) -> frozenset[str]:
-    """One text or a list of them, in lower case."""
+    """One string or a list of them, in lower case."""
     words = strings([value] if isinstance(value, str) else value, name)
     if not words:
         raise InvalidRequestError(

@@ -89,7 +89,7 @@ def check_encoding(response: http.client.HTTPResponse) -> None:
 
 
 def page_instead(response: http.client.HTTPResponse, url: str) -> str:
-    """The reason for refusing a page of HTML where a file was asked for; "" if the response is none.
+    """The reason for refusing an HTML page in place of the requested file; "" if the response is not one.
 
     Proxies and networks that ask to sign in answer with one, with status 200, whatever was asked for.
     Gateways give files its type too, so the beginning decides, which a later range does not have.
@@ -126,12 +126,12 @@ def is_read_to_the_end(response: http.client.HTTPResponse) -> bool:
 
 
 def retry_after(response: http.client.HTTPResponse, now: float) -> float:
-    """Seconds that the host asks to wait (Retry-After), two minutes at most."""
+    """Seconds that the host asks to wait (Retry-After), at most two minutes."""
     return min(seconds_to_wait(_headers(response), {}, now) or 0.0, _LONGEST_WAIT)
 
 
 def failure_text(error: BaseException) -> str:
-    """A failure of the network, as a text for users."""
+    """A failure of the network, in words for users."""
     if isinstance(error, TimeoutError) and not isinstance(error, SlowError):
         return "no data arrived within the stall time"
     return f"{type(error).__name__}: {error}"

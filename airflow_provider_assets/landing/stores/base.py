@@ -60,7 +60,7 @@ class StoredObject:
 class Rules:
     """The requirements and capabilities of a store.
 
-    :param min_part: least bytes of every part but the last. :param max_parts: parts per object at most.
+    :param min_part: least bytes of every part but the last. :param max_parts: most parts per object.
     :param in_order: whether parts must arrive in order, one at a time; else in any order, in parallel.
     :param checksum: whether the store verifies and keeps a checksum of the whole, as far as known so far.
     :param reads_back: whether an unfinished object can be read back (:meth:`PartWriter.read`).
@@ -111,11 +111,11 @@ class PartWriter(Protocol):
         """Close the writer, but keep its parts for :meth:`Store.resume`."""
 
     def abort(self) -> None:
-        """Remove all parts; those that are gone already are no error."""
+        """Remove all parts; those that are gone already are not an error."""
 
 
 class Readable(Protocol):
-    """Objects by key, to look at."""
+    """Objects by key, read-only."""
 
     def head(self, key: str) -> StoredObject | None:
         """The object under *key*; None if there is none."""

@@ -1,8 +1,8 @@
 """Writes bodies without the work that botocore repeats for every request.
 
 botocore validates the parameters of each request, resolves its endpoint and passes it to dozens of event
-handlers: several milliseconds of processor, which is most of what a small object costs. So the first
-request of a kind is left to botocore. After the store has accepted it, further ones are made from it with
+handlers: several milliseconds of processor time, which is most of what a small object costs. So the first
+request of a kind is left to botocore. After the store has accepted it, later ones are made from it with
 another key, body and checksum. They are signed by the client's own signer and sent through its own HTTP
 session, so that endpoint, credentials, proxies, certificates, timeouts and connections are the client's.
 A request that fails in this way is repeated by the client, and its retries and its error are the ones that
@@ -85,7 +85,7 @@ class View:
 
 @dataclass(slots=True)
 class _Pattern:
-    """The part of an accepted request that further ones of its kind share.
+    """The part of an accepted request that later ones of its kind share.
 
     :ivar base: URL before the key. :ivar query: names of its query, in their order.
     :ivar is_proven: whether the store has accepted a request that was made from it.

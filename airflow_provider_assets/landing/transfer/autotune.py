@@ -3,8 +3,8 @@
 More connections help while the process waits for the network. They do not help if the CPU is the limit, or
 if the source shares one rate among all of them. So the tuner starts with as few as keep one interpreter busy.
 While the process is mostly waiting and the last step paid off, it doubles them, or takes four times as many
-if the process hardly works at all. If a step did not pay off, it keeps only as many as the rate has grown by.
-It halves them when the source is busy.
+if the process hardly works at all. If a step did not pay off, the number grows only by the factor by which
+the rate has grown. It is halved when the source is busy.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 START = 3  # connections that keep one interpreter busy; more would only hold buffers
 _WORKING = 0.75  # CPU seconds per second above which more connections only add work
 _WAITING = 0.25  # CPU seconds per second below which there is time for four times as many
-_WORTH = 1.25  # least growth of the rate by a step, and half of the ideal one at least
+_WORTH = 1.25  # least growth of the rate by a step, and at least half of the ideal one
 
 
 @dataclass(slots=True)

@@ -62,7 +62,7 @@ class PartScheduler:
     :param feed: receives every part in order.
     :param sliced: whether a part can be fetched in several slices.
     :param on_verified: called after each part with the CRC-32 of all parts so far.
-    :param window: largest number of parts in memory; there are no more than workers, which need no others.
+    :param window: largest number of parts in memory; more than one per worker are never needed.
     """
 
     total: int | None

@@ -116,7 +116,7 @@ class WorkerPool:
                 self._changed.notify_all()
 
     def _may_work(self, number: int) -> bool:
-        """Pause while there are too many workers; return false if this one is not needed any more."""
+        """Pause while there are too many workers; return false if this one is no longer needed."""
         with self._changed:
             self._changed.wait_for(
                 lambda: number < self._limit or self._is_done or self.cancel.is_set()

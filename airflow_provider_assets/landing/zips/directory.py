@@ -84,7 +84,7 @@ class Directory:
         n, size, offset, comment = struct.unpack_from("<HLLH", (yield Want(18, exact=True)), 6)
         if comment:
             text = bytes((yield Want(comment, exact=True)))
-            # Most readers take the last end record for the right one, whatever stands before it.
+            # Most readers take the last end record for the right one, whatever precedes it.
             if 0 <= text.find(END) <= len(text) - _END:
                 raise IntegrityError("the zip archive is damaged: its comment holds an end record")
         # Writers without zip64 let the 16 bits wrap.
@@ -285,7 +285,7 @@ def parse_directory(block: bytes | bytearray, start: int, max_entries: int) -> M
 def payload(block: memoryview, extent: Extent) -> int:
     """Offset of the data of an entry in *block*, which begins with its local header.
 
-    :param block: the header with its name and extra field, at least.
+    :param block: at least the header with its name and extra field.
     :raises IntegrityError: if the header is missing, or does not describe the entry as the directory does.
     """
     member = extent.member

@@ -107,7 +107,7 @@ class Inflater:
     """Unpacks one compressed entry.
 
     :param name: name of the entry, for errors. :param method: compression method.
-    :param announced: bytes that it should unpack to; None if the archive announces them only behind it.
+    :param announced: bytes that it should unpack to; None if the archive announces them only after it.
     :ivar size: bytes that came out so far. :ivar packed: bytes that were fed so far.
     """
 

@@ -1,7 +1,7 @@
 """Writes a zip in one pass: entries stored uncompressed, dated 1980-01-01, without owner or permissions.
 
 The bytes depend on names and contents only. A small file has its CRC-32 in its local header, so that
-streaming readers need not search for its end. (``zipfile`` writes a data descriptor behind every entry of
+streaming readers need not search for its end. (``zipfile`` writes a data descriptor after every entry of
 a target that cannot seek.) A large file streams through and has a data descriptor (APPNOTE 4.3.9).
 """
 

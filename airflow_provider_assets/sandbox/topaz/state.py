@@ -74,7 +74,7 @@ class Processes:
         options, now = self.world.options, self.world.clock.now()
         rng = random.Random(f"{options.seed}/topaz")
         for _ in range(options.items):
-            # One in ten is beyond retention, so that the vendor does not know it any more.
+            # One in ten is beyond retention, so that the vendor no longer knows it.
             span = _RETENTION if rng.random() < 0.9 else _OLDEST
             oldest = 60.0 if span == _RETENTION else _RETENTION + 60.0
             self._preload(rng, now - rng.uniform(oldest, span - 60))
