@@ -62,7 +62,7 @@ DEFERRABLE: bool = conf.getboolean("operators", "default_deferrable", fallback=F
 
 
 def max_map_length() -> int:
-    """The most results of a task that another one can be mapped over; Airflow fails a task with more."""
+    """The largest number of results that a task can be mapped over; Airflow fails a task with more."""
     return conf.getint("core", "max_map_length", fallback=1024)
 
 

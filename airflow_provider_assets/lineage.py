@@ -1,7 +1,7 @@
 """OpenLineage's view of an export: what was read from the vendor, and what was written to the store.
 
-Only OpenLineage's listener asks for it, so this module may import what belongs to its provider. The facets
-of our own are described by ``docs/openlineage-facets.json``.
+Only OpenLineage's listener asks for it, so this module may import what belongs to its provider. Our own
+facets are described by ``docs/openlineage-facets.json``.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def _event_window(context: Context) -> tuple[str, str] | None:
     windows: list[Any] = [one.get("window") for one in payloads if isinstance(one, dict)]
     spans = [
         window for window in windows if is_span(window)
-    ]  # others are of somebody else's events
+    ]  # others belong to somebody else's events
     if not spans:
         return None
     return min(str(start) for start, _ in spans), max(str(end) for _, end in spans)

@@ -1,4 +1,4 @@
-"""Every Sunday: everything a ROMA Connect instance can export, whenever it was changed last.
+"""Every Sunday: everything a ROMA Connect instance can export, no matter when it was last changed.
 
 ``window="all"`` has no bounds. The package is named after the run's date, so every week lands one of
 its own. It is not a full backup: the vendor leaves secrets, authorisations, data source connections and

@@ -245,8 +245,8 @@ class BatchLedger:
     def _is_ours(self, fence: object) -> bool:
         """Whether *fence* is of an attempt that this one retries.
 
-        A clear sets ``max_tries`` to the attempts made plus ``retries``: another number than before,
-        unless ``retries`` was edited as well. Only then the run's number of clears decides, which
+        A clear sets ``max_tries`` to the attempts made plus ``retries``: a different number than before,
+        unless ``retries`` was edited as well. Only then does the run's number of clears decide, which
         grows with every clear of any task.
         """
         if not isinstance(fence, dict) or fence.get("max_tries") != self._fence["max_tries"]:

@@ -137,8 +137,8 @@ class AssetArchiveHook(BaseHook):
         """Each item of the vendor's listing with the vendor's record of it, as the pages are read.
 
         Only what can be exported now is listed: finished items that match *select* and lie in *window*. URLs
-        in a record have lost their signatures. ROMA Connect describes no items: their records hold the
-        time of the last change at most.
+        in a record have lost their signatures. ROMA Connect describes no items: their records hold
+        at most the time of the last change.
 
         :param select: the vendor's listing filters; by default none.
         :param window: span of time, ``Window(start, end)``; by default all there is.

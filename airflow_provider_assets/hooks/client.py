@@ -90,7 +90,7 @@ def rate_limit(
     connection: VendorConnection,
     on_wait: Callable[[float, str], object] = lambda seconds, limit: None,
 ) -> RateLimit:
-    """The connection's own limit, extra ``requests_per_second``; *on_wait* is told of its waits."""
+    """The connection's own limit, extra ``requests_per_second``; *on_wait* is called before each wait."""
     return RateLimit(positive_number(connection, "requests_per_second"), on_wait)
 
 

@@ -50,7 +50,7 @@ class Checkpoint:
     :param part_size: bytes of each part but the last. :param total: bytes of the source.
     :param validator: ETag or Last-Modified of the source.
     :param crc32: CRC-32 of all the parts together. :param proof: digest of their tags, in order.
-    :param container: ``zip``, ``unseen`` (not looked at) or "" (a file without a structure of its own).
+    :param container: ``zip``, ``unseen`` (not inspected) or "" (a file without a structure of its own).
     :param offset: offset of the next zip entry to be verified; ``count`` and ``digest``: see
         :class:`~.zips.format.ZipCensus`.
     """

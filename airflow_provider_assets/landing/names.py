@@ -21,7 +21,7 @@ _DRIVE = re.compile(r"^[A-Za-z]:")
 # Dots and the spaces of Unicode, as strip() knows them; a pattern takes the square of their number.
 _ENDS = ". \xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u202f\u205f\u3000"
 _LONGEST_MARK = "-" + "9" * 7
-FEW_FOLDERS = 100_000  # that an archive may have whatever its limits are: they take 20 MiB
+FEW_FOLDERS = 100_000  # that every archive may have, whatever its limits are: they take 20 MiB
 _SEGMENT = 255  # bytes: the limit of common file systems
 _KEY = 900  # bytes: S3 and GCS allow 1,024 with the prefix, Azure 1,024 characters
 
@@ -114,8 +114,8 @@ class Names:
         chosen = parent + wanted
         if not _is_in(chosen, taken):
             return chosen
-        # Numbers that equal names were given before are not tried again: nor those of other names that
-        # are too long for a number and cut to the same.
+        # Numbers given to equal names before are not tried again, nor those of other names that are cut
+        # to the same text to make room for a number.
         equal = (parent + _short(wanted, _SEGMENT, _LONGEST_MARK)).casefold()
         number = self._last.get(equal, 1)
         while _is_in(chosen, taken):

@@ -77,9 +77,9 @@ def _marker(job: Job) -> bytes:
 
 
 def remove_own_marker(job: Job) -> None:
-    """Remove the marker that an attempt left which was killed right after its manifest.
+    """Remove the marker that was left by an attempt killed right after its manifest.
 
-    It is looked for first: to delete what is not there leaves a delete marker in a versioned bucket.
+    It is looked for first: deleting what is not there leaves a delete marker in a versioned bucket.
     """
     if job.layout == "archive" and _has_our_marker(job):
         _remove_marker(job)

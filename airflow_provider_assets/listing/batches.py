@@ -33,7 +33,7 @@ def list_batches(
     :param run_date: the date of the run (ISO); it distinguishes the batches of two nights.
     :param spool: holds items and records; the batches are read from it.
     :param lookback: what is listed before the window, and how to leave out what has landed. Items that
-        are pending there are none of this run: a later run may find them finished.
+        are pending there do not concern this run: a later run may find them finished.
     :raises InvalidRequestError: if more items are selected than the inputs allow.
     """
     asked = inputs.select if inputs.items is None else inputs.items

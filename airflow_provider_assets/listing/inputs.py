@@ -1,4 +1,4 @@
-"""Checks the inputs of an export before anything is asked of the vendor."""
+"""Checks the inputs of an export before any request to the vendor."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ def add_landings(
     """Tell *comparison*, which knows what is listed, how much of it has landed under *target*.
 
     :param may_hold: as in :class:`Inventory`.
-    :param alike: facts, and the ``layout``, that a landing must have; by default it may have any. Those that
-        an earlier release did not record are taken for these.
+    :param alike: facts, and the ``layout``, that a landing must have; by default it may have any. A fact
+        that an earlier release did not record counts as equal.
     """
 
     def wanted(shelved: Shelved) -> bool:

@@ -1,4 +1,4 @@
-"""Checks of how to export, before anything is asked of the vendor; `listing.inputs` checks what to export."""
+"""Checks of how to export, before any request to the vendor; `listing.inputs` checks what to export."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def check_rendered(given: Mapping[str, Any], rendered: Mapping[str, Any]) -> Non
 
 
 def _blanks(given: object, rendered: object, name: str) -> Iterator[str]:
-    """The names of what is not None in *given*, but in *rendered*."""
+    """The names of what is not None in *given* but is None in *rendered*."""
     if given is None:
         return
     if is_none(rendered):

@@ -47,7 +47,7 @@ class BatchLine:
     """A batch in the report.
 
     :param number: from 1.
-    :param items: that were listed, and of these those that the vendor *archived*.
+    :param items: number of items that were listed; the vendor *archived* so many of them.
     :param landed: files in the destination; None if the batch has not landed.
     :param seconds: that this run took to land it; None if it has not, or an earlier run did.
     :param problems: item id, or "" for the whole batch -> the reason and the remedy.

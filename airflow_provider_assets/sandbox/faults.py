@@ -67,7 +67,7 @@ class Fault:
     :param offset: bytes of a body that are sent before it happens.
     :param count: the number of requests it hits; None for all.
     :param after: the number of requests that pass before.
-    :param match: a text that the path must contain.
+    :param match: text that the path must contain.
     """
 
     route: str
@@ -106,7 +106,7 @@ class Fault:
 
     @property
     def words(self) -> dict[str, object]:
-        """Texts for the error's body, in addition to or instead of the vendor's usual ones."""
+        """Strings for the error's body, in addition to or instead of the vendor's usual ones."""
         given = [(name.partition("."), value) for name, value in self.params]
         return {key: value for (head, dot, key), value in given if head == "body" and dot}
 

@@ -44,7 +44,7 @@ class Lifecycle:
 
     @property
     def progress(self) -> float:
-        """The share of the states that is behind, from 0 to 1."""
+        """The share of the states that have passed, from 0 to 1."""
         if self._over:
             return 1.0
         return round(self._index / (len(self.stages) - 1), 2)

@@ -11,7 +11,7 @@ _WORD = re.compile(r"[^\W_]+")
 def missing_items(ids: Collection[str], names: Iterable[str]) -> list[str]:
     """The *ids* that do not occur in any of *names*. Extra files do not make up for missing ones.
 
-    If there are names and none of them contains any id, they do not tell anything about completeness, and
+    If there are names and none of them contains any id, they say nothing about completeness, and
     the result is empty.
     """
     given = list(names)

@@ -38,7 +38,7 @@ class HttpRequest:
     :param params: query pairs in the order they are sent; a value is percent-encoded strictly.
     :param headers: sent as they are; may hold credentials, so they are never shown.
     :param body: bytes of the body, or None.
-    :param idempotent: whether the transport may send it again by itself. A submit is not.
+    :param idempotent: whether the transport may send it again by itself. A submission is not.
     :param accept: error statuses that the flow wants to see as a response, not as an exception.
     """
 

@@ -27,7 +27,7 @@ Id = tuple[str, str]  # kind and id, without the cost of an Item
 
 
 class Found(IntEnum):
-    """What was found of an item; of several landings, the highest counts."""
+    """The result for an item; of several landings, the highest counts."""
 
     MISSING = 0
     DAMAGED = 1

@@ -13,7 +13,7 @@ Record = dict[str, JSON]
 OnRecord = Callable[[Item, Record], object]
 # A scheme is short: without a limit, a long text of dots and letters would be scanned once per dot.
 _URL = re.compile(
-    r"""\b([a-z][a-z0-9+.-]{0,15}:\\?/\\?/)  # https:// or, in JSON within a text, https:\/\/
+    r"""\b([a-z][a-z0-9+.-]{0,15}:\\?/\\?/)  # https:// or, in JSON within a string, https:\/\/
         (?:[^\s/?\#"'<>@]*@)?                # user and password
         ([^\s?\#"'<>]*)                      # host and path
         (?:[?\#][^\s"'<>]*)?                 # query and fragment: a signed URL has its signature here

@@ -18,11 +18,9 @@ MAX_DIGITS = 300
 _HIGH, _LOW = r"u[dD][89abAB][0-9a-fA-F]{2}", r"u[dD][c-fC-F][0-9a-fA-F]{2}"
 # An escape in a JSON text; the group is one half of a surrogate pair without the other one.
 _ESCAPE = re.compile(rf"\\(?:{_HIGH}\\{_LOW}|({_HIGH}|{_LOW})|.)", re.DOTALL)
-_STEP = (
-    25  # of any MAX_DIGITS characters in a row, each is looked at that is this far from the last
-)
+_STEP = 25  # of any MAX_DIGITS characters in a row, the check looks at each that is this far from the last
 _DIGITS = re.compile(rf"[0-9]{{{MAX_DIGITS // _STEP}}}")
-_STRING = re.compile(r'"[^"]*"?')  # in a text without escaped quotes; the last may have no end
+_STRING = re.compile(r'"[^"]*"?')  # in JSON without escaped quotes; the last may have no end
 
 
 class LimitError(ValueError):

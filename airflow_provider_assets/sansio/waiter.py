@@ -32,7 +32,7 @@ from airflow_provider_assets.sansio.jobs import Answer, ArchiveJob, JobState
 MAX_FAILED_POLLS = 5
 OUTAGE_SECONDS = 300.0
 LONGEST_BACKOFF = 60.0
-# Seconds that a submit waits for the other job of an account that may run one at a time, and seconds
+# Seconds that a submission waits for the other job of an account that may run one at a time, and seconds
 # between two attempts.
 BUSY_BUDGET_SECONDS = 1800.0
 BUSY_PAUSE_SECONDS = 10.0

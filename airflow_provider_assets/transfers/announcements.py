@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 def tell_report(
     context: Context, archive: Data, notes: Mapping[int, Data], error: AssetsError | None = None
 ) -> None:
-    """Leave for the report of the run what is in no manifest.
+    """Keep, for the report of the run, what no manifest contains.
 
     :param notes: by the number of the batch.
     :param error: ended the task; the reason of all batches of *archive* if none has a note.
@@ -59,7 +59,7 @@ def tell_outlets(
 
 
 def _event(result: Data) -> Data:
-    """The facts of a landing that the event of an outlet has."""
+    """The facts of a landing that the event of an outlet contains."""
     names = ("uri", "bytes", "sha256", "entries", "skipped")
     places = ("manifest_uri", "metadata_uri", "report_uri")
     facts = cast("Data", result["facts"])

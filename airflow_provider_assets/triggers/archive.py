@@ -136,8 +136,8 @@ class AssetArchiveTrigger(BaseTrigger):
     async def cleanup(self) -> None:
         """Wait for the end of :meth:`on_kill`, which the triggerer may have left already.
 
-        The triggerer cancels again each second. Where its log is slow, that ends the line which it logs
-        before it calls :meth:`on_kill`, and the call never comes; it is made up for here.
+        The triggerer cancels again each second. Where its log is slow, that interrupts the line that it
+        logs before calling :meth:`on_kill`, so the call never comes; this makes up for it.
         """
         if self._is_ended_by_person and self._killing is None:
             await self.on_kill()

@@ -58,10 +58,10 @@ class VendorSpec:
     :param kinds: kinds of item that ``items=`` may name.
     :param filters: names that ``select=`` may use.
     :param options: names that ``options=`` may use.
-    :param naming: those of *options* that only name what is exported, maybe otherwise in each run.
+    :param naming: those of *options* that only name what is exported, possibly differently in each run.
     :param modes: values of ``mode=`` that the vendor can serve; see :attr:`ArchiveRequest.mode`.
     :param statuses: the vendor's status in lower case -> ours; anything else counts as running.
-    :param errors: HTTP status -> error class, over the common table.
+    :param errors: HTTP status -> error class, in addition to the common table.
     :param cancellable: whether the vendor can cancel a running archive job.
     :param submits: whether a job is ours: where a vendor only collects what others started, nothing is
         cancelled unless the user asks for it.
@@ -98,7 +98,7 @@ class VendorSpec:
     columns: Mapping[str, str] = field(default_factory=dict)
 
     def makes_job(self, request: ArchiveRequest) -> bool:
-        """Whether a submit of *request* starts something at the vendor, which must not start twice."""
+        """Whether submitting *request* starts something at the vendor, which must not start twice."""
         return self.submits and request.mode != LINKS
 
     def shaping(self, options: Mapping[str, JSON]) -> dict[str, JSON]:
@@ -164,7 +164,7 @@ class Vendor(ABC):
     ) -> Flow[list[Item]]:
         """The single items that *items* names; an inference, for example, becomes its assets.
 
-        :param on_record: called with the records that the vendor gives on the way; none is asked for.
+        :param on_record: called with the records that the vendor returns anyway; none are requested for it.
         """
 
     @abstractmethod
@@ -200,7 +200,7 @@ class Vendor(ABC):
         return (yield from self.select(query, window, on_record=on_record)), None
 
     def facts(self, query: Mapping[str, JSON], record: Record) -> Facts:
-        """What *record*, found by *query*, says about time and size of an item; nothing by default."""
+        """The time and size of an item according to *record*, found by *query*; nothing by default."""
         return Facts()
 
     @abstractmethod
@@ -276,7 +276,7 @@ class Vendor(ABC):
     # --- credentials and errors --------------------------------------------------------------
 
     def secrets(self) -> tuple[str, ...]:
-        """What no error may quote, should the vendor repeat it; headers of credentials are known already."""
+        """Secrets that no error may quote if the vendor repeats them; those in headers are known already."""
         return self.connection.password, self.connection.text("security_token")
 
     def authorize(self, request: HttpRequest) -> Flow[HttpRequest]:
@@ -287,7 +287,7 @@ class Vendor(ABC):
     def authorized(self, request: HttpRequest) -> Flow[HttpRequest]:
         """*request* with credentials that may be sent.
 
-        :raises AuthenticationError: if one holds what no header may carry, such as a line break.
+        :raises AuthenticationError: if one contains what a header cannot carry, such as a line break.
         """
         authorized = yield from self.authorize(request)
         if not all(value.isascii() and value.isprintable() for _, value in authorized.headers):

@@ -105,7 +105,7 @@ class Auth(ABC):
         """*request* with credentials that are good now."""
 
     def renew(self, refused: HttpRequest) -> bool:
-        """Whether other credentials may be had after a 401 for *refused*."""
+        """Whether other credentials can be obtained after a 401 for *refused*."""
         return False
 
 

@@ -228,9 +228,9 @@ class HuaweiRoma(Vendor):
         """``{"apps": {filter: value}, "tasks": {…}}``; an empty query takes all of both.
 
         The vendor cannot list what changed: the window is applied here, to ``update_time`` of an
-        application and ``last_modified_time`` of a task. Both are exported as they are at any time, so
-        none is ever pending; a change after the window lies in a later one. Of a record only the time
-        is handed on: that of an application holds its access key.
+        application and ``last_modified_time`` of a task. Both are exported in their current state,
+        so none is ever pending; a change after the window belongs to a later one. Only the time of a
+        record is handed on, since the record of an application holds its access key.
         """
         found: list[Item] = []
         for kind, params in parsing.listings(query).items():
@@ -273,7 +273,7 @@ class HuaweiRoma(Vendor):
         """A whole listing, or None if it changed between two of its pages.
 
         Each page begins with the last entry of the page before. If another one is there, the list has
-        shifted, even if as many entries have come as gone.
+        shifted, even if as many entries were added as removed.
         """
         service, key = contract.PLACES[kind]
         name = "task_id" if kind == "tasks" else "id"

@@ -41,7 +41,7 @@ def detail_of(
 ) -> Detail:
     """The error code and the message from an error body of any usual shape; None and "" if it has none.
 
-    :param of_nested: tells those of a body within it: the vendor's own reading, which may know other shapes.
+    :param of_nested: returns those of a nested body, by the vendor's own reading of other shapes.
     """
     for key in ("message", "reason", "error", "detail", "error_msg"):
         value = data.get(key)

@@ -73,8 +73,8 @@ LINK_TRIES, LINK_PAUSE = 5, 2.0
 # Clocks differ; a job updated a little before we submitted it is still ours.
 CLOCK_SKEW = 300.0
 
-# Filters of our own, which are not sent: the time that a window is of, and the owner that each record names
-# (SDK, Asset.ownerId, which every asset has).
+# Filters of our own, which are not sent: the time that a window filters, and the owner that each record
+# names (SDK, Asset.ownerId, which every asset has).
 OWN_FILTERS = frozenset({"by", "ownerId"})
 # API reference, "List assets"; the last row is from the SDK. Values that the vendor keeps adding to
 # (types) are not checked. Public access is left out: it lists what belongs to others.

@@ -71,12 +71,12 @@ def listing(query: Mapping[str, JSON], by: str, window: Window | None) -> list[t
     else:
         params += [("sortBy", by), ("sortDirection", "asc")]
         if window:
-            # Both bounds are exclusive and of milliseconds: one back makes the start inclusive.
+            # Both bounds are exclusive, in milliseconds: one millisecond earlier makes the start inclusive.
             field = by.removesuffix("At")
             if window.has_beginning:
                 after = iso_ms(window.start - timedelta(milliseconds=1))
                 params.append((f"{field}After", after))
-            # A bound within a millisecond: what carries that millisecond is judged on this side.
+            # A bound within a millisecond: whether an item of that millisecond counts is decided by us.
             before = iso_ms(window.end + timedelta(microseconds=999))
             params.append((f"{field}Before", before))
     given = {n: value for n, value in query.items() if n not in OWN_FILTERS and value is not None}

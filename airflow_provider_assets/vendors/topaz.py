@@ -267,7 +267,7 @@ class Topaz(Vendor):
     def cancel(self, job: ArchiveJob) -> Flow[bool]:
         """``DELETE /cancel`` for every open process; 404 and 409 say that it has ended already.
 
-        An input is there before its process ends, so none is cancelled for its input.
+        An input is there before its process ends, so no process is cancelled for its input.
         """
         agreed = False
         if parsing.kind_of(job) == contract.OUTPUT and not job.state.is_terminal:

@@ -1,6 +1,6 @@
 """``make demo``: a nightly export, from a vendor API on localhost into a local folder, through Airflow.
 
-Everything it writes stands in ``.demo``. What landed is compared with what the sandbox says it served.
+Everything it writes is in ``.demo``. What landed is compared with what the sandbox says it served.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DAGS = {
     "roma": "roma_instance_export",
     "all": "three_vendors_one_bucket",
 }
-# Topaz lists the last 7 days only, so what it exports is always of yesterday.
+# Topaz lists the last 7 days only, so its export is always yesterday's.
 YESTERDAY = (datetime.now(timezone.utc) - timedelta(days=1)).date().isoformat()
 DAY = {"scenario": "2026-01-09"}
 ASSETS = {"scenario": 2500, "topaz": 120, "roma": 12, "all": 60}
@@ -119,7 +119,7 @@ def run_dag(
 
 
 def row(manifest: dict[str, Any], sandbox: Sandbox) -> dict[str, object]:
-    """A line of the table; ``verified`` compares what stands there with the sandbox's word."""
+    """A line of the table; ``verified`` compares what landed with what the sandbox served."""
     facts = manifest["facts"]
     path = Path(urlsplit(manifest["uri"]).path)
     return {

@@ -20,6 +20,7 @@ UNIT = (
     r"(?:batch|request|connection|job|day|week|second|minute|hour|interval|image|item|file|landing|line"
     r"|attempt|process|triggerer|vendor|put|poll|part|entry|object|user|thread|store|key)"
 )
+KIND = r"(?:text|number|JSON|name|host|zip|argument|URL|UUID|error|success)"
 INSTEAD = {
     r"\banew\b": "again, or from scratch",
     rf"\b(?:one|each|a single|\d[\d,]*) {COUNTED}s? an? {UNIT}\b": "one poller per connection",
@@ -38,6 +39,16 @@ INSTEAD = {
     r"\bspeaks? of\b": "refers to",
     r"\bin circles?\b": "repeats, or a loop",
     r"\ba matter of\b": "depends on",
+    rf"(?<!there )\b(?:is|are) no {KIND}s?\b": "is not a",
+    r"\bis none of (?!the\b|these\b|those\b|them\b|its\b)": "must be one of",
+    r"\bexcludes? each other\b": "are mutually exclusive",
+    r"\bknown are\b": "known names are",
+    r"\b(?:says?|said|tells?) of\b": "says about",
+    r"\bnot \w+(?: \w+){0,3} any more\b": "no longer",
+    r"\bas of (?:the (?:operator|landing)|:\w+:)": "as in",
+    r"\b(?:one|an?) (?:listing|request|slice) more\b": "one more request",
+    r"\b(?:is|date|runs) (?:still )?to come\b": "in the future",
+    r"\bfurther ones\b": "later ones",
 }
 PATTERNS = [(re.compile(pattern, re.IGNORECASE), better) for pattern, better in INSTEAD.items()]
 
@@ -77,6 +88,12 @@ def test_the_package_is_written_in_plain_words():
         "the wait bears with a vendor that is away",
         "a retry goes on where it ended",
         "this machine by its very name",
+        "name=3 is no text",
+        "period='week' is none of day, month, year",
+        "items and select exclude each other",
+        "what its records say of it is not known any more",
+        "a date that is still to come costs one request more",
+        "further ones, as of the operator; known are two",
     ],
 )
 def test_the_list_knows_what_readers_have_stumbled_over(sentence):
@@ -89,6 +106,8 @@ def test_the_list_knows_what_readers_have_stumbled_over(sentence):
         "It needs a connection and a request.",
         "It runs on Python 3.10.",
         "The limit is on the parts an object may have.",
+        "There are no errors, and the name is none of these.",
+        "Are there any more pages? It needs a request or more.",
     ],
 )
 def test_the_list_leaves_plain_sentences_alone(sentence):

@@ -92,7 +92,7 @@ def page_instead(response: http.client.HTTPResponse, url: str) -> str:
     """The reason for refusing an HTML page in place of the requested file; "" if the response is not one.
 
     Proxies and networks that ask to sign in answer with one, with status 200, whatever was asked for.
-    Gateways give files its type too, so the beginning decides, which a later range does not have.
+    Gateways give files this type, too, so the first bytes decide; a later range does not have them.
     """
     kind = response.headers.get_content_type() if response.headers["Content-Type"] else ""
     is_beginning = response.status == http.client.OK or (

@@ -186,7 +186,7 @@ class Store(Readable, Protocol):
 
 
 def sweep(store: Store, keys: Iterable[str]) -> None:
-    """Remove what dead landings left of any number of keys, of which few are held in memory."""
+    """Remove what dead landings left of any number of keys, holding few of them in memory."""
     rest = iter(keys)
     while some := list(islice(rest, _SWEPT)):
         store.sweep(some)

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _RULES = Rules(checksum=True)
-_JOINED = 32  # objects that one Compose joins at most
+_JOINED = 32  # the most objects that one Compose joins
 _OPTIONS = ("content_type", "storage_class", "metadata", "acl", "kms_key")
 _NAME = "Google Cloud Storage"
 _CRC = "crc32"  # name of our CRC-32 in the metadata of an object

@@ -18,7 +18,7 @@ ENCRYPTED, DESCRIBED, UTF8 = 1, 8, 1 << 11
 LONGEST_DESCRIPTOR = 24
 _COLUMNS = 6  # numbers per entry in a table
 _LONGEST_SHOWN = 200  # characters of a name in a message
-_NAME = 128  # bytes that a name takes on average at most, and what that leaves to few long ones
+_NAME = 128  # most bytes per name on average, and an allowance for a few long ones
 _LEAST_NAMES = 1 << 20
 MAX32 = 0xFFFFFFFF  # in a 32-bit field: the value is in the zip64 extra field
 

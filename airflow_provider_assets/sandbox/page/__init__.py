@@ -1,4 +1,4 @@
-"""The page at ``/`` in a browser: what is asked, how jobs move, and faults to arm by a click.
+"""The page at ``/`` in a browser: requests, the progress of jobs, and faults to arm with a click.
 
 ``files`` are the page itself, which loads nothing from elsewhere; its script asks for ``snapshot``
 every second and arms and clears faults by the admin routes.

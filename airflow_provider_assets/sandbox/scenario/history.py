@@ -1,6 +1,6 @@
-"""Assets that are made when they are looked at, so that an account of a million needs no memory.
+"""Assets that are made when they are accessed, so that an account of a million needs no memory.
 
-Their number says all about them: they are created at even intervals, never changed, private and healthy.
+Their number determines them: they are created at even intervals, never changed, private and healthy.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class Catalog:
             self._reorder()
 
     def delete(self, asset_id: str, now: float) -> bool:
-        """Move an asset to the trash; False when there is none, or it is of the history."""
+        """Move an asset to the trash; False when there is none, or it belongs to the history."""
         if asset_id not in self.assets:
             return False
         self.assets[asset_id] = replace(self.assets[asset_id], deleted=int(now * 1000))
