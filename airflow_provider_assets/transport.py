@@ -153,8 +153,8 @@ def _unanswered(request: HttpRequest, error: Exception) -> AssetsError:
         if isinstance(cause, ssl.SSLCertVerificationError) and hasattr(cause, "verify_message"):
             return InvalidRequestError(
                 f"{request}: the certificate of its host cannot be verified ({cause.verify_message}); if "
-                "your network has a certificate authority of its own, name its certificates in "
-                "REQUESTS_CA_BUNDLE"
+                "your network has a certificate authority of its own, set REQUESTS_CA_BUNDLE to its "
+                "certificates"
             )
     # The library's own text may quote the URL with its query; its type and our reason say enough.
     reasons = [why for kind, why in _REASONS if any(isinstance(one, kind) for one in causes)]

@@ -108,7 +108,7 @@ def positive_number(connection: VendorConnection, name: str) -> float | None:
         value = 0.0
     if not 0 < value < inf:  # NaN is neither
         raise InvalidRequestError(
-            f"connection {connection.conn_id!r}: {name} {text!r} is not a positive number"
+            f"connection {connection.conn_id!r}: {name} must be a positive number, not {text!r}"
         )
     return value
 

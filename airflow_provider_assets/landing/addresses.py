@@ -54,8 +54,8 @@ def check_link(url: str, options: LandingOptions) -> SplitResult:
         )
     if not _SENDABLE.fullmatch(url):  # also because urlsplit drops some of these characters
         raise InvalidRequestError(
-            "cannot send the download request: its URL contains a space, a control or a non-ASCII "
-            "character; the vendor has to encode it"
+            "cannot send the download request: its URL contains a space, a control character or a "
+            "non-ASCII character; the vendor has to encode it"
         )
     parts, host, port = _split(url)
     name = host.rstrip(".")

@@ -91,16 +91,16 @@ class Connections:
         except ssl.SSLCertVerificationError as error:
             raise InvalidRequestError(
                 f"the certificate of {urlsplit(url).hostname} cannot be verified "
-                f"({error.verify_message}); if your network has a certificate authority of its own, name "
-                "its certificates in REQUESTS_CA_BUNDLE"
+                f"({error.verify_message}); if your network has a certificate authority of its own, set "
+                "REQUESTS_CA_BUNDLE to its certificates"
             ) from error
         except (http.client.InvalidURL, ValueError) as error:
             if isinstance(error, OSError):
                 raise
             # Its text quotes what cannot be sent, which may contain a secret.
             raise InvalidRequestError(
-                "cannot send the download request: a header contains a control or a non-ASCII character; "
-                "enter the connection's credentials again"
+                "cannot send the download request: a header contains a control character or a non-ASCII "
+                "character; enter the connection's credentials again"
             ) from None
 
     def _request(

@@ -109,8 +109,8 @@ class Inventory:
                     yield found
         if self._archived:
             _log.warning(
-                "Objects in an archive storage class, whose bytes cannot be compared: %d, the first is "
-                "%s. Their sizes, and the checksums that the store keeps, are right",
+                "Objects that cannot be read because of their archive storage class: %d; the first is %s. "
+                "Their sizes, and the checksums that the store keeps, match",
                 len(self._archived),
                 self._archived[0],
             )

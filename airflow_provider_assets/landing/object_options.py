@@ -154,13 +154,13 @@ def _check_sizes(options: ObjectOptions) -> None:
     tags, metadata = options.tags, options.metadata
     if len(tags) > _MOST_TAGS:
         raise InvalidRequestError(
-            f"object_options: {len(tags)} tags are too many; an object has {_MOST_TAGS} at most"
+            f"object_options: {len(tags)} tags are too many; an object has at most {_MOST_TAGS}"
         )
     for name, value in tags.items():
         if not 0 < len(name) <= _TAG_NAME or len(value) > _TAG_VALUE:
             raise InvalidRequestError(
                 f"object_options: the tag {name!r} must have a name of 1 to {_TAG_NAME} characters and a "
-                f"value of {_TAG_VALUE} at most"
+                f"value of at most {_TAG_VALUE}"
             )
     for name, value in metadata.items():
         if not _METADATA_NAME.fullmatch(name):

@@ -48,7 +48,9 @@ class Lookback:
         :raises InvalidRequestError: if nothing can lie before *window*, or the span begins before the year 1.
         """
         if not window.has_beginning:
-            raise InvalidRequestError("lookback: nothing lies before a window without a beginning")
+            raise InvalidRequestError(
+                "lookback: nothing lies before a window without a beginning; leave it out"
+            )
         try:
             return Window(window.start - self.length, window.start)
         except OverflowError:

@@ -41,7 +41,7 @@ def parse(document: bytes) -> JSON:
         raise LimitError(f"{holders} objects and lists are more than {MAX_HOLDERS}")
     data = parse_text(text)
     if holders > MAX_DEPTH and not is_shallow(data):
-        raise LimitError(f"it is deeper than {MAX_DEPTH} levels")
+        raise LimitError(f"it is nested deeper than {MAX_DEPTH} levels")
     return data
 
 
@@ -57,7 +57,7 @@ def parse_text(text: str) -> JSON:
     try:
         data: JSON = json.loads(text, parse_int=whole, parse_float=_finite, parse_constant=_refuse)
     except RecursionError:
-        raise LimitError("it is too deep") from None
+        raise LimitError("it is nested too deep") from None
     return data
 
 

@@ -316,7 +316,7 @@ def parse_moment(value: object, name: str) -> datetime:
         value.astimezone(timezone.utc)
     except OverflowError:
         raise InvalidRequestError(
-            f"{name}: {value.isoformat()} is in UTC before the year 1 or after the year 9999"
+            f"{name}: {value.isoformat()} is before the year 1 or after the year 9999 in UTC"
         ) from None
     return value
 

@@ -100,7 +100,7 @@ class BatchLanding:
         if metadata:
             uri, rows = items.write_metadata(records, metadata=metadata)
             result |= {"metadata_uri": uri, "metadata_rows": rows}
-            self.log.info("Described %d items in %s", rows, uri)
+            self.log.info("Wrote the metadata of %d items to %s", rows, uri)
         if self.choices.is_reported:
             result["report_uri"] = self.target.store.uri(self.target.prefix + report_name(request))
         return result, items

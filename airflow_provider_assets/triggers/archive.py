@@ -212,5 +212,5 @@ def _end_from_dict(data: dict[str, Data]) -> Answer:
         return ArchiveJob.from_dict(data["job"])
     except (KeyError, TypeError, InvalidRequestError) as error:
         raise StaleEventError(
-            f"the trigger's event holds no end of a job: {cut(repr(error))}"
+            f"the trigger's event does not say how its jobs ended: {cut(repr(error))}"
         ) from error

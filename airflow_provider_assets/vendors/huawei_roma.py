@@ -94,7 +94,7 @@ class HuaweiRoma(Vendor):
         url = self.connection.text("base_url") or self.connection.host
         if not url and region not in contract.REGIONS:
             raise InvalidRequestError(
-                f"connection {self.connection.conn_id!r}: set base_url, or a region among "
+                f"connection {self.connection.conn_id!r}: set base_url, or set region to one of "
                 f"{', '.join(contract.REGIONS)} (it is {region!r})"
             )
         default = f"https://roma.{region}.myhuaweicloud.com"
@@ -343,7 +343,9 @@ class HuaweiRoma(Vendor):
         """One package; the vendor names no container, so the name has no extension."""
         yield from ()
         if target_format is not None:
-            raise InvalidRequestError("target_format: ROMA Connect converts nothing; leave it out")
+            raise InvalidRequestError(
+                "target_format: ROMA Connect cannot convert files; leave it out"
+            )
         return [ArchiveFile(text(reference.job.details, "archive_id"), reference.request.stem)]
 
     def link(

@@ -40,7 +40,9 @@ def read_pages(
         seen.add(token)
         empty = 0 if entries else empty + 1
         if empty >= MAX_EMPTY_PAGES:
-            raise ProtocolError(f"{listing}: {empty} pages in a row are empty and name another one")
+            raise ProtocolError(
+                f"{listing}: {empty} pages in a row are empty, and each names another one"
+            )
     raise endless(listing, f"{MAX_PAGES} pages")
 
 

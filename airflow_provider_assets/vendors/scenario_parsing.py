@@ -99,8 +99,8 @@ def _check_filters(query: Mapping[str, JSON], by: str) -> None:
         )
     if query.get("privacy") == PUBLIC and owners(query) is None:
         raise InvalidRequestError(
-            "select.privacy: public lists the public assets of all organisations; name the owner whose "
-            "assets are to be exported in select.ownerId, as the records of assets do"
+            "select.privacy: public lists the public assets of all organisations; set select.ownerId to the "
+            "owner whose assets to export, as the records of assets name it"
         )
     for name in FLAGS:
         if not isinstance(query.get(name), (bool, type(None))):

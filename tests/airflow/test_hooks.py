@@ -120,9 +120,7 @@ def test_only_scenario_has_records(vendors, monkeypatch):
 @pytest.mark.parametrize("value", ["nan", "inf", "-1", 0, "²", "fast"])
 def test_a_rate_that_is_no_positive_number_is_refused(value):
     connection = VendorConnection("asked", extra={"requests_per_second": value})
-    with pytest.raises(
-        InvalidRequestError, match=r"requests_per_second .* is not a positive number"
-    ):
+    with pytest.raises(InvalidRequestError, match=r"requests_per_second must be a positive number"):
         rate_limit(connection)
 
 

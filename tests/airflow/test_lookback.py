@@ -189,9 +189,9 @@ def check(operator):
         ({"window": "all"}, "window='all'"),
         ({"window": None}, "window='all'"),
         ({"items": {"asset_ids": ["a"]}}, "items"),
-        ({"lookback": 0}, "lookback=0"),
-        ({"lookback": "soon"}, "lookback='soon'"),
-        ({"lookback": timedelta(days=-1)}, "lookback="),
+        ({"lookback": 0}, "lookback must be .*, not 0"),
+        ({"lookback": "soon"}, "lookback must be .*, not 'soon'"),
+        ({"lookback": timedelta(days=-1)}, "lookback must be a positive number"),
     ],
 )
 def test_a_lookback_without_a_meaning_is_refused_by_name(arguments, named):

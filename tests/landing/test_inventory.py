@@ -228,7 +228,7 @@ def test_an_object_of_an_archive_class_is_not_damaged_for_that(request, origin, 
             store.get(key)
     names = [f"{name}.zip.manifest.json" for name in "abc"]
     assert read(store, "bytes") == {name: {} for name in names}
-    assert "Objects in an archive storage class, whose bytes cannot be compared: 4, " in caplog.text
+    assert "Objects that cannot be read because of their archive storage class: 4; " in caplog.text
     store.delete("out/b/asset_1.png")
     assert read(store, "bytes")[names[1]] == {"asset_1.png": "the object is gone"}
 
@@ -245,7 +245,7 @@ def test_an_archived_object_is_compared_by_the_checksum_that_the_store_keeps(
         found = read(store, "bytes")
     assert found["a.zip.manifest.json"] == {}
     assert "the store keeps the CRC-32" in found["b.zip.manifest.json"]
-    assert ": 1, the first is s3://landing/out/a.zip" in caplog.text
+    assert ": 1; the first is s3://landing/out/a.zip" in caplog.text
 
 
 def test_an_object_that_is_deleted_while_others_are_read_is_gone(store, origin, monkeypatch):

@@ -30,7 +30,7 @@ def test_a_region_names_the_addresses_and_an_explicit_one_wins():
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"region": ""}, "region among"),
+        ({"region": ""}, "set region to one of"),
         ({"region": "mars-1"}, "'mars-1'"),
         ({"instance_id": ""}, "instance_id"),
         ({"auth_type": "token"}, "account"),
