@@ -250,5 +250,5 @@ def test_a_deferrable_task_settles_in_the_triggerer(vendors, spool):
 def test_a_time_that_is_none_is_refused_by_name(vendors, spool, name, value):
     operator = AssetArchiveOperator(task_id="archive", conn_id=f"{CONN}_scenario", **{name: value})
     window = Window(NIGHTS[0], NIGHTS[1])
-    with pytest.raises(errors.InvalidRequestError, match=f"{name}="):
+    with pytest.raises(errors.InvalidRequestError, match=f"{name} must be 0 or more"):
         operator._listed({}, operator._inputs({}), window, spool)
