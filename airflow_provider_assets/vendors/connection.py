@@ -54,7 +54,7 @@ class ConnectionForm:
 COMMON_FIELDS: Mapping[str, Mapping[str, JSON]] = {
     "requests_per_second": {
         "label": "Requests per second",
-        "description": "Limit within one process; an Airflow pool limits it across workers.",
+        "description": "Limit within one process; to limit tasks across workers, use an Airflow pool.",
         "schema": {"type": ["number", "null"]},
     },
     "max_concurrent_downloads": {
@@ -64,18 +64,18 @@ COMMON_FIELDS: Mapping[str, Mapping[str, JSON]] = {
     },
     "allow_http": {
         "label": "Allow http",
-        "description": "Send credentials unencrypted to a base URL that is not https.",
+        "description": "Allow a base URL and downloads without https, which sends credentials unencrypted.",
         "schema": {"type": ["boolean", "null"], "default": False},
     },
     "allow_private_downloads": {
         "label": "Allow private downloads",
-        "description": "Download from addresses that are not public, such as a gateway of your network.",
+        "description": "Download from addresses that are not public, such as a gateway in your network.",
         "schema": {"type": ["boolean", "null"], "default": False},
     },
     "download_hosts": {
         "label": "Download hosts",
-        "description": "The only hosts to download from besides the API's, such as *.example.com; "
-        "separated by commas.",
+        "description": "The only hosts to download from besides the API's, separated by commas, such as "
+        "*.example.com.",
         "schema": {"type": ["string", "null"]},
     },
 }

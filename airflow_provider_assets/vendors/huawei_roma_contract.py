@@ -81,11 +81,11 @@ FORM = ConnectionForm(
         "password": "Secret key (SK) or password",
         "host": "Base URL",
     },
-    placeholders={"host": "Empty: https://roma.<region>.myhuaweicloud.com"},
+    placeholders={"host": "Default: https://roma.<region>.myhuaweicloud.com"},
     fields={
         "region": {
             "label": "Region",
-            "description": "Such as ap-southeast-1. Finds the base URL, the IAM URL and the project id.",
+            "description": "Such as ap-southeast-1. Determines the base URL, the IAM URL and the project id.",
             "schema": {"type": ["string", "null"], "section": NEEDED},
         },
         "instance_id": {
@@ -95,12 +95,12 @@ FORM = ConnectionForm(
         },
         "project_id": {
             "label": "Project id",
-            "description": "Empty: looked up through IAM by the region's name.",
+            "description": "Default: looked up through IAM by the region's name.",
             "schema": {"type": ["string", "null"], "section": NEEDED},
         },
         "auth_type": {
             "label": "Authentication",
-            "description": "aksk: requests are signed. token: an IAM user's password grant.",
+            "description": "aksk: requests are signed. token: IAM issues one for a user's password.",
             "schema": {"type": ["string", "null"], "enum": ["aksk", "token"], "default": "aksk"},
         },
         "account": {
@@ -110,17 +110,17 @@ FORM = ConnectionForm(
         },
         "security_token": {
             "label": "Security token",
-            "description": "Of a temporary access key; for aksk only.",
+            "description": "Belongs to a temporary access key; for aksk only.",
             "schema": {"type": ["string", "null"], "format": "password"},
         },
         "iam_url": {
             "label": "IAM URL",
-            "description": "Empty: https://iam.<region>.myhuaweicloud.com.",
+            "description": "Default: https://iam.<region>.myhuaweicloud.com.",
             "schema": {"type": ["string", "null"]},
         },
         "old_export_body": {
-            "label": "Old export dialect",
-            "description": "For instances of 2022: one application, by name, and task_id.",
+            "label": "Old export request",
+            "description": "As documented in 2022: one application per batch, by name; tasks by task_id.",
             "schema": {"type": ["boolean", "null"], "default": False},
         },
     },
