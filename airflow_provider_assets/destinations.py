@@ -167,9 +167,9 @@ def _s3(bucket: str, conn_id: str | None) -> S3Store:
 
 
 def _parameters_of_all_objects(hook: S3Hook) -> Mapping[str, Any]:
-    """What the connection asks for in every write: ``service_config.s3.extra_args`` of its extra.
+    """The parameters that the connection asks for in every write: ``service_config.s3.extra_args``.
 
-    :raises InvalidRequestError: if it is something else than :data:`_OF_ALL_OBJECTS`. The message has no
+    :raises InvalidRequestError: if they are anything but :data:`_OF_ALL_OBJECTS`. The message has no
         values, since a key may be among them.
     """
     given = hook.service_config.get("extra_args") or {}

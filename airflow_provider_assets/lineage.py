@@ -53,7 +53,7 @@ class ExportRunFacet(RunFacet):
 
 @attr.define
 class SelectionDatasetFacet(DatasetFacet):
-    """What was selected from the vendor.
+    """The selection from the vendor.
 
     :param window: ISO bounds of the half-open span; None if items were named, or all were exported.
     """
@@ -70,7 +70,7 @@ class SelectionDatasetFacet(DatasetFacet):
 
 @attr.define
 class LandingDatasetFacet(DatasetFacet):
-    """What landed, as its manifest says.
+    """The data that landed, as its manifest says.
 
     :param skipped: whether it was there already, so that this task moved no byte.
     """

@@ -1,1 +1,1 @@
-"""What has landed under a destination: compared with a listing, or verified and summed up alone."""
+"""Audits of what has landed under a destination: comparison with a listing, or verification without one."""

@@ -48,7 +48,7 @@ class Reconciled:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is to be exported again."""
+        """Whether nothing needs to be exported again."""
         return self.totals.is_complete
 
     def summary(self) -> Data:
@@ -90,7 +90,7 @@ class Reconciled:
         return table({label: row.to_dict() for label, row in counts.items()})
 
     def gaps(self) -> list[dict[str, list[str]]]:
-        """What is to be exported again, as ``items`` of one batch each."""
+        """The items to export again, as ``items`` of one batch each."""
         batches = split_into_batches(
             "", self.comparison.gaps(), max_batch=self.max_batch, options={}
         )

@@ -18,7 +18,7 @@ from airflow_provider_assets.sansio.window import parse_moment
 
 @dataclass(slots=True)
 class Holding:
-    """The numbers of what has landed of one period."""
+    """The numbers of what has landed in one period."""
 
     landings: int = 0
     items: int = 0

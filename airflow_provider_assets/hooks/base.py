@@ -164,7 +164,7 @@ class AssetArchiveHook(BaseHook):
     def slices(
         self, query: Mapping[str, JSON], window: Window | None, *, on_record: OnRecord = ignore
     ) -> Iterator[Slice]:
-        """What the vendor lists of *window*; a long one comes in slices that are listed in parallel.
+        """The vendor's listing of *window*; a long one comes in slices that are listed in parallel.
 
         See :class:`~.slices.Slices`; the slices come in no order.
         """

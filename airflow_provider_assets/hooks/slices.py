@@ -31,7 +31,7 @@ SHORT = timedelta(days=2)  # a window up to this long, such as that of a nightly
 
 
 class Slice(NamedTuple):
-    """What was listed of one slice.
+    """The listing of one slice.
 
     :param start: epoch seconds of the slice's start, by which slices are sorted; 0 for all time.
     :param rest: the end of the slice, which other slices hold.

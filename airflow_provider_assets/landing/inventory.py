@@ -69,7 +69,7 @@ def check_depth(verify: str) -> None:
 
 @dataclass(slots=True)
 class Inventory:
-    """What is stored under *prefix*.
+    """The manifests and objects stored under *prefix*.
 
     :param wanted: whether the objects of a landing are to be checked and the landing reported; it is called
         by several threads.
@@ -156,7 +156,7 @@ class Inventory:
         return next((one for one in folders if self.store.uri(one) == record.uri), folders[0])
 
     def _fault(self, key: str, entry: Entry) -> str:
-        """What is wrong with an object, or ""."""
+        """The fault of an object, or ""."""
         size = self.objects.get(key)
         if size is None:
             return _GONE
@@ -178,7 +178,7 @@ class Inventory:
         return ""
 
     def _archived_fault(self, key: str, entry: Entry) -> str:
-        """What is wrong with an object of which only the store knows the bytes, or ""."""
+        """The fault of an object whose bytes only the store knows, or ""."""
         there = self.store.head(key)
         if there is None:
             return _GONE

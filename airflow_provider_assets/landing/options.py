@@ -50,7 +50,7 @@ class Source:
 class Progress:
     """Progress of a landing.
 
-    :param bytes: bytes received so far, those of earlier attempts included.
+    :param bytes: bytes received so far, including those of earlier attempts.
     :param total: bytes to receive, None if the source does not announce it.
     :param rate: bytes per second that this attempt has received since its start.
     :param eta: seconds left at this rate, None if unknown.

@@ -1,4 +1,4 @@
-"""What an export would take: items, batches and bytes of each period, from the listing alone."""
+"""The size of an export: items, batches and bytes of each period, from the listing alone."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Lifecycle:
 
     @property
     def updated(self) -> float:
-        """When the state last changed, epoch seconds."""
+        """Epoch seconds of the last change of the state."""
         return self.history[-1][0]
 
     @property

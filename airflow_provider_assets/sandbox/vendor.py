@@ -67,7 +67,7 @@ class Vendor(Protocol):
         """Every endpoint of the API."""
 
     def describe(self, origin: str) -> Json:
-        """The vendor's part of the ready line, ``connection`` included."""
+        """The vendor's part of the ready line, including ``connection``."""
 
     def error(self, status: int, *, extra: Json | None = None) -> web.Response:
         """An error response in the vendor's shape; ``extra`` is merged into the body."""

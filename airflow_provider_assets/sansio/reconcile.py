@@ -37,7 +37,7 @@ class Found(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """What a manifest says about one landing, and what was found wrong with the objects that it names.
+    """The contents of one landing by its manifest, and what was found wrong with the objects that it names.
 
     :param uri: of the manifest.
     :param items: kind of item -> ids of the items in the landing; None if the manifest does not list them.
@@ -143,7 +143,7 @@ class Comparison:
         return landing.files is None or any(_named(landing.files, self._index))
 
     def add(self, landing: Landing) -> None:
-        """What one landing holds."""
+        """Add what one landing holds."""
         if landing.items is None and (landing.files is None or not self.names_tell):
             self.note(landing.uri, "the manifest does not say which items the landing holds")
             return
@@ -186,7 +186,7 @@ class Comparison:
         return held, held if landing.damaged and not damaged else damaged
 
     def _numbers(self, ids: Iterable[Id]) -> Iterator[int]:
-        """Of those of *ids* that are listed."""
+        """The numbers of those *ids* that are listed."""
         for kind, one in ids:
             number = self._index.get(kind, {}).get(one)
             if number is not None:

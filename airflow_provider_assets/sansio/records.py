@@ -23,7 +23,7 @@ _URL = re.compile(
 
 
 class Facts(NamedTuple):
-    """What a record says about an item besides its description.
+    """The facts that a record states about an item besides its description.
 
     :param changed_at: epoch seconds of its last change, if the listing is by change.
     :param bytes: size of its file.

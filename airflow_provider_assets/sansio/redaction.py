@@ -46,7 +46,7 @@ def secrets_of_headers(headers: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def secrets_of_url(url: str) -> Iterator[str]:
-    """What signs *url*: its query, and the longer values in it."""
+    """The parts that sign *url*: its query, and the longer values in it."""
     query = urlsplit(url).query
     yield query
     yield from (value for _, value in parse_qsl(query) if len(value) >= _SHORTEST_PART)

@@ -46,7 +46,7 @@ def parse(document: bytes) -> JSON:
 
 
 def parse_text(text: str) -> JSON:
-    """As :func:`parse`, of our own documents, which may be large.
+    """Like :func:`parse`, for our own documents, which may be large.
 
     :raises ValueError: if it is not JSON.
     """

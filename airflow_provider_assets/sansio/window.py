@@ -229,7 +229,7 @@ def _ended(window: Window, timing: RunTiming) -> Window:
 
 
 def _partition_from(start: datetime, parts: list[int | None], timing: RunTiming) -> Window:
-    """As long as the finest part of the key, or as the schedule's period if one starts there.
+    """A window as long as the finest part of the key, or as the schedule's period if one starts there.
 
     A schedule's key format is configured; by default it is to the second, however long the period.
     """

@@ -43,7 +43,7 @@ MAX_MASKED = 16
 
 @dataclass(frozen=True)
 class Choices:
-    """How a task lands its archives: the operator's parameters of these names.
+    """The choices of a task that lands archives: the operator's parameters of these names.
 
     :param is_reported: whether a task after this one writes a report of the run.
     :param options: the budgets of the engine.

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 # Answers of a gateway, which come before the service has opened the archive.
 BEFORE_OPENING = frozenset({401, 408, 429, 500, 502, 503, 504})
-# "Downloading an Asset Package" documents 403 for every refusal, a second download included.
+# "Downloading an Asset Package" documents 403 for every refusal, even of a second download.
 GONE = frozenset({403, 404, 410})
 EXPORT_TIMEOUT = 6 * 3600.0  # seconds that a re-export may take
 

@@ -191,7 +191,7 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
         )
 
     async def _recall(self) -> Seen | None:
-        """How far this has been announced to each of its assets; None if to none of them."""
+        """The announcements to the asset that is furthest behind; None if there were none."""
         told = [await store.aget(self._key) for store in self._stores()]
         moments = [[one] if isinstance(one, str) else one for one in told if one is not None]
         seen = [Seen(*(parse_moment(one, KEY) for one in some)) for some in moments]

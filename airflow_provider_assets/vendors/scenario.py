@@ -174,7 +174,7 @@ class Scenario(Vendor):
         pages: int | None = None,
         on_record: OnRecord = ignore,
     ) -> Flow[tuple[Selected, Window | None]]:
-        """As :meth:`select`; what is listed by creation, oldest first, can be left after *pages* pages.
+        """Like :meth:`select`; what is listed by creation, oldest first, can be left after *pages* pages.
 
         A listing by last change cannot be left early: an asset that is changed meanwhile moves to its end,
         which has to be read last.

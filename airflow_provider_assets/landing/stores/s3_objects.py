@@ -68,7 +68,7 @@ class S3Objects:
     :param client: a boto3 S3 client, with its own credentials and endpoint. It should add no checksum
         of its own (``request_checksum_calculation="when_required"``): not every store accepts them.
     :param bucket: name of the bucket. :param scheme: scheme of the URIs.
-    :param extra: parameters of every new object, manifests included (``ServerSideEncryption``).
+    :param extra: parameters of every new object, including manifests (``ServerSideEncryption``).
     :param dialect: the options that the store has shown to support or to refuse.
     """
 

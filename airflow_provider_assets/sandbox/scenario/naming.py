@@ -22,7 +22,7 @@ _UNSAFE = re.compile(r'[\x00-\x1f<>:"\\|?*]')
 
 
 def entry_name(template: str, asset: Asset, *, flat: bool) -> str:
-    """The path of an asset inside the archive, extension included."""
+    """The path of an asset inside the archive, including its extension."""
     seen: set[str] = set()
     segments = [_render(segment, asset, seen) for segment in template.split("/")]
     *folders, name = [segment for segment in segments if segment] or [asset.id]
