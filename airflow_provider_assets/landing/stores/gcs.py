@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from os.path import commonprefix  # of characters, as keys are
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from airflow_provider_assets.landing.crc import CASTAGNOLI, Checksum, combine_all
 from airflow_provider_assets.landing.markers import PARTS_FOLDER
@@ -54,7 +54,7 @@ _CRC = "crc32"  # name of our CRC-32 in the metadata of an object
 
 
 def _call(what: str, action: Callable[[], T]) -> T:
-    from google.api_core.exceptions import GoogleAPICallError
+    from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
     from google.auth.exceptions import GoogleAuthError
 
     try:
@@ -63,8 +63,18 @@ def _call(what: str, action: Callable[[], T]) -> T:
         raise _translate(what, int(error.code or 0)) from error
     except GoogleAuthError as error:
         raise AuthenticationError(f"{what}: {type(error).__name__}") from error
-    except OSError as error:
+    # The SDK has given up repeating, or what it read has another checksum than the service names.
+    except (GoogleAPIError, _data_corruption(), OSError) as error:
         raise TransferInterruptedError(f"{what}: {type(error).__name__}") from error
+
+
+def _data_corruption() -> type[Exception]:
+    """The error of a damaged download, which has no base class in common with the others."""
+    try:
+        from google.cloud.storage.exceptions import DataCorruption
+    except ImportError:  # before google-cloud-storage 3
+        from google.resumable_media import DataCorruption
+    return cast("type[Exception]", DataCorruption)
 
 
 def _retry() -> Retry:

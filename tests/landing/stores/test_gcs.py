@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 
 import pytest
-from landing_kit import contents, linked
+from landing_kit import FACTS, contents, linked
 from requests import Response
 from requests.adapters import HTTPAdapter
 from store_contract import ResumingStoreContract, archive, put
 
 from airflow_provider_assets.landing import GcsStore, land
+from airflow_provider_assets.sansio.errors import TransferInterruptedError
 
 
 class TestGcsStore(ResumingStoreContract):
@@ -70,3 +71,68 @@ def test_a_folder_of_many_is_swept_by_few_requests(gcs):
     http.request = request
     gcs.sweep([f"nightly/{number}.png" for number in range(100)])
     assert len(asked) == 1
+
+
+class _Down(HTTPAdapter):
+    """Answers all requests of some methods with 503."""
+
+    def __init__(self, *methods: str) -> None:
+        super().__init__()
+        self.methods = methods
+
+    def send(self, request, *args, **kwargs):
+        if request.method not in self.methods:
+            return super().send(request, *args, **kwargs)
+        answer = Response()
+        answer.status_code, answer.request, answer.raw = 503, request, io.BytesIO()
+        return answer
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Gives up repeating a request at once, as the SDK does after two minutes."""
+    from google.cloud.storage.retry import DEFAULT_RETRY
+
+    monkeypatch.setattr(DEFAULT_RETRY, "_timeout", 0.01)
+
+
+ACTIONS = {
+    "head": lambda store: store.head("thing"),
+    "get": lambda store: store.get("thing"),
+    "put": lambda store: put(store, "thing", b"contents"),
+    "delete": lambda store: store.delete("thing"),
+    "listing": lambda store: [*store.listing("")],
+    "sweep": lambda store: store.sweep(["thing"]),
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_long_outage_of_google_is_a_passing_failure(gcs, impatient, action):
+    gcs.bucket.client._http.mount("http://", _Down("GET", "POST", "PUT", "DELETE"))
+    with pytest.raises(TransferInterruptedError, match=r"cannot .*: RetryError"):
+        ACTIONS[action](gcs)
+
+
+def test_parts_that_cannot_be_deleted_do_not_fail_a_landing(gcs, impatient, origin, quick, caplog):
+    gcs.bucket.client._http.mount("http://", _Down("DELETE"))
+    source = linked(origin, archive(), single_use=True)
+    land([source], gcs, options=quick, facts=FACTS)
+    assert contents(gcs, "export.zip") == archive()
+    assert gcs.get("export.zip.manifest.json")
+    assert "Cleanup failed" in caplog.text
+
+
+class _Damaging(HTTPAdapter):
+    """Names another checksum than that of what arrives."""
+
+    def send(self, request, *args, **kwargs):
+        answer = super().send(request, *args, **kwargs)
+        answer.headers["X-Goog-Hash"] = "crc32c=AAAAAA=="
+        return answer
+
+
+def test_an_object_that_is_damaged_on_its_way_is_a_passing_failure(gcs):
+    put(gcs, "thing", b"contents")
+    gcs.bucket.client._http.mount("http://", _Damaging())
+    with pytest.raises(TransferInterruptedError, match=r"cannot read .*: DataCorruption"):
+        gcs.get("thing")
