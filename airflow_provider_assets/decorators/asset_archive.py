@@ -108,9 +108,17 @@ def asset_archive_task(
     """Make a function the task that archives what it selects; Airflow offers it as ``@task.asset_archive``.
 
     :param kwargs: arguments of :class:`AssetArchiveOperator`, ``conn_id`` at least.
+    :raises InvalidRequestError: for *multiple_outputs*: the task returns a list.
     """
+    if kwargs.pop("multiple_outputs", None):
+        raise InvalidRequestError(
+            "multiple_outputs: @task.asset_archive returns a list of archive references, and not the "
+            "mapping of its function; leave it out"
+        )
     return task_decorator_factory(
         python_callable=python_callable,
+        # Airflow would infer it from the annotation of a function that returns a mapping.
+        multiple_outputs=False,
         decorated_operator_class=AssetArchiveDecoratedOperator,
         **kwargs,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from airflow.sdk import task
 from exported import CONN, archives, exportable, ids_in, read
@@ -29,7 +31,7 @@ def test_a_function_selects_what_is_archived(airflow, sandbox, folder, deferrabl
             return wanted
 
         @task.asset_archive(conn_id=CONN, poll_interval=0.1, deferrable=deferrable)
-        def chosen(ids, ds):
+        def chosen(ids, ds) -> dict[str, Any]:
             calls.append(ds)
             return {"items": {"asset_ids": ids}}
 
@@ -43,6 +45,11 @@ def test_a_function_selects_what_is_archived(airflow, sandbox, folder, deferrabl
     assert sorted(ids_in(data)) == sorted(wanted)
     assert calls == ["2026-01-07"]
     assert sandbox.stats()["totals"]["accepted"] == 1
+
+
+def test_outputs_of_a_list_are_refused_when_the_dag_is_parsed():
+    with pytest.raises(InvalidRequestError, match="multiple_outputs: .* returns a list"):
+        task.asset_archive(conn_id=CONN, multiple_outputs=True)
 
 
 @pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="Airflow keeps no task state before 3.3")
