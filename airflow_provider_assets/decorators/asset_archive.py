@@ -81,9 +81,10 @@ class AssetArchiveDecoratedOperator(DecoratedOperator, AssetArchiveOperator):
     def _take(self, selected: object) -> None:
         """Use what the function has returned.
 
-        :raises InvalidRequestError: if it is not a selection, or has lost what narrows it.
+        :raises InvalidRequestError: if it is not a selection, has lost what narrows it, or does not go
+            with *lookback*.
         """
-        from airflow_provider_assets.operators.choices import check_rendered
+        from airflow_provider_assets.operators.choices import check_choices, check_rendered
 
         name = self.python_callable.__name__
         selection = to_plain(selected)
@@ -100,6 +101,8 @@ class AssetArchiveDecoratedOperator(DecoratedOperator, AssetArchiveOperator):
         for argument, value in selection.items():
             setattr(self, argument, value)
         check_rendered(dict.fromkeys(selection, name), vars(self))
+        # Again, since what is selected decides whether a lookback has a meaning.
+        check_choices({**vars(self), "dry_run": self.is_dry_run})
 
 
 def asset_archive_task(

@@ -94,6 +94,23 @@ def test_what_is_no_selection_is_named_before_anything_is_asked(airflow, sandbox
     assert sandbox.stats()["totals"]["accepted"] == 0
 
 
+@pytest.mark.parametrize("returned", [{"items": {"asset_ids": ["a"]}}, {"window": "all"}])
+def test_a_lookback_is_refused_where_the_function_leaves_no_window(
+    airflow, sandbox, folder, returned
+):
+    def build():
+        @task.asset_archive(conn_id=CONN, lookback=3600, plans=folder.as_uri())
+        def select():
+            return returned
+
+        select()
+
+    run = airflow(build)
+    assert isinstance(run.error, InvalidRequestError)
+    assert "lookback extends a window" in str(run.error)
+    assert sandbox.stats()["totals"]["requests"] == 0
+
+
 def test_a_task_of_ones_own_lands_what_it_gets_and_resumes(airflow, sandbox, folder):
     tries = []
 
