@@ -84,7 +84,8 @@ class AssetArchiveOperator(BaseOperator):
     :param timeout: seconds or timedelta from the submission; default one day. A shorter
         ``execution_timeout`` ends the wait earlier.
     :param on_empty: what to do if nothing is selected: ``skip`` the task (default), ``succeed`` with an
-        empty list, or ``fail``.
+        empty list, or ``fail``. Of a mapped task, or in a mapped task group that is read from outside,
+        ``skip`` succeeds likewise, because what reads all results would be skipped with this one.
     :param on_partial: what to do if items are missing, because a job archived only some of them or the
         vendor has not finished them yet: ``fail`` (default), or ``land`` the others.
     :param settle: seconds or timedelta from the end of the window until it is listed, since vendors list
@@ -276,8 +277,9 @@ class AssetArchiveOperator(BaseOperator):
         with closing(ListingSpool(keeps_records=is_described)) as spool:
             batches = self._listed(context, inputs, window, spool)
             if not batches:
-                self._exported(context, watermark, window.iso() if window else None)
-                self._report_nothing(has_landed=spool.is_left_out)
+                if self.on_empty != "fail":  # a task that fails leaves the watermark
+                    self._exported(context, watermark, window.iso() if window else None)
+                self._report_nothing(context, has_landed=spool.is_left_out)
                 return None
             if not self.wait_for_completion:
                 check_one_wave(self.hook.vendor.spec, len(batches))
@@ -322,17 +324,26 @@ class AssetArchiveOperator(BaseOperator):
         if watermark and window:
             Watermark(context, watermark).advance(window[1])
 
-    def _report_nothing(self, *, has_landed: bool) -> None:
+    def _report_nothing(self, context: Context, *, has_landed: bool) -> None:
         """Skip, fail or succeed, as *on_empty* says."""
         why = "no item matches select and window" if self.items is None else "items is empty"
         if has_landed:
             why = "all listed items have landed before"
         text = f"nothing to export: {why}"
-        if self.on_empty == "skip":
+        if self.on_empty == "skip" and not self._is_one_of_many(context):
             raise AirflowSkipException(text)
         if self.on_empty == "fail":
             raise InvalidRequestError(f'{text}; on_empty="fail" makes this an error')
         self.log.info("%s", text)
+
+    def _is_one_of_many(self, context: Context) -> bool:
+        """Whether a task that follows reads all mapped instances: Airflow skips it if one is skipped."""
+        index = context["ti"].map_index
+        if index is None or index < 0:
+            return False
+        group = self.get_closest_mapped_task_group()
+        inside = {task.task_id for task in group.iter_tasks()} if group else set()
+        return not inside.issuperset(self.get_flat_relative_ids(upstream=False))
 
     def _dry_run(self, context: Context) -> list[Data]:
         """Count what would be submitted, and return no reference."""

@@ -87,6 +87,16 @@ def test_an_empty_span_moves_the_watermark(airflow, sandbox):
     assert following == [["2026-01-03T00:00:00.000Z", "2026-01-05T00:00:00.000Z"]]
 
 
+def test_an_empty_span_that_fails_the_task_leaves_the_watermark(airflow, sandbox):
+    lenient = airflow.dag(since_last("expected"))
+    strict = airflow.dag(since_last("expected", on_empty="fail"))
+    airflow.run(lenient, "2026-01-02")
+    failed = [airflow.run(strict, "2026-01-03") for _ in range(2)]
+    assert ["nothing to export" in str(run.error) for run in failed] == [True, True]
+    following = windows(airflow.run(lenient, "2026-01-05"))
+    assert following == [["2026-01-02T00:00:00.000Z", "2026-01-05T00:00:00.000Z"]]
+
+
 HOWS = {
     "all": {},
     "some": {"select": {"originalAssets": False}},

@@ -3,9 +3,10 @@ from __future__ import annotations
 import copy
 
 import pytest
-from airflow.sdk import Asset, AssetAlias, task
+from airflow.sdk import Asset, AssetAlias, task, task_group
 from exported import CONN, archive, archives, assert_as_served, export, exportable, ids_in, read
 
+from airflow_provider_assets.exports import land
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.sensors.archive import AssetArchiveSensor
 from airflow_provider_assets.transfers.archive_to_object_storage import (
@@ -253,6 +254,62 @@ def test_what_mapped_tasks_found_can_be_exported_and_flattened_to_be_landed(
     assert run.state == "success", run.tries
     (data,) = archives(read(folder)).values()
     assert ids_in(data) == ids[:3]
+
+
+NOTHING = {"types": ["no-such-type"]}
+
+
+def test_a_mapped_archive_that_finds_nothing_does_not_hold_up_the_others(airflow, sandbox, folder):
+    @task
+    def flat(archives):
+        return [one for many in archives for one in many]
+
+    def build():
+        mapped = AssetArchiveOperator.partial(
+            task_id="archive", conn_id=CONN, poll_interval=0.1
+        ).expand(select=[{}, NOTHING])
+        ArchiveToObjectStorageOperator.partial(task_id="land", destination=folder.as_uri()).expand(
+            archive=flat(mapped.output)
+        )
+
+    run = airflow(build)
+    assert set(run.states.values()) == {"success"}, run.states
+    assert run.result("archive", 1) == []
+    (data,) = archives(read(folder)).values()
+    assert sorted(ids_in(data)) == exportable(sandbox, "2026-01-06", "2026-01-07")
+
+
+@pytest.mark.parametrize("is_read_outside", [False, True], ids=["inside", "outside"])
+def test_in_a_mapped_group_nothing_skips_the_landing_of_its_own_instance_alone(
+    airflow, sandbox, folder, is_read_outside
+):
+    @task
+    def landed(archives):
+        return [land(one, folder.as_uri())["uri"] for one in archives]
+
+    @task
+    def count(archives):
+        return sum(len(many) for many in archives)
+
+    def build():
+        @task_group
+        def one(select):
+            found = archive(select=select)
+            landed(found.output)
+            return found.output
+
+        found = one.expand(select=[{}, NOTHING])
+        if is_read_outside:
+            count(found)
+
+    run = airflow(build)
+    ends = [run.states[f"one.{name}[1]"] for name in ("archive", "landed")]
+    assert len(run.result("one.landed", 0)) == len(archives(read(folder))) == 1
+    if is_read_outside:
+        assert ends == ["success", "success"]
+        assert run.result("count") == 1
+    else:
+        assert ends == ["skipped", "skipped"]
 
 
 def test_a_list_of_archives_is_refused_with_the_way_to_map_over_it(airflow, sandbox, folder):
