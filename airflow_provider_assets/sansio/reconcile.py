@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from math import nan
 
-from airflow_provider_assets.sansio.completeness import ids_in
+from airflow_provider_assets.sansio.completeness import ids_in, most_words, names_of
 from airflow_provider_assets.sansio.jobs import Data, Item
 
 MAX_PROBLEMS = 1000
@@ -111,6 +111,7 @@ class Comparison:
     _period: array[int] = field(default_factory=lambda: array("L"))
     _changed: array[float] = field(default_factory=lambda: array("d"))
     _found: bytearray = field(default_factory=bytearray)
+    _words: int = 0  # the most that an id has
 
     def begin(self, period: str) -> None:
         """Begin the listing of *period*."""
@@ -125,6 +126,7 @@ class Comparison:
         known = self._index.setdefault(item.kind, {})
         number = known.setdefault(item.id, len(self._found))
         if number == len(self._found):
+            self._words = max(self._words, most_words([item.id]))
             self._found.append(Found.MISSING)
             self._period.append(0)
             self._changed.append(nan)
@@ -140,7 +142,10 @@ class Comparison:
         if landing.items is not None:
             ids = ((kind, one) for kind, all_ids in landing.items.items() for one in all_ids)
             return next(self._numbers(ids), None) is not None
-        return landing.files is None or any(_named(landing.files, self._index))
+        known = _AnyOf(self._index)
+        return landing.files is None or any(
+            one for name in landing.files for one in ids_in(name, known, self._words)
+        )
 
     def add(self, landing: Landing) -> None:
         """Add what one landing holds."""
@@ -170,9 +175,15 @@ class Comparison:
 
     def _held(self, landing: Landing) -> tuple[set[Id], set[Id]]:
         """The items in *landing*, and those of them that are damaged there."""
-        wanted = self._index if landing.items is None else _sets(landing.items)
+        wanted: Mapping[str, Collection[str]] = self._index
+        words = self._words
+        if landing.items is not None:
+            wanted = {kind: frozenset(ids) for kind, ids in landing.items.items()}
+            words = most_words(one for ids in wanted.values() for one in ids)
+        known = _AnyOf(wanted)
         files = landing.files if self.names_tell else None
-        named = set(_named(files or (), wanted))
+        names = names_of(known, files or (), words)
+        named = known.pairs(names)
         if landing.items is None:
             held = named
         else:
@@ -181,7 +192,10 @@ class Comparison:
             held = named if files is not None and (named or not files) else recorded
         if landing.broken:
             return held, held
-        damaged = set(_named(landing.damaged, wanted))
+        own = {name: one for one, name in names.items()}
+        damaged: set[Id] = set()
+        for name in landing.damaged:
+            damaged |= known.pairs([own[name]] if name in own else ids_in(name, known, words))
         # A damaged file that names no item may belong to any of them.
         return held, held if landing.damaged and not damaged else damaged
 
@@ -229,16 +243,18 @@ class Comparison:
         return listed
 
 
-def _sets(items: Mapping[str, Collection[str]]) -> dict[str, frozenset[str]]:
-    return {kind: frozenset(ids) for kind, ids in items.items()}
+@dataclass(frozen=True, slots=True)
+class _AnyOf:
+    """The ids of all kinds."""
 
+    kinds: Mapping[str, Collection[str]]
 
-def _named(names: Iterable[str], wanted: Mapping[str, Collection[str]]) -> Iterator[Id]:
-    """Those of *wanted* that occur in *names*."""
-    for name in names:
-        for kind, ids in wanted.items():
-            for one in ids_in(name, ids):
-                yield kind, one
+    def __contains__(self, one: object) -> bool:
+        return any(one in ids for ids in self.kinds.values())
+
+    def pairs(self, ids: Iterable[str]) -> set[Id]:
+        """Each of *ids* with its kind."""
+        return {(kind, one) for one in ids for kind, known in self.kinds.items() if one in known}
 
 
 def total(rows: Iterable[Counts]) -> Counts:

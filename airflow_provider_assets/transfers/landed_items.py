@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from airflow_provider_assets.metadata import document
-from airflow_provider_assets.sansio.completeness import missing_items, names_of
+from airflow_provider_assets.sansio.completeness import missing_items, most_words, names_of
 from airflow_provider_assets.sansio.jobs import ArchiveReference, Item
 from airflow_provider_assets.sansio.metadata import Batch, File, key_of, rows
 from airflow_provider_assets.sansio.records import Record
@@ -92,7 +92,7 @@ class LandedItems:
             return {}
         entries = {entry.name: entry for entry in self.files}
         if self._are_listed:
-            found = names_of(self.ids, entries)
+            found = names_of(set(self.ids), entries, most_words(self.ids))
         elif len(self.ids) == len(entries) == 1:
             found = dict(zip(self.ids, entries, strict=True))
         else:

@@ -174,6 +174,29 @@ def test_an_item_that_moves_while_it_is_listed_belongs_to_its_later_period():
     assert total(comparison.counts().values()) == Counts(listed=1, missing=1, pending=3)
 
 
+PARENT, CHILD = "kite-p1.png", "kite-p1-p2.png"  # the output of p1 was processed again as p2
+
+
+@pytest.mark.parametrize("items", [None, {"process_ids": ["p1", "p2"]}])
+@pytest.mark.parametrize(
+    ("files", "damaged", "left"),
+    [
+        ([CHILD], {}, ["p1"]),
+        ([CHILD, PARENT], {}, []),
+        ([CHILD, PARENT], {CHILD: "gone"}, ["p2"]),
+        ([CHILD, PARENT], {PARENT: "gone"}, ["p1"]),
+        ([CHILD, PARENT, "p2-mask.png"], {CHILD: "gone"}, ["p1", "p2"]),
+    ],
+)
+def test_a_name_that_quotes_another_item_does_not_hold_it(items, files, damaged, left):
+    comparison = Comparison()
+    comparison.begin("all")
+    for name in ("p1", "p2"):
+        comparison.expect(item(name, "process_ids"))
+    comparison.add(Landing("u", items=items, files=files, damaged=damaged))
+    assert gaps(comparison) == left
+
+
 def test_kinds_are_told_apart():
     comparison = Comparison(names_tell=False)
     comparison.begin("all")
