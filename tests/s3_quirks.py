@@ -30,7 +30,8 @@ _HOP = frozenset({"connection", "content-length", "transfer-encoding", "date", "
 class Refusal:
     """The answer to a request that has a header (or is of an operation) that the store does not know.
 
-    :ivar what: pattern of ``name: value`` of the header (or of ``:path``), or name of the operation.
+    :ivar what: pattern of ``name: value`` of the header (or of ``:path``), also after
+        an operation and a space, or name of the operation.
     :ivar after: number of such requests that pass before.
     """
 
@@ -45,7 +46,7 @@ class Refusal:
 class Quirks:
     """What is special about a store.
 
-    :ivar ignores: pattern of the names of headers that it takes no notice of.
+    :ivar ignores: pattern of the names of headers that it takes no notice of, or of ``operation name``.
     :ivar keeps_checksum: whether it keeps the CRC-32 of whole objects all the same.
     :ivar loses: bytes that go missing at the end of every body that it is sent.
     :ivar requires: a header that every body has to come with; others are refused with 403.
@@ -134,7 +135,9 @@ class _Handler(BaseHTTPRequestHandler):
         s3.seen.append((what, headers))
         lines = [f"{name}: {value}" for name, value in {":path": target.path, **headers}.items()]
         for one in quirks.refuses:
-            hit = one.what == what or any(re.match(one.what, line) for line in lines)
+            hit = one.what == what or any(
+                re.match(f"({what} )?({one.what})", f"{what} {line}") for line in lines
+            )
             if not hit:
                 continue
             count = s3.refused[one.what] = s3.refused.get(one.what, 0) + 1
@@ -154,7 +157,8 @@ class _Handler(BaseHTTPRequestHandler):
         kept = {
             name: value
             for name, value in headers.items()
-            if _PASSED_ON.match(name) and not (quirks.ignores and re.match(quirks.ignores, name))
+            if _PASSED_ON.match(name)
+            and not (quirks.ignores and re.match(f"({what} )?({quirks.ignores})", f"{what} {name}"))
         }
         if quirks.loses and what in ("Put", "UploadPart"):
             body = body[: max(0, len(body) - quirks.loses)]

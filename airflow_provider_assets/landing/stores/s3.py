@@ -170,6 +170,7 @@ class S3Writer:
             return answer
 
         stored, is_ours = store.publish(
+            "CompleteMultipartUpload",
             self.key,
             whole,
             complete,

@@ -30,13 +30,13 @@ class Dialect:
     :ivar refused: names of options that the store has refused.
     :ivar checksum: whether it keeps the CRC-32 of an object that is put in one request; None: unknown.
     :ivar full_object: whether it keeps the CRC-32 of the whole of a multipart object; None: unknown.
-    :ivar only_new: whether it obeys ``If-None-Match: *``; None: unknown.
+    :ivar only_new: name of an operation -> whether it obeys ``If-None-Match: *`` of that operation.
     """
 
     refused: set[str] = field(default_factory=set)
     checksum: bool | None = None
     full_object: bool | None = None
-    only_new: bool | None = None
+    only_new: dict[str, bool] = field(default_factory=dict)
 
     @property
     def keeps_checksums(self) -> bool:
@@ -97,7 +97,8 @@ _NAMES = {
     "full_object": "the checksum type FULL_OBJECT",
     "md5": "Content-MD5",
     "object_size": "x-amz-mp-object-size",
-    "only_new": "If-None-Match",
+    "only_new_CompleteMultipartUpload": "If-None-Match of objects of many parts",
+    "only_new_PutObject": "If-None-Match of small objects",
 }
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 from airflow_provider_assets.landing.crc import Checksum
@@ -43,6 +43,7 @@ from airflow_provider_assets.sansio.errors import (
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
+_PUT: Final = "PutObject"
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 # Amazon S3 User Guide, "Amazon S3 multipart upload limits".
 _RULES = Rules(min_part=5 * MIB, max_parts=10_000)
@@ -186,10 +187,10 @@ class S3Objects:
         options: ObjectOptions = DEFAULTS,
     ) -> StoredObject:
         """One PutObject; the store verifies the CRC-32."""
-        is_first = not overwrite and self.dialect.only_new is None
+        is_first = not overwrite and _PUT not in self.dialect.only_new
         send = partial(
             self.direct.write,
-            "PutObject",
+            _PUT,
             data,
             Bucket=self.bucket,
             Key=key,
@@ -197,7 +198,7 @@ class S3Objects:
         )
         body = self.dialect.body(data, crc32)
         stored, is_ours = self.publish(
-            key, Checksum(len(data), crc32), send, overwrite=overwrite, **body
+            _PUT, key, Checksum(len(data), crc32), send, overwrite=overwrite, **body
         )
         if is_ours and (stored.crc32 is None or self.dialect.checksum is None):
             self.dialect.checksum = stored.crc32 is not None
@@ -207,6 +208,7 @@ class S3Objects:
 
     def publish(
         self,
+        operation: str,
         key: str,
         whole: Checksum,
         send: Callable[..., Any],
@@ -216,20 +218,24 @@ class S3Objects:
     ) -> tuple[StoredObject, bool]:
         """Publish an object, and compare the store's answer with *whole*.
 
+        :param operation: the operation that publishes it. Whether the store obeys its condition shows in
+            answers to the same operation only.
         :param send: sends the request that publishes it. :param options: options of that request.
         :returns: the stored object, and whether this request stored it; else it was stored before.
         :raises IntegrityError: if the store holds other bytes; nothing is visible then.
         :raises InvalidRequestError: if the name is taken and *overwrite* is false.
         """
         if not overwrite:
-            options["only_new"] = {"IfNoneMatch": "*"}
+            options[f"only_new_{operation}"] = {"IfNoneMatch": "*"}
             # The condition decides. But some stores do not know it, and some ignore it.
-            there = None if self.dialect.only_new else self.head(key)
+            there = None if self.dialect.only_new.get(operation) else self.head(key)
             if there:
                 return self._same(key, whole), False
         try:
             answer = self.dialect.ask(f"cannot write {self.uri(key)}", send, **options)
         except AssetsError as error:
+            if error.code == "PreconditionFailed":
+                self.dialect.only_new[operation] = True
             return self._settle(key, error, whole), False
         return self._confirmed(key, whole, answer), True
 
@@ -256,14 +262,15 @@ class S3Objects:
 
         This happens once per store. Otherwise every small object would need a HEAD request first.
         """
-        only_new = {"only_new": {"IfNoneMatch": "*"}}
+        condition = f"only_new_{_PUT}"
+        only_new = {condition: {"IfNoneMatch": "*"}}
         try:
-            if "only_new" not in self.dialect.refused:
+            if condition not in self.dialect.refused:
                 self.dialect.ask(f"cannot write {self.uri(key)}", send, **options, **only_new)
         except AssetsError as error:
-            self.dialect.only_new = error.code == "PreconditionFailed"
+            self.dialect.only_new[_PUT] = error.code == "PreconditionFailed"
         else:
-            self.dialect.only_new = False
+            self.dialect.only_new[_PUT] = False
 
     def delete(self, key: str) -> None:
         """DeleteObject."""
@@ -275,7 +282,6 @@ class S3Objects:
     def _settle(self, key: str, error: AssetsError, whole: Checksum) -> StoredObject:
         """The stored object after a failed publish, which may have succeeded although its answer was lost."""
         if error.code == "PreconditionFailed":
-            self.dialect.only_new = True
             return self._same(key, whole, error)
         if error.code in ("NoSuchUpload", "ConditionalRequestConflict") and holds(self, key, whole):
             return self.head(key) or StoredObject(whole.size)

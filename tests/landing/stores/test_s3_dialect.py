@@ -12,6 +12,7 @@ from landing_kit import FACTS, MemoryState, contents, leftovers, linked, noise, 
 from s3_quirks import CHECKSUMS, Quirks, QuirkyS3, Refusal, quirky_s3
 
 from airflow_provider_assets.landing import S3Store, land
+from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.layouts import archive
 from airflow_provider_assets.landing.stores.base import Part
 from airflow_provider_assets.sansio.errors import (
@@ -130,6 +131,33 @@ def test_no_single_file_of_many_is_overwritten(serve, quirks, s3):
         # The same once more is what a repeated request is, after its answer was lost.
         store.put(name, data, crc32=zlib.crc32(data), overwrite=False)
         assert contents(s3, name) == data
+
+
+@pytest.mark.parametrize(
+    "quirks",
+    [
+        Quirks(ignores="Complete if-none-match"),
+        Quirks(refuses=(Refusal("Complete if-none-match"),)),
+        Quirks(refuses=(Refusal("Put if-none-match"),)),
+    ],
+    ids=["ignored in Complete", "refused in Complete", "refused in PutObject"],
+)
+def test_a_condition_of_one_operation_says_nothing_about_the_other(serve, s3, quirks):
+    """Amazon documents the condition for both, compatible stores for PutObject only."""
+    _, store = serve(quirks)
+    data, other = noise(6 << 20), b"other"
+    store.put("new", other, crc32=zlib.crc32(other), overwrite=False)
+    for name in ("first", "second"):
+        s3.put(name, b"precious", crc32=zlib.crc32(b"precious"), overwrite=True)
+        writer = store.begin(name, label="label")
+        whole = Checksum(len(data), zlib.crc32(data))
+        writer.put_part(Part(1, 0, whole.size, whole.crc32), memoryview(data))
+        with pytest.raises(InvalidRequestError, match="overwrite"):
+            writer.commit(whole, overwrite=False)
+        writer.abort()
+        with pytest.raises(InvalidRequestError, match="overwrite"):
+            store.put(name, other, crc32=zlib.crc32(other), overwrite=False)
+        assert contents(s3, name) == b"precious"
 
 
 def test_a_broken_landing_goes_on_or_starts_again(serve, quirks, s3, origin, quick):
