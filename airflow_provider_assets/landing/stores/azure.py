@@ -26,6 +26,7 @@ from airflow_provider_assets.landing.stores.base import (
     Rules,
     StoredObject,
     StoredPart,
+    digest,
     name_taken,
 )
 from airflow_provider_assets.sansio.errors import (
@@ -200,9 +201,10 @@ class AzureStore:
     def resume(
         self, key: str, state: Mapping[str, str], *, options: ObjectOptions = DEFAULTS
     ) -> AzureWriter | None:
-        """Resume with the blocks of an earlier run, if there are any."""
+        """Resume with the blocks of an earlier run, if there are any, in the same encryption scope."""
         writer = AzureWriter(self, key, self._blob(key), state.get("run", ""), options)
-        return writer if writer.run and writer.done() else None
+        is_same = writer.run and dict(state) == writer.state
+        return writer if is_same and writer.done() else None
 
     def delete(self, key: str) -> None:
         """Delete Blob."""
@@ -257,8 +259,8 @@ class AzureWriter:
 
     @property
     def state(self) -> Mapping[str, str]:
-        """Identifier of this run."""
-        return {"run": self.run}
+        """Identifier of this run, and the digest of the encryption scope that all blocks must share."""
+        return {"run": self.run, "scope": digest(self.options.kms_key)}
 
     def done(self) -> Sequence[StoredPart]:
         """Get Block List: the uncommitted blocks of this run."""

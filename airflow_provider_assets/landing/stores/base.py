@@ -6,6 +6,8 @@ An object becomes visible under its final name only by :meth:`Store.put` (small 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -175,7 +177,8 @@ class Store(Readable, Protocol):
     ) -> PartWriter | None:
         """The unfinished object that an earlier :attr:`PartWriter.state` names; None if it is gone.
 
-        :param options: properties of the object, unless the store was told of them when it was begun.
+        :param options: properties of the object. One that was begun with others, which it would keep, is
+            not resumed.
         """
 
     def delete(self, key: str) -> None:
@@ -190,6 +193,12 @@ def sweep(store: Store, keys: Iterable[str]) -> None:
     rest = iter(keys)
     while some := list(islice(rest, _SWEPT)):
         store.sweep(some)
+
+
+def digest(properties: object) -> str:
+    """A short digest of the *properties* that an unfinished object was begun with."""
+    text = json.dumps(properties, sort_keys=True, default=dict)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def put_document(store: Store, key: str, document: bytes) -> None:

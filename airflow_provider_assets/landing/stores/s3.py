@@ -23,6 +23,7 @@ from airflow_provider_assets.landing.stores.base import (
     StoredObject,
     StoredPart,
     best_effort,
+    digest,
     put_document,
 )
 from airflow_provider_assets.landing.stores.s3_dialect import Params, encoded
@@ -45,12 +46,13 @@ class S3Store(S3Objects):
         """Create the multipart upload, after the marker that identifies its uploads as ours."""
         marker = json.dumps({"landing": label}).encode()
         put_document(self, key + UPLOAD_MARKER, marker)
+        properties = self._parameters(key, options)
         try:
             answer: Params = self.dialect.ask(
                 f"cannot write to {self.uri(key)}",
                 partial(
                     cast("Any", self.client.create_multipart_upload),
-                    Bucket=self.bucket, Key=key, **self._parameters(key, options),
+                    Bucket=self.bucket, Key=key, **properties,
                 ),
                 full_object={"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"},
             )  # fmt: skip
@@ -59,13 +61,20 @@ class S3Store(S3Objects):
             raise
         if answer.get("ChecksumType") != "FULL_OBJECT":
             self.dialect.full_object = False
-        return S3Writer(self, key, str(answer["UploadId"]))
+        return S3Writer(self, key, str(answer["UploadId"]), digest(properties))
 
     def resume(
         self, key: str, state: Mapping[str, str], *, options: ObjectOptions = DEFAULTS
     ) -> S3Writer | None:
-        """Resume an upload, if the store still lists its parts. It has had its options since it was begun."""
-        writer = S3Writer(self, key, state.get("upload", ""))
+        """Resume an upload, if the store still lists its parts, and it was begun with the same properties."""
+        properties = digest(self._parameters(key, options))
+        writer = S3Writer(self, key, state.get("upload", ""), properties)
+        if writer.upload and state.get("properties") != properties:
+            _log.info(
+                "The upload starts from scratch: object_options or the connection have changed"
+            )
+            best_effort(writer.abort)
+            return None
         try:
             return writer if writer.upload and writer.done() else None
         except AssetsError as error:
@@ -107,11 +116,15 @@ class S3Store(S3Objects):
 
 @dataclass(slots=True)
 class S3Writer:
-    """One multipart upload."""
+    """One multipart upload.
+
+    :param properties: digest of the properties that its object has since the upload was begun.
+    """
 
     store: S3Store
     key: str
     upload: str
+    properties: str = ""
     _held: dict[int, StoredPart] = field(default_factory=dict)
 
     def put_part(self, part: Part, data: memoryview) -> str:
@@ -133,8 +146,8 @@ class S3Writer:
 
     @property
     def state(self) -> Mapping[str, str]:
-        """The upload id."""
-        return {"upload": self.upload}
+        """The upload id, and the digest of the object's properties."""
+        return {"upload": self.upload, "properties": self.properties}
 
     def done(self) -> Sequence[StoredPart]:
         """ListParts: the parts that the store holds."""

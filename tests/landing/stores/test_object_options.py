@@ -11,7 +11,7 @@ import boto3
 import pytest
 import requests
 from broken_landings import broken_half_way
-from landing_kit import FACTS, big, contents, landed, linked, noise, zipped
+from landing_kit import FACTS, big, contents, landed, leftovers, linked, noise, zipped
 from s3_quirks import Quirks, quirky_s3
 
 from airflow_provider_assets.landing import (
@@ -126,6 +126,24 @@ def test_an_object_of_many_parts_has_them_and_so_has_one_that_was_resumed(
     assert told(place, "export.zip.manifest.json") == ("application/json", PLAIN[kind])
 
 
+def test_a_landing_that_is_resumed_with_corrected_options_has_those(place, kind, origin, quick):
+    old = {
+        "s3": {"kms_key": "alias/old", "tags": {"keep": "30d"}},
+        "azure": {"storage_class": "Cold"},
+    }
+    wrong = ObjectOptions.parse({"metadata": {"owner": "nobody"}, **old.get(kind, {})})
+    state = broken_half_way(place, origin, object_options=wrong)
+    options = ObjectOptions.parse(GIVEN[kind])
+    how = {"options": quick, "facts": FACTS, "state": state}
+    land([linked(origin, big())], place, object_options=options, **how)
+    assert contents(place, "export.zip") == big()
+    found = told(place, "export.zip")[1]
+    if kind == "gcs":  # the server keeps no class of a copy: see the test of the requests
+        found["storage_class"] = GIVEN[kind]["storage_class"]
+    assert found == GIVEN[kind]
+    assert not leftovers(place)
+
+
 @pytest.mark.parametrize("way", ["stream", "deflated", "packed", "staged"])
 def test_every_way_to_write_an_object_has_them(moto, origin, quick, way):
     files = {"small.png": noise(1000), "large.png": noise(11_000_000)}
@@ -237,6 +255,19 @@ def test_azure_is_asked_for_the_encryption_scope_that_its_double_does_not_keep(
     ]
     assert scopes.count((True, None)) == 2  # the marker and the manifest
     assert scopes.count((False, "own-scope")) == len(scopes) - 2 == (6 if large else 1)
+
+
+def test_blocks_of_azure_in_another_encryption_scope_are_not_resumed(azure, origin, quick, sent):
+    scopes = [ObjectOptions.parse({"kms_key": f"{name}-scope"}) for name in ("old", "own")]
+    state = broken_half_way(azure, origin, object_options=scopes[0])
+    before = len(sent)
+    land(
+        [linked(origin, big())], azure, options=quick, facts=FACTS, state=state,
+        object_options=scopes[1],
+    )  # fmt: skip
+    puts = [(url, headers) for method, url, headers, _ in sent[before:] if method == "PUT"]
+    used = [headers.get("x-ms-encryption-scope") for url, headers in puts if ".json" not in url]
+    assert used == ["own-scope"] * 6  # five blocks, and the list of them
 
 
 @pytest.mark.parametrize("large", [False, True])
