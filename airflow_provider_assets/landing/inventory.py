@@ -18,13 +18,12 @@ from typing import TypeVar
 
 from airflow_provider_assets.landing.crc import crc32
 from airflow_provider_assets.landing.manifest import (
-    MANIFEST_SUFFIX,
     Contents,
     Entry,
     Manifest,
     parse_all,
 )
-from airflow_provider_assets.landing.markers import STAGING_FOLDER
+from airflow_provider_assets.landing.markers import MANIFEST_SUFFIX, STAGING_FOLDER
 from airflow_provider_assets.landing.options import MIB, PARALLEL_REQUESTS
 from airflow_provider_assets.landing.stores.base import Store
 from airflow_provider_assets.sansio.arguments import require_choice

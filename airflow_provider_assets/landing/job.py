@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.cancel import CancelToken
-from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX, Contents, identity
+from airflow_provider_assets.landing.manifest import Contents, identity
+from airflow_provider_assets.landing.markers import MANIFEST_SUFFIX
 from airflow_provider_assets.landing.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.options import LandingOptions
 from airflow_provider_assets.landing.progress import Meter

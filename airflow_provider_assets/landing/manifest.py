@@ -26,7 +26,6 @@ from airflow_provider_assets.sansio.stored import (
 from airflow_provider_assets.sansio.strict_json import JSON, parse_text
 
 VERSION = 1
-MANIFEST_SUFFIX = ".manifest.json"
 _OBJECT_ONLY = frozenset({"version", "files", "contents"})
 Document = bytes  # ``bytes`` is a field below
 _ENTRY: Mapping[str, Fits] = {

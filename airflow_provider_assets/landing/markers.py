@@ -1,4 +1,4 @@
-"""Names of the small objects and temporary files that a landing keeps beside its objects.
+"""Names that no file of an archive gets: those of what this package itself keeps beside the objects.
 
 =========================  =======================================================================
 ``<object>.landing``       S3: the unfinished uploads to this key belong to this package
@@ -10,9 +10,13 @@
 ``.plans/``                any store: the items of batches, which landings read and never remove
 ``.reconcile/``            any store: reports of comparisons, and the items of gaps, likewise
 ``.resume/``               any store: checkpoints, where Airflow keeps none (below 3.3)
+``<name>.manifest.json``   any store: the manifest of a landing
+``metadata/``              any store, at the top of a destination: rows about the items
+``reports/``               likewise: reports of runs
 =========================  =======================================================================
 
-A successful landing leaves none of them but plans and reports behind, unless the store forbids deleting.
+Plans, manifests, metadata and reports stay; a successful landing removes the others, unless the store forbids
+deleting.
 """
 
 from __future__ import annotations
@@ -29,13 +33,16 @@ STAGING_FOLDER = ".staging/"
 PLANS_FOLDER = ".plans/"
 REPORTS_FOLDER = ".reconcile/"
 RESUME_FOLDER = ".resume/"
+MANIFEST_SUFFIX = ".manifest.json"
+TOP_FOLDERS = ("metadata/", "reports/")  # reserved nowhere else, for archives may have such folders
 PART_SUFFIX = ".part"
 
 _LONGEST_NAME = 255 - 33  # bytes: the limit of common file systems, less what a part file adds
 _UNFIT = re.compile(r"[^0-9A-Za-z]")
 _PART_FILE = re.compile(rf"\.(.+)\.[0-9A-Za-z]{{1,16}}-[0-9a-f]{{8}}{re.escape(PART_SUFFIX)}$")
 _HIDDEN = rf"\..*{re.escape(PART_SUFFIX)}"
-_BESIDE = rf".*({'|'.join(map(re.escape, (UPLOAD_MARKER, OWNERSHIP_MARKER, STARTED_MARKER)))})"
+_ENDINGS = (UPLOAD_MARKER, OWNERSHIP_MARKER, STARTED_MARKER, MANIFEST_SUFFIX)
+_BESIDE = rf".*({'|'.join(map(re.escape, _ENDINGS))})"
 _FOLDERS = "|".join(
     re.escape(folder[:-1])
     for folder in (STAGING_FOLDER, PLANS_FOLDER, REPORTS_FOLDER, RESUME_FOLDER)
@@ -44,8 +51,13 @@ _MARKER = re.compile(rf"{_FOLDERS}|{_HIDDEN}|{_BESIDE}", re.IGNORECASE)
 
 
 def is_marker(name: str) -> bool:
-    """Whether *name*, one segment of a key, is reserved for landings themselves."""
+    """Whether *name*, one segment of a key, is reserved for this package itself."""
     return _MARKER.fullmatch(name) is not None
+
+
+def is_top_folder(name: str) -> bool:
+    """Whether *name* is that of a folder that this package itself writes at the top of a destination."""
+    return f"{name.lower()}/" in TOP_FOLDERS
 
 
 def part_file(name: str, label: str = "") -> str:

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from airflow_provider_assets.landing.markers import is_marker
+from airflow_provider_assets.landing.markers import is_marker, is_top_folder
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 # Control characters, line ends and changes of the text's direction; what Windows does not take.
@@ -32,6 +32,8 @@ def safe(name: str) -> str:
     text = _UNFIT.sub("_", _DRIVE.sub("", text.replace("\\", "/")))
     segments = [kept for part in text.split("/") if (kept := part.strip().rstrip(_ENDS))]
     if len(segments) <= _KEY // 2:
+        if segments and is_top_folder(segments[0]):
+            segments[0] += "_"
         path = "/".join(map(_fit, segments)) or "unnamed"
         if len(path.encode()) <= _KEY:
             return path
@@ -60,20 +62,15 @@ class Names:
 
     An archive of 64 MiB can name thirty million folders, so that only hashes of names are kept.
 
-    :param reserved: names that the landing itself uses. :param max_folders: largest number of folders.
+    :param max_folders: largest number of folders.
     """
 
-    reserved: frozenset[str] = frozenset()
     max_folders: int = 1_000_000
     _files: set[int] = field(default_factory=set)
     _folders: set[int] = field(default_factory=set)
     _unchanged: set[int] = field(default_factory=set)
     _renamed: dict[str, str] = field(default_factory=dict)
     _last: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Count the reserved names as used."""
-        self._files |= {_hash(name) for name in self.reserved}
 
     def give(self, name: str) -> str:
         """A safe name that was not given before: ``a.png``, ``a-2.png``. Case is ignored.

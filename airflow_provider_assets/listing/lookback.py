@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX
+from airflow_provider_assets.landing.markers import MANIFEST_SUFFIX
 from airflow_provider_assets.listing.landed import add_landings
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import Item

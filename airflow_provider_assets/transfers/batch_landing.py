@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.landing import LandingOptions, ObjectOptions, Source, land
-from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX, Contents
-from airflow_provider_assets.landing.markers import STARTED_MARKER
+from airflow_provider_assets.landing.manifest import Contents
+from airflow_provider_assets.landing.markers import MANIFEST_SUFFIX, STARTED_MARKER
 from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.reports.page import report_name
 from airflow_provider_assets.sansio.jobs import (

@@ -61,7 +61,7 @@ class LandedItems:
         It has the name of the manifest, so that two layouts of one selection have metadata of their own.
         """
         from airflow_provider_assets.landing.crc import Checksum
-        from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX
+        from airflow_provider_assets.landing.markers import MANIFEST_SUFFIX
         from airflow_provider_assets.landing.stores.base import holds, put_document
 
         request, facts, target = self.reference.request, self.manifest.facts, self.target

@@ -15,7 +15,8 @@ from airflow_runs import connect
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX, Contents, Entry, Manifest
+from airflow_provider_assets.landing.manifest import Contents, Entry, Manifest
+from airflow_provider_assets.landing.markers import MANIFEST_SUFFIX
 from airflow_provider_assets.listing import settled
 from airflow_provider_assets.listing.spool import ListingSpool
 from airflow_provider_assets.operators.archive import AssetArchiveOperator

@@ -68,9 +68,15 @@ def names() -> Iterator[Hostile]:
     yield named(
         "percent signs", "%2e%2e%2fup", "a%00b", "c?d#e", lands=("%2e%2e%2fup", "a%00b", "c_d#e")
     )
-    ours = (".staging/a", "b.landing", "EXPORT.ZIP.manifest.json", ".b.1-00000000.part")
-    free = (".staging_/a", "b.landing_", "EXPORT.ZIP.manifest-2.json", ".b.1-00000000.part_")
-    yield named("markers of ours", *ours, lands=free)
+    ours = (".staging/a", "b.landing", "d/E.zip.manifest.JSON", ".b.1-00000000.part", "metadata/a")
+    free = (
+        ".staging_/a",
+        "b.landing_",
+        "d/E.zip.manifest.JSON_",
+        ".b.1-00000000.part_",
+        "metadata_/a",
+    )
+    yield named("names of ours", *ours, lands=free)
     yield named("the same twice", "a", "a", "a-2", lands=("a", "a-2", "a-2-2"))
     yield named("file, then folder", "a", "a/b", lands=("a", "a-2/b"))
     yield named("folder, then file", "a/b", "a", lands=("a/b", "a-2"))

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_assets.landing.markers import (
+    MANIFEST_SUFFIX,
     OWNERSHIP_MARKER,
     PART_SUFFIX,
     PARTS_FOLDER,
@@ -19,7 +20,10 @@ from airflow_provider_assets.landing.markers import (
     is_marker,
 )
 from airflow_provider_assets.landing.names import Names, safe
+from airflow_provider_assets.reports.page import report_name
 from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.jobs import ArchiveRequest
+from airflow_provider_assets.sansio.metadata import key_of
 
 
 @given(st.text(max_size=400))
@@ -54,12 +58,11 @@ def test_a_safe_name_never_leads_out_of_its_folder(name):
     )
 )
 def test_every_entry_gets_a_name_of_its_own(names):
-    names_of_one = Names(frozenset({"x"}))
+    names_of_one = Names()
     given_out = [names_of_one.give(name) for name in names]
     assert len({name.casefold() for name in given_out}) == len(names)
-    assert "x" not in given_out
     folders = {name.casefold().rpartition("/")[0] for name in given_out}
-    assert not folders & {name.casefold() for name in [*given_out, "x"]}
+    assert not folders & {name.casefold() for name in given_out}
     assert all(len(part.encode()) <= 255 for name in given_out for part in name.split("/"))
 
 
@@ -95,12 +98,25 @@ def test_long_names_keep_their_extension():
     "name",
     [
         f"a.zip{UPLOAD_MARKER}", f"a.zip{PARTS_FOLDER[:-1]}", f"a.zip{OWNERSHIP_MARKER}",
-        f"a{STARTED_MARKER}", STAGING_FOLDER[:-1], PLANS_FOLDER[:-1], f".a.zip.0a1b{PART_SUFFIX}",
+        f"a{STARTED_MARKER}", f"a.zip{MANIFEST_SUFFIX}", STAGING_FOLDER[:-1], PLANS_FOLDER[:-1],
+        f".a.zip.0a1b{PART_SUFFIX}",
     ],
 )  # fmt: skip
 def test_no_file_of_an_archive_gets_the_name_of_a_marker(name):
     assert safe(f"in/{name}/file") == f"in/{name}_/file"
     assert safe(name.upper()) == f"{name.upper()}_"
+
+
+def test_only_at_the_top_are_the_folders_of_metadata_and_reports_ours():
+    names = [
+        safe(name) for name in ("metadata/day=1/a", "../Reports/a.html", "reports", "a/metadata/b")
+    ]
+    assert names == ["metadata_/day=1/a", "Reports_/a.html", "reports_", "a/metadata/b"]
+    request = ArchiveRequest(
+        "scenario", {"asset_ids": ("a",)}, run_date="2026-01-04T00:00:00+00:00"
+    )
+    ours = [key_of(request, "name", "jsonl"), report_name(request)]
+    assert [name for name in ours if safe(name) == name] == []
 
 
 def test_twins_that_are_cut_alike_cost_no_more_than_different_names():

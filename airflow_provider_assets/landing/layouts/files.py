@@ -12,7 +12,7 @@ from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.describe import describe_files
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import land_one, part_size
-from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX, Entry, Manifest
+from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.names import Names
 from airflow_provider_assets.landing.options import (
     LEAST_MEMORY,
@@ -98,7 +98,7 @@ def _downloads_at_a_time(job: Job, many: int) -> int:
 
 def _jobs(job: Job, sources: Sequence[Source], few: int) -> list[Job]:
     """A job for each file, with its share of the budgets."""
-    names = Names(frozenset({job.name + MANIFEST_SUFFIX}))
+    names = Names()
     options = job.options
     if few > 1:
         options = replace(

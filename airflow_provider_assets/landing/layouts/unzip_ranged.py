@@ -17,7 +17,6 @@ from airflow_provider_assets.landing.entries import UnpackedFiles
 from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import part_size
-from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX
 from airflow_provider_assets.landing.names import FEW_FOLDERS, Names
 from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.landing.stores.base import Part, PartWriter, best_effort, sweep
@@ -101,8 +100,7 @@ class Unpacker:
         options = self.job.options
         limits = Limits(options.max_unpacked, options.max_ratio)
         limits.check(extent.member for extent in self.extents)
-        reserved = frozenset({self.job.name + MANIFEST_SUFFIX})
-        self._name(Names(reserved, max(options.max_entries, FEW_FOLDERS)))
+        self._name(Names(max(options.max_entries, FEW_FOLDERS)))
         self._keep_what_landed()
         sweep(self.job.store, (self._key(member) for member in self._files()))
         self._items = self._plan()

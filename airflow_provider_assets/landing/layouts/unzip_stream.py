@@ -9,7 +9,6 @@ from typing import Protocol
 
 from airflow_provider_assets.landing.entries import UnpackedFiles
 from airflow_provider_assets.landing.job import Job
-from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX
 from airflow_provider_assets.landing.names import FEW_FOLDERS, Names
 from airflow_provider_assets.landing.stores.base import sweep
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
@@ -53,10 +52,9 @@ class StreamUnpacker:
     _total: int = 0
 
     def __post_init__(self) -> None:
-        """Set the limits, and reserve the manifest's name."""
+        """Set the limits."""
         options = self.job.options
-        reserved = frozenset({self.job.name + MANIFEST_SUFFIX})
-        self._names = Names(reserved, max(options.max_entries, FEW_FOLDERS))
+        self._names = Names(max(options.max_entries, FEW_FOLDERS))
         self._limits = Limits(options.max_unpacked, options.max_ratio)
 
     def scanner_for(self, first: memoryview, name: str) -> Scanner:

@@ -8,8 +8,8 @@ from unpacked_kit import files, kind
 
 from airflow_provider_assets.landing import LocalStore, land
 from airflow_provider_assets.landing.inventory import Inventory
-from airflow_provider_assets.landing.manifest import MANIFEST_SUFFIX, Contents
-from airflow_provider_assets.landing.markers import STAGING_FOLDER
+from airflow_provider_assets.landing.manifest import Contents
+from airflow_provider_assets.landing.markers import MANIFEST_SUFFIX, STAGING_FOLDER
 from airflow_provider_assets.sansio.errors import IntegrityError, TransferInterruptedError
 
 HOW = {"prefix": "out/", "layout": "files", "facts": {"fingerprint": "f"}}
