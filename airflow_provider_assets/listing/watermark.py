@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from airflow_provider_assets.run_timing import resolve_window
-from airflow_provider_assets.sansio.arguments import require_mapping
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import state_key
 from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
@@ -48,16 +47,16 @@ class Watermark:
         context: Context,
         conn_id: str,
         *,
-        select: object,
+        select: Mapping[str, JSON],
         mode: str,
         options: Mapping[str, JSON],
     ) -> Watermark:
         """The watermark of an export: others with another connection, selection or form may share its Asset.
 
+        :param select: without filters that narrow nothing.
         :param options: without those that only name things, since they may differ in each run.
         """
-        filters = require_mapping({} if select is None else select, "select")
-        export: dict[str, JSON] = {"select": filters, "mode": mode, "options": dict(options)}
+        export: dict[str, JSON] = {"select": dict(select), "mode": mode, "options": dict(options)}
         return cls(context, state_key(KEY, conn_id, export))
 
     def window(self, context: Context) -> Window:

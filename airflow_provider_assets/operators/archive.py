@@ -396,10 +396,15 @@ class AssetArchiveOperator(BaseOperator):
         return resolve_window(self.window, context)
 
     def _watermark(self, context: Context) -> Watermark:
-        given = require_mapping({} if self.options is None else self.options, "options")
-        options = self.hook.vendor.spec.shaping(given)
+        spec = self.hook.vendor.spec
+        select = require_mapping({} if self.select is None else self.select, "select")
+        options = require_mapping({} if self.options is None else self.options, "options")
         return Watermark.of(
-            context, self.conn_id, select=self.select, mode=self.mode, options=options
+            context,
+            self.conn_id,
+            select=spec.narrowing(select),
+            mode=self.mode,
+            options=spec.shaping(options),
         )
 
     def _listed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Hashable, Mapping
 from datetime import datetime, timedelta, timezone
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -16,11 +17,12 @@ from airflow_provider_assets.sansio.arguments import (
     to_timedelta,
 )
 from airflow_provider_assets.sansio.errors import AssetsError
-from airflow_provider_assets.sansio.jobs import state_key
+from airflow_provider_assets.sansio.jobs import fingerprint, state_key
 from airflow_provider_assets.sansio.settle import LISTING_LAG
 from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
 from airflow_provider_assets.triggers.poller import connection_for, shared
+from airflow_provider_assets.vendors import narrowing
 
 KEY = "asset_archive.seen_until"
 # Airflow stores an event about a second after it was yielded; a crash before that must not lose it.
@@ -35,6 +37,17 @@ class Seen(NamedTuple):
     announcing: datetime | None = None
 
 
+class Found(NamedTuple):
+    """The answer to one look.
+
+    :param items: their number, finished or not.
+    :param window: what is left of the window; its beginning may be older than what the vendor lists.
+    """
+
+    items: int
+    window: Window
+
+
 class Look:
     """One look at the listing; watchers that ask for the same span share the answer.
 
@@ -45,11 +58,11 @@ class Look:
         self.end = end
         self._conn_id = conn_id
         self._select = select
-        self._answers: dict[Window, int | Exception] = {}
+        self._answers: dict[Window, Found | Exception] = {}
         self._turn = asyncio.Lock()
 
-    async def count(self, window: Window) -> int:
-        """Number of items in *window*, finished or not.
+    async def count(self, window: Window) -> Found:
+        """The items in *window*.
 
         :raises Exception: what the connection or the vendor's listing raised.
         """
@@ -64,11 +77,20 @@ class Look:
             raise answer
         return answer
 
-    async def _ask(self, window: Window) -> int:
+    async def _ask(self, window: Window) -> Found:
         async with shared(await connection_for(self._conn_id)) as poller:
             client = poller.client
             found = await client.run(client.vendor.select(self._select, window))
-            return len(found.items) + len(found.pending)
+            left = _left_of(window, client.vendor.spec.retention)
+            return Found(len(found.items) + len(found.pending), left)
+
+
+def _left_of(window: Window, retention: timedelta | None) -> Window:
+    """*window* from where the vendor lists; as it is if all of it is older."""
+    if retention is None:
+        return window
+    first = parse_moment(iso_ms(datetime.now(timezone.utc) - retention), "now")
+    return Window(first, window.end) if window.start < first < window.end else window
 
 
 class AssetArchiveEventTrigger(BaseEventTrigger):
@@ -80,6 +102,8 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
     event announces the same window once more, rather than never.
     ``items`` counts those that the vendor has not finished, too: the run that the event starts waits
     for them. A failure to read the listing is logged, and the listing is read again at the next interval.
+    After a pause that was longer than the vendor lists (Topaz Labs: 7 days) that is so until *select* has
+    ``allow_truncated``: the watch then continues with what the vendor still lists, and logs what is lost.
 
     Watchers with equal arguments share one listing (Airflow 3.3), and the session and rate limit of their
     connection with the deferred waits of the triggerer.
@@ -105,7 +129,11 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
         self.select = require_mapping({} if select is None else select, "select")
         self.poll_interval = to_seconds(poll_interval, "poll_interval") or DEFAULT_INTERVAL
         self.settle = to_timedelta(settle, "settle").total_seconds()
-        self._key = state_key(KEY, conn_id, self.select)
+
+    @cached_property
+    def _key(self) -> str:
+        """The key of the state, of which only filters that narrow the listing are a part."""
+        return state_key(KEY, self.conn_id, narrowing(self.select))
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and JSON-safe arguments."""
@@ -125,7 +153,8 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
 
     def shared_stream_key(self) -> Hashable:
         """Equal for watchers with equal arguments; Airflow then opens one stream for them."""
-        return (self.serialize()[0], self._key, self.poll_interval, self.settle)
+        path, arguments = self.serialize()
+        return (path, fingerprint(arguments))
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Look]:
@@ -156,15 +185,20 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
             found = await self._count(look, window)
             if found is None:
                 continue
-            if found:
-                await self._remember(Seen(seen.until, end))
-                yield self._event(window, found)
+            if found.window != window:
+                self.log.warning(
+                    "%s no longer lists what is older than %s; no event covers what came since %s",
+                    *(self.conn_id, found.window.iso()[0], window.iso()[0]),
+                )
+            if found.items:
+                await self._remember(Seen(found.window.start, end))
+                yield self._event(found.window, found.items)
                 await asyncio.sleep(STORING_SECONDS)
             seen = Seen(end)
             await self._remember(seen)
 
-    async def _count(self, look: Look, window: Window) -> int | None:
-        """Number of items in the window; None if it could not be found out.
+    async def _count(self, look: Look, window: Window) -> Found | None:
+        """The items in the window; None if it could not be found out.
 
         A watch that ended would be started again within a second, again and again.
         """

@@ -6,10 +6,14 @@ An installed package adds a vendor with an entry point in the group
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.vendors.base import Vendor, VendorSpec
 
 ENTRY_POINT_GROUP = "airflow_provider_assets.vendors"
@@ -42,4 +46,23 @@ def vendor_class(conn_type: str) -> type[Vendor]:
     return found
 
 
-__all__ = ["Vendor", "VendorSpec", "vendor_class"]
+def narrowing(select: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Those of *select* that narrow a listing, where the vendor is not known yet.
+
+    Left out is what narrows nothing at one of the vendors (:attr:`VendorSpec.allowing`).
+    """
+    return {name: value for name, value in select.items() if name not in _allowing()}
+
+
+@cache
+def _allowing() -> frozenset[str]:
+    return frozenset(name for spec in _specs() for name in spec.allowing)
+
+
+def _specs() -> Iterator[VendorSpec]:
+    for conn_type in (*BUILT_IN, *(point.name for point in entry_points(group=ENTRY_POINT_GROUP))):
+        with suppress(Exception):  # a vendor that cannot be imported is an error where it is used
+            yield vendor_class(conn_type).spec
+
+
+__all__ = ["Vendor", "VendorSpec", "narrowing", "vendor_class"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import ClassVar
 
 from airflow_provider_assets.sansio.errors import (
@@ -57,6 +58,9 @@ class VendorSpec:
     :param max_batch: the most items that one job takes.
     :param kinds: kinds of item that ``items=`` may name.
     :param filters: names that ``select=`` may use.
+    :param allowing: those of *filters* that narrow nothing but allow a listing that is refused otherwise:
+        an export with them continues where the same one without them has ended.
+    :param retention: how far back the vendor lists; None if it lists everything.
     :param options: names that ``options=`` may use.
     :param naming: those of *options* that only name what is exported, possibly differently in each run.
     :param modes: values of ``mode=`` that the vendor can serve; see :attr:`ArchiveRequest.mode`.
@@ -87,6 +91,8 @@ class VendorSpec:
     poll: PollPolicy
     form: ConnectionForm
     errors: Mapping[int, type[AssetsError]] = field(default_factory=dict)
+    allowing: frozenset[str] = frozenset()
+    retention: timedelta | None = None
     naming: frozenset[str] = frozenset()
     modes: tuple[str, ...] = (ARCHIVE,)
     cancellable: bool = False
@@ -104,6 +110,10 @@ class VendorSpec:
     def shaping(self, options: Mapping[str, JSON]) -> dict[str, JSON]:
         """Those of *options* that say what is exported of an item; :attr:`naming` are the others."""
         return {name: value for name, value in options.items() if name not in self.naming}
+
+    def narrowing(self, select: Mapping[str, JSON]) -> dict[str, JSON]:
+        """Those of *select* that say which items are exported; :attr:`allowing` are the others."""
+        return {name: value for name, value in select.items() if name not in self.allowing}
 
     @property
     def describes_items(self) -> bool:

@@ -61,6 +61,8 @@ class Topaz(Vendor):
         max_batch=contract.MAX_BATCH,
         kinds=("process_ids",),
         filters=contract.FILTERS,
+        allowing=contract.ALLOWING,
+        retention=contract.RETENTION,
         options=frozenset({"kind"}),
         statuses=contract.STATUSES,
         # The guide names no interval and advises to go by the `eta` of each process.

@@ -45,7 +45,9 @@ OUTPUT, INPUT = "output", "input"
 DOWNLOADS = {OUTPUT: "/download/{}", INPUT: "/download/input/{}"}
 TIMES = ("modification_time", "creation_time")
 FIELDS = ("model", "category", "output_format")
-FILTERS = frozenset({*FIELDS, "status", "filename", "by", "allow_truncated"})
+# A filter of our own, which allows a window to begin before what the vendor still lists.
+ALLOWING = frozenset({"allow_truncated"})
+FILTERS = ALLOWING | {*FIELDS, "status", "filename", "by"}
 
 # "Status": where it says what the columns of metadata hold.
 COLUMNS: Mapping[str, str] = {

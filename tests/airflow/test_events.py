@@ -9,13 +9,16 @@ import pytest
 from airflow.models.task_state_store import TaskStateStoreModel
 from airflow.sdk import Asset
 from airflow.utils.session import create_session
+from airflow_runs import connect
 from exported import CONN
 from sqlalchemy import select
 
 from airflow_provider_assets.listing.watermark import KEY as WATERMARK
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.run_timing import resolve_window
+from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.vendors import topaz_parsing
 
 pytestmark = pytest.mark.airflow
 
@@ -24,7 +27,7 @@ def since_last(name, window="since_last", **arguments):
     arguments = {"inlets": [Asset(name)], **arguments}
 
     def build():
-        AssetArchiveOperator(task_id="archive", conn_id=CONN, window=window, **arguments)
+        AssetArchiveOperator(task_id="archive", window=window, **{"conn_id": CONN, **arguments})
 
     return build
 
@@ -122,6 +125,26 @@ def test_exports_that_share_an_asset_keep_watermarks_of_their_own(airflow, sandb
     assert run.state == "success", run.tries
     spans = [windows(run, name) for name in HOWS]
     assert spans == [[["2026-01-06T00:00:00.000Z", "2026-01-07T00:00:00.000Z"]]] * len(HOWS)
+
+
+def test_after_a_pause_the_remedy_of_the_error_takes_what_is_left_since_the_watermark(
+    airflow, monkeypatch
+):
+    today = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+    dates = {days: (today - timedelta(days=days)).date().isoformat() for days in (0, 4)}
+    with running("--vendor", "topaz", "--items", "20") as box:
+        connect(monkeypatch, "topaz_default", box.topaz["connection"])
+
+        def dag(**select):
+            how = {"conn_id": "topaz_default", "select": select, "on_partial": "land"}
+            return airflow.dag(since_last("paused", on_empty="succeed", settle=0, **how))
+
+        before = airflow.run(dag(), dates[4])
+        assert before.state == "success", before.tries
+        monkeypatch.setattr(topaz_parsing, "RETENTION", timedelta(days=2))
+        assert "allow_truncated" in str(airflow.run(dag(), dates[0]).error)
+        (window,) = windows(airflow.run(dag(allow_truncated=True), dates[0]))
+    assert window == [f"{dates[days]}T00:00:00.000Z" for days in (4, 0)]
 
 
 def test_a_backfill_does_not_move_the_watermark(airflow, sandbox):

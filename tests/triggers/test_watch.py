@@ -13,7 +13,7 @@ from airflow.jobs.triggerer_job_runner import TriggerRunner
 from airflow.triggers.base import BaseEventTrigger
 from poller_kit import Account, left, until
 
-from airflow_provider_assets.sansio.window import iso_ms
+from airflow_provider_assets.sansio.window import iso_ms, parse_moment
 from airflow_provider_assets.triggers import events as module
 from airflow_provider_assets.triggers import poller
 from airflow_provider_assets.triggers.archive import AssetArchiveEventTrigger
@@ -355,6 +355,43 @@ def test_assets_with_equal_watchers_are_one_trigger_that_waits_for_the_last_of_t
             await until(lambda: all([end] in state.values() for state in kept.values()))
             assert one.told() == [(1, [clock.start, end], 1)]
         assert noon not in (clock.start, end)
+
+    asyncio.run(main())
+
+
+def test_a_watch_that_paused_for_longer_than_the_vendor_lists_continues_once_that_is_allowed(
+    topaz, stored_at_once, connect, monkeypatch
+) -> None:
+    connect(topaz.part)
+    now = datetime.now(timezone.utc)
+    day_ago, long_ago = iso_ms(now - timedelta(days=1)), iso_ms(now - timedelta(days=8))
+    topaz.sandbox.add_late_item("topaz", day_ago)
+    said: list[str] = []
+
+    class Log(Quiet):
+        def warning(self, text: str, *values: object) -> None:
+            said.append(text % values)
+
+    monkeypatch.setattr(AssetArchiveEventTrigger, "log", Log())
+
+    async def main() -> None:
+        key = AssetArchiveEventTrigger(CONN)._key
+        state = State({key: [long_ago]})
+        async with triggerer() as one:
+            one.watch(state, settle=0)
+            await until(lambda: any("allow_truncated" in line for line in said))
+            assert one.told() == []
+        said.clear()
+        async with triggerer() as one:
+            one.watch(state, select={"allow_truncated": True}, settle=0)
+            await until(one.told)
+            ((_, (start, end), items),) = one.told()
+            await until(lambda: state[key][0] > end)  # by a later look
+            assert len(one.told()) == 1
+        assert items == 1
+        assert timedelta(days=6, hours=23) < now - parse_moment(start, "start") < timedelta(days=7)
+        lost = f"no longer lists what is older than {start}; no event covers what came since {long_ago}"
+        assert said == [f"{CONN} {lost}"]
 
     asyncio.run(main())
 

@@ -4,8 +4,9 @@ import pytest
 from vendor_contract import MOMENT, VENDORS, Contract, toy_installed
 from vendor_script import NOW, reply
 
+from airflow_provider_assets import vendors as registry
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.vendors import BUILT_IN, vendor_class
+from airflow_provider_assets.vendors import BUILT_IN, narrowing, vendor_class
 from airflow_provider_assets.vendors.base import Vendor
 from airflow_provider_assets.vendors.connection import VendorConnection, is_loopback
 
@@ -26,6 +27,19 @@ def test_an_installed_package_registers_its_vendor():
         assert vendor_class("acme").spec.title == "Acme"
     with pytest.raises(InvalidRequestError, match="known types are huawei_roma, scenario, topaz"):
         vendor_class("acme")
+
+
+def test_what_only_allows_a_listing_is_no_part_of_what_it_selects(monkeypatch):
+    monkeypatch.setitem(BUILT_IN, "wrong", "json:loads")
+    given = {"model": "Standard V2", "allow_truncated": True}
+    with toy_installed():
+        registry._allowing.cache_clear()
+        assert (
+            narrowing(given)
+            == vendor_class("topaz").spec.narrowing(given)
+            == {"model": "Standard V2"}
+        )
+        assert vendor_class("acme").spec.narrowing(given) == given
 
 
 def test_what_is_no_vendor_is_not_registered(monkeypatch):
