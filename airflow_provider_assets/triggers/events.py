@@ -23,6 +23,7 @@ from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
 from airflow_provider_assets.triggers.poller import connection_for, shared
 from airflow_provider_assets.vendors import narrowing
+from airflow_provider_assets.vendors.parsing import check_names
 
 KEY = "asset_archive.seen_until"
 # Airflow stores an event about a second after it was yielded; a crash before that must not lose it.
@@ -80,6 +81,7 @@ class Look:
     async def _ask(self, window: Window) -> Found:
         async with shared(await connection_for(self._conn_id)) as poller:
             client = poller.client
+            check_names(self._select, client.vendor.spec.filters, "select")
             found = await client.run(client.vendor.select(self._select, window))
             left = _left_of(window, client.vendor.spec.retention)
             return Found(len(found.items) + len(found.pending), left)
@@ -110,7 +112,7 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
 
     :param conn_id: the vendor's connection.
     :param select: the vendor's listing filters; none by default. The event does not contain them: repeat them
-        in the export.
+        in the export. As long as one is unknown to the vendor, which is logged, nothing is announced.
     :param poll_interval: seconds between two listings; 300 by default.
     :param settle: seconds from the end of a window until it is listed, since vendors list items late; 30 by
         default.

@@ -114,6 +114,19 @@ def stored_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The warnings of watchers."""
+    lines: list[str] = []
+
+    class Log(Quiet):
+        def warning(self, text: str, *values: object) -> None:
+            lines.append(text % values)
+
+    monkeypatch.setattr(AssetArchiveEventTrigger, "log", Log())
+    return lines
+
+
+@pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch):
     def put(part, **changes) -> None:
         conn = {**part["connection"], **changes}
@@ -268,6 +281,24 @@ def test_watchers_of_several_selections_keep_apart(watched, clock, stored_at_onc
     asyncio.run(main())
 
 
+def test_a_filter_that_the_vendor_does_not_know_announces_nothing(
+    watched, clock, stored_at_once, said
+) -> None:
+    async def main() -> None:
+        state = State()
+        async with triggerer() as one:
+            one.watch(state, select={"colectionId": "col_icons"})
+            await until(lambda: state)
+            appear(watched, clock, 0)
+            clock.pass_hours(1)
+            await until(lambda: said)
+            assert one.told() == []
+        assert list(state.values()) == [[clock.start]]
+
+    asyncio.run(main())
+    assert "select: unknown colectionId; known names are" in said[0]
+
+
 def test_a_vendor_that_is_unavailable_is_asked_again(watched, clock, stored_at_once) -> None:
     async def main() -> None:
         async with triggerer() as one:
@@ -360,19 +391,12 @@ def test_assets_with_equal_watchers_are_one_trigger_that_waits_for_the_last_of_t
 
 
 def test_a_watch_that_paused_for_longer_than_the_vendor_lists_continues_once_that_is_allowed(
-    topaz, stored_at_once, connect, monkeypatch
+    topaz, stored_at_once, connect, said
 ) -> None:
     connect(topaz.part)
     now = datetime.now(timezone.utc)
     day_ago, long_ago = iso_ms(now - timedelta(days=1)), iso_ms(now - timedelta(days=8))
     topaz.sandbox.add_late_item("topaz", day_ago)
-    said: list[str] = []
-
-    class Log(Quiet):
-        def warning(self, text: str, *values: object) -> None:
-            said.append(text % values)
-
-    monkeypatch.setattr(AssetArchiveEventTrigger, "log", Log())
 
     async def main() -> None:
         key = AssetArchiveEventTrigger(CONN)._key
