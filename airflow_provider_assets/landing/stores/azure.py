@@ -27,6 +27,7 @@ from airflow_provider_assets.landing.stores.base import (
     StoredObject,
     StoredPart,
     digest,
+    holds,
     name_taken,
 )
 from airflow_provider_assets.sansio.errors import (
@@ -290,10 +291,13 @@ class AzureWriter:
         from azure.core import MatchConditions
         from azure.storage.blob import BlobBlock
 
+        held = self.done()
+        if self._ids.keys() - {part.number for part in held}:
+            return self._dropped(whole, overwrite=overwrite)
+        size = sum(part.size for part in held)
+        if size != whole.size:
+            raise IntegrityError(f"{self.store.uri(self.key)} holds {size} of {whole.size} bytes")
         blocks = [BlobBlock(self._ids[number]) for number in sorted(self._ids)]
-        held = sum(part.size for part in self.done())
-        if held != whole.size:
-            raise IntegrityError(f"{self.store.uri(self.key)} holds {held} of {whole.size} bytes")
         only_new = None if overwrite else MatchConditions.IfMissing
         try:
             _call(
@@ -305,8 +309,29 @@ class AzureWriter:
                 ),
             )
         except AssetsError as error:
+            if error.code == "InvalidBlockList":
+                return self._dropped(whole, overwrite=overwrite)
             return self.store.settle(self.key, error, whole)
         return StoredObject(whole.size, whole.crc32)
+
+    def _dropped(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
+        """The blob that another landing has published with the same bytes.
+
+        The service drops all other blocks of a name when a blob of that name is published (Put Block List,
+        "Remarks").
+
+        :raises InvalidRequestError: if another blob has the name, and *overwrite* is false.
+        :raises TransferInterruptedError: if there are only other blobs, or none.
+        """
+        store, there = self.store, self.store.head(self.key)
+        if there and holds(store, self.key, whole):
+            return there
+        if there and not overwrite:
+            raise name_taken(store.uri(self.key))
+        raise TransferInterruptedError(
+            f"the service has dropped the blocks of {store.uri(self.key)}, as it does when another task "
+            "writes to that name; try again"
+        )
 
     def keep(self) -> None:
         """Leave the blocks as they are."""
