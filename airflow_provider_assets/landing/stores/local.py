@@ -269,16 +269,19 @@ class LocalWriter:
         try:
             os.link(self.part, self.target)
         except FileExistsError:
-            # An earlier attempt may have published these bytes and been killed before it recorded that.
-            if _describe(self.target) != whole:
-                raise name_taken(self.target.as_uri()) from None
+            pass
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS):
                 raise
             # On a file system without links, the check and the rename are two steps.
-            if self.target.exists():
-                raise name_taken(self.target.as_uri()) from None
-            self.part.rename(self.target)
+            if not self.target.exists():
+                self.part.rename(self.target)
+                return
+        else:
+            return
+        # An earlier attempt may have published these bytes and been killed before it recorded that.
+        if _describe(self.target) != whole:
+            raise name_taken(self.target.as_uri())
 
 
 def open_store(url: str) -> LocalStore:

@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from store_contract import ResumingStoreContract
+from store_contract import ResumingStoreContract, StoreContract
 
 from airflow_provider_assets.landing import LocalStore
 from airflow_provider_assets.landing.stores import local as local_store
@@ -27,6 +27,18 @@ DATA = b"contents"
 class TestLocalStore(ResumingStoreContract):
     @pytest.fixture
     def store(self, local):
+        return local
+
+
+class TestLocalStoreWithoutHardLinks(StoreContract):
+    """exFAT, SMB and file systems that show a bucket have none."""
+
+    @pytest.fixture
+    def store(self, local, monkeypatch):
+        def refuse(*_):
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+        monkeypatch.setattr(os, "link", refuse)
         return local
 
 
