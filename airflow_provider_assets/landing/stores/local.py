@@ -245,13 +245,22 @@ class LocalWriter:
             size = os.fstat(self.handle).st_size
             if size != whole.size:
                 raise IntegrityError(f"{self.part.name} holds {size} bytes, expected {whole.size}")
-            os.fsync(self.handle)
+            self._sync()
             if overwrite:
                 self.part.replace(self.target)
             else:
                 self._link(whole)
             _sync_folder(self.target.parent)
         return StoredObject(size)
+
+    def _sync(self) -> None:
+        try:
+            os.fsync(self.handle)
+        except OSError:
+            # The system may have given up writing some bytes, would still show them to a reader, and would
+            # call the next sync a success: nothing of this file can be trusted.
+            self.part.unlink(missing_ok=True)
+            raise
 
     def keep(self) -> None:
         """Close the file and keep it."""

@@ -9,9 +9,10 @@ import zlib
 from pathlib import Path
 
 import pytest
-from store_contract import ResumingStoreContract, StoreContract
+from landing_kit import FACTS, MemoryState, leftovers, linked
+from store_contract import ResumingStoreContract, StoreContract, archive
 
-from airflow_provider_assets.landing import LocalStore
+from airflow_provider_assets.landing import LocalStore, land
 from airflow_provider_assets.landing.stores import local as local_store
 from airflow_provider_assets.landing.stores.base import Part
 from airflow_provider_assets.landing.stores.local import LocalWriter, open_store
@@ -178,3 +179,25 @@ def test_a_part_file_that_cannot_be_opened_is_left_to_its_owner(local, monkeypat
         patch.setattr(os, "open", refuse)
         assert local.sweep(["thing"]) == 0
     writer.abort()
+
+
+def test_a_part_file_that_could_not_be_synced_is_not_published_by_the_next_attempt(
+    local, origin, quick, monkeypatch
+):
+    real, state = os.fsync, MemoryState()
+
+    def fsync(handle: int) -> None:
+        if Path(f"/proc/self/fd/{handle}").resolve().name.startswith(".export.zip.night"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(handle)
+
+    how = {"options": quick, "facts": FACTS, "state": state}
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(TransferInterruptedError, match="cannot publish"):
+        land([linked(origin, archive())], local, **how)
+    monkeypatch.undo()
+    assert not leftovers(local)
+    sent = origin.sent
+    land([linked(origin, archive())], local, **how)
+    assert local.get("export.zip") == archive()
+    assert origin.sent - sent >= len(archive())
