@@ -37,7 +37,7 @@ class AssetArchiveDecoratedOperator(DecoratedOperator, AssetArchiveOperator):
     :param op_kwargs: its keyword arguments, templated; it also gets those of the context that it names.
     :param kwargs: as in :class:`AssetArchiveOperator`.
     :raises InvalidRequestError: if the function returns anything else, or None for what would narrow the
-        export.
+        export, also within ``select`` and ``window``.
     """
 
     template_fields: Sequence[str] = (

@@ -246,9 +246,13 @@ class AssetArchiveOperator(BaseOperator):
     # --- the life of an export: select, batch, submit, wait, return references -----------------
 
     def _execute(self, context: Context) -> list[Data]:
-        from airflow_provider_assets.operators.choices import check_choices, check_rendered
+        from airflow_provider_assets.operators.choices import (
+            as_written,
+            check_choices,
+            check_rendered,
+        )
 
-        check_rendered(self._unrendered, vars(self))
+        check_rendered(as_written(self, self._unrendered), vars(self))
         check_choices({**vars(self), "dry_run": self.is_dry_run})
         if self.is_dry_run:
             return self._dry_run(context)

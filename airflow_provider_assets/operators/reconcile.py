@@ -60,6 +60,7 @@ class AssetReconcileOperator(BaseOperator):
         UTC.
     :param on_gaps: what to do if there are gaps: ``succeed`` (default) and return them, or ``fail`` the task
         with the table in its message.
+    :raises InvalidRequestError: if a template or a task yields None for *window* or *select*, or within them.
     :raises PartialArchiveError: if there are gaps and ``on_gaps="fail"``.
     """
 
@@ -90,6 +91,7 @@ class AssetReconcileOperator(BaseOperator):
         self.verify = verify
         self.period = period
         self.on_gaps = on_gaps
+        self._unrendered = {"select": select, "window": window}
 
     @cached_property
     def hook(self) -> AssetArchiveHook:
@@ -106,7 +108,9 @@ class AssetReconcileOperator(BaseOperator):
     def _execute(self, context: Context) -> list[Data]:
         from airflow_provider_assets.audit.comparison import reconcile, store_report
         from airflow_provider_assets.destinations import open_destination
+        from airflow_provider_assets.operators.choices import as_written, check_rendered
 
+        check_rendered(as_written(self, self._unrendered), vars(self))
         require_choice(self.on_gaps, "on_gaps", ("succeed", "fail"))
         inputs = ExportInputs(self.hook.vendor, None, self.select, {})
         target = open_destination(self.destination)

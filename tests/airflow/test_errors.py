@@ -195,12 +195,27 @@ def test_what_is_none_in_a_run_only_does_not_widen_the_export(airflow, sandbox):
         def nothing():
             return None
 
+        @task
+        def open_filter():
+            return {"modelId": None, "types": ["upscale"]}
+
+        @task
+        def open_start():
+            return [None, "2026-01-07T00:00:00Z"]
+
         @task.asset_archive(conn_id=CONN)
         def chosen():
             return {"items": None}
 
+        @task.asset_archive(conn_id=CONN)
+        def filtered():
+            return {"select": {"modelId": None}, "window": (None, "2026-01-07T00:00:00Z")}
+
         chosen()
+        filtered()
         archive(task_id="found", items=nothing())
+        archive(task_id="filter", select=open_filter())
+        archive(task_id="span", window=open_start())
         for number, (_, arguments) in enumerate(given):
             archive(task_id=f"task_{number}", **arguments)
 
@@ -208,14 +223,46 @@ def test_what_is_none_in_a_run_only_does_not_widen_the_export(airflow, sandbox):
     texts = {one.task_id: str(one.error) for one in run.tries}
     named = {name: text.partition(":")[0] for name, text in texts.items()}
     expected = {f"task_{number}": name for number, (name, _) in enumerate(given)}
-    assert named == {**expected, "chosen": "items", "found": "items"}
+    both = "select.modelId, window[0]"
+    tasks = {"chosen": "items", "filtered": both, "found": "items", "filter": "select.modelId"}
+    assert named == {**expected, **tasks, "span": "window[0]"}
     assert "items={} exports nothing" in texts["found"]
     assert sandbox.stats()["totals"]["requests"] == 0
 
 
-def test_one_of_items_and_select_may_be_none_in_a_run(airflow, sandbox):
+def test_what_a_mapping_takes_from_a_task_does_not_widen_the_export_either(airflow, sandbox):
+    def build():
+        @task
+        def spans():
+            return [[None, "2026-01-07T00:00:00Z"]]
+
+        @task
+        def nothing():
+            return [None]
+
+        @task
+        def filters():
+            return [{"select": {"modelId": None}}]
+
+        tested = AssetArchiveOperator.partial
+        given = {"conn_id": CONN, "dry_run": True}
+        tested(task_id="span", **given).expand(window=spans())
+        tested(task_id="found", **given).expand(items=nothing())
+        tested(task_id="filter", **given).expand_kwargs(filters())
+        tested(task_id="open", **given).expand(window=[(None, "2025-12-01T00:00:00Z")])
+
+    run = airflow(build)
+    named = {one.task_id: str(one.error).partition(":")[0] for one in run.tries}
+    assert named == {"span": "window[0]", "found": "items", "filter": "select.modelId"}
+    assert run.states["open[0]"] == "success"
+
+
+def test_what_the_dag_leaves_open_and_one_of_items_and_select_may_be_none_in_a_run(
+    airflow, sandbox
+):
     def build():
         archive(items="{{ none }}", select={"modelId": None}, window=None, max_items=None)
+        archive(task_id="open", window=(None, "{{ logical_date }}"), dry_run=True)
 
     run = airflow(build, render_template_as_native_obj=True)
     assert run.state == "success", run.tries

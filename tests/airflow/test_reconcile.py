@@ -378,6 +378,25 @@ def test_the_window_of_a_run_is_that_of_its_export(airflow, vendor, local):
     assert ids(airflow.run(dag, "2026-01-05").result("reconcile")) == ids_of(vendor, "2026-01-04")
 
 
+def test_what_is_none_in_a_run_only_does_not_widen_the_comparison(airflow, vendor, local):
+    given = {
+        "window": {"window": "{{ none }}"},
+        "window[0]": {"window": ["{{ none }}", "2026-01-08T00:00:00Z"]},
+        "select": {"select": "{{ none }}"},
+        "select.modelId": {"select": {"modelId": "{{ none }}"}},
+    }
+
+    def build():
+        for number, arguments in enumerate(given.values()):
+            check(local, task_id=f"task_{number}", **arguments)
+
+    before = vendor.stats()["totals"]["requests"]
+    run = airflow(build, render_template_as_native_obj=True)
+    named = {one.task_id: str(one.error).partition(":")[0] for one in run.tries}
+    assert named == {f"task_{number}": name for number, name in enumerate(given)}
+    assert vendor.stats()["totals"]["requests"] == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
