@@ -75,8 +75,9 @@ def _list(
     """Put the items into *spool*; returns the ids of those that are pending."""
     if inputs.items is not None:
         named = cast("dict[str, list[str]]", inputs.items)
-        spool.add(hook.run(inputs.vendor.expand(named, on_record=on_record)))
-        return []
+        found = hook.run(inputs.vendor.expand(named, on_record=on_record))
+        spool.add(found.items)
+        return found.pending
     pending: dict[float, list[str]] = {}
     for listed in hook.slices(dict(inputs.select or {}), window, on_record=on_record):
         spool.add(listed.selected.items, listed.start)

@@ -50,7 +50,7 @@ def each_period(
         facts, keep = _facts(vendor, query)
         named = cast("dict[str, list[str]]", inputs.items)
         found = run(vendor.expand(named, on_record=keep))
-        yield Listed(Period(WHOLE, None), Selected(found), facts)
+        yield Listed(Period(WHOLE, None), found, facts)
     elif window is None:
         yield listed(Period(WHOLE, None))
     elif vendor.spec.lists_windows:

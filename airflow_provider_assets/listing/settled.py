@@ -13,7 +13,7 @@ from airflow_provider_assets.listing.inputs import ExportInputs
 from airflow_provider_assets.sansio.batching import Batches
 from airflow_provider_assets.sansio.settle import Settling, ensure_settled
 from airflow_provider_assets.sansio.verdict import shown
-from airflow_provider_assets.sansio.window import Window
+from airflow_provider_assets.sansio.window import BEGINNING, Window, parse_moment
 
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
@@ -49,16 +49,24 @@ class SettledListing:
         :raises ItemsPendingError: for items that may still be finished, unless *on_partial* is ``land``.
         """
         self._pause(self.settling.before_listing(self.window, _now()), "for its listing to settle")
+        is_named = self.inputs.items is not None
+        # Named items have no window: they are waited for from the date of the run on.
+        waited = (
+            Window(BEGINNING, parse_moment(run_date, "run date"))
+            if is_named and run_date
+            else self.window
+        )
         while True:
             with self.hook.metrics.listing():
                 batches, pending = list_batches(
                     self.hook, self.inputs, self.window, run_date, spool, lookback=self.lookback
                 )
-            wait = self.settling.before_next(self.window, _now(), pending)
+            wait = self.settling.before_next(waited, _now(), pending)
             if not wait:
                 break
             self._pause(wait, f"for pending items: {shown(pending)}")
-        if left_out := ensure_settled(pending, self.window, _now(), self.on_partial):
+        left_out = ensure_settled(pending, self.window, _now(), self.on_partial, is_named=is_named)
+        if left_out:
             self.log.warning("%s", left_out)
         return batches
 

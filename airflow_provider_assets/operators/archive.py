@@ -96,8 +96,9 @@ class AssetArchiveOperator(BaseOperator):
         Every run then lists the overlap, and reads the manifests below *plans*, except those whose names
         show an earlier window: about a hundred per second, with the ids of one batch each. It needs
         *plans* and a window with a start. See ``docs/windows.md`` for what it requires of a DAG.
-    :param pending_timeout: seconds or timedelta from the end of the window for which a run waits for
-        items of the window that the vendor has not finished; default 15 minutes.
+    :param pending_timeout: seconds or timedelta from the end of the window, or from the run's date where
+        *items* are named, for which a run waits for items that the vendor has not finished; default 15
+        minutes.
     :param cancel_on_kill: whether to cancel the vendor's jobs when the task is killed, cleared or given up.
         By default, only jobs that this task started are cancelled, if the vendor can do that. Scenario and
         ROMA Connect cannot, and Topaz processes were started, and paid for, outside of the task: so among

@@ -60,21 +60,27 @@ class Settling:
 
 
 def ensure_settled(
-    pending: Sequence[str], window: Window | None, now: datetime, on_partial: str
+    pending: Sequence[str],
+    window: Window | None,
+    now: datetime,
+    on_partial: str,
+    *,
+    is_named: bool = False,
 ) -> str | None:
     """A sentence on *pending* items that an export leaves out; None if there are none.
 
     Without a window nothing is lost: the next run lists them again. What has been pending for a day
     will never be finished, so it does not hold up a backfill.
 
-    :raises ItemsPendingError: for items of a *window* that may still be finished, unless *on_partial*
-        is ``"land"``.
+    :param is_named: whether the export names its items: no other run would make up for what is left out.
+    :raises ItemsPendingError: for items of a *window* that may still be finished, or named ones, unless
+        *on_partial* is ``"land"``.
     """
     if not pending:
         return None
     text = f"the vendor has not finished {len(pending)} of the selected items: {shown(pending)}"
     is_recent = window is not None and now < window.end + ABANDONED
-    if is_recent and on_partial != "land":
+    if (is_named or is_recent) and on_partial != "land":
         raise ItemsPendingError(
             f"{text}. A retry lists them again; raise pending_timeout to wait longer, or set "
             'on_partial="land" to export without them',

@@ -23,7 +23,6 @@ from airflow_provider_assets.sansio.jobs import (
     ArchiveJob,
     ArchiveReference,
     ArchiveRequest,
-    Item,
     JobState,
     Link,
     Selected,
@@ -171,8 +170,10 @@ class Vendor(ABC):
     @abstractmethod
     def expand(
         self, items: Mapping[str, Sequence[str]], *, on_record: OnRecord = ignore
-    ) -> Flow[list[Item]]:
+    ) -> Flow[Selected]:
         """The single items that *items* names; an inference, for example, becomes its assets.
+
+        Those that the vendor has not finished are named in ``pending``, as by :meth:`select`.
 
         :param on_record: called with the records that the vendor returns anyway; none are requested for it.
         """

@@ -213,14 +213,16 @@ class HuaweiRoma(Vendor):
 
     def expand(
         self, items: Mapping[str, Sequence[str]], *, on_record: OnRecord = ignore
-    ) -> Flow[list[Item]]:
+    ) -> Flow[Selected]:
         """Applications and tasks by id; with ``old_export_body``, applications by name."""
         yield from ()
-        return [
-            Item(kind, value)
-            for kind in self.spec.kinds
-            for value in strings(items.get(kind, []), f"items.{kind}")
-        ]
+        return Selected(
+            [
+                Item(kind, value)
+                for kind in self.spec.kinds
+                for value in strings(items.get(kind, []), f"items.{kind}")
+            ]
+        )
 
     def select(
         self, query: Mapping[str, JSON], window: Window | None, *, on_record: OnRecord = ignore

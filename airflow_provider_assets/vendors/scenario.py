@@ -141,18 +141,21 @@ class Scenario(Vendor):
 
     def expand(
         self, items: Mapping[str, Sequence[str]], *, on_record: OnRecord = ignore
-    ) -> Flow[list[Item]]:
+    ) -> Flow[Selected]:
         """Assets as they are; inferences and models by listing their assets.
 
         The vendor would expand them too, but does not say whether 1000 counts before or after it.
         """
         named = {kind: strings(items.get(kind, []), f"items.{kind}") for kind in self.spec.kinds}
         found = [Item("asset_ids", one) for one in named["asset_ids"]]
+        pending: dict[str, None] = {}
         for kind, name in (("inference_ids", "inferenceId"), ("model_ids", "modelId")):
             for value in named[kind]:
                 listed = yield from self.select({name: value}, None, on_record=on_record)
                 found += listed.items
-        return found
+                pending |= dict.fromkeys(listed.pending)
+        finished = {item.id for item in found}
+        return Selected(found, [one for one in pending if one not in finished])
 
     def select(
         self, query: Mapping[str, JSON], window: Window | None, *, on_record: OnRecord = ignore

@@ -116,7 +116,7 @@ class Topaz(Vendor):
 
     def expand(
         self, items: Mapping[str, Sequence[str]], *, on_record: OnRecord = ignore
-    ) -> Flow[list[Item]]:
+    ) -> Flow[Selected]:
         """``process_ids`` as they are.
 
         :raises InvalidRequestError: for one that is not a UUID.
@@ -129,7 +129,7 @@ class Topaz(Vendor):
                     f"items.process_ids[{index}]: {shown(process_id)} is not a process id, which is a UUID "
                     "such as 0b5d6c1e-2f43-4a8b-9c11-3f2f1d9e7a10"
                 )
-        return [Item("process_ids", process_id) for process_id in ids]
+        return Selected([Item("process_ids", process_id) for process_id in ids])
 
     def select(
         self, query: Mapping[str, JSON], window: Window | None, *, on_record: OnRecord = ignore

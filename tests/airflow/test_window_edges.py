@@ -15,6 +15,7 @@ from airflow_runs import connect
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_assets.hooks.scenario import ScenarioHook
 from airflow_provider_assets.landing.manifest import Contents, Entry, Manifest
 from airflow_provider_assets.landing.markers import MANIFEST_SUFFIX
 from airflow_provider_assets.listing import settled
@@ -63,6 +64,8 @@ class Night:
             patch.setattr(self.operator, "_pause", self.pause)
             run = SimpleNamespace(logical_date=window.end, run_after=None)
             selection = self.operator._inputs({})
+            if selection.items is not None:
+                window = None
             with closing(ListingSpool()) as spool:
                 requests = self.operator._listed({"dag_run": run}, selection, window, spool)
                 return [
@@ -216,6 +219,21 @@ def test_what_stays_unfinished_is_named_where_that_is_accepted(vendors, stuck, m
     night = night_of(vendors, window.end, on_partial="land", pending_timeout=0)
     assert night.listed(window, monkeypatch) == []
     assert night.now == window.end + LISTING_LAG
+    assert item in "".join(capsys.readouterr())
+
+
+def test_what_a_named_inference_has_not_finished_fails_the_run_or_is_named(
+    vendors, stuck, monkeypatch, capsys
+):
+    item, window = stuck
+    record = ScenarioHook(f"{CONN}_scenario").asset_metadata([item])[item]
+    items = {"inference_ids": [record["metadata"]["inferenceId"]]}
+    night = night_of(vendors, window.end, items=items)
+    with pytest.raises(errors.ItemsPendingError, match=item):
+        night.listed(window, monkeypatch)
+    assert night.now == window.end + PENDING_TIMEOUT
+    night = night_of(vendors, window.end, items=items, on_partial="land", pending_timeout=0)
+    assert item not in night.listed(window, monkeypatch)
     assert item in "".join(capsys.readouterr())
 
 

@@ -166,7 +166,7 @@ def _described(play: Play, selected: Selected, records: dict[Item, Record]) -> N
 def expand(play: Play, rng: Random) -> None:
     kinds = play.vendor.spec.kinds
     items = {kinds[-1]: ["m1"]} if play.vendor_name == "scenario" else play.wire.items
-    for item in play.run(play.vendor.expand(items)):
+    for item in play.run(play.vendor.expand(items)).items:
         storable([*item])
 
 

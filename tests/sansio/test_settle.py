@@ -56,6 +56,14 @@ def test_pending_items_are_waited_for_until_their_timeout(after_the_end, pending
     assert Settling().before_next(DAY, now, pending) == wait
 
 
+def test_named_items_that_are_pending_fail_the_task_however_old_it_is():
+    with pytest.raises(ItemsPendingError, match="not finished 1 of"):
+        ensure_settled(["a"], None, END, "fail", is_named=True)
+    text = ensure_settled(["a"], None, END, "land", is_named=True)
+    assert text is not None
+    assert text.endswith("a; they are not exported")
+
+
 def test_nothing_is_said_where_nothing_is_pending():
     assert ensure_settled([], DAY, END, "fail") is None
 

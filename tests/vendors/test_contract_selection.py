@@ -129,7 +129,7 @@ def test_a_window_is_listed_in_parts_as_it_is_at_once(contract):
 
 def test_named_items_are_taken_once_and_others_refused(contract):
     twice = {kind: [*ids, *ids] for kind, ids in contract.wire.items.items()}
-    items = contract.run(contract.vendor.expand(twice))
+    items = contract.run(contract.vendor.expand(twice)).items
     assert len(items) == len(set(items)) == 3
     for wrong in ("one-id", [""], [1]):
         with pytest.raises(InvalidRequestError, match="items"):

@@ -82,7 +82,7 @@ def test_roma_looks_the_project_up(sandbox, roma):
 
 
 def test_a_roma_package_is_had_once(sandbox, roma):
-    items = roma.run(roma.vendor.expand({"apps": sandbox.roma["apps"][:2]}))
+    items = roma.run(roma.vendor.expand({"apps": sandbox.roma["apps"][:2]})).items
     (reference,) = roma.export(items)
     (file,) = roma.run(roma.vendor.files(reference))
     link = roma.run(roma.vendor.link(reference, file))
@@ -95,7 +95,7 @@ def test_a_roma_package_is_had_once(sandbox, roma):
 def test_a_busy_roma_is_told_as_busy(sandbox, roma):
     planned = split_into_batches(
         "huawei_roma",
-        roma.run(roma.vendor.expand({"tasks": sandbox.roma["tasks"][:2]})),
+        roma.run(roma.vendor.expand({"tasks": sandbox.roma["tasks"][:2]})).items,
         max_batch=1,
         options={},
     )
@@ -109,7 +109,8 @@ def test_a_busy_roma_is_told_as_busy(sandbox, roma):
 
 def test_a_failed_roma_export_tells_why(sandbox, roma):
     sandbox.fault("roma.job:failed:1,error=resource is locked")
-    (reference,) = roma.export(roma.run(roma.vendor.expand({"apps": sandbox.roma["apps"][:1]})))
+    items = roma.run(roma.vendor.expand({"apps": sandbox.roma["apps"][:1]})).items
+    (reference,) = roma.export(items)
     with pytest.raises(JobFailedError, match="resource is locked"):
         ensure_succeeded(reference.job)
 

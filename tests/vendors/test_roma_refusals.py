@@ -136,7 +136,8 @@ def test_only_credentials_among_the_headers_are_secret(refused):
 def test_the_landing_tells_what_roma_connect_says(sandbox, tmp_path, words, kind, told):
     sandbox.reset()
     part = live(sandbox.roma, asynchronous=False)
-    (done,) = part.export(part.run(part.vendor.expand({"apps": sandbox.roma["apps"][:1]})))
+    items = part.run(part.vendor.expand({"apps": sandbox.roma["apps"][:1]})).items
+    (done,) = part.export(items)
     (file,) = part.run(part.vendor.files(done))
     source = Source(file, lambda: part.run(part.vendor.link(done, file)), single_use=True)
     sandbox.fault(f"roma.download:403:1{words}")

@@ -22,7 +22,7 @@ def script():
 
 def test_apps_and_tasks_are_named_explicitly(script):
     found = script.run(script.vendor.expand({"tasks": [TASK], "apps": [APP, APP]}))
-    assert found == [Item("apps", APP), Item("tasks", TASK)]
+    assert found.items == [Item("apps", APP), Item("tasks", TASK)]
 
 
 def test_an_empty_query_takes_all_apps_and_tasks_over_all_pages(script):

@@ -177,7 +177,18 @@ def test_inferences_and_models_become_their_assets(script):
         (f"{LIST}&inferenceId=i", assets("b")),
         (f"{LIST}&modelId=m", assets("c")),
     )
-    assert found == [Item("asset_ids", i) for i in "abc"]
+    assert found.items == [Item("asset_ids", i) for i in "abc"]
+
+
+def test_what_an_inference_or_model_has_not_finished_is_pending_unless_it_is_named_itself(script):
+    named = {"asset_ids": ["a"], "inference_ids": ["i"], "model_ids": ["m"]}
+    found = script.run(
+        script.vendor.expand(named),
+        (f"{LIST}&inferenceId=i", assets("a", "b", "c", status="pending")),
+        (f"{LIST}&modelId=m", assets("b")),
+    )
+    assert found.items == [Item("asset_ids", i) for i in "ab"]
+    assert found.pending == ["c"]
 
 
 def test_the_records_of_inferences_come_without_signatures_and_without_another_request(script):

@@ -94,7 +94,8 @@ def test_topaz_names_what_failed_and_what_is_gone(sandbox, topaz):
     bad = next(i for i in sandbox.items("topaz") if i["kept"] and i["status"] == "Failed")
     gone = next(i for i in sandbox.items("topaz") if not i["kept"])
     good = completed(sandbox)[0]
-    items = topaz.run(topaz.vendor.expand({"process_ids": [good["id"], bad["id"], gone["id"]]}))
+    named = {"process_ids": [good["id"], bad["id"], gone["id"]]}
+    items = topaz.run(topaz.vendor.expand(named)).items
     (reference,) = topaz.export(items)
     assert reference.job.state is JobState.SUCCEEDED
     assert reference.job.details["failed"] == {bad["id"]: "Failed", gone["id"]: "Unknown"}

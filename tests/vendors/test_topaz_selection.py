@@ -68,7 +68,7 @@ def test_an_error_reply_becomes_the_class_that_says_what_to_do(script, status, e
 
 def test_explicit_processes_are_taken_once_each(script):
     found = script.run(script.vendor.expand({"process_ids": [A, B, A]}))
-    assert found == [Item("process_ids", A), Item("process_ids", B)]
+    assert found.items == [Item("process_ids", A), Item("process_ids", B)]
 
 
 @pytest.mark.parametrize("wrong", ["1", A[:-1], f"{A}0", f"{{{A}}}", A.replace("-", ""), f"../{A}"])

@@ -117,7 +117,7 @@ class Contract:
 
     def requests(self) -> list[ArchiveRequest]:
         """One request for each of the wire's items."""
-        items = self.run(self.vendor.expand(self.wire.items))
+        items = self.run(self.vendor.expand(self.wire.items)).items
         options = self.vendor.validate(options={})
         planned = split_into_batches(self.vendor.spec.name, items, max_batch=1, options=options)
         return [replace(request, tag="tag-1") for request in planned]

@@ -87,9 +87,11 @@ class Acme(Vendor):
 
     def expand(
         self, items: Mapping[str, Sequence[str]], *, on_record: OnRecord = ignore
-    ) -> Flow[list[Item]]:
+    ) -> Flow[Selected]:
         yield from ()
-        return [Item("boxes", box) for box in strings(items.get("boxes", []), "items.boxes")]
+        return Selected(
+            [Item("boxes", box) for box in strings(items.get("boxes", []), "items.boxes")]
+        )
 
     def select(
         self, query: Mapping[str, JSON], window: Window | None, *, on_record: OnRecord = ignore
