@@ -13,19 +13,12 @@ from airflow_provider_assets.landing.verify import StreamVerifier
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
 
 
-def describe_file(
-    job: Job, verifier: StreamVerifier, whole: Checksum, *, stored: StoredObject, known_length: bool
-) -> tuple[Manifest, Files]:
-    """The manifest of one file that landed as it is, and the entries inside it."""
+def files_in(job: Job, verifier: StreamVerifier, whole: Checksum) -> Files:
+    """The entries inside one file that lands as it is; the file itself, if it is not a zip."""
     scanner = verifier.scanner
     if isinstance(scanner, ZipScanner):
-        files: Files = ArchivedFiles(scanner.members)
-    else:
-        files = [Entry(job.name, whole.size, f"{whole.crc32:08x}", verifier.sha256)]
-    record = describe_object(
-        job, verifier, whole, stored=stored, entries=len(files), known_length=known_length
-    )
-    return record, files
+        return ArchivedFiles(scanner.members)
+    return [Entry(job.name, whole.size, f"{whole.crc32:08x}", verifier.sha256)]
 
 
 def describe_object(

@@ -15,7 +15,7 @@ from airflow_provider_assets.landing.markers import OWNERSHIP_MARKER
 from airflow_provider_assets.landing.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.options import LandingOptions, Progress, Source
 from airflow_provider_assets.landing.ownership import commit, ensure_free, remove_own_marker
-from airflow_provider_assets.landing.previous import landed_before
+from airflow_provider_assets.landing.previous import landed_before, refuse_fewer
 from airflow_provider_assets.landing.progress import Meter
 from airflow_provider_assets.landing.state import BestEffortState, State
 from airflow_provider_assets.landing.stores.base import Store
@@ -24,6 +24,8 @@ from airflow_provider_assets.sansio.strict_json import JSON
 
 
 def _move(job: Job, sources: Sequence[Source]) -> tuple[Manifest, Files]:
+    if len(sources) > 1:
+        refuse_fewer(job, len(sources))
     if job.layout == "files":
         if len(sources) == 1:
             from airflow_provider_assets.landing.layouts.staged import land_package
@@ -68,7 +70,8 @@ def land(
 
     The contents that ``facts["fingerprint"]`` identifies land once. A call with equal ``facts`` lands again
     only if the object is gone or, with *overwrite*, has been changed. A call with other ``facts`` (another
-    archive of the same contents) replaces a landing that is incomplete; any other only with *overwrite*.
+    archive of the same contents) replaces a landing that is incomplete, unless it has fewer files; any other
+    only with *overwrite*.
 
     :param prefix: prefix of all keys, with its trailing slash if it is a folder.
     :param name: name of the object (``archive``) or of the manifest (``files``); None: that of the source.
@@ -85,6 +88,7 @@ def land(
     :param state: keeps checkpoints for the next attempt; None: a broken landing starts from scratch. A
         state that fails is logged and never fails the landing.
     :raises InvalidRequestError: if the name is taken, or an argument is wrong.
+    :raises PartialArchiveError: if an incomplete landing has more files than the one that would replace it.
     :raises TransferInterruptedError: if source or store failed too often; another attempt may succeed.
     :raises IntegrityError: if the bytes that arrived are not those that were announced.
     :raises AuthenticationError, ArchiveExpiredError: if fresh links are refused.
@@ -122,7 +126,8 @@ def _land(job: Job, sources: Sequence[Source]) -> Manifest:
     job.store.check(job.object_options)
     before = landed_before(job)
     if before and before.is_due_again(job):
-        job = replace(job, overwrite=True)  # the object of that name is ours
+        least = 0 if job.overwrite else before.record.entries
+        job = replace(job, overwrite=True, at_least=least)  # the object of that name is ours
     elif before and before.is_whole(job):
         remove_own_marker(job)
         _clean_up(job)

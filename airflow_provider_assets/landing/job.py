@@ -33,6 +33,7 @@ class Job:
     state: State | None = None
     contents: Contents | None = None
     object_options: ObjectOptions = DEFAULTS
+    at_least: int = 0  # files of the landing that this one replaces without being told to
     cancel: CancelToken = field(default_factory=CancelToken)
 
     @property

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import Entry, Manifest, identity, parse
-from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.errors import InvalidRequestError, PartialArchiveError
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,19 @@ class PreviousLanding:
         if there is None or there.size != known.bytes:
             return False
         return there.crc32 is None or not known.crc32 or f"{there.crc32:08x}" == known.crc32
+
+
+def refuse_fewer(job: Job, files: int) -> None:
+    """Refuse to replace an incomplete landing by one of only *files* files.
+
+    :raises PartialArchiveError: if that has more.
+    """
+    if files < job.at_least:
+        raise PartialArchiveError(
+            f"the archive holds fewer files ({files}) than an earlier one of the same items "
+            f"({job.at_least}), which {job.store.uri(job.manifest_key)} records and which was kept; set "
+            "overwrite=True to replace it"
+        )
 
 
 def landed_before(job: Job) -> PreviousLanding | None:

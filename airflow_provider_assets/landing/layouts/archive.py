@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from airflow_provider_assets.landing.cancel import CancelToken
 from airflow_provider_assets.landing.checkpoint import Checkpoint, chain, save
 from airflow_provider_assets.landing.crc import Checksum
-from airflow_provider_assets.landing.describe import describe_file
+from airflow_provider_assets.landing.describe import describe_object, files_in
 from airflow_provider_assets.landing.entries import Files
 from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import Manifest
 from airflow_provider_assets.landing.options import MIB, SAVE_SECONDS, Source
 from airflow_provider_assets.landing.ownership import ensure_free, ownership
+from airflow_provider_assets.landing.previous import refuse_fewer
 from airflow_provider_assets.landing.source.download import Download, SourceChangedError
-from airflow_provider_assets.landing.stores.base import PartWriter, StoredObject, best_effort
+from airflow_provider_assets.landing.stores.base import PartWriter, best_effort
 from airflow_provider_assets.landing.transfer.autotune import START, Tuner
 from airflow_provider_assets.landing.transfer.pipeline import (
     Feed,
@@ -98,9 +99,7 @@ class Transfer:
                 whole = self._run(pump, connections)
             verifier.close()
             _check_length(download, self.source, whole)
-            stored = self._publish(whole)
-            known = download.total is not None
-            return describe_file(job, verifier, whole, stored=stored, known_length=known)
+            return self._publish(verifier, whole, known_length=download.total is not None)
         except BaseException as error:
             failure = error
             raise
@@ -170,10 +169,18 @@ class Transfer:
     def _buffers(self, size: int) -> int:
         return max(2, self.job.options.max_memory // 2 // size)
 
-    def _publish(self, whole: Checksum) -> StoredObject:
+    def _publish(
+        self, verifier: StreamVerifier, whole: Checksum, *, known_length: bool
+    ) -> tuple[Manifest, Files]:
         assert self._writer is not None  # noqa: S101  # for the type checker: prepared before
-        with ownership(self.job) as overwrite:
-            return self._writer.commit(whole, overwrite=overwrite)
+        job, files = self.job, files_in(self.job, verifier, whole)
+        refuse_fewer(job, len(files))
+        with ownership(job) as overwrite:
+            stored = self._writer.commit(whole, overwrite=overwrite)
+        record = describe_object(
+            job, verifier, whole, stored=stored, entries=len(files), known_length=known_length
+        )
+        return record, files
 
     def _run(self, pump: PartPump, connections: Connections) -> Checksum:
         """Move all parts; return the checksum of the whole."""

@@ -72,5 +72,6 @@ def _at(job: Job) -> Job:
         prefix=f"{job.prefix}{STAGING_FOLDER}",
         layout="archive",
         overwrite=True,
+        at_least=0,  # its files are counted when they are unpacked
         object_options=ObjectOptions(kms_key=job.object_options.kms_key),
     )

@@ -19,6 +19,7 @@ from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import part_size
 from airflow_provider_assets.landing.names import FEW_FOLDERS, Names
 from airflow_provider_assets.landing.options import MIB
+from airflow_provider_assets.landing.previous import refuse_fewer
 from airflow_provider_assets.landing.stores.base import Part, PartWriter, best_effort, sweep
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
@@ -101,6 +102,7 @@ class Unpacker:
         limits = Limits(options.max_unpacked, options.max_ratio)
         limits.check(extent.member for extent in self.extents)
         self._name(Names(max(options.max_entries, FEW_FOLDERS)))
+        refuse_fewer(self.job, sum(1 for _ in self._files()))
         self._keep_what_landed()
         sweep(self.job.store, (self._key(member) for member in self._files()))
         self._items = self._plan()

@@ -10,6 +10,7 @@ from typing import Protocol
 from airflow_provider_assets.landing.entries import UnpackedFiles
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.names import FEW_FOLDERS, Names
+from airflow_provider_assets.landing.previous import refuse_fewer
 from airflow_provider_assets.landing.stores.base import sweep
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
@@ -108,6 +109,8 @@ class StreamUnpacker:
         :raises AssetsError: if a file could not be published.
         """
         self._settle(0)
+        # Files of the same names are replaced by now; those that the manifest lists besides are all there.
+        refuse_fewer(self.job, len(self.entries))
         # Only now are all names known.
         sweep(self.job.store, (self.job.prefix + entry.name for entry in self.entries))
 

@@ -7,12 +7,23 @@ import json
 import zlib
 
 import pytest
-from landing_kit import big, contents, images, leftovers, linked, noise, small
+from landing_kit import (
+    big,
+    contents,
+    images,
+    landed,
+    leftovers,
+    linked,
+    noise,
+    small,
+    zipped,
+)
 
 from airflow_provider_assets.landing import Manifest, Source, land
 from airflow_provider_assets.sansio.errors import (
     IntegrityError,
     InvalidRequestError,
+    PartialArchiveError,
 )
 from airflow_provider_assets.sansio.jobs import ArchiveFile
 
@@ -81,6 +92,38 @@ def test_an_incomplete_landing_is_replaced_by_a_later_archive_of_the_same_conten
     assert contents(store, "export.zip") == big()
     assert land([linked(origin, small())], store, facts=night | {"job_id": "3"}, **known).skipped
     assert not leftovers(store)
+
+
+@pytest.mark.parametrize("ranged", [True, False])
+@pytest.mark.parametrize("many", [False, True], ids=["one download", "several"])
+@pytest.mark.parametrize("layout", ["archive", "files"])
+def test_an_incomplete_landing_is_not_replaced_by_one_of_fewer_files(
+    local, origin, quick, layout, many, ranged
+):
+    origin.ranged = ranged
+
+    def land_them(job, names, **how):
+        if many:
+            sources = [linked(origin, name.encode(), name) for name in names]
+        else:
+            sources = [linked(origin, zipped({name: name.encode() for name in names}))]
+        facts = {"fingerprint": "night", "job_id": job}
+        how |= {"name": "night", "layout": layout, "prefix": "out/", "options": quick}
+        return land(sources, local, facts=facts, expected=4, **how)
+
+    land_them("1", ["a", "b", "c"])
+    before = landed(local, "out/"), contents(local, "out/night.manifest.json")
+    with pytest.raises(
+        PartialArchiveError, match=r"files \(2\) than .* \(3\), which .* overwrite=True"
+    ):
+        land_them("2", ["d", "e"])
+    now = landed(local, "out/")
+    if (layout, many, ranged) == ("files", False, False):  # a stream is counted at its end
+        assert (now.pop("d"), now.pop("e")) == (b"d", b"e")
+    assert (now, contents(local, "out/night.manifest.json")) == before
+    assert not leftovers(local)
+    assert land_them("3", ["d", "e", "f"]).entries == 3
+    assert land_them("4", ["d", "e"], overwrite=True).entries == 2
 
 
 def test_a_package_whose_files_cannot_be_counted_counts_as_complete(local, origin, quick):
