@@ -26,8 +26,11 @@ class PreviousLanding:
         """Whether all that the manifest lists is still stored."""
         known, store = self.record, job.store
         if known.layout == "files":
-            sizes = store.sizes(job.prefix)
-            return all(sizes.get(job.prefix + one.name) == one.bytes for one in self.files)
+            missing = {job.prefix + one.name: one.bytes for one in self.files}
+            for key, size in store.listing(job.prefix):
+                if missing.get(key) == size:
+                    del missing[key]
+            return not missing
         there = store.head(job.key)
         if there is None or there.size != known.bytes:
             return False

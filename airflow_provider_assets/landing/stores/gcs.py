@@ -233,12 +233,15 @@ class GcsStore:
 
     def sweep(self, keys: Collection[str]) -> int:
         """Delete the parts of dead runs, recognized by their names."""
+        if not keys:  # their common prefix would be that of the whole bucket
+            return 0
         chunks = {key + PARTS_FOLDER for key in keys}
         # One listing for all keys: one per key would cost thousands of requests before the first byte.
-        found = self.blobs(commonprefix(list(chunks))) if chunks else []  # noqa: RUF071  # keys, not paths
-        names = [blob.name for blob in found]
+        found = self.listing(commonprefix(list(chunks)))  # noqa: RUF071  # keys, not paths
         stale = [
-            name for name in names if name[: name.rfind(PARTS_FOLDER) + len(PARTS_FOLDER)] in chunks
+            name
+            for name, _ in found
+            if name[: name.rfind(PARTS_FOLDER) + len(PARTS_FOLDER)] in chunks
         ]
         best_effort(partial(self.delete_all, stale))
         return len(stale)

@@ -91,22 +91,27 @@ class S3Store(S3Objects):
         if not keys:  # their common prefix would be that of the whole bucket
             return 0
         prefix = commonprefix(list(keys))  # noqa: RUF071  # keys, not paths
+        markers = {key + UPLOAD_MARKER: key for key in keys}
         try:
             pages = self.pages("list_multipart_uploads", prefix)
             found = call(
                 f"cannot list the uploads to {self.uri(prefix)}",
-                lambda: [up for page in pages for up in page.get("Uploads", ())],
+                lambda: [
+                    S3Writer(self, up["Key"], up["UploadId"])
+                    for page in pages
+                    for up in page.get("Uploads", ())
+                    if up["Key"] + UPLOAD_MARKER in markers
+                ],
             )
-            markers = {key + UPLOAD_MARKER: key for key in keys}
             # List the markers as well: a lifecycle rule may have removed the upload of one.
-            left = self.sizes(commonprefix(list(markers))).keys() & markers.keys()  # noqa: RUF071  # likewise
+            listed = self.listing(commonprefix(list(markers)))  # noqa: RUF071  # likewise
+            ours = {markers[name] for name, _ in listed if name in markers}
         except AssetsError as error:
             if not _may_do_without(error):
                 raise
             _log.warning("Cannot look for uploads that killed landings left behind: %s", error)
             return 0
-        ours = {markers[marker] for marker in left}
-        stale = [S3Writer(self, up["Key"], up["UploadId"]) for up in found if up["Key"] in ours]
+        stale = [writer for writer in found if writer.key in ours]
         for writer in stale:
             best_effort(writer.abort)
         for key in ours - {writer.key for writer in stale}:

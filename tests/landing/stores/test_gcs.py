@@ -47,9 +47,9 @@ def test_a_busy_moment_of_google_does_not_fail_a_landing(gcs, origin, quick, ove
 
 def test_the_parts_of_many_files_are_swept_by_one_listing(gcs):
     class Counted(GcsStore):
-        def blobs(self, prefix):
+        def listing(self, prefix):
             listings.append(prefix)
-            return super().blobs(prefix)
+            return super().listing(prefix)
 
     listings: list[str] = []
     for name in ("out/7.png.landing/dead/000001", "out/other.png.landing/dead/000001"):
