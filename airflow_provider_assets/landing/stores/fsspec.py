@@ -236,13 +236,24 @@ class FsspecWriter:
         """Move the file to *target*, which is freed first if the file system needs that (SMB, HDFS)."""
         fs = self.store.fs
         try:
-            fs.mv(self.temporary, target)
+            self._rename(target)
         except Exception:
             # Only if the move has not happened, and the target is in its way.
             fs.invalidate_cache()
             if not (overwrite and fs.exists(self.temporary) and fs.exists(target)):
                 raise
             fs.rm_file(target)
+            self._rename(target)
+
+    def _rename(self, target: str) -> None:
+        from fsspec import AbstractFileSystem
+
+        fs = self.store.fs
+        if type(fs).mv is AbstractFileSystem.mv:
+            # It would do the same, but take brackets in a name for a pattern.
+            fs.cp_file(self.temporary, target)
+            fs.rm_file(self.temporary)
+        else:
             fs.mv(self.temporary, target)
 
     def keep(self) -> None:

@@ -111,6 +111,18 @@ class StoreContract:
         assert store.get("nothing") is None
         store.delete("nothing")
 
+    @pytest.mark.parametrize(
+        "name", ["cat [1].png", "a{1,2}b.png", "50% #1 ~.png", "caf\u00e9 & co.png"]
+    )
+    def test_marks_of_patterns_and_addresses_are_part_of_a_name(self, store, name):
+        key = f"odd/{name}"
+        put(store, key, b"contents")
+        put(store, key, b"replaced", overwrite=True)
+        assert store.get(key) == b"replaced"
+        assert store.sizes("odd/") == {key: 8}
+        store.delete(key)
+        assert store.head(key) is None
+
     def test_a_put_does_not_replace_what_it_must_keep(self, store):
         put(store, KEY, b"precious")
         with pytest.raises(InvalidRequestError, match="overwrite"):
