@@ -26,6 +26,7 @@ from airflow_provider_assets.landing.stores.base import (
     Rules,
     StoredObject,
     StoredPart,
+    crc32_in,
     digest,
     holds,
     name_taken,
@@ -108,8 +109,7 @@ class AzureStore:
             if error.status == 404:
                 return None
             raise
-        crc = (found.metadata or {}).get(_CRC)
-        return StoredObject(int(found.size), int(crc, 16) if crc else None)
+        return StoredObject(int(found.size), crc32_in((found.metadata or {}).get(_CRC)))
 
     def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
         """List Blobs, page by page."""

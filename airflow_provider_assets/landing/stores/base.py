@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +21,7 @@ from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 
 _log = logging.getLogger(__name__)
+_CRC32 = re.compile("[0-9a-f]{8}")
 _SWEPT = 100_000  # keys that are swept at a time
 
 
@@ -199,6 +201,14 @@ def digest(properties: object) -> str:
     """A short digest of the *properties* that an unfinished object was begun with."""
     text = json.dumps(properties, sort_keys=True, default=dict)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def crc32_in(text: object) -> int | None:
+    """The CRC-32 that this package has written into the metadata of an object, as eight hexadecimal digits.
+
+    :returns: None for anything else, which another writer has put there.
+    """
+    return int(text, 16) if isinstance(text, str) and _CRC32.fullmatch(text) else None
 
 
 def put_document(store: Store, key: str, document: bytes) -> None:

@@ -31,6 +31,7 @@ from airflow_provider_assets.landing.stores.base import (
     StoredObject,
     StoredPart,
     best_effort,
+    crc32_in,
     name_taken,
 )
 from airflow_provider_assets.sansio.errors import (
@@ -112,8 +113,7 @@ class GcsStore:
         blob = _call(f"cannot inspect {self.uri(key)}", lambda: self.bucket.get_blob(key))
         if blob is None:
             return None
-        crc = (blob.metadata or {}).get(_CRC)
-        return StoredObject(int(blob.size), int(crc, 16) if crc else None)
+        return StoredObject(int(blob.size), crc32_in((blob.metadata or {}).get(_CRC)))
 
     def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
         """List the objects, page by page."""

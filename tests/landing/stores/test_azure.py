@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from landing_kit import noise
-from store_contract import KEY, PART, ResumingStoreContract, three_parts, whole, write
+from store_contract import KEY, PART, ResumingStoreContract, put, three_parts, whole, write
 
 from airflow_provider_assets.landing.stores.azure import AzureWriter
+from airflow_provider_assets.landing.stores.base import StoredObject
 from airflow_provider_assets.sansio.errors import InvalidRequestError, TransferInterruptedError
 
 
@@ -68,3 +69,11 @@ def test_of_two_writers_of_other_bytes_the_second_does_not_call_its_own_damaged(
     with pytest.raises(kind):
         second.commit(whole(three_parts()), overwrite=overwrite)
     assert azure.get(KEY) == other
+
+
+@pytest.mark.parametrize("crc32", ["yZRlqg==", "0x0badcafe", "-1"])
+def test_a_checksum_of_another_writer_in_another_form_is_none(azure, crc32):
+    azure.container.upload_blob(KEY, b"by hand", metadata={"crc32": crc32})
+    assert azure.head(KEY) == StoredObject(7)
+    with pytest.raises(InvalidRequestError, match="already exists with other contents"):
+        put(azure, KEY, b"of ours")

@@ -11,7 +11,8 @@ from requests.adapters import HTTPAdapter
 from store_contract import ResumingStoreContract, archive, put
 
 from airflow_provider_assets.landing import GcsStore, land
-from airflow_provider_assets.sansio.errors import TransferInterruptedError
+from airflow_provider_assets.landing.stores.base import StoredObject
+from airflow_provider_assets.sansio.errors import InvalidRequestError, TransferInterruptedError
 
 
 class TestGcsStore(ResumingStoreContract):
@@ -136,3 +137,13 @@ def test_an_object_that_is_damaged_on_its_way_is_a_passing_failure(gcs):
     gcs.bucket.client._http.mount("http://", _Damaging())
     with pytest.raises(TransferInterruptedError, match=r"cannot read .*: DataCorruption"):
         gcs.get("thing")
+
+
+@pytest.mark.parametrize("crc32", ["yZRlqg==", "0x0badcafe", "-1"])
+def test_a_checksum_of_another_writer_in_another_form_is_none(gcs, crc32):
+    blob = gcs.bucket.blob("thing")
+    blob.metadata = {"crc32": crc32}
+    blob.upload_from_string(b"by hand")
+    assert gcs.head("thing") == StoredObject(7)
+    with pytest.raises(InvalidRequestError, match="already exists with other contents"):
+        put(gcs, "thing", b"of ours")
