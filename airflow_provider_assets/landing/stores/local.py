@@ -91,13 +91,13 @@ class LocalStore:
                 return None
 
     def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """The files below the folder of *prefix*."""
+        """The files below the folder of *prefix*, in linked folders, too."""
         folder = self._path(prefix.rpartition("/")[0])
         with _told(f"cannot list {folder}"):
-            for path in folder.rglob("*"):
+            for path, size in _files_below(folder):
                 key = path.relative_to(self.root).as_posix()
-                if key.startswith(prefix) and path.is_file():
-                    yield key, path.stat().st_size
+                if key.startswith(prefix):
+                    yield key, size
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """Bytes of the listed files."""
@@ -303,6 +303,36 @@ def open_store(url: str) -> LocalStore:
         raise InvalidRequestError(f"not a file:// URL: {parts.scheme}://{parts.netloc}{parts.path}")
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
     return LocalStore(Path(unquote(path) if parts.scheme else url))
+
+
+def _files_below(folder: Path) -> Iterator[tuple[Path, int]]:
+    """The files below *folder* and their bytes; a folder that is linked into itself is listed once."""
+    left: list[tuple[Path, frozenset[tuple[int, int]]]] = [(folder, frozenset())]
+    while left:
+        here, above = left.pop()
+        try:
+            found = here.stat()
+            entries = os.scandir(here)
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            continue
+        this = (found.st_dev, found.st_ino)
+        if this in above:
+            entries.close()
+            continue
+        with entries:
+            for entry in entries:
+                try:
+                    if entry.is_dir():
+                        left.append((here / entry.name, above | {this}))
+                        continue
+                    size = entry.stat().st_size if entry.is_file() else None
+                except OSError as error:
+                    # Another task has published or removed it meanwhile, or it is a link to itself.
+                    if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                        raise
+                    continue
+                if size is not None:
+                    yield here / entry.name, size
 
 
 def _describe(path: Path) -> Checksum:

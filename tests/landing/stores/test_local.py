@@ -201,3 +201,27 @@ def test_a_part_file_that_could_not_be_synced_is_not_published_by_the_next_attem
     land([linked(origin, archive())], local, **how)
     assert local.get("export.zip") == archive()
     assert origin.sent - sent >= len(archive())
+
+
+def test_a_folder_that_was_moved_and_linked_back_is_listed(local):
+    put(local, "images/deep/one.png")
+    place = local.root / "elsewhere"
+    (local.root / "images").rename(place)
+    (local.root / "images").symlink_to(place)
+    (place / "deep" / "back").symlink_to(local.root)
+    (place / "to itself").symlink_to(place / "to itself")
+    (place / "to nothing").symlink_to(local.root / "nothing")
+    assert local.sizes("images/deep/o") == {"images/deep/one.png": len(DATA)}
+    below = {"images/deep/one.png", "elsewhere/deep/one.png"}
+    assert below <= set(local.sizes(""))
+    assert all(local.get(key) == DATA for key in local.sizes(""))
+
+
+def test_what_another_task_removes_during_a_listing_is_left_out(local):
+    for number in range(5):
+        put(local, f"{number}.png")
+    listing = local.listing("")
+    first, _ = next(listing)
+    for path in local.root.iterdir():
+        path.unlink()
+    assert [first, *(key for key, _ in listing)] == [first]
