@@ -113,7 +113,7 @@ def open_destination(url: str | ObjectStoragePath) -> Destination:
     url = str(url)
     path = _path(parts)
     if parts.scheme in {"", "file"}:
-        return Destination(_local(path))
+        return Destination(_local(path, parts.scheme))
     bucket = parts.netloc.rpartition("@")[2]
     conn_id = unquote(parts.username) if parts.username else None
     prefix = f"{path.strip('/')}/".lstrip("/")
@@ -134,10 +134,12 @@ def _missing(scheme: str, extra: str) -> InvalidRequestError:
     )
 
 
-def _local(folder: str) -> Store:
+def _local(folder: str, scheme: str) -> Store:
+    """The folder of a ``file://`` URL, in which ``%20`` is a space, or of a path, in which nothing is."""
     from airflow_provider_assets.landing import open_store
 
-    return open_store(f"file://{folder.rstrip('/') or '/'}")
+    path = folder.rstrip("/") or "/"
+    return open_store(f"file://{path}" if scheme else path)
 
 
 def _s3(bucket: str, conn_id: str | None) -> S3Store:

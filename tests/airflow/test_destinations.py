@@ -130,6 +130,13 @@ def test_every_character_of_a_folder_counts(tmp_path):
     assert store.root == tmp_path / "run #1?x"
 
 
+@pytest.mark.parametrize("name", ["rate-5%25", "a%2Fb", "run #1?x"])
+def test_a_path_is_not_decoded_as_a_url_is(tmp_path, name):
+    assert open_destination(f"{tmp_path}/{name}/").store.root == tmp_path / name
+    assert open_destination(tmp_path / name).store.root == tmp_path / name
+    assert open_destination((tmp_path / name).as_uri()).store.root == tmp_path / name
+
+
 def test_a_blob_goes_through_the_proxy_of_its_connection(s3_server, monkeypatch):
     pytest.importorskip("airflow.providers.microsoft.azure", reason="the [azure] extra is missing")
     secret = base64.b64encode(b"secret").decode()
