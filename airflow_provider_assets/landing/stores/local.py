@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from airflow_provider_assets.landing.crc import Checksum, crc32
 from airflow_provider_assets.landing.markers import (
@@ -69,6 +69,11 @@ def _told(what: str) -> Iterator[None]:
         if number in _REMEDIES and number not in _PASSING:
             raise InvalidRequestError(text, code=code) from error
         raise TransferInterruptedError(text, code=code) from error
+    except UnicodeEncodeError as error:
+        raise InvalidRequestError(
+            f"{what}: the worker encodes names of files as {error.encoding}, which lacks some of these "
+            "characters; set LC_ALL=C.UTF-8 or PYTHONUTF8=1 in its environment"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,9 @@ class LocalStore:
 
     def uri(self, key: str) -> str:
         """``file://`` and the absolute path; a folder keeps its slash."""
-        return self._path(key).absolute().as_uri() + ("/" if key.endswith("/") else "")
+        # Path.as_uri() fails where the encoding of the file system lacks a character.
+        path = quote(str(self._path(key).absolute()), errors="surrogateescape")
+        return f"file://{path}" + ("/" if key.endswith("/") else "")
 
     def head(self, key: str) -> StoredObject | None:
         """Length of the file."""

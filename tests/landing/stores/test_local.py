@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -225,3 +227,28 @@ def test_what_another_task_removes_during_a_listing_is_left_out(local):
     for path in local.root.iterdir():
         path.unlink()
     assert [first, *(key for key, _ in listing)] == [first]
+
+
+def test_a_name_that_the_encoding_of_the_worker_lacks_is_told_with_a_remedy(local):
+    script = """if True:
+        import sys
+        from pathlib import Path
+        from airflow_provider_assets.landing import LocalStore
+        from airflow_provider_assets.sansio.errors import InvalidRequestError
+        store = LocalStore(Path(sys.argv[1]))
+        put = lambda name: store.put(name, b"", crc32=0, overwrite=False)
+        put("plain.png")
+        for act in (put, store.get, store.head, store.delete):
+            try:
+                act("caf\\u00e9.png")
+            except InvalidRequestError as error:
+                print(error)
+    """
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    told = subprocess.run(
+        [sys.executable, "-c", script, str(local.root)],
+        env={**os.environ, **plain}, check=True, capture_output=True, text=True,
+    ).stdout.splitlines()  # fmt: skip
+    assert len(told) == 4
+    assert all("as ascii" in line and "PYTHONUTF8=1" in line for line in told)
+    assert set(local.sizes("")) == {"plain.png"}
