@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import io
 import logging
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 from urllib.parse import unquote
 
-from airflow_provider_assets.landing import Store
+from airflow_provider_assets.landing import LandingOptions, Store
+from airflow_provider_assets.landing.crc import crc32
+from airflow_provider_assets.landing.zips.directory import Extent, locate, payload
+from airflow_provider_assets.landing.zips.format import STORED
+from airflow_provider_assets.landing.zips.inflate import check_method, check_whole, inflate
 from airflow_provider_assets.reports.page import Picture
 from airflow_provider_assets.sansio.errors import AssetsError
 from airflow_provider_assets.sansio.stored import is_count, is_text
@@ -28,17 +30,8 @@ CAPTION = 160  # characters
 MAX_IMAGE = 16 << 20
 MAX_TOTAL = 128 << 20
 MAX_PIXELS = 64_000_000
-_READ_AHEAD = 256 << 10
-# A picture that is missing is no reason to lose the report.
-_UNREADABLE = (
-    AssetsError,
-    OSError,
-    ValueError,
-    KeyError,
-    zipfile.BadZipFile,
-    zlib.error,
-    SyntaxError,
-)
+MAX_DIRECTORY = 64 << 20
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF")  # of all others, some start another program (EPS)
 
 
 def spread(values: Sequence[T], limit: int) -> list[T]:
@@ -66,7 +59,7 @@ def rows_of(store: Store, prefix: str, uri: str) -> list[Row]:
         document = store.get(key_of(store, prefix, uri)) or b""
         rows = [parse_text(line.decode()) for line in document.splitlines() if line]
         return [row for row in rows if isinstance(row, dict)]
-    except _UNREADABLE as error:
+    except (AssetsError, OSError, ValueError) as error:
         log.warning("No thumbnails of %s: %s", uri, type(error).__name__)
         return []
 
@@ -77,29 +70,29 @@ def thumbnails(store: Store, prefix: str, rows: Iterable[Row]) -> Iterator[Pictu
     :param prefix: of the destination's keys.
     :raises ImportError: if Pillow is not installed.
     """
-    from PIL import Image
+    import PIL.Image  # noqa: F401  # fails here rather than for each image
 
+    chosen = list(rows)
     budget = MAX_TOTAL
-    with ExitStack() as opened:
-        archives: dict[str, zipfile.ZipFile] = {}
-        for row in rows:
-            uri, name = str(row["uri"]), str(row["file"])
-            budget -= int(str(row["bytes"]))
-            if budget < 0:
-                return
-            try:
-                key = key_of(store, prefix, uri)
-                if key.lower().endswith(ENDINGS):
-                    data = store.get(key) or b""
-                else:
-                    if uri not in archives:
-                        stored = _StoredFile(store, key)
-                        reader = io.BufferedReader(stored, _READ_AHEAD)
-                        archives[uri] = opened.enter_context(zipfile.ZipFile(reader))
-                    data = _entry(archives[uri], name)
-                yield Picture(to_jpeg(data), caption_of(row), name)
-            except (*_UNREADABLE, Image.DecompressionBombError) as error:
-                log.warning("No thumbnail of %s: %s", name, type(error).__name__)
+    archives: dict[str, Mapping[str, Extent]] = {}
+    for row in chosen:
+        uri, name = str(row["uri"]), str(row["file"])
+        budget -= int(str(row["bytes"]))
+        if budget < 0:
+            return
+        try:
+            key = key_of(store, prefix, uri)
+            if key.lower().endswith(ENDINGS):
+                data = store.get(key) or b""
+            else:
+                if uri not in archives:
+                    archives[uri] = {}  # an archive that cannot be read is tried once
+                    wanted = {str(one["file"]) for one in chosen if one["uri"] == uri}
+                    archives[uri] = _entries(store, key, wanted)
+                data = _unpacked(store, key, archives[uri][name])
+            yield Picture(to_jpeg(data), caption_of(row), name)
+        except Exception as error:  # noqa: BLE001  # a picture is no reason to lose the report
+            log.warning("No thumbnail of %s: %s", name, type(error).__name__)
 
 
 def caption_of(row: Row) -> str:
@@ -108,16 +101,38 @@ def caption_of(row: Row) -> str:
     return text if len(text) <= CAPTION else f"{text[:CAPTION]}…"
 
 
-def _entry(archive: zipfile.ZipFile, name: str) -> bytes:
-    with archive.open(name) as entry:
-        return entry.read(MAX_IMAGE)
+def _entries(store: Store, key: str, wanted: Container[str]) -> dict[str, Extent]:
+    """The entries of an archive that have one of the *wanted* names."""
+    found = store.head(key)
+    if found is None:
+        raise FileNotFoundError(key)
+    read = partial(store.read, key)
+    location = locate(read, found.size)
+    if location is None or location.size > MAX_DIRECTORY:
+        raise ValueError("not a zip, or one of too many entries")
+    index = location.read_index(read, max_entries=LandingOptions().max_entries)
+    return {one.member.name: one for one in index if one.member.name in wanted}
+
+
+def _unpacked(store: Store, key: str, entry: Extent) -> bytes:
+    member = entry.member
+    check_method(member.name, member.method, member.flags)
+    if max(member.size, entry.size) > MAX_IMAGE:
+        raise ValueError("an image of too many bytes")
+    block = memoryview(bytearray(entry.size))
+    store.read(key, member.offset, block)
+    at = payload(block, entry)
+    packed = block[at : at + member.packed]
+    data = bytes(packed) if member.method == STORED else inflate(member, packed)
+    check_whole(member, len(data), crc32(data, 0))
+    return data
 
 
 def to_jpeg(data: bytes) -> str:
     """A small JPEG of an image, in base64."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
         if image.width * image.height > MAX_PIXELS:
             raise ValueError(f"an image of {image.width} x {image.height} pixels")
         image.draft("RGB", (SIDE, SIDE))  # a JPEG is decoded no larger than needed
@@ -138,35 +153,3 @@ def key_of(store: Store, prefix: str, uri: str) -> str:
         if store.uri(key) == uri:
             return key
     raise ValueError(f"{uri} is not below {base}")
-
-
-class _StoredFile(io.RawIOBase):
-    """An object of a store as a file that can be read from any position."""
-
-    def __init__(self, store: Store, key: str) -> None:
-        super().__init__()
-        found = store.head(key)
-        if found is None:
-            raise FileNotFoundError(key)
-        self._store, self._key, self._size, self._at = store, key, found.size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(base + offset, 0)
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # any writable buffer
-        view = memoryview(buffer)[: max(self._size - self._at, 0)]
-        if view:
-            self._store.read(self._key, self._at, view)
-        self._at += len(view)
-        return len(view)

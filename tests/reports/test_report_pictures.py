@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
+import tracemalloc
 import zipfile
 
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from airflow_provider_assets.landing import open_store
 from airflow_provider_assets.reports import pictures
@@ -39,6 +40,10 @@ def archive(store, tmp_path):
         made.writestr("a/one.png", image())
         made.writestr("two.jpeg", image(format_="JPEG"), zipfile.ZIP_DEFLATED)
         made.writestr("broken.png", b"\x89PNG\r\n\x1a\n and no more")
+        made.writestr("program.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EOF\n")
+        # Neither zipfile nor we can read what these two say of themselves.
+        made.getinfo(made.writestr("encrypted.png", image()) or "encrypted.png").flag_bits |= 1
+        made.getinfo(made.writestr("method.png", image()) or "method.png").compress_type = 9
     return store.uri("exports of today/one.zip")
 
 
@@ -59,10 +64,38 @@ def test_single_files_are_read_too(store):
     assert found.name == "one.png"
 
 
-@pytest.mark.parametrize("file", ["broken.png", "gone.png"])
+@pytest.mark.parametrize("file", ["broken.png", "gone.png", "encrypted.png", "method.png"])
 def test_a_picture_that_cannot_be_read_costs_itself_only(store, archive, file):
     rows = [row(archive, file), row(archive, "two.jpeg")]
     assert [one.name for one in thumbnails(store, "exports of today/", rows)] == ["two.jpeg"]
+
+
+def test_no_image_starts_another_program(store, archive, monkeypatch):
+    opened = []
+
+    def note(image):
+        opened.append(image)
+
+    monkeypatch.setattr(EpsImagePlugin.EpsImageFile, "_open", note)
+    assert list(thumbnails(store, "exports of today/", [row(archive, "program.png")])) == []
+    assert not opened
+
+
+def test_an_archive_of_a_million_entries_takes_little_memory(store, archive, monkeypatch, tmp_path):
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as made:
+        for number in range(20_000):
+            made.writestr(f"{number:0100}.png", b"")
+        made.writestr("one.png", image())
+    rows = [row(store.uri("many.zip"), "one.png")] * 3
+    tracemalloc.start()
+    try:
+        assert len(list(thumbnails(store, "", rows))) == 3
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 10_000_000  # zipfile takes 15
+    monkeypatch.setattr(pictures, "MAX_DIRECTORY", 1 << 20)
+    assert list(thumbnails(store, "", rows)) == []
 
 
 def test_nothing_outside_of_the_destination_is_read(store, archive):
