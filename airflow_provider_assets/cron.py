@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Literal
 
-from croniter import croniter
+from croniter import CroniterError, croniter
 
 from airflow_provider_assets.sansio.window import in_utc
+
+__all__ = ["Cron", "CroniterError"]
 
 # No zone moves its clocks by more than two hours.
 _SHIFT = timedelta(hours=3)

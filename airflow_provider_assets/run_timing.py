@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from airflow_provider_assets.cron import Cron
 
 
-def resolve_window(spec: WindowSpec, context: Context, watermark: datetime | None = None) -> Window:
+def resolve_window(
+    spec: WindowSpec, context: Context, conn_id: str, watermark: datetime | None = None
+) -> Window:
     """The span that this run exports.
 
+    :param conn_id: the export's connection.
     :raises InvalidRequestError: if none can be known; the message says what to pass.
     """
-    return resolve(spec, run_timing(context, watermark))
+    return resolve(spec, run_timing(context, conn_id, watermark))
 
 
 def run_date(context: Context) -> str:
@@ -35,39 +38,56 @@ def _date(context: Context) -> datetime | None:
     return getattr(run, "logical_date", None) or getattr(run, "run_after", None)
 
 
-def run_timing(context: Context, watermark: datetime | None = None) -> RunTiming:
-    """The times of a run. Runs without a logical date have the date they were due."""
+def run_timing(context: Context, conn_id: str, watermark: datetime | None = None) -> RunTiming:
+    """The times of a run. Runs without a logical date have the date they were due.
+
+    :param conn_id: whose events count, if there are any.
+    """
     run = context["dag_run"]
     start, end = context.get("data_interval_start"), context.get("data_interval_end")
-    timetable = getattr(context.get("dag"), "timetable", None)
+    dag = context.get("dag")
+    timetable = _timetable(dag, run)
     zone = _zone(timetable)
     cron = _cron(timetable, zone)
     return RunTiming(
         run_date=_date(context),
         data_interval=(start, end) if start and end else None,
         partition_key=getattr(run, "partition_key", None),
-        event_window=_event_window(context),
+        event_window=_event_window(context, conn_id),
         # Until 3.2, Airflow writes the keys of a schedule in any zone in UTC.
         zone=zone if AIRFLOW_V_3_3_PLUS else timezone.utc,
         periods=_periods(timetable, cron),
         next_tick=cron.after if cron else None,
         watermark=watermark,
+        start_date=getattr(dag, "start_date", None),
         now=datetime.now(timezone.utc),
     )
 
 
-def _event_window(context: Context) -> tuple[str, str] | None:
-    """The span of the events of ``AssetArchiveEventTrigger`` that started the run."""
+def _timetable(dag: object, run: object) -> object:
+    """The timetable of *run*: of assets or times, that of the times unless assets started it."""
+    timetable = getattr(dag, "timetable", None)
+    if getattr(run, "run_type", None) == "asset_triggered":
+        return timetable
+    return getattr(timetable, "timetable", None) or timetable
+
+
+def _event_window(context: Context, conn_id: str) -> tuple[str, str] | None:
+    """The span of the events of ``AssetArchiveEventTrigger`` that started the run.
+
+    If there are some of *conn_id*, only these count: the run may have been started by those of others, too.
+    """
     extras = [
         event.extra
         for events in (context.get("triggering_asset_events") or {}).values()
         for event in events
     ]
     payloads = [extra.get("payload") for extra in extras if isinstance(extra, dict)]
-    windows: list[Any] = [one.get("window") for one in payloads if isinstance(one, dict)]
-    spans = [
-        window for window in windows if is_span(window)
+    told: list[dict[str, Any]] = [
+        one for one in payloads if isinstance(one, dict) and is_span(one.get("window"))
     ]  # others belong to somebody else's events
+    ours = [one for one in told if one.get("conn_id") == conn_id]
+    spans = [one["window"] for one in ours or told]
     if not spans:
         return None
     return min(str(start) for start, _ in spans), max(str(end) for _, end in spans)
@@ -96,6 +116,9 @@ def _cron(timetable: object, zone: tzinfo) -> Cron | None:
     expression = getattr(timetable, "expression", None) or getattr(timetable, "_expression", None)
     if not isinstance(expression, str) or not expression:
         return None
-    from airflow_provider_assets.cron import Cron  # imports Airflow's cron library
+    from airflow_provider_assets.cron import Cron, CroniterError  # imports Airflow's cron library
 
-    return Cron(expression, zone)
+    try:
+        return Cron(expression, zone)
+    except CroniterError:  # a timetable of the user's own may have expressions of another kind
+        return None

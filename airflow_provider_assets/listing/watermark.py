@@ -25,10 +25,11 @@ class Watermark:
     """The state of the one Asset among the task's outlets and inlets (Airflow 3.3+).
 
     :param key: of the watermark; see :meth:`of`.
+    :param conn_id: the export's connection.
     :raises InvalidRequestError: where Airflow keeps no such state.
     """
 
-    def __init__(self, context: Context, key: str) -> None:
+    def __init__(self, context: Context, key: str, conn_id: str) -> None:
         store = context.get("asset_state_store")
         if store is None:
             raise InvalidRequestError(
@@ -38,6 +39,7 @@ class Watermark:
             )
         self._store, self._task = store, context.get("task_state_store")
         self.key = key
+        self._conn_id = conn_id
         # A backfill exports spans of the past, each run its own; the nightly run must not resume there.
         self._is_backfill = context["dag_run"].run_type == "backfill"
 
@@ -57,16 +59,16 @@ class Watermark:
         :param options: without those that only name things, since they may differ in each run.
         """
         export: dict[str, JSON] = {"select": dict(select), "mode": mode, "options": dict(options)}
-        return cls(context, state_key(KEY, conn_id, export))
+        return cls(context, state_key(KEY, conn_id, export), conn_id)
 
     def window(self, context: Context) -> Window:
         """The run's span: from where it began before or, if it is new, from where the last one ended."""
         if self._is_backfill:
-            return resolve_window("auto", context)
+            return resolve_window("auto", context, self._conn_id)
         begun = self._task.get(self.key) if self._task else None
         value = self._store.get(self.key) if begun is None else begun
         start = None if value is None else parse_moment(value, KEY)
-        window = resolve_window("since_last", context, start)
+        window = resolve_window("since_last", context, self._conn_id, start)
         if self._task:
             from airflow.sdk.execution_time.context import NEVER_EXPIRE  # 3.3+, as the store
 

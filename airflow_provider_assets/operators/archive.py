@@ -327,7 +327,7 @@ class AssetArchiveOperator(BaseOperator):
     ) -> None:
         """Let the next run resume at the end of *window*, which may have held nothing."""
         if watermark and window:
-            Watermark(context, watermark).advance(window[1])
+            Watermark(context, watermark, self.conn_id).advance(window[1])
 
     def _report_nothing(self, context: Context, *, has_landed: bool) -> None:
         """Skip, fail or succeed, as *on_empty* says."""
@@ -398,7 +398,7 @@ class AssetArchiveOperator(BaseOperator):
             return None
         if self.window == "since_last":
             return self._watermark(context).window(context)
-        return resolve_window(self.window, context)
+        return resolve_window(self.window, context, self.conn_id)
 
     def _watermark(self, context: Context) -> Watermark:
         spec = self.hook.vendor.spec

@@ -142,7 +142,7 @@ class AssetReconcileOperator(BaseOperator):
             raise InvalidRequestError(
                 "window='since_last' works only in exports; pass the span to compare"
             )
-        return resolve_window(self.window, context)
+        return resolve_window(self.window, context, self.conn_id)
 
 
 def _complaint(result: Reconciled, uri: str) -> str:

@@ -15,9 +15,9 @@ from typing import Union
 from airflow_provider_assets.sansio.arguments import is_none, shown
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
-# The start of a window without a beginning: no vendor holds anything older.
 # By which the clocks of a scheduler and a worker may differ.
 _SKEW = timedelta(minutes=1)
+# The start of a window without a beginning: no vendor holds anything older.
 BEGINNING = datetime(1970, 1, 1, tzinfo=timezone.utc)
 WindowSpec = Union[str, timedelta, "tuple[object, object]", "list[object]", None]
 
@@ -79,6 +79,7 @@ class RunTiming:
         where the schedule is not a cron expression.
     :param next_tick: maps a moment to the schedule's first one after it; None likewise.
     :param watermark: end of the last span that was exported, for ``since_last``.
+    :param start_date: of the DAG, with which ``since_last`` begins if a run has no span of its own.
     :param now: a partition, or a span of ``since_last``, that ends after it is refused.
     """
 
@@ -90,6 +91,7 @@ class RunTiming:
     periods: Callable[[datetime], tuple[datetime, datetime]] | None = None
     next_tick: Callable[[datetime], datetime] | None = None
     watermark: datetime | None = None
+    start_date: datetime | None = None
     now: datetime | None = None
 
 
@@ -155,40 +157,52 @@ def _moment_of(timing: RunTiming) -> datetime:
 
 
 def _auto(timing: RunTiming) -> Window:
+    window = _own(timing, "auto")
+    if window is None:
+        raise InvalidRequestError(
+            f"window='auto': this run has no partition key and no data interval of its own; {REMEDY}"
+        )
+    return window
+
+
+def _own(timing: RunTiming, spec: str) -> Window | None:
+    """The run's own span; None if it has none. Errors name *spec*, the window that was given."""
     if timing.partition_key is not None:
-        return _partition(timing)
+        return _partition(timing, spec)
     if timing.event_window is not None:
         return _pair(timing.event_window, timing)
     if timing.data_interval and timing.data_interval[0] < timing.data_interval[1]:
         return Window(*timing.data_interval)
     if timing.run_date is not None and timing.periods is not None:
         return Window(*timing.periods(timing.run_date))
-    raise InvalidRequestError(
-        f"window='auto': this run has no partition key and no data interval of its own; {REMEDY}"
-    )
+    return None
 
 
 def _since(timing: RunTiming) -> Window:
     """From the watermark, if there is one, to the end of the run's own span, which has passed.
 
-    A run without a span of its own (an asset started it) ends at its date. If the watermark were moved past
-    the present, no run would export what is created until then.
+    A run without a span of its own (an asset started it) ends at its date, and the first of them begins with
+    the DAG. If the watermark were moved past the present, no run would export what is created until then.
     """
     try:
-        window = _auto(timing)
+        window = _own(timing, "since_last")
     except InvalidRequestError:
         if timing.run_date is None or timing.watermark is None:
             raise
-        end = parse_moment(timing.run_date, "run date")
-    else:
-        end = window.end
+        window = None
+    if window is None and timing.run_date is None:
+        raise InvalidRequestError(
+            "window='since_last': this run has neither a window of its own nor a date; pass an explicit "
+            "(start, end) pair"
+        )
+    end = window.end if window else parse_moment(timing.run_date, "run date")
     if timing.now is not None and is_to_come(end, timing.now):
         raise InvalidRequestError(
             f"window='since_last': the run's span ends at {end.isoformat()}, which is in the future; clear "
             "the task after that, or run the DAG for an earlier date"
         )
     if timing.watermark is None:
-        return window
+        return window or _first(timing, end)
     watermark = parse_moment(timing.watermark, "watermark")
     if end <= watermark:
         raise InvalidRequestError(
@@ -198,7 +212,17 @@ def _since(timing: RunTiming) -> Window:
     return Window(watermark, end)
 
 
-def _partition(timing: RunTiming) -> Window:
+def _first(timing: RunTiming, end: datetime) -> Window:
+    """The span of the first run, if it has none of its own."""
+    if timing.start_date is None:
+        raise InvalidRequestError(
+            "window='since_last': nothing has been exported before, and this run has no window of its own; "
+            "give the DAG a start_date, from which its first run exports"
+        )
+    return Window(parse_moment(timing.start_date, "start_date of the DAG"), end)
+
+
+def _partition(timing: RunTiming, spec: str) -> Window:
     """A time partition is named by its start; see :func:`_partition_from` for its length."""
     key = timing.partition_key or ""
     match = _KEY.fullmatch(key)
@@ -208,20 +232,20 @@ def _partition(timing: RunTiming) -> Window:
             year, month, day, hour, minute = parts
             zone = _offset(match.group(6)) or timing.zone
             start = datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, tzinfo=zone)
-            return _ended(_partition_from(start, parts, timing), timing)
+            return _ended(_partition_from(start, parts, timing), timing, spec)
     except (ValueError, OverflowError):
         pass  # 2026-13, 0000, 9999: not a date after all
     raise InvalidRequestError(
-        f"window='auto': partition key {key!r} is not a date (2026, 2026-01, 2026-01-31, "
+        f"window={spec!r}: partition key {key!r} is not a date (2026, 2026-01, 2026-01-31, "
         "2026-01-31T08); pass an explicit (start, end) pair"
     )
 
 
-def _ended(window: Window, timing: RunTiming) -> Window:
+def _ended(window: Window, timing: RunTiming, spec: str) -> Window:
     """*window* if it has ended: a run that starts with its period would export next to nothing."""
     if timing.now is not None and is_to_come(window.end, timing.now):
         raise InvalidRequestError(
-            f"window='auto': partition {timing.partition_key!r} ends at {window.end.isoformat()}, which "
+            f"window={spec!r}: partition {timing.partition_key!r} ends at {window.end.isoformat()}, which "
             "is in the future; schedule with CronPartitionTimetable(..., run_offset=-1), so that a run "
             "gets the period that has ended"
         )

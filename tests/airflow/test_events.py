@@ -9,7 +9,7 @@ import pytest
 from airflow.models.task_state_store import TaskStateStoreModel
 from airflow.sdk import Asset
 from airflow.utils.session import create_session
-from airflow_runs import connect
+from airflow_runs import connect, day
 from exported import CONN
 from sqlalchemy import select
 
@@ -168,16 +168,48 @@ def test_since_last_without_an_asset_says_what_it_needs(airflow, sandbox):
     assert sandbox.stats()["totals"]["submits"] == 0
 
 
-def test_the_run_that_an_event_starts_exports_its_span():
-    def event(*window):
-        payload = {"conn_id": CONN, "window": list(window), "items": 1}
-        return SimpleNamespace(extra={"from_trigger": True, "payload": payload})
-
-    early = event("2026-01-05T00:00:00.000Z", "2026-01-05T06:00:00.000Z")
-    late = event("2026-01-05T06:00:00.000Z", "2026-01-05T09:00:00.000Z")
-    context = {
+def started_by(*events):
+    """The context of a run that events started, each of a connection and a window."""
+    told = [
+        SimpleNamespace(
+            extra={
+                "from_trigger": True,
+                "payload": {"conn_id": conn_id, "window": window, "items": 1},
+            }
+        )
+        for conn_id, window in events
+    ]
+    return {
         "dag_run": SimpleNamespace(logical_date=None, run_after=None, partition_key=None),
-        "triggering_asset_events": {Asset("new"): [late, early]},
+        "triggering_asset_events": {Asset("new"): told},
     }
-    window = resolve_window("auto", context)
-    assert window.iso() == ("2026-01-05T00:00:00.000Z", "2026-01-05T09:00:00.000Z")
+
+
+EARLY = ["2026-01-05T00:00:00.000Z", "2026-01-05T06:00:00.000Z"]
+LATE = ["2026-01-05T06:00:00.000Z", "2026-01-05T09:00:00.000Z"]
+
+
+def test_the_run_that_an_event_starts_exports_its_span():
+    window = resolve_window("auto", started_by((CONN, LATE), (CONN, EARLY)), CONN)
+    assert window.iso() == (EARLY[0], LATE[1])
+
+
+def test_events_of_the_connection_of_an_export_outweigh_those_of_others():
+    """With none of its own, another connection may have watched the same account."""
+    both = started_by((CONN, LATE), ("other", EARLY))
+    assert resolve_window("auto", both, CONN).iso() == tuple(LATE)
+    assert resolve_window("auto", both, "other").iso() == tuple(EARLY)
+    assert resolve_window("auto", both, "third").iso() == (EARLY[0], LATE[1])
+
+
+def test_the_first_run_of_since_last_that_an_asset_starts_begins_with_the_dag(airflow, sandbox):
+    triggered = {"run_type": "asset_triggered", "run_after": day("2026-01-06")}
+    dag = airflow.dag(
+        since_last("started"), schedule=[Asset("upstream")], start_date=day("2026-01-04")
+    )
+    first = airflow.run(dag, None, **triggered)
+    assert windows(first) == [["2026-01-04T00:00:00.000Z", "2026-01-06T00:00:00.000Z"]]
+    second = airflow.run(dag, None, **{**triggered, "run_after": day("2026-01-07")})
+    assert windows(second) == [["2026-01-06T00:00:00.000Z", "2026-01-07T00:00:00.000Z"]]
+    undated = airflow.dag(since_last("undated"), schedule=[Asset("upstream")], start_date=None)
+    assert "give the DAG a start_date" in str(airflow.run(undated, None, **triggered).error)

@@ -3,17 +3,24 @@ from __future__ import annotations
 import importlib.util
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from airflow.sdk import (
+    DAG,
     Asset,
+    AssetOrTimeSchedule,
     CronDataIntervalTimetable,
     CronPartitionTimetable,
+    CronTriggerTimetable,
     PartitionedAssetTimetable,
 )
 from airflow.utils.types import DagRunType
 from airflow_runs import day
-from exported import archive, archives, export, exportable, ids_in, read
+from exported import CONN, archive, archives, export, exportable, ids_in, read
+
+from airflow_provider_assets.run_timing import resolve_window
+from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 pytestmark = pytest.mark.airflow
 EXAMPLE = Path(__file__).parents[2] / "dags_examples" / "scenario_nightly_export.py"
@@ -191,3 +198,31 @@ def test_a_window_in_another_zone_ends_where_the_next_begins(airflow, sandbox):
     assert [end for _, end in windows[:-1]] == [start for start, _ in windows[1:]]
     items = [item for request in requests for item in request["items"]["asset_ids"]]
     assert sorted(items) == exportable(sandbox, "2026-01-05T23:00", "2026-01-07T11:00")
+
+
+def timed(schedule, **run):
+    """The context of a run of 7 January, without a data interval."""
+    facts = {"logical_date": None, "run_after": day("2026-01-07"), "partition_key": None, **run}
+    dag = DAG("timed", schedule=None)
+    dag.timetable = schedule
+    return {"dag": dag, "dag_run": SimpleNamespace(**facts)}
+
+
+def test_a_schedule_by_assets_or_times_has_the_periods_of_its_times():
+    schedule = AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable(CRON, timezone="UTC"), assets=[Asset("any")]
+    )
+    window = resolve_window("auto", timed(schedule, run_type=DagRunType.SCHEDULED), CONN)
+    assert (window.start, window.end) == INTERVAL
+    started = timed(schedule, run_type=DagRunType.ASSET_TRIGGERED)
+    with pytest.raises(InvalidRequestError, match="no data interval of its own"):
+        resolve_window("auto", started, CONN)
+
+
+def test_an_expression_that_is_no_cron_leaves_the_windows_that_need_none():
+    context = timed(SimpleNamespace(expression="FREQ=DAILY;BYHOUR=2"))
+    for given in (INTERVAL, timedelta(days=1)):
+        window = resolve_window(given, context, CONN)
+        assert (window.start, window.end) == INTERVAL
+    with pytest.raises(InvalidRequestError, match="no data interval of its own"):
+        resolve_window("auto", context, CONN)

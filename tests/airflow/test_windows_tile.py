@@ -94,7 +94,7 @@ def window_of(schedule: object, info: DagRunInfo) -> Window:
         "data_interval_start": interval.start if interval else None,
         "data_interval_end": interval.end if interval else None,
     }
-    return resolve_window("auto", context)
+    return resolve_window("auto", context, "scenario_default")
 
 
 def by_hand(schedule: object, moment: datetime) -> DagRunInfo:

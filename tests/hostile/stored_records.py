@@ -259,7 +259,7 @@ def _payload(rng: Random, tree: Any) -> None:
     """The events that started a run."""
     events = {"asset": [SimpleNamespace(extra=tree)]}
     run = SimpleNamespace(logical_date=None, run_after=None)
-    resolve("auto", run_timing({"dag_run": run, "triggering_asset_events": events}))
+    resolve("auto", run_timing({"dag_run": run, "triggering_asset_events": events}, "c"))
 
 
 def readers() -> dict[str, tuple[Any, Read]]:

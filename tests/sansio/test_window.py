@@ -147,8 +147,24 @@ def test_the_first_run_of_since_last_is_its_own_span() -> None:
 def test_since_last_of_a_run_without_a_span_ends_at_its_date() -> None:
     timing = RunTiming(run_date=at("2026-01-10T07:30:00"), watermark=at("2026-01-09"))
     assert resolve("since_last", timing) == days("2026-01-09", "2026-01-10T07:30:00")
-    with pytest.raises(InvalidRequestError, match="no partition key"):
+    with pytest.raises(InvalidRequestError, match=r"'since_last': .* nor a date"):
         resolve("since_last", RunTiming(watermark=at("2026-01-09")))
+
+
+def test_the_first_run_of_since_last_without_a_span_begins_with_the_dag() -> None:
+    known = {"run_date": at("2026-01-10T07:30:00")}
+    timing = RunTiming(**known, start_date=at("2026-01-01"))
+    assert resolve("since_last", timing) == days("2026-01-01", "2026-01-10T07:30:00")
+    with pytest.raises(InvalidRequestError, match=r"'since_last': .* give the DAG a start_date"):
+        resolve("since_last", RunTiming(**known))
+
+
+@pytest.mark.parametrize("key", ["eu-west", "2026-01-10"])
+def test_what_is_wrong_with_a_partition_names_the_window_that_was_given(key) -> None:
+    timing = RunTiming(partition_key=key, now=at("2026-01-10T07:30:00"))
+    for spec in ("auto", "since_last"):
+        with pytest.raises(InvalidRequestError, match=f"^window='{spec}': partition"):
+            resolve(spec, timing)
 
 
 @pytest.mark.parametrize("watermark", [None, at("2026-01-09")])
