@@ -115,7 +115,7 @@ def asset_archive_task(
     """
     if kwargs.pop("multiple_outputs", None):
         raise InvalidRequestError(
-            "multiple_outputs: @task.asset_archive returns a list of archive references, and not the "
+            "multiple_outputs: @task.asset_archive returns a list of archive references, not the "
             "mapping of its function; leave it out"
         )
     return task_decorator_factory(

@@ -109,7 +109,7 @@ def _entries(store: Store, key: str, wanted: Container[str]) -> dict[str, Extent
     read = partial(store.read, key)
     location = locate(read, found.size)
     if location is None or location.size > MAX_DIRECTORY:
-        raise ValueError("not a zip, or one of too many entries")
+        raise ValueError("not a zip, or one with too many entries")
     index = location.read_index(read, max_entries=LandingOptions().max_entries)
     return {one.member.name: one for one in index if one.member.name in wanted}
 
@@ -118,7 +118,7 @@ def _unpacked(store: Store, key: str, entry: Extent) -> bytes:
     member = entry.member
     check_method(member.name, member.method, member.flags)
     if max(member.size, entry.size) > MAX_IMAGE:
-        raise ValueError("an image of too many bytes")
+        raise ValueError("an image with too many bytes")
     block = memoryview(bytearray(entry.size))
     store.read(key, member.offset, block)
     at = payload(block, entry)

@@ -71,7 +71,7 @@ def _told(what: str) -> Iterator[None]:
         raise TransferInterruptedError(text, code=code) from error
     except UnicodeEncodeError as error:
         raise InvalidRequestError(
-            f"{what}: the worker encodes names of files as {error.encoding}, which lacks some of these "
+            f"{what}: the worker encodes file names as {error.encoding}, which lacks some of these "
             "characters; set LC_ALL=C.UTF-8 or PYTHONUTF8=1 in its environment"
         ) from error
 
