@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Parts that are uploaded at the same time, plus the request that began them.
 MAX_POOL = 17
+# Bytes of a prefix: 1,024 have to suffice for names of files (up to 255) and what is appended to them, too.
+_LONGEST_PREFIX = 640
 # Amazon's domains of endpoints, and the console of each.
 _CONSOLES = {
     ".amazonaws.com": "console.aws.amazon.com",
@@ -93,6 +95,11 @@ def _parts(url: object, name: str) -> SplitResult:
     elif not parts.netloc.rpartition("@")[2]:
         raise InvalidRequestError(
             f"{name} {str(url)!r} names no bucket; use {parts.scheme}://conn_id@bucket/prefix/"
+        )
+    elif (size := len(path.encode())) > _LONGEST_PREFIX:
+        raise InvalidRequestError(
+            f"{name} {shown(str(url))} has a prefix of {size} bytes, which leaves too little room for names "
+            f"in keys of at most 1,024 bytes; use a prefix of at most {_LONGEST_PREFIX} bytes"
         )
     return parts
 

@@ -23,19 +23,21 @@ _ENDS = ". \xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u202f\u205
 _LONGEST_MARK = "-" + "9" * 7
 FEW_FOLDERS = 100_000  # that every archive may have, whatever its limits are: they take 20 MiB
 _SEGMENT = 255  # bytes: the limit of common file systems
-_KEY = 900  # bytes: S3 and GCS allow 1,024 with the prefix, Azure 1,024 characters
+_KEY = 900  # bytes
+# With the prefix: S3 and GCS allow 1,024 bytes, Azure 1,024 characters; landings append up to 40 of them.
+_WHOLE_KEY = 1024 - 40
 
 
-def safe(name: str) -> str:
-    """*name* as a relative path with ``/`` that stays below its folder."""
+def safe(name: str, longest: int = _KEY) -> str:
+    """*name* as a relative path with ``/``, of at most *longest* bytes, that stays below its folder."""
     text = unicodedata.normalize("NFC", name).encode("utf-8", "replace").decode()
     text = _UNFIT.sub("_", _DRIVE.sub("", text.replace("\\", "/")))
     segments = [kept for part in text.split("/") if (kept := part.strip().rstrip(_ENDS))]
-    if len(segments) <= _KEY // 2:
+    if len(segments) <= longest // 2:
         if segments and is_top_folder(segments[0]):
             segments[0] += "_"
         path = "/".join(map(_fit, segments)) or "unnamed"
-        if len(path.encode()) <= _KEY:
+        if len(path.encode()) <= longest:
             return path
     return _fit("_".join(segments))
 
@@ -63,9 +65,11 @@ class Names:
     An archive of 64 MiB can name thirty million folders, so that only hashes of names are kept.
 
     :param max_folders: largest number of folders.
+    :param prefix: prefix of the keys, which leaves less room for names if it is long.
     """
 
     max_folders: int = 1_000_000
+    prefix: str = ""
     _files: set[int] = field(default_factory=set)
     _folders: set[int] = field(default_factory=set)
     _unchanged: set[int] = field(default_factory=set)
@@ -80,7 +84,8 @@ class Names:
         :raises InvalidRequestError: if there are too many folders.
         """
         path = ""
-        *folders, file = safe(name).split("/")
+        room = min(_KEY, _WHOLE_KEY - len(self.prefix.encode()))
+        *folders, file = safe(name, room).split("/")
         for folder in folders:
             path = self._folder(path, folder)
         path = self._free(path, file, self._files, self._folders)

@@ -12,7 +12,7 @@ import pytest
 from airflow_runs import connect
 from s3_quirks import CHECKSUMS, Quirks, quirky_s3
 
-from airflow_provider_assets.destinations import open_destination
+from airflow_provider_assets.destinations import check_destination, open_destination
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 pytestmark = pytest.mark.airflow
@@ -123,6 +123,14 @@ def test_the_documented_connection_for_obs_suits_its_dialect(s3_server, monkeypa
 def test_every_character_of_a_destination_counts(s3_server, monkeypatch, prefix):
     aws(monkeypatch, s3_server)
     assert open_destination(f"s3://aws_test@bucket/{prefix}").prefix == prefix
+
+
+def test_a_prefix_that_leaves_no_room_for_names_is_refused_before_anything_is_submitted():
+    check_destination(f"s3://aws_test@bucket/{'p' * 600}/", "destination")
+    with pytest.raises(
+        InvalidRequestError, match=r"destination .* has a prefix of 702 bytes, .* 640"
+    ):
+        check_destination(f"s3://aws_test@bucket/{'p' * 700}/", "destination")
 
 
 def test_every_character_of_a_folder_counts(tmp_path):

@@ -134,6 +134,17 @@ def test_an_archive_cannot_name_more_folders_than_memory_has_room_for():
         names.give("a/d/3")
 
 
+@pytest.mark.parametrize("size", [0, 84, 85, 300, 640])
+def test_a_long_prefix_leaves_less_room_for_names(size):
+    name = "/".join(["n" * 80] * 11) + "/image.png"
+    names = Names(prefix="p" * size)
+    given = [names.give(name) for _ in range(3)]
+    assert len(set(given)) == 3
+    assert all(size + len(one.encode()) <= 1024 - 32 for one in given)
+    assert all(one.endswith(".png") for one in given)
+    assert (given[0] == name) == (size <= 84)
+
+
 @pytest.mark.parametrize("cut", ["n" * 247 + ".landing" + "y" * 20, "." * 300 + "y" * 20])
 def test_what_is_left_of_a_long_name_is_safe(cut):
     assert not is_marker(safe(cut))

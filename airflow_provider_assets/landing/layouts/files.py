@@ -98,7 +98,7 @@ def _downloads_at_a_time(job: Job, many: int) -> int:
 
 def _jobs(job: Job, sources: Sequence[Source], few: int) -> list[Job]:
     """A job for each file, with its share of the budgets."""
-    names = Names()
+    names = Names(prefix=job.prefix)
     options = job.options
     if few > 1:
         options = replace(

@@ -55,7 +55,7 @@ class StreamUnpacker:
     def __post_init__(self) -> None:
         """Set the limits."""
         options = self.job.options
-        self._names = Names(max(options.max_entries, FEW_FOLDERS))
+        self._names = Names(max(options.max_entries, FEW_FOLDERS), self.job.prefix)
         self._limits = Limits(options.max_unpacked, options.max_ratio)
 
     def scanner_for(self, first: memoryview, name: str) -> Scanner:
