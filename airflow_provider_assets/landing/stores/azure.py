@@ -40,7 +40,7 @@ from airflow_provider_assets.sansio.errors import (
 )
 
 if TYPE_CHECKING:
-    from azure.storage.blob import BlobClient, ContainerClient
+    from azure.storage.blob import BlobClient, BlobProperties, ContainerClient
 
 T = TypeVar("T")
 # "Scalability and performance targets for Blob storage": 50,000 blocks of up to 4,000 MiB.
@@ -59,6 +59,9 @@ _ARGUMENTS = {
 _TAG = re.compile(r"[A-Za-z0-9 +\-./:=_]*")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TAKEN = frozenset({"BlobAlreadyExists", "ConditionNotMet", "UnauthorizedBlobOverwrite"})
+_FOREIGN = (
+    "the answer is not one of Azure Blob Storage; check for a proxy or a sign-in page on the way"
+)
 
 
 def _call(what: str, action: Callable[[], T]) -> T:
@@ -72,12 +75,22 @@ def _call(what: str, action: Callable[[], T]) -> T:
         raise TransferInterruptedError(f"{what}: {type(error).__name__}") from error
 
 
+def _read(what: str, action: Callable[[], T]) -> T:
+    """The result of *action*, which has the SDK parse an answer: a proxy's page breaks its parser."""
+    try:
+        return _call(what, action)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise TransferInterruptedError(f"{what}: {_FOREIGN}") from error
+
+
 def _translate(what: str, error: object) -> AssetsError:
     code = str(
         getattr(getattr(error, "error_code", ""), "value", getattr(error, "error_code", "")) or ""
     )
     status = int(getattr(error, "status_code", None) or 0)
     text = f"{what}: {code or 'HTTP ' + str(status)}"
+    if 200 <= status < 300:  # the SDK expected another
+        return TransferInterruptedError(f"{what}: {_FOREIGN}", code=code, status=status)
     if status in (401, 403):
         return AuthenticationError(text, code=code, status=status)
     if code in ("Md5Mismatch", "Crc64Mismatch"):
@@ -85,6 +98,12 @@ def _translate(what: str, error: object) -> AssetsError:
     if status in (0, 408, 429) or status >= 500:
         return TransferInterruptedError(text, code=code, status=status)
     return InvalidRequestError(text, code=code, status=status)
+
+
+def _described(found: BlobProperties) -> StoredObject:
+    if not found.blob_type:
+        raise ValueError("every blob has a type")
+    return StoredObject(int(found.size), crc32_in((found.metadata or {}).get(_CRC)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +123,19 @@ class AzureStore:
     def head(self, key: str) -> StoredObject | None:
         """Length, and the CRC-32 in the metadata of the blob."""
         try:
-            found = _call(f"cannot inspect {self.uri(key)}", self._blob(key).get_blob_properties)
+            return _read(
+                f"cannot inspect {self.uri(key)}",
+                lambda: _described(self._blob(key).get_blob_properties()),
+            )
         except InvalidRequestError as error:
             if error.status == 404:
                 return None
             raise
-        return StoredObject(int(found.size), crc32_in((found.metadata or {}).get(_CRC)))
 
     def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
         """List Blobs, page by page."""
         blobs = iter(self.container.list_blobs(name_starts_with=prefix))
-        while blob := _call(f"cannot list {self.uri(prefix)}", lambda: next(blobs, None)):
+        while blob := _read(f"cannot list {self.uri(prefix)}", lambda: next(blobs, None)):
             yield blob.name, int(blob.size)
 
     def sizes(self, prefix: str) -> dict[str, int]:
@@ -125,7 +146,7 @@ class AzureStore:
         """Contents of the blob."""
         try:
             blob = self._blob(key)
-            return _call(f"cannot read {self.uri(key)}", lambda: blob.download_blob().readall())
+            return _read(f"cannot read {self.uri(key)}", lambda: blob.download_blob().readall())
         except InvalidRequestError as error:
             if error.status == 404:
                 return None
@@ -134,7 +155,7 @@ class AzureStore:
     def read(self, key: str, offset: int, view: memoryview) -> None:
         """Read a range of the blob."""
         what, blob = f"cannot read {self.uri(key)}", self._blob(key)
-        data = _call(what, lambda: blob.download_blob(offset=offset, length=len(view)).readall())
+        data = _read(what, lambda: blob.download_blob(offset=offset, length=len(view)).readall())
         if len(data) != len(view):
             raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes arrived")
         view[:] = data
@@ -266,7 +287,7 @@ class AzureWriter:
     def done(self) -> Sequence[StoredPart]:
         """Get Block List: the uncommitted blocks of this run."""
         try:
-            _, blocks = _call(
+            _, blocks = _read(
                 f"cannot list the blocks of {self.store.uri(self.key)}",
                 lambda: self.blob.get_block_list("uncommitted"),
             )
