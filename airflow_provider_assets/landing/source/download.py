@@ -1,8 +1,9 @@
 """Reads one download in ranges, resumes at the byte that failed, and renews a link that is refused.
 
 The first request asks for the range of the first part and also transfers that part: there is no probe
-before it. The response of a server that ignores Range is read as one stream. A single-use link is opened
-exactly once, without Range.
+before it. The response of a server that ignores Range is read as one stream, and so is a file without ETag
+and Last-Modified, since nothing would tell that two ranges are of different files. A single-use link is
+opened exactly once, without Range.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ class Download:
     :param cancel: cancels every wait of the download.
     :param on_bytes: called with the number of bytes as they arrive, by many threads.
     :ivar total: bytes of the file, None while unknown.
-    :ivar ranged: whether the server serves ranges; known after :meth:`open`.
+    :ivar ranged: whether the server serves ranges that can be told to be of one file; known after
+        :meth:`open`.
     :ivar validator: ETag or Last-Modified of the file, "" if the server sends none.
     """
 
@@ -203,10 +205,16 @@ class Download:
             start, end, total = content_range(response)
             if total is None:
                 raise TransferInterruptedError("the server sends ranges without a total length")
-            self._expect(total)
-            self.ranged = True
             self.validator = validator(response)
-            self._first = _Opened(response, connections, url, end - start + 1, start)
+            if self.validator:
+                self._expect(total)
+                self.ranged = True
+                self._first = _Opened(response, connections, url, end - start + 1, start)
+            elif (start, end) == (0, total - 1):
+                self._take_stream(response, connections, url)
+            else:
+                connections.drop(url)
+                self._open_stream(connections)
         elif response.status == http.client.OK:
             self._take_stream(response, connections, url)
         elif is_empty(response, self._announced):
@@ -218,10 +226,13 @@ class Download:
             raise SourceChangedError  # the file is shorter now than the bytes that were fetched of it
         else:
             connections.drop(url)
-            response, url = self._requester.get(connections, {})
-            if response.status != http.client.OK:
-                raise error_of_status(response.status, "download")
-            self._take_stream(response, connections, url)
+            self._open_stream(connections)
+
+    def _open_stream(self, connections: Connections) -> None:
+        response, url = self._requester.get(connections, {})
+        if response.status != http.client.OK:
+            raise error_of_status(response.status, "download")
+        self._take_stream(response, connections, url)
 
     def _take_stream(
         self, response: http.client.HTTPResponse, connections: Connections, url: str

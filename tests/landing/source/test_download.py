@@ -5,7 +5,17 @@ from __future__ import annotations
 import traceback
 
 import pytest
-from landing_kit import big, contents, leftovers, linked, noise, over_http_and_https, small, zipped
+from landing_kit import (
+    MemoryState,
+    big,
+    contents,
+    leftovers,
+    linked,
+    noise,
+    over_http_and_https,
+    small,
+    zipped,
+)
 from origin import Fault
 
 from airflow_provider_assets.landing import LandingOptions, Source, land
@@ -26,6 +36,40 @@ def test_dropped_connections_are_resumed_at_the_failed_byte(store, origin, quick
     land([linked(origin, big())], store, options=quick)
     assert contents(store, "export.zip") == big()
     assert origin.sent <= 1.05 * len(big())
+
+
+@pytest.mark.parametrize("layout", ["archive", "files"])
+@pytest.mark.parametrize("many", [False, True], ids=["one", "several"])
+def test_nothing_is_put_together_from_ranges_that_nothing_tells_to_be_of_one_file(
+    local, origin, quick, layout, many
+):
+    old, new = zipped({"a": noise(11_000_000, 1)}), zipped({"a": noise(11_000_000, 2)})
+    sources = [linked(origin, old, "a.zip")]
+    if many:
+        sources.append(linked(origin, noise(1000), "b"))
+    origin.etags = {"/a.zip": "", "/b": ""}
+
+    def fault(seen, number):
+        if number > 3:
+            origin.files["/a.zip"] = new
+
+    origin.fault = fault
+    land(sources, local, name="x.zip", layout=layout, options=quick)
+    assert {seen.headers.get("If-Range") for seen in origin.seen} == {None}
+    assert len(origin.seen) <= 2 * len(sources) + 1  # asked for a range, and then for all
+    assert not leftovers(local)
+
+
+def test_a_file_without_a_validator_is_not_resumed(local, origin, quick):
+    origin.etags = {"/export.zip": ""}
+    origin.fault = lambda seen, number: Fault(cut=1_000_000) if number == 2 else None
+    with pytest.raises(TransferInterruptedError, match="after 1000000 of 24002470 bytes"):
+        land([linked(origin, big())], local, options=quick, state=MemoryState())
+    origin.seen.clear()
+    origin.fault = lambda seen, number: None
+    land([linked(origin, big())], local, options=quick, state=MemoryState())
+    assert contents(local, "export.zip") == big()
+    assert [seen.start for seen in origin.seen] == [0, None]
 
 
 @over_http_and_https
