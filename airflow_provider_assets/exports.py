@@ -146,5 +146,5 @@ def land(
     task = ArchiveToObjectStorageOperator(
         task_id="land", archive=archive, destination=destination, **arguments
     )
-    landed = task.land_all(get_current_context(), {})
+    landed = task.land_all(get_current_context(), [])
     return landed if "archives" in archive else landed[0]

@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_assets.airflow_compat import AirflowSkipException
 from airflow_provider_assets.links import ReportLink, show_link
-from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
+from airflow_provider_assets.outcomes import default_retry_policy, note_of, raise_for_airflow
 from airflow_provider_assets.sansio.arguments import at_least, to_plain
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -26,6 +26,7 @@ from airflow_provider_assets.sansio.stored import (
     is_flag,
     is_number,
     is_text,
+    or_none,
 )
 
 if TYPE_CHECKING:
@@ -38,11 +39,16 @@ _LANDING: Mapping[str, Fits] = {
     **dict.fromkeys(("uri", "metadata_uri"), is_text),
     **dict.fromkeys(("bytes", "entries"), is_count),
     "skipped": is_flag,
-    "facts": lambda value: isinstance(value, dict) and is_count(value.get("batch")),
+    "facts": lambda value: (
+        isinstance(value, dict)
+        and is_text(value.get("conn_id"))
+        and is_text(value.get("fingerprint"))
+        and or_none(is_text)(value.get("target_format"))
+    ),
 }
 _NOTE: Mapping[str, Fits] = {
     **dict.fromkeys(("batch", "bytes", "entries"), is_count),
-    **dict.fromkeys(("uri", "reason"), is_text),
+    **dict.fromkeys(("conn_id", "job_id", "uri", "reason"), is_text),
     "seconds": is_number,
     "skipped": is_flag,
 }
@@ -109,15 +115,15 @@ class AssetReportOperator(BaseOperator):
         landings = [_landing(one) for one in _flat(self.manifests, "manifests")]
         if not references:
             self._without_batches(context)
-        manifests = {_batch_of(one): one for one in landings}
-        notes = {cast("int", one["batch"]): one for one in map(_note, _flat(self.notes, "notes"))}
+        notes = {_batch(one): one for one in map(_note, _flat(self.notes, "notes"))}
+        # A manifest may name the job of an earlier run, which had landed the same items.
+        manifests = _manifests_of(references, landings)
         lines = [
-            _line(one, manifests.get(number), notes.get(number, {}))
-            for one in references
-            if (number := one.request.index + 1)
+            _line(one, notes.get(_batch(note_of(one))) or manifest)
+            for one, manifest in zip(references, manifests, strict=True)
         ]
         target = open_destination(self.destination)
-        pictures, note = self._pictures(target, list(manifests.values()))
+        pictures, note = self._pictures(target, landings)
         first = references[0].request
         facts = {
             "connection": references[0].conn_id,
@@ -205,16 +211,38 @@ def _landing(data: Data) -> Data:
 
 def _note(data: Data) -> Data:
     """*data*, a note of a landing."""
-    check_fields({"batch": None, **data}, _NOTE, "a note, in notes")
+    check_fields(
+        {**dict.fromkeys(("conn_id", "job_id", "batch")), **data}, _NOTE, "a note, in notes"
+    )
     return data
 
 
-def _batch_of(manifest: Data) -> int:
-    facts = manifest["facts"]
-    return int(str(facts["batch"])) if isinstance(facts, dict) else 0
+def _batch(note: Data) -> tuple[object, ...]:
+    """The batch that a note is about."""
+    return note["conn_id"], note["job_id"], note["batch"]
 
 
-def _line(reference: ArchiveReference, manifest: Data | None, notes: Data) -> BatchLine:
+def _manifests_of(references: Sequence[ArchiveReference], manifests: Sequence[Data]) -> list[Data]:
+    """For each of *references*, the one of *manifests* that is of its items; empty if none is."""
+    facts = [cast("Data", one["facts"]) for one in manifests]
+    known = {
+        (str(one["conn_id"]), str(one["fingerprint"])): manifest
+        for one, manifest in zip(facts, manifests, strict=True)
+    }
+    formats = {cast("str | None", one.get("target_format")) for one in facts}
+    found = []
+    for reference in references:
+        names = [reference.request.landing_fingerprint(one) for one in formats]
+        fitting = [known[key] for name in names if (key := (reference.conn_id, name)) in known]
+        found.append(fitting[0] if fitting else {})
+    return found
+
+
+def _line(reference: ArchiveReference, landed: Data) -> BatchLine:
+    """The line of a batch.
+
+    :param landed: its note, or its manifest.
+    """
     from airflow_provider_assets.reports.page import BatchLine
 
     request, problems = reference.request, reference.job.failed
@@ -224,9 +252,9 @@ def _line(reference: ArchiveReference, manifest: Data | None, notes: Data) -> Ba
         archived=request.count - len(problems),
         problems=problems,
     )
-    landed, seconds = manifest or notes, notes.get("seconds")
-    if "uri" not in landed or "reason" in notes:
-        line = replace(line, problems={"": str(notes.get("reason", SEE_LOG)), **problems})
+    seconds = landed.get("seconds")
+    if "uri" not in landed or "reason" in landed:
+        line = replace(line, problems={"": str(landed.get("reason", SEE_LOG)), **problems})
     if "uri" not in landed:
         return line
     return replace(

@@ -157,6 +157,13 @@ class ArchiveRequest:
             }
         )
 
+    def landing_fingerprint(self, target_format: JSON) -> str:
+        """Identity of what lands of it, converted to *target_format* unless that is None."""
+        contents: list[JSON] = [self.fingerprint, target_format]
+        if self.run_date and not self.window:
+            contents.append(self.run_date)
+        return fingerprint(contents)
+
     @property
     def stem(self) -> str:
         """A file name without its extension, made of vendor, window or run date, query and position.

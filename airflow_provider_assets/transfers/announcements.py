@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import Asset, AssetAlias
 
-from airflow_provider_assets.outcomes import NOTES
+from airflow_provider_assets.outcomes import NOTES, note_of
 from airflow_provider_assets.sansio.errors import AssetsError
 from airflow_provider_assets.sansio.groups import ungrouped
 from airflow_provider_assets.sansio.jobs import ArchiveReference, Data
@@ -20,19 +20,18 @@ _log = logging.getLogger(__name__)
 
 
 def tell_report(
-    context: Context, archive: Data, notes: Mapping[int, Data], error: AssetsError | None = None
+    context: Context, archive: Data, notes: Sequence[Data], error: AssetsError | None = None
 ) -> None:
     """Keep, for the report of the run, what no manifest contains.
 
-    :param notes: by the number of the batch.
+    :param notes: one for each batch that has been tried; :func:`~.outcomes.note_of` begins it.
     :param error: ended the task; the reason of all batches of *archive* if none has a note.
     """
     try:
         if error is not None and not notes:
             given = [ArchiveReference.from_dict(one) for one in ungrouped(archive)]
-            notes = {one.request.index + 1: {"reason": reason_of(error)} for one in given}
-        told = [{"batch": batch, **note} for batch, note in notes.items()]
-        context["ti"].xcom_push(NOTES, told)
+            notes = [{**note_of(one), "reason": reason_of(error)} for one in given]
+        context["ti"].xcom_push(NOTES, [*notes])
     except Exception as other:  # noqa: BLE001  # it must neither mask nor cause a failure
         _log.warning("The report of the run will lack the notes of this task: %s", other)
 

@@ -14,7 +14,7 @@ from airflow.sdk import BaseOperator
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.hooks.client import positive_number
 from airflow_provider_assets.links import DestinationLink, ManifestLink, show_link
-from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
+from airflow_provider_assets.outcomes import default_retry_policy, note_of, raise_for_airflow
 from airflow_provider_assets.sansio.arguments import (
     Check,
     at_least,
@@ -229,7 +229,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
 
         # Airflow reads it from the context after the task has run; ``partial()`` knows no default of ours.
         context["map_index_template"] = context.get("map_index_template") or self.label or None
-        notes: dict[int, Data] = {}
+        notes: list[Data] = []
         try:
             landed = self.land_all(context, notes)
         except AssetsError as error:
@@ -257,13 +257,13 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     def _is_group(self) -> bool:
         return "archives" in self.archive
 
-    def land_all(self, context: Context, notes: dict[int, Data]) -> list[Data]:
+    def land_all(self, context: Context, notes: list[Data]) -> list[Data]:
         """Land one archive after the other. One that is damaged or cannot land does not hold up the others.
 
         This may also be called from within another task, which then gets no notes and no asset events.
 
-        :param notes: gets, by the number of each batch, what has landed in how many seconds, and the reason
-            of its failure.
+        :param notes: gets, for each batch, what has landed in how many seconds, and the reason of its
+            failure.
         :raises AssetsError: the first failure that a retry may change, or else the first.
         """
         from airflow_provider_assets.destinations import check_destination, open_destination
@@ -286,7 +286,8 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         landed: list[Data] = []
         failed: list[AssetsError] = []
         for reference in self.references:
-            batch, started = reference.request.index + 1, time.monotonic()
+            note, started = note_of(reference), time.monotonic()
+            notes.append(note)
             try:
                 with hook.metrics.landing(reference.request):
                     result, items = batches.land(reference)
@@ -294,15 +295,15 @@ class ArchiveToObjectStorageOperator(BaseOperator):
                 show_link(self, context, ManifestLink, target.browser_url(items.manifest_name))
                 # A task that fails returns nothing, not even what has landed.
                 numbers = {name: result[name] for name in ("uri", "bytes", "entries", "skipped")}
-                notes[batch] = {"seconds": round(time.monotonic() - started, 3), **numbers}
+                note |= {"seconds": round(time.monotonic() - started, 3), **numbers}
                 self._check_complete(items)
             except AssetsError as error:
                 failed.append(error)
-                notes[batch] = {**notes.get(batch, {}), "reason": reason_of(error)}
+                note["reason"] = reason_of(error)
                 if not isinstance(error, (JobError, InvalidRequestError, IntegrityError)):
                     raise  # of the store or the connection: the others would meet it, too
                 if self._is_group:
-                    self.log.warning("Batch %d: %s", batch, error)
+                    self.log.warning("Batch %d: %s", note["batch"], error)
             else:
                 landed.append(result)
         if failed:

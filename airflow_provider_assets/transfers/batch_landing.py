@@ -21,7 +21,6 @@ from airflow_provider_assets.sansio.jobs import (
     ArchiveRequest,
     Data,
     Link,
-    fingerprint,
 )
 from airflow_provider_assets.transfers.landed_items import LandedItems
 from airflow_provider_assets.transfers.single_use import SingleUseLanding
@@ -229,9 +228,6 @@ def _facts(
 ) -> dict[str, JSON]:
     """The origin of the archive. Landings with equal fingerprints are the same."""
     request = reference.request
-    contents: list[JSON] = [request.fingerprint, target_format]
-    if request.run_date and not request.window:
-        contents.append(request.run_date)
     return {
         "vendor": request.vendor,
         "conn_id": reference.conn_id,
@@ -243,5 +239,5 @@ def _facts(
         "options": spec.shaping(request.options),
         "target_format": target_format,
         "failed": len(reference.job.failed),
-        "fingerprint": fingerprint(contents),
+        "fingerprint": request.landing_fingerprint(target_format),
     }

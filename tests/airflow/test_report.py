@@ -6,9 +6,16 @@ import html
 import re
 
 import pytest
+from airflow.sdk import XComArg, task
 from exported import CONN, exportable
 
 from airflow_provider_assets.exports import asset_export
+from airflow_provider_assets.operators.archive import AssetArchiveOperator
+from airflow_provider_assets.operators.report import AssetReportOperator
+from airflow_provider_assets.outcomes import NOTES
+from airflow_provider_assets.transfers.archive_to_object_storage import (
+    ArchiveToObjectStorageOperator,
+)
 
 pytestmark = pytest.mark.airflow
 DAY = ("2026-01-05", "2026-01-06")
@@ -78,3 +85,46 @@ def test_an_export_that_fails_before_its_first_batch_fails_the_run(reported, san
     assert run.states["export.report"] == "failed"
     assert run.state == "failed"
     assert not (tmp_path / "reports").exists()
+
+
+@pytest.mark.parametrize("has_notes", [True, False])
+def test_each_of_several_exports_meets_its_own_landing(airflow, sandbox, tmp_path, has_notes):
+    """Each has a batch 1, and the landing of the second one finds something else in its place."""
+    wanted = exportable(sandbox, *DAY)
+    selections = [{"asset_ids": wanted[:2]}, {"asset_ids": wanted[2:]}]
+
+    def build():
+        @task
+        def flat(many):
+            return [one for references in many for one in references]
+
+        archive = AssetArchiveOperator.partial(task_id="archive", conn_id=CONN, poll_interval=0.1)
+        references = flat(archive.expand(items=selections).output)
+        land = ArchiveToObjectStorageOperator.partial(
+            task_id="land", destination=tmp_path.as_uri()
+        ).expand(archive=references)
+        AssetReportOperator(
+            task_id="report",
+            destination=tmp_path.as_uri(),
+            archives=references,
+            manifests=land.output,
+            notes=XComArg(land, NOTES) if has_notes else None,
+        )
+
+    dag = airflow.dag(build)
+    assert airflow.run(dag).result("report")["landed"] == 2
+    first, second = [one["uri"] for one in airflow.run(dag).results("land")]
+    assert airflow.run(dag).result("report")["landed"] == 2, (
+        "the jobs of an earlier run landed them"
+    )
+    name = second.rpartition("/")[2]
+    (tmp_path / f"{name}.manifest.json").unlink()
+    (tmp_path / name).unlink()
+    (tmp_path / name).mkdir()
+    run = airflow.run(dag)
+    assert run.states["land[0]"] == "success"
+    assert run.states["land[1]"] == run.states["report"] == run.state == "failed"
+    text = text_of(page(tmp_path))
+    assert "1 of 2" in text
+    assert text.count("has not landed") == (1 if has_notes else 2), "in the reason, too"
+    assert first in text

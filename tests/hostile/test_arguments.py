@@ -65,7 +65,13 @@ REFERENCE = ArchiveReference(
     ArchiveJob("scenario", "job_1", JobState.SUCCEEDED),
 ).to_dict()
 RUNNING = {**REFERENCE, "job": ArchiveJob("scenario", "job_1").to_dict()}
-MANIFEST = {"uri": "file:///k", "bytes": 3, "entries": 1, "skipped": False, "facts": {"batch": 1}}
+MANIFEST = {
+    "uri": "file:///k",
+    "bytes": 3,
+    "entries": 1,
+    "skipped": False,
+    "facts": {"conn_id": "scenario", "fingerprint": "f"},
+}
 
 # Of each class: what is enough to run it, and for each argument the values that it must not have.
 GIVEN: dict[type, dict[str, object]] = {

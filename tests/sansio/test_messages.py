@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -339,3 +340,14 @@ def test_what_a_vendor_says_is_quoted_without_what_signs_a_url():
     said = 'see "https://cdn.example.test/a.zip?Policy=P&Signature=S" or https://x.test/b?sig=1.'
     assert without_queries(said) == 'see "https://cdn.example.test/a.zip" or https://x.test/b'
     assert without_queries("no? never https://x.test/c") == "no? never https://x.test/c"
+
+
+def test_what_lands_differs_by_items_format_and_run_but_not_by_run_in_a_window() -> None:
+    request = ArchiveRequest("v", {"ids": ("a",)}, run_date="2026-01-05T00:00:00Z")
+    tomorrow = replace(request, run_date="2026-01-06T00:00:00Z")
+    others = [tomorrow, replace(request, items={"ids": ("b",)})]
+    names = [one.landing_fingerprint(None) for one in (request, *others)]
+    assert len({*names, request.landing_fingerprint("webp")}) == 4
+    day = ("2026-01-04T00:00:00Z", "2026-01-05T00:00:00Z")
+    nights = [replace(one, window=day) for one in (request, tomorrow)]
+    assert len({one.landing_fingerprint(None) for one in nights}) == 1
