@@ -94,7 +94,7 @@ def _start_weed(folder: Path) -> tuple[S3Server, subprocess.Popen]:
     command = [
         weed, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}",
         f"-master.port={master}", "-master.volumeSizeLimitMB=256", f"-volume.port={volume}",
-        "-volume.max=40", "-filer=true", f"-filer.port={filer}", "-s3", f"-s3.port={s3}",
+        "-volume.max=100", "-filer=true", f"-filer.port={filer}", "-s3", f"-s3.port={s3}",
         f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0",
         f"-master.port.grpc={grpc[0]}", f"-volume.port.grpc={grpc[1]}",
         f"-filer.port.grpc={grpc[2]}", f"-s3.port.grpc={grpc[3]}",
