@@ -83,7 +83,22 @@ def vendor_for(connection: VendorConnection) -> Vendor:
 
     :raises InvalidRequestError: if the connection's type belongs to none, or lacks something.
     """
+    download_limit(connection)  # before anything is submitted, not when it lands
     return vendor_class(connection.conn_type)(connection, clock=time.time)
+
+
+def download_limit(connection: VendorConnection) -> int | None:
+    """The connection's own limit, extra ``max_concurrent_downloads``; None if it is not set.
+
+    :raises InvalidRequestError: if it is not a whole number of at least 1.
+    """
+    limit = positive_number(connection, "max_concurrent_downloads")
+    if limit is not None and limit != int(limit):
+        raise InvalidRequestError(
+            f"connection {connection.conn_id!r}: max_concurrent_downloads must be a whole number of at "
+            f"least 1, not {limit}"
+        )
+    return None if limit is None else int(limit)
 
 
 def rate_limit(

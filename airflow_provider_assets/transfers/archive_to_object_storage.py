@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from airflow.sdk import BaseOperator
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.hooks.client import positive_number
+from airflow_provider_assets.hooks.client import download_limit
 from airflow_provider_assets.links import DestinationLink, ManifestLink, show_link
 from airflow_provider_assets.outcomes import default_retry_policy, note_of, raise_for_airflow
 from airflow_provider_assets.sansio.arguments import (
@@ -330,10 +330,9 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         """The options of the engine, within the connection's ``max_concurrent_downloads``."""
         from airflow_provider_assets.landing import LandingOptions
 
-        limit = positive_number(hook.vendor.connection, "max_concurrent_downloads")
-        concurrency = self.concurrency
+        limit, concurrency = download_limit(hook.vendor.connection), self.concurrency
         if limit is not None:
-            concurrency = min(int(limit), concurrency or int(limit))
+            concurrency = min(limit, concurrency or limit)
         limits: dict[str, Any] = {
             "max_entries": self.max_entries,
             "max_unpacked": self.max_unpacked,

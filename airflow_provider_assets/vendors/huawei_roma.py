@@ -116,7 +116,7 @@ class HuaweiRoma(Vendor):
             project_id=project,
             security_token=conn.text("security_token"),
         )
-        kind = conn.text("auth_type") or "aksk"
+        kind = conn.text("auth_type").lower() or "aksk"
         if kind == "token":
             self._needed("account", account.domain)
             if account.security_token:

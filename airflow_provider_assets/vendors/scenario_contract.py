@@ -82,6 +82,8 @@ FILTERS = OWN_FILTERS | frozenset(
     {"modelId", "inferenceId", "authorId", "collectionId", "parentAssetId", "rootAssetId"}
     | {"privacy", "tags", "type", "types", "originalAssets", "deleted"}
 )
+# API reference, "List assets": comma lists. Each of the other filters takes one value.
+SEVERAL = frozenset({"types", "tags"})
 # API reference, "List assets": public lists the public assets of all organisations.
 PUBLIC = "public"
 PRIVACY = ("private", "unlisted", PUBLIC)

@@ -32,6 +32,7 @@ from airflow_provider_assets.vendors.scenario_contract import (
     PAGE,
     PRIVACY,
     PUBLIC,
+    SEVERAL,
     TOKENS,
 )
 
@@ -41,9 +42,14 @@ FLAGS = ("deleted", "originalAssets")
 def authorization(conn: VendorConnection) -> str:
     """Basic with key and secret, or a bearer token.
 
-    :raises InvalidRequestError: if the connection lacks them.
+    :raises InvalidRequestError: if the connection lacks them, or asks for another kind.
     """
-    if conn.text("auth_type") == "bearer" or (conn.password and not conn.login):
+    kind = conn.text("auth_type").lower()
+    if kind not in {"", "basic", "bearer"}:
+        raise InvalidRequestError(
+            f"connection {conn.conn_id!r}: auth_type must be basic or bearer, not {shown(kind)}"
+        )
+    if kind == "bearer" or (conn.password and not conn.login):
         if not conn.password:
             raise InvalidRequestError(
                 f"connection {conn.conn_id!r}: a bearer token is needed in the password"
@@ -88,6 +94,11 @@ def _check_filters(query: Mapping[str, JSON], by: str) -> None:
         if isinstance(value, bool) and name not in FLAGS:
             raise InvalidRequestError(
                 f"select.{name} must be a string or a list, not {shown(value)}"
+            )
+        if isinstance(value, list) and len(value) > 1 and name not in SEVERAL | OWN_FILTERS:
+            raise InvalidRequestError(
+                f"select.{name}: the vendor takes one value, not {len(value)}; map the export over a "
+                "selection for each"
             )
     if by not in {"createdAt", "updatedAt"}:
         raise InvalidRequestError(f"select.by must be createdAt or updatedAt, not {shown(by)}")

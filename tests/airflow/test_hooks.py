@@ -124,6 +124,46 @@ def test_a_rate_that_is_no_positive_number_is_refused(value):
         rate_limit(connection)
 
 
+@pytest.mark.parametrize("value", [0.5, "2.5", 0])
+def test_a_number_of_downloads_that_is_none_is_refused_before_anything_is_submitted(
+    vendors, monkeypatch, value
+):
+    known = vendors.scenario["connection"]
+    extra = {**known["extra"], "max_concurrent_downloads": value}
+    connect(monkeypatch, "asked", {**known, "extra": extra})
+    with pytest.raises(InvalidRequestError, match=r"'asked': max_concurrent_downloads must be"):
+        AssetArchiveHook.for_conn("asked").vendor  # noqa: B018  # it is made here
+
+
+ADDRESSES = {
+    "gw.example.com": "https://gw.example.com:8443",
+    "gw.example.com/v1": "https://gw.example.com:8443/v1",
+    "https://gw.example.com/v1/": "https://gw.example.com:8443/v1",
+    "http://[::1]/v1": "http://[::1]:8443/v1",
+}
+
+
+@pytest.mark.parametrize(("host", "url"), ADDRESSES.items())
+def test_a_port_belongs_to_the_host_and_not_to_its_path(monkeypatch, host, url):
+    secrets = {"login": "k", "password": "s"}
+    connect(monkeypatch, "asked", {"conn_type": "scenario", "host": host, "port": 8443, **secrets})
+    assert AssetArchiveHook.for_conn("asked").vendor.base_url == url
+
+
+def test_the_path_of_a_connection_that_is_a_uri_is_refused_instead_of_lost(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_ASKED", "scenario://k:s@gw.example.com/v1")
+    with pytest.raises(InvalidRequestError, match=r"'asked': the schema .* extra base_url"):
+        AssetArchiveHook.for_conn("asked")
+    monkeypatch.setenv("AIRFLOW_CONN_ASKED", "scenario://k:s@127.0.0.1:8080/http")
+    assert AssetArchiveHook.for_conn("asked").vendor.base_url == "http://127.0.0.1:8080"
+
+
+def test_an_extra_that_is_a_list_is_refused(monkeypatch):
+    connect(monkeypatch, "asked", {"conn_type": "topaz", "password": "s", "extra": ["x"]})
+    with pytest.raises(InvalidRequestError, match=r"'asked': extra must be a JSON object.* list"):
+        AssetArchiveHook.for_conn("asked")
+
+
 # --- what stays out of logs ---
 
 

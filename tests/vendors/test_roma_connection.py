@@ -38,6 +38,7 @@ def test_a_region_names_the_addresses_and_an_explicit_one_wins():
         ({"project_id": "p" * 65}, "project_id has 65 characters"),
         ({"auth_type": "token", "account": "acme", "security_token": "s"}, "security_token"),
         ({"auth_type": "basic"}, "must be aksk or token"),
+        ({"auth_type": "Token"}, "account"),
         ({"iam_url": "http://iam.example.test"}, "iam_url"),
         ({"project_id": "", "region": "", "base_url": "https://x.test"}, "project_id"),
     ],

@@ -32,6 +32,8 @@ def script():
         ({}, "Basic " + base64.b64encode(b"k:s").decode()),
         ({"login": ""}, "Bearer s"),
         ({"extra": {"auth_type": "bearer"}}, "Bearer s"),
+        ({"extra": {"auth_type": "Bearer"}}, "Bearer s"),
+        ({"extra": {"auth_type": "basic"}}, "Basic " + base64.b64encode(b"k:s").decode()),
     ],
 )
 def test_key_and_secret_or_a_bearer_token(connection, header):
@@ -45,9 +47,10 @@ def test_key_and_secret_or_a_bearer_token(connection, header):
     [
         ({"login": "", "password": ""}, "API key"),
         ({"password": "", "extra": {"auth_type": "bearer"}}, "bearer token"),
+        ({"extra": {"auth_type": "jwt"}}, "auth_type must be basic or bearer, not 'jwt'"),
     ],
 )
-def test_missing_credentials_are_named(connection, named):
+def test_missing_or_unknown_credentials_are_named(connection, named):
     script = scenario(**connection)
     with pytest.raises(InvalidRequestError, match=named):
         script.run(script.vendor.check())
@@ -129,6 +132,18 @@ def test_the_accounts_own_assets_can_be_selected_by_their_privacy(script, privac
     script.run(
         script.vendor.select({"privacy": privacy}, None), (f"{LIST}&privacy={privacy}", assets())
     )
+
+
+@pytest.mark.parametrize("name", ["collectionId", "modelId", "inferenceId", "authorId", "type"])
+def test_a_filter_of_one_value_takes_no_two(script, name):
+    script.run(script.vendor.select({name: ["a"]}, None), (f"{LIST}&{name}=a", assets()))
+    with pytest.raises(
+        InvalidRequestError, match=rf"select\.{name}: the vendor takes one value, not 2"
+    ):
+        script.run(script.vendor.select({name: ["a", "b"]}, None))
+    for several in ("types", "tags"):
+        query = f"{LIST}&{several}=a%2Cb"
+        script.run(script.vendor.select({several: ["a", "b"]}, None), (query, assets()))
 
 
 @pytest.mark.parametrize("privacy", ["public", "Private", True, ["private"]])
