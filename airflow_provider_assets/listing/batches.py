@@ -62,7 +62,8 @@ def list_batches(
         query_id=fingerprint(identity),
         run_date=run_date,
     )
-    return Batches(spool, spool.between, common, inputs.vendor.spec.max_batch), pending
+    spec = inputs.vendor.spec
+    return Batches(spool, spool.between, common, spec.max_batch, spec.single), pending
 
 
 def _list(

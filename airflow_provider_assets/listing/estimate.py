@@ -85,10 +85,12 @@ def plan_export(
     :param period: ``day``, ``month`` or ``year``.
     """
     check_length(period)
-    most = hook.vendor.spec.max_batch
-    plan = ExportPlan(describe(hook, window, period), Estimate(BatchCount(most)))
+    spec = hook.vendor.spec
+    plan = ExportPlan(
+        describe(hook, window, period), Estimate(BatchCount(spec.max_batch, spec.single))
+    )
     for listed in each_period(hook, inputs, window, period):
-        row = plan.periods[listed.period.label] = Estimate(BatchCount(most))
+        row = plan.periods[listed.period.label] = Estimate(BatchCount(spec.max_batch, spec.single))
         for estimate in (row, plan.one_run):
             estimate.pending += len(listed.selected.pending)
             for item in dict.fromkeys(listed.selected.items):

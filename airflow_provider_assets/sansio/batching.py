@@ -19,21 +19,27 @@ class BatchCount:
     """Counts the batches that items fill, one after another.
 
     :param max_batch: largest number of items in one batch.
+    :param single: kinds of which a batch holds no more than one item.
     """
 
     max_batch: int
+    single: frozenset[str] = frozenset()
     batches: int = 0
     _items: int = 0
     _bytes: int = 0
+    _has_single: bool = False
 
     def begins(self, item: Item) -> bool:
         """Whether *item*, the next one, is the first of a batch."""
         length = len(json.dumps(item.id)) + len(", ")
         is_full = self._items == self.max_batch or self._bytes + length > MAX_BATCH_BYTES
-        begins = is_full or not self.batches
+        is_second = self._has_single and item.kind in self.single
+        begins = is_full or is_second or not self.batches
         if begins:
             self.batches += 1
             self._items = self._bytes = 0
+            self._has_single = False
+        self._has_single |= item.kind in self.single
         self._items += 1
         self._bytes += length
         return begins
@@ -52,10 +58,11 @@ class Batches:
     between: Callable[[int, int], Iterable[Item]]
     common: ArchiveRequest
     max_batch: int
+    single: frozenset[str] = frozenset()
     _bounds: list[int] = field(init=False)
 
     def __post_init__(self, items: Iterable[Item]) -> None:
-        count, number = BatchCount(self.max_batch), 0
+        count, number = BatchCount(self.max_batch, self.single), 0
         self._bounds = []
         for number, item in enumerate(items, 1):
             if count.begins(item):

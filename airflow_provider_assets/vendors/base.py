@@ -55,6 +55,7 @@ class VendorSpec:
     :param name: short name, also the Airflow connection type.
     :param base_url: with the version path; "" where it depends on the connection.
     :param max_batch: the most items that one job takes.
+    :param single: kinds of which one job takes no more than one item.
     :param kinds: kinds of item that ``items=`` may name.
     :param filters: names that ``select=`` may use.
     :param allowing: those of *filters* that narrow nothing but allow a listing that is refused otherwise:
@@ -90,6 +91,7 @@ class VendorSpec:
     poll: PollPolicy
     form: ConnectionForm
     errors: Mapping[int, type[AssetsError]] = field(default_factory=dict)
+    single: frozenset[str] = frozenset()
     allowing: frozenset[str] = frozenset()
     retention: timedelta | None = None
     naming: frozenset[str] = frozenset()

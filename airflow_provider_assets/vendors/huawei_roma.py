@@ -86,6 +86,8 @@ class HuaweiRoma(Vendor):
     def __init__(self, connection: VendorConnection, *, clock: Callable[[], float]) -> None:
         super().__init__(connection, clock=clock)
         self.old = connection.flag("old_export_body")
+        if self.old:  # 2022: a request names one application
+            self.spec = replace(type(self).spec, single=frozenset({"apps"}))  # type: ignore[misc]  # of this connection
         self._instance = self._id("instance_id")
         self._auth = self._authentication()
 
@@ -216,7 +218,7 @@ class HuaweiRoma(Vendor):
     ) -> Flow[Selected]:
         """Applications and tasks by id; with ``old_export_body``, applications by name."""
         yield from ()
-        return Selected(
+        return self._expressible(
             [
                 Item(kind, value)
                 for kind in self.spec.kinds
@@ -243,6 +245,20 @@ class HuaweiRoma(Vendor):
             for item, entry in inside.items():
                 on_record(item, parsing.times(entry))
             found += sorted(inside)
+        return self._expressible(found)
+
+    def _expressible(self, found: list[Item]) -> Selected:
+        """*found*; with ``old_export_body``, tasks are exported beside the last application.
+
+        :raises InvalidRequestError: if they have no place there.
+        """
+        tasks = len({item for item in found if item.kind == "tasks"})
+        if self.old and tasks and (tasks == len({*found}) or tasks >= contract.MAX_BATCH):
+            raise InvalidRequestError(
+                f"old_export_body: {tasks} tasks are selected; a request of this kind takes up to "
+                f"{contract.MAX_BATCH - 1}, and only beside an application. Select fewer, or "
+                "applications alone with select={'apps': True}"
+            )
         return Selected(found)
 
     def facts(self, query: Mapping[str, JSON], record: Record) -> Facts:

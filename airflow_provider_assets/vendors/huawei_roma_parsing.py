@@ -81,7 +81,7 @@ def submission(request: ArchiveRequest, *, old: bool) -> JSON:
     if len(apps) != 1:
         raise InvalidRequestError(
             f"old_export_body takes exactly one application, by its name, and this batch has "
-            f"{len(apps)}; export each application in a task of its own"
+            f"{len(apps)}; select an application beside the tasks"
         )
     return {"apps": apps[0], "tasks": [{"task_id": i} for i in tasks]}
 

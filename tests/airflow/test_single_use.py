@@ -478,3 +478,18 @@ def test_limits_of_archives_are_arguments(airflow, roma, folder, limit):
     if limit != "max_ratio":
         run = airflow(export(roma, folder, layout="files", landing_args={limit: 1}))
         assert isinstance(run.error, InvalidRequestError)
+
+
+def test_the_old_request_exports_a_package_for_each_application(roma, folder, airflow, monkeypatch):
+    known = roma.roma["connection"]
+    extra = {**known["extra"], "old_export_body": True}
+    connect(monkeypatch, CONN, {**known, "extra": extra})
+    roma.configure(roma_dialect="old2022")
+    try:
+        run = airflow(export(roma, folder, items=None, window="all", name=None))
+    finally:
+        roma.configure(roma_dialect="sdk")
+    assert run.state == "success", run.tries
+    batches = [one["request"]["items"] for one in run.result("export.archive")]
+    assert [len(one["apps"]) for one in batches] == [1] * len(roma.roma["apps"])
+    assert sorted(batches[-1]["tasks"]) == sorted(roma.roma["tasks"])

@@ -5,8 +5,8 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_assets.sansio.batching import MAX_BATCH_BYTES, split_into_batches
-from airflow_provider_assets.sansio.jobs import Item
+from airflow_provider_assets.sansio.batching import MAX_BATCH_BYTES, Batches, split_into_batches
+from airflow_provider_assets.sansio.jobs import ArchiveRequest, Item
 
 ITEMS = st.lists(
     st.builds(Item, st.sampled_from(["apps", "tasks"]), st.text(min_size=1, max_size=12)),
@@ -23,6 +23,18 @@ def test_every_item_is_in_exactly_one_batch_and_in_its_order(items, limit) -> No
     assert all(0 < batch.count <= limit for batch in batches)
     # No batch could have been left out.
     assert len(batches) == -(-len(set(items)) // limit)
+
+
+@given(ITEMS, st.integers(1, 20))
+def test_a_batch_holds_one_item_of_a_single_kind(items, limit) -> None:
+    distinct = list(dict.fromkeys(items))
+    common = ArchiveRequest("v", {})
+    one_app = frozenset({"apps"})
+    batches = Batches(distinct, lambda i, j: distinct[i:j], common, limit, one_app)
+    planned = [batch.items for batch in batches]
+    found = [Item(kind, i) for one in planned for kind, ids in one.items() for i in ids]
+    assert sorted(found) == sorted(distinct)
+    assert all(len(one.get("apps", ())) <= 1 for one in planned)
 
 
 @given(ITEMS, st.integers(1, 20))

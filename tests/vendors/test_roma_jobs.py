@@ -21,6 +21,7 @@ from roma_samples import (
 )
 from vendor_script import NOW, Clock, Script, reply
 
+from airflow_provider_assets.sansio.batching import Batches
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AuthenticationError,
@@ -78,6 +79,30 @@ def test_the_dialect_of_2022_names_one_app_and_task_ids():
         (APPS.format(0), page("apps", {"id": APP, "name": "billing-app"})),
     )
     assert found.items == [Item("apps", "billing-app")]
+    assert script.vendor.spec.single == {"apps"}
+    assert roma().spec.single == frozenset()
+
+
+@pytest.mark.parametrize(("apps", "tasks"), [(0, 1), (1, 100)])
+def test_the_dialect_of_2022_refuses_tasks_that_have_no_place_beside_an_app(apps, tasks):
+    named = {"apps": [f"app {i}" for i in range(apps)], "tasks": [f"task{i}" for i in range(tasks)]}
+    script = Script(roma(old_export_body=True))
+    with pytest.raises(InvalidRequestError, match=f"old_export_body: {tasks} tasks are selected"):
+        script.run(script.vendor.expand(named))
+    named |= {"apps": ["a", "b"], "tasks": named["tasks"][:99]}
+    found = script.run(script.vendor.expand(named))
+    spec = script.vendor.spec
+    batches = Batches(
+        found.items,
+        lambda i, j: found.items[i:j],
+        ArchiveRequest("huawei_roma", {}),
+        spec.max_batch,
+        spec.single,
+    )
+    assert [{kind: len(ids) for kind, ids in one.items.items()} for one in batches] == [
+        {"apps": 1},
+        {"apps": 1, "tasks": len(named["tasks"])},
+    ]
 
 
 def test_a_submit_without_a_job_id_is_a_protocol_error(script):
