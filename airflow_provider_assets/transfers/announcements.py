@@ -49,12 +49,12 @@ def tell_outlets(
     partition: Data = {"partition_key": key} if key else {}
     extras = [{**_event(result), **partition} for result in landed]
     for outlet in outlets:
-        if isinstance(outlet, Asset):  # an event for each task, whatever it has landed
-            told: Data = {"landed": [*extras]} if is_group else extras[0]
-            context["outlet_events"][outlet].extra = dict(told)
-        elif isinstance(outlet, AssetAlias):
+        if isinstance(outlet, AssetAlias):
             for extra in extras:
                 context["outlet_events"][outlet].add(Asset(str(extra["uri"])), extra=dict(extra))
+        else:  # an asset or a reference to one: an event for each task, whatever it has landed
+            told: Data = {"landed": [*extras]} if is_group else extras[0]
+            context["outlet_events"][outlet].extra = dict(told)
 
 
 def _event(result: Data) -> Data:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 
 import pytest
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import Asset, AssetAlias, task, task_group
 from exported import CONN, archive, archives, assert_as_served, export, exportable, ids_in, read
 
@@ -93,14 +94,19 @@ def test_a_second_run_of_the_same_day_moves_nothing(airflow, sandbox, folder, s3
 
 def test_asset_events_tell_what_landed(airflow, sandbox, folder):
     asset, alias = Asset("https://exports.test/nightly"), AssetAlias("landed")
-    run = airflow(
-        export(folder.as_uri(), landing_args={"outlets": [asset, alias]}, deferrable=True)
-    )
+    named = Asset("https://exports.test/named", name="named")
+    outlets = [asset, alias, Asset.ref(name="named")]
+
+    def build():
+        EmptyOperator(task_id="declares", inlets=[named])
+        export(folder.as_uri(), landing_args={"outlets": outlets}, deferrable=True)()
+
+    run = airflow(build)
     assert run.state == "success", run.tries
     (manifest,) = run.results("export.land")
-    assert len(run.events()) == 2
+    assert len(run.events()) == 3
     for uri, extra in run.events():
-        assert uri in {asset.uri, manifest["uri"]}
+        assert uri in {asset.uri, named.uri, manifest["uri"]}
         assert extra.pop("window") == ["2026-01-06T00:00:00.000Z", "2026-01-07T00:00:00.000Z"]
         assert extra.pop("vendor") == "scenario"
         for name in ("conn_id", "job_id", "items", "batch", "batches"):
