@@ -168,14 +168,15 @@ class ArchiveRequest:
     def stem(self) -> str:
         """A file name without its extension, made of vendor, window or run date, query and position.
 
-        It never depends on the attempt, so that a retry finds what an earlier attempt has landed.
+        It never depends on the attempt, so that a retry finds what an earlier attempt has landed. A job that
+        was started elsewhere has no items and no number: its id tells it from the others.
         """
         return stem(
             self.vendor,
             self.window,
             self.run_date,
             self.query_id or self.fingerprint,
-            self.index + 1 if self.of > 1 else None,
+            self.index + 1 if self.of > 1 and self.count else None,
         )
 
     def to_dict(self) -> Data:

@@ -94,7 +94,7 @@ class AssetArchiveSensor(BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         to_seconds(poke_interval, "poke_interval")
-        self.poll_interval = poke_interval
+        self._has_own_pace = poke_interval is not None
         if poke_interval is not None:
             kwargs["poke_interval"] = poke_interval
         super().__init__(**default_retry_policy(kwargs))
@@ -145,10 +145,10 @@ class AssetArchiveSensor(BaseSensorOperator):
         return [
             ArchiveReference(
                 self.conn_id,
-                ArchiveRequest(vendor, {}, {"job_id": job_id}),
+                ArchiveRequest(vendor, {}, {"job_id": job_id}, index=index, of=len(ids)),
                 ArchiveJob(vendor, job_id),
             )
-            for job_id in ids
+            for index, job_id in enumerate(ids)
         ]
 
     @cached_property
@@ -177,7 +177,8 @@ class AssetArchiveSensor(BaseSensorOperator):
                 conn_id=self.references[0].conn_id,
                 jobs=[job.to_dict() for job in jobs],
                 deadline=time.time() + wait,
-                poll_interval=self.poke_interval if self.poll_interval else None,
+                # Airflow gives every sensor a poke_interval; unless it was asked for, the vendor's is used.
+                poll_interval=self.poke_interval if self._has_own_pace else None,
                 cancel_on_kill=False,  # the task that submitted them may cancel them
             ),
             method_name="execute_complete",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from airflow.sdk import ObjectStoragePath, task
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 from exported import CONN, MANIFEST, archive, archives, exportable, ids_in, read
 
+from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.sansio.errors import InvalidRequestError, JobTimeoutError
 from airflow_provider_assets.sensors.archive import AssetArchiveSensor
 from airflow_provider_assets.transfers.archive_to_object_storage import (
@@ -143,6 +145,39 @@ def test_jobs_that_were_started_elsewhere_are_waited_for_and_land(
     (manifest,) = (json.loads(one) for key, one in found.items() if key.endswith(MANIFEST))
     assert "contents" not in manifest, "a comparison goes by the names of the files"
     assert sandbox.stats()["totals"]["accepted"] == 1
+
+
+@pytest.mark.parametrize("name", [None, "mine"])
+def test_jobs_that_were_started_elsewhere_are_numbered_in_a_name_of_ones_own(
+    airflow, sandbox, folder, name
+):
+    wanted = exportable(sandbox, "2026-01-06", "2026-01-07")
+
+    @task
+    def ids(exports):
+        return [one["job"]["job_id"] for references in exports for one in references]
+
+    def build():
+        elsewhere = AssetArchiveOperator.partial(
+            task_id="archive", conn_id=CONN, wait_for_completion=False
+        ).expand(items=[{"asset_ids": wanted[:2]}, {"asset_ids": wanted[2:]}])
+        waited = AssetArchiveSensor(
+            task_id="wait", conn_id=CONN, job_ids=ids(elsewhere.output), poke_interval=0.1
+        )
+        ArchiveToObjectStorageOperator.partial(
+            task_id="land", destination=folder.as_uri(), name=name
+        ).expand(archive=waited.output)
+
+    run = airflow(build)
+    assert run.state == "success", run.tries
+    landed = archives(read(folder))
+    assert sorted(one for data in landed.values() for one in ids_in(data)) == wanted
+    if name:
+        assert sorted(landed) == ["mine-001.zip", "mine-002.zip"]
+    else:
+        assert all(re.fullmatch(r"scenario-[0-9a-f]{8}\.zip", one) for one in landed)
+    facts = [(one["facts"]["batch"], one["facts"]["batches"]) for one in run.results("land")]
+    assert facts == [(1, 2), (2, 2)]
 
 
 @pytest.mark.parametrize(

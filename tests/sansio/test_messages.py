@@ -244,6 +244,12 @@ def test_the_file_name_of_named_items_tells_the_date_of_the_run(run, stem) -> No
     assert ArchiveRequest("v", {}, run_date=run, query_id="0123abcd9999").stem == stem
 
 
+def test_only_batches_with_items_are_numbered_in_the_file_name() -> None:
+    job = ArchiveRequest("v", {}, query_id="0123abcd9999", index=1, of=2)
+    assert job.stem == "v-0123abcd"
+    assert replace(job, items={"ids": ("a",)}).stem == "v-0123abcd-002"
+
+
 def test_a_request_that_an_older_release_stored_has_no_run() -> None:
     request = ArchiveRequest("v", {"a": ("1",)})
     data = request.to_dict()
