@@ -33,14 +33,25 @@ _ARCHIVE = _TASK | _names(AssetArchiveOperator.__init__, "conn_id", "wait_for_co
 _LANDING = _TASK | _names(ArchiveToObjectStorageOperator.__init__, "archive", "destination")
 
 
-def _landing(arguments: Mapping[str, Any]) -> Data:
-    """Facts of the manifests of a landing with *arguments*, as far as they are known before it runs."""
-    facts: Data = {"layout": arguments.get("layout", "archive")}
-    target_format = arguments.get("target_format")
+def _facts_of(landing: MappedOperator) -> Data:
+    """Facts of the manifests of *landing*, as far as they are known before it runs."""
+    # Airflow adds the default_args of DAG and groups only to the task that it makes of a mapped one.
+    task: Any = landing.unmap({"archive": {}})
+    facts: Data = {"layout": task.layout}
+    target_format = task.target_format
     is_known = target_format is None or (
         isinstance(target_format, str) and "{" not in target_format
     )
     return {**facts, "target_format": target_format} if is_known else facts
+
+
+def _check_place(archive: AssetArchiveOperator, destination: str | ObjectStoragePath) -> None:
+    """Refuse a lookback of *archive* at a place that is another one in every run."""
+    if archive.lookback is not None and "{{" in str(destination):
+        raise InvalidRequestError(
+            "asset_export: lookback reads what earlier runs have landed, but destination is a different "
+            "place in every run; set plans to the part before the template"
+        )
 
 
 class AssetExport(TaskGroup):
@@ -82,8 +93,8 @@ def asset_export(
     :raises InvalidRequestError: for *lookback* with a template in *destination*, unless *plans* is given.
     """
     require_flag(report, "report")
-    given_first = {} if archive_args is None else require_mapping(archive_args, "archive_args")
-    given_second = {} if landing_args is None else require_mapping(landing_args, "landing_args")
+    archive_only = {} if archive_args is None else require_mapping(archive_args, "archive_args")
+    landing_only = {} if landing_args is None else require_mapping(landing_args, "landing_args")
     for name in kwargs:
         if name in ("inlets", "outlets"):
             raise TypeError(
@@ -96,24 +107,20 @@ def asset_export(
                 f"asset_export: {name!r} is not an argument of AssetArchiveOperator or "
                 "ArchiveToObjectStorageOperator; correct the name"
             )
-    first = {k: v for k, v in kwargs.items() if k in _ARCHIVE} | given_first
-    second = {k: v for k, v in kwargs.items() if k in _LANDING} | given_second
-    second.setdefault("report", report)
-    second.setdefault("map_index_template", "{{ task.label }}")  # from the start of the task on
-    if first.get("lookback") is not None and "plans" not in first and "{{" in str(destination):
-        raise InvalidRequestError(
-            "asset_export: lookback reads what earlier runs have landed, but destination is a different "
-            "place in every run; set plans to the part before the template"
-        )
+    of_archive = {k: v for k, v in kwargs.items() if k in _ARCHIVE} | archive_only
+    of_landing = {k: v for k, v in kwargs.items() if k in _LANDING} | landing_only
+    of_landing.setdefault("report", report)
+    of_landing.setdefault("map_index_template", "{{ task.label }}")  # from the start of the task on
     group = AssetExport(group_id)
     with group:
-        archive = AssetArchiveOperator(
-            task_id="archive", conn_id=conn_id, **{"plans": destination, **first}
-        )
-        archive.landing = _landing(second)
+        archive = AssetArchiveOperator(task_id="archive", conn_id=conn_id, **of_archive)
+        if archive.plans is None and "plans" not in of_archive:
+            _check_place(archive, destination)
+            archive.plans = destination
         land = ArchiveToObjectStorageOperator.partial(
-            task_id="land", destination=destination, **second
+            task_id="land", destination=destination, **of_landing
         ).expand(archive=archive.output)
+        archive.landing_facts = _facts_of(land)
         if report:
             AssetReportOperator(
                 task_id="report",

@@ -171,8 +171,9 @@ class AssetArchiveOperator(BaseOperator):
             "max_items": max_items,
         }
         self.is_dry_run = dry_run  # ``dry_run`` is a method of every operator
-        # What a manifest will say about the landing; set by asset_export.
-        self.landing: Mapping[str, JSON] = {}
+        # Facts that the manifests of its landing will have: lookback counts no other landing. Only
+        # asset_export knows them, and sets them.
+        self.landing_facts: Mapping[str, JSON] = {}
         self._batch_run: BatchRun | None = None
         self._is_killed = False
 
@@ -441,7 +442,7 @@ class AssetArchiveOperator(BaseOperator):
         length = to_timedelta(self.lookback, "lookback")
         vendor = self.hook.vendor
         options = vendor.spec.shaping(inputs.archive_options)
-        alike = {"conn_id": self.conn_id, "options": options, **self.landing}
+        alike = {"conn_id": self.conn_id, "options": options, **self.landing_facts}
         return Lookback(length, vendor, open_destination(self.plans), self.log, alike)
 
     def _pause(self, wait: float) -> None:

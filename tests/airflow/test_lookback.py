@@ -175,7 +175,10 @@ def test_two_exports_of_the_same_items_in_one_place_do_not_count_for_each_other(
 def test_an_export_tells_its_archive_task_how_it_lands(arguments, told):
     with DAG("told", schedule=None):
         group = asset_export("export", conn_id=CONN, destination="file:///landed/", **arguments)
-    assert group.children["export.archive"].landing == told
+    assert group.children["export.archive"].landing_facts == told
+    with DAG("told", schedule=None, default_args=arguments):
+        group = asset_export("export", conn_id=CONN, destination="file:///landed/")
+    assert group.children["export.archive"].landing_facts == told
 
 
 def check(operator):
@@ -215,9 +218,25 @@ def test_a_lookback_before_all_time_is_refused(days, window, named):
         lookback.overlap(window)
 
 
-def test_a_destination_of_each_run_of_its_own_needs_the_place_of_all_runs():
-    given = {"conn_id": CONN, "destination": "file:///landed/{{ ds }}/", "lookback": 3600}
-    with DAG("lookback", schedule=None):
+@pytest.mark.parametrize("is_default", [False, True])
+def test_a_destination_of_each_run_of_its_own_needs_the_place_of_all_runs(is_default):
+    given = {"conn_id": CONN, "destination": "file:///landed/{{ ds }}/"}
+    look = {"lookback": 3600}
+    arguments, defaults = ({}, look) if is_default else (look, {})
+    with DAG("lookback", schedule=None, default_args=defaults):
         with pytest.raises(InvalidRequestError, match="set plans"):
-            asset_export("export", **given)
-        assert asset_export("export", **given, plans="file:///landed/")
+            asset_export("refused", **given, **arguments)
+        assert asset_export("export", **given, **arguments, plans="file:///landed/")
+    place = {"plans": "file:///landed/"}
+    with DAG("lookback", schedule=None, default_args={**defaults, **place}):
+        group = asset_export("export", **given, **arguments)
+    assert group.children["export.archive"].plans == "file:///landed/"
+
+
+def test_how_the_defaults_of_a_dag_land_is_known_to_its_lookback(airflow, nights, folder):
+    dag = airflow.dag(
+        export(folder.as_uri(), lookback=timedelta(days=1)), default_args={"layout": "files"}
+    )
+    for date in ("2026-01-05", "2026-01-06"):
+        assert airflow.run(dag, date).state == "success"
+    assert airflow.run(dag, "2026-01-06").states["export.archive"] == "skipped"
