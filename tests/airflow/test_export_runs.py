@@ -94,7 +94,7 @@ def test_a_second_run_of_the_same_day_moves_nothing(airflow, sandbox, folder, s3
 
 def test_asset_events_tell_what_landed(airflow, sandbox, folder):
     asset, alias = Asset("https://exports.test/nightly"), AssetAlias("landed")
-    named = Asset("https://exports.test/named", name="named")
+    named = Asset(name="named", uri="https://exports.test/named")
     outlets = [asset, alias, Asset.ref(name="named")]
 
     def build():
