@@ -247,7 +247,17 @@ class BatchLedger:
 
         A clear sets ``max_tries`` to the attempts made plus ``retries``: a different number than before,
         unless ``retries`` was edited as well. Only then does the run's number of clears decide, which
-        grows with every clear of any task.
+        grows with every clear of any task. The fingerprint of the inputs decides the rest:
+
+        ========  ===========  ============================================================
+        attempt   inputs       what becomes of the record
+        ========  ===========  ============================================================
+        a retry   the same     :meth:`recall` returns it: the jobs are resumed
+        a retry   others       :meth:`recall` ignores it: the task starts from scratch; only
+                               :meth:`resume`, after a deferral, returns it
+        a clear   the same     ignored: the task starts from scratch
+        a clear   others       ignored: the task starts from scratch
+        ========  ===========  ============================================================
         """
         if not isinstance(fence, dict) or fence.get("max_tries") != self._fence["max_tries"]:
             return False
