@@ -1,6 +1,7 @@
 # ruff: noqa: DTZ001  # naive datetimes are among what is refused
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -147,6 +148,8 @@ def test_the_first_run_of_since_last_is_its_own_span() -> None:
 def test_since_last_of_a_run_without_a_span_ends_at_its_date() -> None:
     timing = RunTiming(run_date=at("2026-01-10T07:30:00"), watermark=at("2026-01-09"))
     assert resolve("since_last", timing) == days("2026-01-09", "2026-01-10T07:30:00")
+    keyed = replace(timing, partition_key="eu-west")  # by no time
+    assert resolve("since_last", keyed) == days("2026-01-09", "2026-01-10T07:30:00")
     with pytest.raises(InvalidRequestError, match=r"'since_last': .* nor a date"):
         resolve("since_last", RunTiming(watermark=at("2026-01-09")))
 
