@@ -2,8 +2,9 @@
 
 The marker holds the landing's label. If a landing is killed before it writes its manifest, the next
 landing of the same contents recognizes the object by the marker and may replace it, even if the vendor
-sends other bytes by then; no other landing may. Only ``layout="archive"`` needs a marker: for many
-files, the state remembers which of them have landed (:class:`~.checkpoint.LandedFiles`).
+sends other bytes by then; no other landing may. The manifest of a landing that is being replaced is
+withdrawn first, so that it never vouches for another object. Only ``layout="archive"`` needs a marker: for
+many files, the state remembers which of them have landed (:class:`~.checkpoint.LandedFiles`).
 """
 
 from __future__ import annotations
@@ -43,9 +44,12 @@ def ownership(job: Job) -> Iterator[bool]:
     Yields whether the object may replace what has its name.
     """
     has_marker, may_replace = _acquire(job)
+    withdrawn = _withdraw_manifest(job) if has_marker and may_replace else None
     try:
         yield may_replace
     except (PermanentError, IntegrityError):
+        if withdrawn is not None:
+            put_document(job.store, job.manifest_key, withdrawn)
         if has_marker:
             _remove_marker(job)
         raise
@@ -59,13 +63,21 @@ def commit(job: Job, record: Manifest, files: Iterable[Entry]) -> None:
 
 def _acquire(job: Job) -> tuple[bool, bool]:
     """Whether our marker is stored, and whether an object of our name may be replaced."""
-    if job.overwrite or job.layout != "archive":
+    if job.layout != "archive" or (job.overwrite and not job.store.head(job.manifest_key)):
         return False, job.overwrite
-    if job.store.head(job.key):
+    if not job.overwrite and job.store.head(job.key):
         is_ours = _has_our_marker(job)
         return is_ours, is_ours
     put_document(job.store, job.key + OWNERSHIP_MARKER, _marker(job))
-    return True, False
+    return True, job.overwrite
+
+
+def _withdraw_manifest(job: Job) -> bytes | None:
+    """Remove the manifest of the object that is about to be replaced; return it, or None if there is none."""
+    known = job.store.get(job.manifest_key)
+    if known is not None:
+        best_effort(lambda: job.store.delete(job.manifest_key))
+    return known
 
 
 def _has_our_marker(job: Job) -> bool:

@@ -6,10 +6,15 @@ import zlib
 from functools import cache
 
 import pytest
-from landing_kit import FACTS, contents, leftovers, linked, noise, zipped
+from landing_kit import FACTS, big, contents, leftovers, linked, noise, zipped
 
 from airflow_provider_assets.landing import S3Store, engine, land, ownership
-from airflow_provider_assets.sansio.errors import InvalidRequestError, TransferInterruptedError
+from airflow_provider_assets.landing.stores.local import LocalWriter
+from airflow_provider_assets.sansio.errors import (
+    IntegrityError,
+    InvalidRequestError,
+    TransferInterruptedError,
+)
 
 
 @cache
@@ -65,6 +70,56 @@ def test_our_own_object_without_a_manifest_is_replaced(
     assert contents(store, "night.zip") not in (None, old)
     assert set(store.sizes("")) == {"night.zip", "night.zip.manifest.json"}
     assert not leftovers(store)
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["one", "packed"])
+def test_a_manifest_never_vouches_for_the_object_that_replaces_its_own(
+    store, origin, quick, monkeypatch, many
+):
+    def sources(last):
+        made = [linked(origin, small(), "export.zip"), linked(origin, last, "last")]
+        return made if many else [linked(origin, last, "export.zip")]
+
+    older, newer = (zipped({"a": noise(5000, seed)}) for seed in (1, 2))
+    how = {"options": quick, "name": "night.zip"}
+    land(sources(older), store, facts={"fingerprint": "old"}, **how)
+    old = contents(store, "night.zip")
+    told = {"facts": FACTS, "overwrite": True}
+    killed_before_the_manifest(monkeypatch, sources(newer), store, **told, **how)
+    assert contents(store, "night.zip") != old
+    assert set(store.sizes("")) == {"night.zip", "night.zip.landing.json"}
+    with pytest.raises(InvalidRequestError, match="overwrite"):
+        land(sources(older), store, facts={"fingerprint": "old"}, **how)
+    assert not land(sources(newer), store, facts=FACTS, **how).skipped
+    assert set(store.sizes("")) == {"night.zip", "night.zip.manifest.json"}
+
+
+@pytest.mark.parametrize("error", [IntegrityError("damaged"), TransferInterruptedError("away")])
+def test_the_manifest_comes_back_if_its_object_was_surely_not_replaced(
+    local, origin, quick, monkeypatch, error
+):
+    commit = LocalWriter.commit
+
+    def fail(self, whole, *, overwrite):
+        if self.target.name == "export.zip":
+            raise error
+        return commit(self, whole, overwrite=overwrite)
+
+    def go(job, **how):
+        facts = {"fingerprint": "night", "job_id": job}
+        return land([linked(origin, big())], local, options=quick, facts=facts, expected=30, **how)
+
+    go("1")
+    known = contents(local, "export.zip.manifest.json")
+    with monkeypatch.context() as failing:
+        failing.setattr(LocalWriter, "commit", fail)
+        with pytest.raises(type(error)):
+            go("2")
+    is_kept = isinstance(error, IntegrityError)
+    assert contents(local, "export.zip.manifest.json") == (known if is_kept else None)
+    assert (contents(local, "export.zip.landing.json") is None) == is_kept
+    assert not go("3").skipped
+    assert set(local.sizes("")) == {"export.zip", "export.zip.manifest.json"}
 
 
 def test_a_landing_in_another_layout_does_not_take_the_manifest_of_its_name(local, origin, quick):
