@@ -155,7 +155,7 @@ def test_marks_of_urls_are_part_of_a_folder_name(tmp_path):
 
 
 def test_a_part_file_that_is_swept_before_it_is_locked_is_begun_again(local, monkeypatch):
-    real, swept = local_store._claim, []
+    real, swept = local_store.claim, []
 
     def claim(handle: int) -> bool:
         if not swept:
@@ -163,7 +163,7 @@ def test_a_part_file_that_is_swept_before_it_is_locked_is_begun_again(local, mon
             assert local.sweep(swept) == 1
         return real(handle)
 
-    monkeypatch.setattr(local_store, "_claim", claim)
+    monkeypatch.setattr(local_store, "claim", claim)
     put(local, "thing")
     assert local.get("thing") == DATA
 
@@ -216,6 +216,7 @@ def test_a_folder_that_was_moved_and_linked_back_is_listed(local):
     assert local.sizes("images/deep/o") == {"images/deep/one.png": len(DATA)}
     below = {"images/deep/one.png", "elsewhere/deep/one.png"}
     assert below <= set(local.sizes(""))
+    assert not any("back/" in key for key in local.sizes(""))
     assert all(local.get(key) == DATA for key in local.sizes(""))
 
 
