@@ -139,7 +139,7 @@ def asset_export(
 
 def land(
     archive: Data, destination: str | ObjectStoragePath, **arguments: Any
-) -> Data | list[Data]:
+) -> Data | Any:  # nobody has to rule out the list of a group to read a manifest
     """Land a finished archive from within your own task, such as a ``@task``.
 
     A retry of that task resumes the landing. Everything else is up to the task: its retry policy, its asset

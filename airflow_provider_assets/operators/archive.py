@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from airflow.sdk import BaseOperator
 
@@ -39,7 +39,7 @@ from airflow_provider_assets.triggers.archive import read_ends
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
-    from airflow.sdk import Context, ObjectStoragePath
+    from airflow.sdk import Context, ObjectStoragePath, XComArg
 
     from airflow_provider_assets.batches.waiting import Waiting
     from airflow_provider_assets.listing.lookback import Lookback
@@ -123,12 +123,12 @@ class AssetArchiveOperator(BaseOperator):
         self,
         *,
         conn_id: str,
-        items: Mapping[str, Any] | None = None,
-        select: Mapping[str, Any] | None = None,
-        window: WindowSpec = "auto",
-        options: Mapping[str, Any] | None = None,
+        items: Mapping[str, Any] | XComArg | None = None,
+        select: Mapping[str, Any] | XComArg | None = None,
+        window: WindowSpec | XComArg = "auto",
+        options: Mapping[str, Any] | XComArg | None = None,
         mode: Literal["archive", "links"] = "archive",
-        max_items: int | None = None,
+        max_items: int | str | XComArg | None = None,
         wait_for_completion: bool = True,
         deferrable: bool = DEFERRABLE,
         poll_interval: float | timedelta | None = None,
@@ -146,12 +146,13 @@ class AssetArchiveOperator(BaseOperator):
     ) -> None:
         super().__init__(**default_retry_policy(kwargs))
         self.conn_id = conn_id
-        self.items = items
-        self.select = select
-        self.window = window
-        self.options = options
+        # Their types once Airflow has rendered templates and the results of other tasks.
+        self.items = cast("Mapping[str, Any] | None", items)
+        self.select = cast("Mapping[str, Any] | None", select)
+        self.window = cast("WindowSpec", window)
+        self.options = cast("Mapping[str, Any] | None", options)
         self.mode = mode
-        self.max_items = max_items
+        self.max_items = cast("int | None", max_items)
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
         self.poll_interval = poll_interval

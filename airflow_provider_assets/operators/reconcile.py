@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from airflow.sdk import BaseOperator
 
@@ -23,7 +23,7 @@ from airflow_provider_assets.sansio.errors import (
 from airflow_provider_assets.sansio.window import is_unbounded
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context, ObjectStoragePath
+    from airflow.sdk import Context, ObjectStoragePath, XComArg
 
     from airflow_provider_assets.audit.comparison import Reconciled
     from airflow_provider_assets.sansio.jobs import Data
@@ -76,8 +76,8 @@ class AssetReconcileOperator(BaseOperator):
         *,
         conn_id: str,
         destination: str | ObjectStoragePath,
-        window: WindowSpec = "auto",
-        select: Mapping[str, Any] | None = None,
+        window: WindowSpec | XComArg = "auto",
+        select: Mapping[str, Any] | XComArg | None = None,
         verify: Literal["manifest", "sizes", "bytes"] = "manifest",
         period: Literal["day", "month", "year"] = "day",
         on_gaps: Literal["succeed", "fail"] = "succeed",
@@ -86,8 +86,9 @@ class AssetReconcileOperator(BaseOperator):
         super().__init__(**default_retry_policy(kwargs))
         self.conn_id = conn_id
         self.destination = destination
-        self.window = window
-        self.select = select
+        # Their types once Airflow has rendered templates and the results of other tasks.
+        self.window = cast("WindowSpec", window)
+        self.select = cast("Mapping[str, Any] | None", select)
         self.verify = verify
         self.period = period
         self.on_gaps = on_gaps

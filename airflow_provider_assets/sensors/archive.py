@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
@@ -48,7 +48,7 @@ from airflow_provider_assets.triggers.archive import BACKSTOP, AssetArchiveTrigg
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
 
 CHECKS: Mapping[str, Check] = {
@@ -85,9 +85,9 @@ class AssetArchiveSensor(BaseSensorOperator):
     def __init__(
         self,
         *,
-        archives: Sequence[Data] | Data | None = None,
+        archives: Sequence[Data] | Data | XComArg | None = None,
         conn_id: str | None = None,
-        job_ids: Sequence[str] | str | None = None,
+        job_ids: Sequence[str] | str | XComArg | None = None,
         deferrable: bool = DEFERRABLE,
         poke_interval: float | timedelta | None = None,
         on_partial: Literal["fail", "land"] = "fail",
@@ -98,9 +98,10 @@ class AssetArchiveSensor(BaseSensorOperator):
         if poke_interval is not None:
             kwargs["poke_interval"] = poke_interval
         super().__init__(**default_retry_policy(kwargs))
-        self.archives = archives
+        # Their types once Airflow has rendered templates and the results of other tasks.
+        self.archives = cast("Sequence[Data] | Data | None", archives)
         self.conn_id = conn_id
-        self.job_ids = job_ids
+        self.job_ids = cast("Sequence[str] | str | None", job_ids)
         self.deferrable = deferrable
         self.on_partial = on_partial
         self._ends: Sequence[Answer] = ()

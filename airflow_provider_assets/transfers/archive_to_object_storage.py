@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 from urllib.parse import urlsplit
 
 from airflow.sdk import BaseOperator
@@ -40,7 +40,7 @@ from airflow_provider_assets.sansio.verdict import ON_PARTIAL, shown
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
-    from airflow.sdk import Context, ObjectStoragePath
+    from airflow.sdk import Context, ObjectStoragePath, XComArg
 
     from airflow_provider_assets.landing import LandingOptions, ObjectOptions
     from airflow_provider_assets.metadata import Format
@@ -148,7 +148,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     def __init__(
         self,
         *,
-        archive: Data,
+        archive: Data | XComArg,
         destination: str | ObjectStoragePath,
         layout: Literal["archive", "files"] = "archive",
         name: str | None = None,
@@ -170,7 +170,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**default_retry_policy(kwargs, _HOPELESS))
-        self.archive = archive
+        self.archive = cast("Data", archive)  # once Airflow has rendered the result of another task
         self.destination = destination
         self.layout = layout
         self.name = name
