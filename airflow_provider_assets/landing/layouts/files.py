@@ -93,7 +93,7 @@ def _remember(running: Sequence[Future[Result]], landed: LandedFiles) -> None:
 def _downloads_at_a_time(job: Job, many: int) -> int:
     """Number of parallel downloads, each of which holds at least two parts in memory."""
     room = job.options.max_memory // (2 * part_size(job))
-    return max(1, min(PARALLEL_REQUESTS, many, room))
+    return max(1, min(job.options.concurrency or PARALLEL_REQUESTS, many, room))
 
 
 def _jobs(job: Job, sources: Sequence[Source], few: int) -> list[Job]:

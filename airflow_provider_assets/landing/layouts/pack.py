@@ -67,9 +67,10 @@ class Packer:
         names = Names()
         given = [names.give(source.own_name) for source in sources]
         entries = []
-        with ThreadPoolExecutor(_FETCHED_AHEAD, "landing") as pool:
+        few = self._fetched_ahead
+        with ThreadPoolExecutor(max(1, few), "landing") as pool:
             try:
-                ahead = self._ahead(pool, sources)
+                ahead = self._ahead(pool, sources) if few else map(self._fetch, sources)
                 for name, source, fetched in zip(given, sources, ahead, strict=True):
                     entries.append(self._add(name, fetched or self._open(source)))
                     self.job.meter.tick()
@@ -90,11 +91,17 @@ class Packer:
         self.writer.close()
         return entries
 
+    @property
+    def _fetched_ahead(self) -> int:
+        """Number of downloads beside the one that is written, of all that the options allow."""
+        limit = self.job.options.concurrency
+        return _FETCHED_AHEAD if limit is None else min(_FETCHED_AHEAD, limit - 1)
+
     def _ahead(
         self, pool: ThreadPoolExecutor, sources: Sequence[Source]
     ) -> Iterator[_Fetched | None]:
         for source in sources:
-            if len(self._waiting) == _FETCHED_AHEAD:
+            if len(self._waiting) == self._fetched_ahead:
                 yield self._waiting.popleft().result()
             self._waiting.append(pool.submit(self._fetch, source))
         while self._waiting:
@@ -155,7 +162,9 @@ class Packer:
         pump = PartPump(download, scheduler, NullWriter())
         pool = WorkerPool(pump.step, self.job.cancel, options, resized=scheduler.resize)
         with self.job.cancel.on_cancel(scheduler.cancel):
-            pool.run(fetched.connections, options.concurrency or _WORKERS, self.job.meter.tick)
+            limit = options.concurrency
+            few = _WORKERS if limit is None else limit - self._fetched_ahead
+            pool.run(fetched.connections, few, self.job.meter.tick)
         return _entry(self.writer.end(record, scheduler.whole))
 
 

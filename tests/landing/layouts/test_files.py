@@ -8,7 +8,7 @@ import time
 
 import pytest
 from landing_kit import MemoryState, contents, landed, leftovers, linked, noise
-from origin import Fault
+from origin import Fault, Handler, http_origin
 
 from airflow_provider_assets.landing import LandingOptions, Source, land
 from airflow_provider_assets.sansio.errors import AssetsError
@@ -144,3 +144,28 @@ def test_large_parts_are_held_by_few_downloads_at_a_time(local, origin):
     began = time.monotonic()
     land(sources, local, name="night", layout="files", options=options)
     assert time.monotonic() - began > 0.4  # two at a time
+
+
+@pytest.mark.parametrize("layout", ["archive", "files"])
+@pytest.mark.parametrize("limit", [1, 2, 5])
+def test_no_more_downloads_run_at_a_time_than_the_options_allow(local, layout, limit):
+    now, most, lock = 0, 0, threading.Lock()
+
+    class Counting(Handler):
+        def _serve(self, *, body):
+            nonlocal now, most
+            with lock:
+                now += 1
+                most = max(most, now)
+            time.sleep(0.02)
+            with lock:  # before the answer, which lets the next request come
+                now -= 1
+            super()._serve(body=body)
+
+    with http_origin(handled_by=Counting) as origin:
+        sizes = [1000] * 12 + [9 << 20] + [1000] * 4
+        sources = [linked(origin, noise(size), f"{n}.png") for n, size in enumerate(sizes)]
+        options = LandingOptions(concurrency=limit)
+        manifest = land(sources, local, name="night.zip", layout=layout, options=options)
+    assert manifest.entries == len(sources)
+    assert 1 <= most <= limit
