@@ -51,7 +51,14 @@ def tell_outlets(
     for outlet in outlets:
         if isinstance(outlet, AssetAlias):
             for extra in extras:
-                context["outlet_events"][outlet].add(Asset(str(extra["uri"])), extra=dict(extra))
+                try:
+                    asset = Asset(str(extra["uri"]))
+                except ValueError as error:  # of more than 1,500 characters, for one
+                    _log.warning(
+                        "No asset event of %s for %s: %s", outlet.name, extra["uri"], error
+                    )
+                else:
+                    context["outlet_events"][outlet].add(asset, extra=dict(extra))
         else:  # an asset or a reference to one: an event for each task, whatever it has landed
             told: Data = {"landed": [*extras]} if is_group else extras[0]
             context["outlet_events"][outlet].extra = dict(told)

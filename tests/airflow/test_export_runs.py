@@ -117,6 +117,14 @@ def test_asset_events_tell_what_landed(airflow, sandbox, folder):
         assert extra.items() <= manifest.items()
 
 
+def test_an_address_that_no_asset_may_have_costs_its_event_only(airflow, sandbox, tmp_path):
+    far = tmp_path.joinpath(*["d" * 200] * 8)
+    run = airflow(export(far.as_uri(), landing_args={"outlets": [AssetAlias("landed")]}))
+    assert run.state == "success", run.tries
+    assert len(archives(read(far))) == 1
+    assert run.events() == []
+
+
 @MODES
 def test_a_sensor_waits_for_what_another_task_submitted(airflow, sandbox, folder, deferrable):
     def build():
