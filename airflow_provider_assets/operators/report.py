@@ -48,7 +48,7 @@ _LANDING: Mapping[str, Fits] = {
 }
 _NOTE: Mapping[str, Fits] = {
     **dict.fromkeys(("batch", "bytes", "entries"), is_count),
-    **dict.fromkeys(("conn_id", "job_id", "uri", "reason"), is_text),
+    **dict.fromkeys(("conn_id", "job_id", "uri", "reason", "missing"), is_text),
     "seconds": is_number,
     "skipped": is_flag,
 }
@@ -253,6 +253,9 @@ def _line(reference: ArchiveReference, landed: Data) -> BatchLine:
         problems=problems,
     )
     seconds = landed.get("seconds")
+    if "missing" in landed:  # and the landing task accepts that
+        problems = {"missing files": str(landed["missing"]), **problems}
+        line = replace(line, problems=problems)
     if "uri" not in landed or "reason" in landed:
         line = replace(line, problems={"": str(landed.get("reason", SEE_LOG)), **problems})
     if "uri" not in landed:

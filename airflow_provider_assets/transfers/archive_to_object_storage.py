@@ -296,7 +296,8 @@ class ArchiveToObjectStorageOperator(BaseOperator):
                 # A task that fails returns nothing, not even what has landed.
                 numbers = {name: result[name] for name in ("uri", "bytes", "entries", "skipped")}
                 note |= {"seconds": round(time.monotonic() - started, 3), **numbers}
-                self._check_complete(items)
+                if lost := self._check_complete(items):
+                    note["missing"] = lost
             except AssetsError as error:
                 failed.append(error)
                 note["reason"] = reason_of(error)
@@ -349,14 +350,15 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         )
         return replace(options, **{name: one for name, one in limits.items() if one is not None})
 
-    def _check_complete(self, items: LandedItems) -> None:
+    def _check_complete(self, items: LandedItems) -> str:
         """Compare the files that landed with the items that were requested.
 
+        :returns: the items that the vendor archived, but whose files are missing, for the report; or "".
         :raises PartialArchiveError: if items are missing, unless ``on_partial="land"``.
         """
         missing, count = items.missing(), len(items.ids)
         if not missing:
-            return
+            return ""
         named = shown(f"{item} ({why})" for item, why in missing.items())
         text = (
             f"{items.manifest.uri} holds {count - len(missing)} of the {count} requested items; "
@@ -368,6 +370,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
                 vendor=items.spec.name,
             )
         self.log.warning("%s", text)
+        return text if missing.keys() - items.reference.job.failed.keys() else ""
 
 
 def _private_hosts(vendor: Vendor) -> frozenset[str] | None:

@@ -72,6 +72,16 @@ def test_a_landing_that_fails_is_in_the_report_and_fails_the_run(
     assert "ArchiveExpiredError: " in text_of(page(tmp_path))
 
 
+def test_items_without_a_file_are_problems_even_if_they_are_accepted(reported, sandbox, tmp_path):
+    sandbox.fault("job:partial=2")
+    run = reported(landing_args={"on_partial": "land"})
+    assert run.state == "success", run.states
+    shown = " ".join(text_of(page(tmp_path)).split())
+    assert "1 problems" in shown
+    assert f"of the {len(exportable(sandbox, *DAY))} requested items; missing: " in shown
+    assert "(no file)" in shown
+
+
 def test_nothing_to_export_is_nothing_to_report(reported, tmp_path):
     run = reported(select={"modelId": "of nobody"})
     assert run.states["export.report"] == "skipped"
