@@ -128,6 +128,7 @@ def asset_export(
                 archives=archive.output,
                 manifests=land.output,
                 notes=XComArg(land, NOTES),
+                trigger_rule="all_done",  # whatever the default_args of the DAG say
                 **{
                     name: value
                     for name, value in kwargs.items()

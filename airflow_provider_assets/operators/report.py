@@ -60,7 +60,9 @@ class AssetReportOperator(BaseOperator):
 
     The page is self-contained, loads nothing from a network, and holds no link to a vendor and no secret.
     It is written whether or not the landings succeeded (``trigger_rule="all_done"``), and the task then fails
-    if a landing has failed, because the last task of a DAG decides the state of its run.
+    if a landing has failed, because the last task of a DAG decides the state of its run. With
+    ``.partial(...)``, pass ``trigger_rule="all_done"`` yourself before Airflow 3.3.2, which is the first to
+    use the default of an operator there.
 
     Returns ``{"uri": ..., "batches": n, "landed": n, "bytes": n}``.
 
@@ -87,9 +89,10 @@ class AssetReportOperator(BaseOperator):
         manifests: Any,
         notes: Any = None,
         thumbnails: int = 24,
+        trigger_rule: str = "all_done",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**default_retry_policy({"trigger_rule": "all_done", **kwargs}))
+        super().__init__(trigger_rule=trigger_rule, **default_retry_policy(kwargs))
         self.destination = destination
         self.archives = archives
         self.manifests = manifests
@@ -129,7 +132,7 @@ class AssetReportOperator(BaseOperator):
             "connection": references[0].conn_id,
             "destination": target.store.uri(target.prefix),
         }
-        if first.window:
+        if first.window and len({one.request.window for one in references}) == 1:
             facts["window"] = f"{first.window[0]} to {first.window[1]}"
         page = render(Report(report_title(first), facts, lines, pictures, note))
         name = report_name(first)

@@ -6,9 +6,10 @@ import html
 import re
 
 import pytest
-from airflow.sdk import XComArg, task
+from airflow.sdk import DAG, XComArg, task
 from exported import CONN, exportable
 
+from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS
 from airflow_provider_assets.exports import asset_export
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.operators.report import AssetReportOperator
@@ -138,3 +139,14 @@ def test_each_of_several_exports_meets_its_own_landing(airflow, sandbox, tmp_pat
     assert "1 of 2" in text
     assert text.count("has not landed") == (1 if has_notes else 2), "in the reason, too"
     assert first in text
+
+
+@pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="a mapped operator has no defaults of its own")
+def test_a_report_is_written_when_all_is_done_mapped_or_not():
+    given = {"task_id": "report", "archives": [], "manifests": []}
+    with DAG("mapped", schedule=None):
+        mapped = AssetReportOperator.partial(**given).expand(destination=["file:///landed/"])
+    assert mapped.trigger_rule == "all_done"
+    with DAG("grouped", schedule=None, default_args={"trigger_rule": "none_failed"}):
+        group = asset_export("export", conn_id=CONN, destination="file:///landed/", report=True)
+    assert group.children["export.report"].trigger_rule == "all_done"

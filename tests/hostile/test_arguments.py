@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, BaseOperator
 from closed_vendor import ClosedVendor, closed_vendor, context_of
 from wrong_values import (
     ARCHIVE,
@@ -217,7 +217,8 @@ def run(kind: type, tmp_path: Any, **arguments: object) -> object:
 
 @pytest.mark.parametrize("kind", WRONG, ids=lambda kind: kind.__name__)
 def test_every_argument_has_a_row(kind) -> None:
-    assert names_of(kind.__init__) == set(WRONG[kind])
+    # Airflow checks those of every operator, of which a class may have another default.
+    assert names_of(kind.__init__) - names_of(BaseOperator.__init__) == set(WRONG[kind])
 
 
 @pytest.mark.parametrize("kind", [*WRONG][:-1], ids=lambda kind: kind.__name__)
