@@ -207,6 +207,23 @@ def test_a_failed_clean_up_does_not_fail_a_landing_that_is_published(
         store.delete("export.zip.landing")
 
 
+@pytest.mark.parametrize("place", ["azure", "gcs"])
+@pytest.mark.parametrize("is_same", [True, False])
+def test_an_object_that_has_lost_its_checksum_is_read(request, origin, quick, place, is_same):
+    store = request.getfixturevalue(place)
+    land([linked(origin, small())], store, options=quick, facts=FACTS)
+    data = small() if is_same else b"?" * len(small())
+    if place == "azure":
+        store.container.upload_blob("export.zip", data, overwrite=True)
+    else:
+        store.bucket.blob("export.zip").upload_from_string(data)
+    if is_same:
+        assert land([linked(origin, small())], store, options=quick, facts=FACTS).skipped
+    else:
+        with pytest.raises(InvalidRequestError, match="overwrite=True"):
+            land([linked(origin, small())], store, options=quick, facts=FACTS)
+
+
 def test_an_object_that_was_changed_is_replaced_only_if_that_is_said(store, origin, quick):
     land([linked(origin, parts())], store, options=quick, facts=FACTS)
     store.put("export.zip", b"changed", crc32=zlib.crc32(b"changed"), overwrite=True)
