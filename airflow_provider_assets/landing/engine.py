@@ -130,18 +130,21 @@ def _land(job: Job, sources: Sequence[Source]) -> Manifest:
         job = replace(job, overwrite=True, at_least=least)  # the object of that name is ours
     elif before and before.is_whole(job):
         remove_own_marker(job)
-        _clean_up(job)
+        _clean_up(job, sources)
         return replace(before.record, skipped=True)
     record, files = _move(job, sources)
     commit(job, record, files)
-    _clean_up(job)
+    _clean_up(job, sources)
     job.meter.finish()
     return record
 
 
-def _clean_up(job: Job) -> None:
-    """Remove the staged package and the state, which only an unfinished landing needs."""
-    if job.layout == "files":
+def _clean_up(job: Job, sources: Sequence[Source]) -> None:
+    """Remove the staged package and the state, which only an unfinished landing needs.
+
+    A package that cannot be unpacked was staged, too, before it lands as an archive.
+    """
+    if job.layout == "files" or any(source.single_use for source in sources):
         from airflow_provider_assets.landing.layouts.staged import clear_stage
 
         clear_stage(job)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from landing_kit import contents, landed, linked, noise, unzipped
+from landing_kit import MemoryState, contents, landed, linked, noise, unzipped, zipped
 from unpacked_kit import files, kind
 
 from airflow_provider_assets.landing import LocalStore, land
 from airflow_provider_assets.landing.inventory import Inventory
 from airflow_provider_assets.landing.manifest import Contents
 from airflow_provider_assets.landing.markers import MANIFEST_SUFFIX, STAGING_FOLDER
-from airflow_provider_assets.sansio.errors import IntegrityError, TransferInterruptedError
+from airflow_provider_assets.sansio.errors import (
+    IntegrityError,
+    InvalidRequestError,
+    TransferInterruptedError,
+)
 
 HOW = {"prefix": "out/", "layout": "files", "facts": {"fingerprint": "f"}}
 
@@ -70,6 +74,24 @@ def test_a_package_that_cannot_be_unpacked_is_not_found_again(local, origin, qui
         assert ".staging" not in " ".join(local.sizes(""))
     land([linked(origin, kind("stored"), single_use=True)], local, options=quick, **HOW)
     assert landed(local, "out/") == unzipped(kind("stored"))
+
+
+def test_nothing_is_left_of_a_package_that_lands_as_an_archive_since_it_cannot_be_unpacked(
+    local, origin, quick
+):
+    how = {**HOW, "name": "package", "options": quick, "state": MemoryState()}
+    sealed = bytearray(zipped({"a": b"x"}))
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        sealed[sealed.index(header) + flags] |= 1  # encrypted
+    sealed = bytes(sealed)
+    with pytest.raises(InvalidRequestError, match="encrypted; use layout='archive'"):
+        land([linked(origin, sealed, single_use=True)], local, **how)
+    assert how["state"].kept
+    for is_skipped in (False, True):
+        source = linked(origin, sealed, single_use=True)
+        assert land([source], local, **{**how, "layout": "archive"}).skipped == is_skipped
+        assert set(local.sizes("")) == {"out/package", "out/package.manifest.json"}
+        assert not how["state"].kept
 
 
 @pytest.mark.parametrize("size", [0, 3_000_000])
