@@ -237,6 +237,6 @@ def holds(store: Readable, key: str, whole: Checksum) -> bool:
 def name_taken(uri: str) -> InvalidRequestError:
     """The error for a name that belongs to another object."""
     return InvalidRequestError(
-        f"{uri} already exists with other contents; "
+        f"{uri} already exists with other contents, of another landing or of an attempt that failed; "
         "choose another name (for files: a folder of its own in destination), or set overwrite=True"
     )

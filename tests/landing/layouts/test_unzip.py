@@ -108,6 +108,28 @@ def test_a_damaged_entry_never_appears_and_nothing_is_committed(local, origin, q
     assert not leftovers(local)
 
 
+@pytest.mark.parametrize("ranged", [True, False])
+def test_files_of_a_damaged_archive_block_other_bytes_until_that_is_said(
+    local, origin, quick, ranged
+):
+    origin.ranged = ranged
+
+    def archive(first):
+        return zipped({"a.json": first, "b.bin": b"b" * 100})
+
+    damaged = bytearray(archive(b"1"))
+    damaged[damaged.index(b"b" * 50)] ^= 1
+    how = {"prefix": "out/", "layout": "files", "facts": {"fingerprint": "f"}, "options": quick}
+    with pytest.raises(IntegrityError):
+        land([linked(origin, bytes(damaged))], local, **how)
+    assert landed(local, "out/") == {"a.json": b"1"}
+    whole = linked(origin, archive(b"2"))
+    with pytest.raises(InvalidRequestError, match=r"an attempt that failed; .* overwrite=True"):
+        land([whole], local, **how)
+    assert not land([whole], local, overwrite=True, **how).skipped
+    assert landed(local, "out/")["a.json"] == b"2"
+
+
 def test_names_that_are_hard_to_store_land(store, origin, quick, way):
     long = "n" * 251 + ".png"
     hard = {long: b"1", long.upper(): b"2", "a": b"3", "a/b.txt": b"4", ".staging/export.zip": b"5",
