@@ -187,7 +187,7 @@ def _since(timing: RunTiming) -> Window:
     try:
         window = _own(timing, "since_last")
     except InvalidRequestError:
-        if timing.run_date is None or timing.watermark is None:
+        if timing.run_date is None or (timing.watermark or timing.start_date) is None:
             raise
         window = None
     if window is None and timing.run_date is None:

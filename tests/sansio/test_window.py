@@ -158,6 +158,8 @@ def test_the_first_run_of_since_last_without_a_span_begins_with_the_dag() -> Non
     known = {"run_date": at("2026-01-10T07:30:00")}
     timing = RunTiming(**known, start_date=at("2026-01-01"))
     assert resolve("since_last", timing) == days("2026-01-01", "2026-01-10T07:30:00")
+    keyed = replace(timing, partition_key="eu-west")  # by no time
+    assert resolve("since_last", keyed) == days("2026-01-01", "2026-01-10T07:30:00")
     with pytest.raises(InvalidRequestError, match=r"'since_last': .* give the DAG a start_date"):
         resolve("since_last", RunTiming(**known))
 
