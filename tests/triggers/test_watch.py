@@ -412,7 +412,7 @@ def test_a_watch_that_paused_for_longer_than_the_vendor_lists_continues_once_tha
             ((_, (start, end), items),) = one.told()
             await until(lambda: state[key][0] > end)  # by a later look
             assert len(one.told()) == 1
-        assert items == 1
+        assert items >= 1  # others of the sandbox, too
         assert timedelta(days=6, hours=23) < now - parse_moment(start, "start") < timedelta(days=7)
         lost = f"no longer lists what is older than {start}; no event covers what came since {long_ago}"
         assert said == [f"{CONN} {lost}"]
