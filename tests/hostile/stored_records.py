@@ -159,7 +159,7 @@ def _manifest(rng: Random, tree: Any) -> None:
     compared.add(_landing("u", record, files, contents))
     compared.counts()
     store = SimpleNamespace(
-        sizes=lambda prefix: {"p/a.png": 3}, head=lambda key: SimpleNamespace(size=3, crc32=5)
+        listing=lambda prefix: [("p/a.png", 3)], head=lambda key: SimpleNamespace(size=3, crc32=5)
     )
     job = SimpleNamespace(
         store=store,
