@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Literal
 
-from croniter import CroniterError, croniter
+from croniter import croniter
+from croniter.croniter import CroniterError  # 2.0 names it here only
 
 from airflow_provider_assets.sansio.window import in_utc
 
