@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from airflow_provider_assets.landing.crc import Checksum
@@ -40,7 +41,10 @@ class PreviousLanding:
             return True
         if there.crc32 is None and "store_checksum" in known.verified:
             # Whoever has written the object since did not write our checksum beside it.
-            return holds(store, job.key, Checksum(known.bytes, int(known.crc32, 16)))
+            is_readable = re.fullmatch("[0-9a-f]{1,8}", known.crc32) is not None
+            return is_readable and holds(
+                store, job.key, Checksum(known.bytes, int(known.crc32, 16))
+            )
         return there.crc32 is None or f"{there.crc32:08x}" == known.crc32
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from functools import cache
 
@@ -222,6 +223,17 @@ def test_an_object_that_has_lost_its_checksum_is_read(request, origin, quick, pl
     else:
         with pytest.raises(InvalidRequestError, match="overwrite=True"):
             land([linked(origin, small())], store, options=quick, facts=FACTS)
+
+
+def test_a_manifest_with_a_checksum_that_is_none_vouches_for_nothing(local, origin, quick):
+    land([linked(origin, small())], local, options=quick, facts=FACTS)
+    key = "export.zip.manifest.json"
+    record = json.loads(contents(local, key))
+    record["verified"].append("store_checksum")
+    document = json.dumps(record | {"crc32": "no number"}).encode()
+    local.put(key, document, crc32=zlib.crc32(document), overwrite=True)
+    assert not land([linked(origin, small())], local, options=quick, facts=FACTS).skipped
+    assert land([linked(origin, small())], local, options=quick, facts=FACTS).skipped
 
 
 def test_an_object_that_was_changed_is_replaced_only_if_that_is_said(store, origin, quick):
