@@ -58,6 +58,13 @@ class S3Server:
             **options,
         )
 
+    def client_of(self, bucket: str) -> object:
+        """A boto3 client, once there is such a bucket, which several test files may share."""
+        client = self.client()
+        if bucket not in [one["Name"] for one in client.list_buckets()["Buckets"]]:
+            client.create_bucket(Bucket=bucket)
+        return client
+
 
 @contextmanager
 def seaweedfs(folder: Path) -> Iterator[S3Server]:

@@ -56,9 +56,7 @@ def s3(
     s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[], dict[str, bytes]]]:
     """The connection ``s3_test``; a call gives what stands in the bucket."""
-    client = s3_server.client()
-    if BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
-        client.create_bucket(Bucket=BUCKET)
+    client = s3_server.client_of(BUCKET)
     connection = {
         "conn_type": "aws",
         "login": s3_server.access_key,

@@ -55,9 +55,7 @@ def fault_world(
         @cache
         def s3() -> QuirkyS3:
             server = s3_server()
-            client = server.client()
-            if BUCKET not in [one["Name"] for one in client.list_buckets()["Buckets"]]:
-                client.create_bucket(Bucket=BUCKET)
+            server.client_of(BUCKET)
             return stack.enter_context(quirky_s3(server, Quirks()))
 
         sandbox = stack.enter_context(

@@ -83,9 +83,7 @@ def places(request: pytest.FixtureRequest, tmp_path: Path):
         if name == "disk":
             return Place(LocalStore(tmp_path), {"root": str(tmp_path)}, size)
         server = request.getfixturevalue("s3_server")
-        client = server.client()
-        if "landing" not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
-            client.create_bucket(Bucket="landing")
+        client = server.client_of("landing")
         spec = {"s3": [server.endpoint, server.access_key, server.secret_key]}
         return Place(S3Store(client, "landing"), spec, size)
 

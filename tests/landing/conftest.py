@@ -37,9 +37,7 @@ def _nothing_leaks(tmp_path: Path, ports: set[int]) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def s3_client(s3_server: S3Server):
-    client = s3_server.client()
-    client.create_bucket(Bucket="landing")
-    return client
+    return s3_server.client_of("landing")
 
 
 @pytest.fixture
