@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -28,24 +28,29 @@ def _files(folder: Path) -> Iterator[str]:
                 yield str(target)
 
 
-def _connections(ports: set[int]) -> Iterator[str]:
-    if ports:
-        for one in psutil.Process().net_connections("tcp"):
-            if one.raddr and one.raddr.port in ports:
-                yield f"a connection to port {one.raddr.port}, {one.status}"
+def _connections() -> dict[int, tuple[int, str]]:
+    """Own port -> the other port and the state, of all connections."""
+    found = psutil.Process().net_connections("tcp")
+    return {one.laddr.port: (one.raddr.port, one.status) for one in found if one.raddr}
+
+
+def _left_open(ports: set[int], before: Container[int]) -> Iterator[str]:
+    for own, (port, status) in _connections().items() if ports else ():
+        if port in ports and own not in before:
+            yield f"a connection to port {port}, {status}"
 
 
 @contextmanager
 def nothing_leaks(folder: Path, ports: set[int]) -> Iterator[None]:
     """Fails if the block leaves a thread, an open file below *folder*, or a connection to *ports*.
 
-    :param ports: filled by the block.
+    :param ports: filled by the block. Another test's client may hold connections to some of them.
     """
-    before = _threads()
+    before, connected = _threads(), _connections()
     yield
     deadline = time.monotonic() + _GRACE
     while True:
-        left = [*(_threads() - before), *_files(folder), *_connections(ports)]
+        left = [*(_threads() - before), *_files(folder), *_left_open(ports, connected)]
         if not left:
             return
         assert time.monotonic() < deadline, f"the test left behind: {left}"
