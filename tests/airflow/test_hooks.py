@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from airflow.providers.common.compat.sdk import redact
-from airflow.sdk import BaseHook
+from airflow.sdk import BaseHook, Connection
 from airflow_runs import connect
 from installation import needs_installation
 
@@ -158,10 +158,11 @@ def test_the_path_of_a_connection_that_is_a_uri_is_refused_instead_of_lost(monke
     assert AssetArchiveHook.for_conn("asked").vendor.base_url == "http://127.0.0.1:8080"
 
 
-def test_an_extra_that_is_a_list_is_refused(monkeypatch):
-    connect(monkeypatch, "asked", {"conn_type": "topaz", "password": "s", "extra": ["x"]})
+def test_an_extra_that_is_a_list_is_refused():
+    # Made by hand: Airflow 3.1 does not find a connection that is described like this.
+    asked = Connection(conn_id="asked", conn_type="topaz", password="s", extra='["x"]')
     with pytest.raises(InvalidRequestError, match=r"'asked': extra must be a JSON object.* list"):
-        AssetArchiveHook.for_conn("asked")
+        to_connection(asked, "asked")
 
 
 # --- what stays out of logs ---
