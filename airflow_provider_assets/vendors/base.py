@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import ClassVar
 
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -136,13 +135,14 @@ class Vendor(ABC):
 
     :param connection: checked here, so that a wrong one fails before any request.
     :param clock: epoch seconds.
+    :ivar spec: the facts about the vendor, which the class declares and a connection may narrow.
     :ivar on_secret: called with every secret that a flow obtains, such as a token, so that the driver can
         keep it out of logs.
     :ivar download_hosts: the hosts from which downloads may come; None: any.
     :raises InvalidRequestError: if the connection lacks something; the message names it.
     """
 
-    spec: ClassVar[VendorSpec]
+    spec: VendorSpec
 
     def __init__(self, connection: VendorConnection, *, clock: Callable[[], float]) -> None:
         check_texts(connection)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
-from typing import ClassVar
 
 from airflow_provider_assets.sansio.arguments import shown as shown_value
 from airflow_provider_assets.sansio.errors import (
@@ -62,7 +61,7 @@ from airflow_provider_assets.vendors.refusals import remedy_of
 class HuaweiRoma(Vendor):
     """ROMA Connect, by AK/SK or by an IAM user's token; one connection names one instance."""
 
-    spec: ClassVar[VendorSpec] = VendorSpec(
+    spec: VendorSpec = VendorSpec(
         name="huawei_roma",
         title="ROMA Connect",
         hook="airflow_provider_assets.hooks.roma.RomaConnectHook",
@@ -87,7 +86,7 @@ class HuaweiRoma(Vendor):
         super().__init__(connection, clock=clock)
         self.old = connection.flag("old_export_body")
         if self.old:  # 2022: a request names one application
-            self.spec = replace(type(self).spec, single=frozenset({"apps"}))  # type: ignore[misc]  # of this connection
+            self.spec = replace(type(self).spec, single=frozenset({"apps"}))
         self._instance = self._id("instance_id")
         self._auth = self._authentication()
 

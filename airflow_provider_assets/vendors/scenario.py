@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from itertools import count
-from typing import ClassVar
 
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
@@ -51,7 +50,7 @@ from airflow_provider_assets.vendors.parsing import address, objects, strings, t
 class Scenario(Vendor):
     """The Scenario API. Basic authentication with key and secret, or a bearer token."""
 
-    spec: ClassVar[VendorSpec] = VendorSpec(
+    spec: VendorSpec = VendorSpec(
         name="scenario",
         title="Scenario",
         hook="airflow_provider_assets.hooks.scenario.ScenarioHook",

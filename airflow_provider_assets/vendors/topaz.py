@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from itertools import count
-from typing import ClassVar
 
 from airflow_provider_assets.sansio.arguments import require_flag, shown
 from airflow_provider_assets.sansio.errors import (
@@ -52,7 +51,7 @@ from airflow_provider_assets.vendors.parsing import number, objects, strings, te
 class Topaz(Vendor):
     """The Topaz Labs Image API; the connection's password is the API key."""
 
-    spec: ClassVar[VendorSpec] = VendorSpec(
+    spec: VendorSpec = VendorSpec(
         name="topaz",
         title="Topaz Labs",
         hook="airflow_provider_assets.hooks.topaz.TopazHook",

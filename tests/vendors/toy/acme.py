@@ -33,7 +33,7 @@ from airflow_provider_assets.vendors.parsing import objects, strings, text
 class Acme(Vendor):
     """Boxes of pictures, exported as zips."""
 
-    spec: ClassVar[VendorSpec] = VendorSpec(
+    spec: VendorSpec = VendorSpec(
         name="acme",
         title="Acme",
         hook="acme_hook.AcmeHook",
