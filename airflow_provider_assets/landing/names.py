@@ -75,6 +75,11 @@ class Names:
     _unchanged: set[int] = field(default_factory=set)
     _renamed: dict[str, str] = field(default_factory=dict)
     _last: dict[str, int] = field(default_factory=dict)
+    _room: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Calculate the room that the prefix leaves."""
+        self._room = min(_KEY, _WHOLE_KEY - len(self.prefix.encode()))
 
     def give(self, name: str) -> str:
         """A safe name that was not given before: ``a.png``, ``a-2.png``. Case is ignored.
@@ -84,8 +89,7 @@ class Names:
         :raises InvalidRequestError: if there are too many folders.
         """
         path = ""
-        room = min(_KEY, _WHOLE_KEY - len(self.prefix.encode()))
-        *folders, file = safe(name, room).split("/")
+        *folders, file = safe(name, self._room).split("/")
         for folder in folders:
             path = self._folder(path, folder)
         path = self._free(path, file, self._files, self._folders)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import Entry, Manifest, identity, parse
-from airflow_provider_assets.landing.stores.base import holds
+from airflow_provider_assets.landing.stores.base import crc32_in, holds
 from airflow_provider_assets.sansio.errors import InvalidRequestError, PartialArchiveError
 
 
@@ -41,10 +40,8 @@ class PreviousLanding:
             return True
         if there.crc32 is None and "store_checksum" in known.verified:
             # Whoever has written the object since did not write our checksum beside it.
-            is_readable = re.fullmatch("[0-9a-f]{1,8}", known.crc32) is not None
-            return is_readable and holds(
-                store, job.key, Checksum(known.bytes, int(known.crc32, 16))
-            )
+            crc = crc32_in(known.crc32)
+            return crc is not None and holds(store, job.key, Checksum(known.bytes, crc))
         return there.crc32 is None or f"{there.crc32:08x}" == known.crc32
 
 

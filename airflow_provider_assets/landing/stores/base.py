@@ -204,7 +204,7 @@ def digest(properties: object) -> str:
 
 
 def crc32_in(text: object) -> int | None:
-    """The CRC-32 that this package has written into the metadata of an object, as eight hexadecimal digits.
+    """The CRC-32 that this package has written somewhere, as eight hexadecimal digits.
 
     :returns: None for anything else, which another writer has put there.
     """
