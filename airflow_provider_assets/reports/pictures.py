@@ -12,8 +12,8 @@ from urllib.parse import unquote
 
 from airflow_provider_assets.landing import LandingOptions, Store
 from airflow_provider_assets.landing.crc import crc32
-from airflow_provider_assets.landing.zips.directory import Extent, locate, payload
 from airflow_provider_assets.landing.zips.format import STORED
+from airflow_provider_assets.landing.zips.index import Extent, locate, payload
 from airflow_provider_assets.landing.zips.inflate import check_method, check_whole, inflate
 from airflow_provider_assets.reports.page import Picture
 from airflow_provider_assets.sansio.errors import AssetsError

@@ -9,8 +9,8 @@ import zipfile
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.crc import crc32
-from airflow_provider_assets.landing.zips.directory import locate, payload
 from airflow_provider_assets.landing.zips.format import STORED, Member
+from airflow_provider_assets.landing.zips.index import locate, payload
 from airflow_provider_assets.landing.zips.inflate import Limits, check_whole, inflate
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
 from airflow_provider_assets.sansio.errors import AssetsError

@@ -23,7 +23,7 @@ from airflow_provider_assets.landing.stores.base import Store
 from airflow_provider_assets.landing.transfer.autotune import Tuner
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.workers import WorkerPool
-from airflow_provider_assets.landing.zips.directory import Index, Location, Read, locate
+from airflow_provider_assets.landing.zips.index import Index, Location, Read, locate
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
 from airflow_provider_assets.sansio.errors import TransferInterruptedError
 

@@ -24,14 +24,14 @@ from airflow_provider_assets.landing.stores.base import Part, PartWriter, best_e
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
 from airflow_provider_assets.landing.transfer.writers import GuardedWriter
-from airflow_provider_assets.landing.zips.directory import (
+from airflow_provider_assets.landing.zips.format import STORED, Member
+from airflow_provider_assets.landing.zips.index import (
     HEADER,
     LONGEST_EXTRA,
     Extent,
     Index,
     payload,
 )
-from airflow_provider_assets.landing.zips.format import STORED, Member
 from airflow_provider_assets.landing.zips.inflate import Inflater, Limits, check_whole, inflate
 
 WINDOW = 4 * MIB

@@ -16,6 +16,7 @@ DESCRIPTOR, EXTRA_DATA = b"PK\x07\x08", b"PK\x06\x08"
 STORED, DEFLATED, BZIP2 = 0, 8, 12
 ENCRYPTED, DESCRIBED, UTF8 = 1, 8, 1 << 11
 LONGEST_DESCRIPTOR = 24
+END_SIZE = 22  # bytes of the end record, without its comment
 _COLUMNS = 6  # numbers per entry in a table
 _LONGEST_SHOWN = 200  # characters of a name in a message
 _NAME = 128  # most bytes per name on average, and an allowance for a few long ones

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from landing_kit import noise, zipped
 from zip_kit import scan, with_extra_data, with_zip64_end
 
-from airflow_provider_assets.landing.zips.directory import locate
+from airflow_provider_assets.landing.zips.index import locate
 from airflow_provider_assets.landing.zips.inflate import Limits
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
 from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError

@@ -10,8 +10,8 @@ import zlib
 import pytest
 
 from airflow_provider_assets.landing.crc import Checksum
-from airflow_provider_assets.landing.zips.directory import parse_directory
 from airflow_provider_assets.landing.zips.format import MAX32
+from airflow_provider_assets.landing.zips.index import parse_directory
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
 from airflow_provider_assets.landing.zips.writer import ZipWriter
 

@@ -12,14 +12,14 @@ import pytest
 from landing_kit import zipped
 from zip_kit import ALL_ELSEWHERE, scan, with_zip64_end
 
-from airflow_provider_assets.landing.zips.directory import (
+from airflow_provider_assets.landing.zips.format import STORED
+from airflow_provider_assets.landing.zips.index import (
     Index,
     Read,
     locate,
     parse_directory,
     payload,
 )
-from airflow_provider_assets.landing.zips.format import STORED
 from airflow_provider_assets.landing.zips.inflate import check_whole, inflate
 from airflow_provider_assets.sansio.errors import IntegrityError, InvalidRequestError
 
