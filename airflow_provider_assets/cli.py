@@ -245,7 +245,8 @@ def _check_report(name: str | None) -> None:
 
 
 def _window(arguments: argparse.Namespace) -> Window | None:
-    from airflow_provider_assets.sansio.window import BEGINNING, Window, parse_moment
+    from airflow_provider_assets.sansio.moments import parse_moment
+    from airflow_provider_assets.sansio.window import BEGINNING, Window
 
     def moment(text: str, name: str, none: datetime) -> datetime:
         if text == "-":

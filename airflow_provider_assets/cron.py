@@ -14,7 +14,7 @@ from typing import Literal
 from croniter import croniter
 from croniter.croniter import CroniterError  # 2.0 names it here only
 
-from airflow_provider_assets.sansio.window import in_utc
+from airflow_provider_assets.sansio.moments import in_utc
 
 __all__ = ["Cron", "CroniterError"]
 

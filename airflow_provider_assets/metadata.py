@@ -58,7 +58,7 @@ def _parquet(rows: Iterable[Row]) -> bytes:
 
 
 def _moment(value: object) -> object:
-    from airflow_provider_assets.sansio.window import parse_moment
+    from airflow_provider_assets.sansio.moments import parse_moment
 
     return None if value is None else parse_moment(value, "moment")
 

@@ -7,8 +7,10 @@ from datetime import datetime, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS
+from airflow_provider_assets.sansio.moments import iso_ms
+from airflow_provider_assets.sansio.run_window import RunTiming, resolve
 from airflow_provider_assets.sansio.stored import is_span
-from airflow_provider_assets.sansio.window import RunTiming, Window, WindowSpec, iso_ms, resolve
+from airflow_provider_assets.sansio.window import Window, WindowSpec
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -9,11 +9,11 @@ from typing import cast
 from airflow_provider_assets.destinations import Destination
 from airflow_provider_assets.landing.inventory import Inventory, Shelved, check_depth
 from airflow_provider_assets.sansio.jobs import Data
+from airflow_provider_assets.sansio.moments import parse_moment
 from airflow_provider_assets.sansio.periods import check_length, label_of
 from airflow_provider_assets.sansio.reconcile import Problem
 from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.table import table
-from airflow_provider_assets.sansio.window import parse_moment
 
 
 @dataclass(slots=True)

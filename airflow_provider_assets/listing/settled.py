@@ -11,9 +11,10 @@ from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.listing.batches import list_batches
 from airflow_provider_assets.listing.inputs import ExportInputs
 from airflow_provider_assets.sansio.batching import Batches
+from airflow_provider_assets.sansio.moments import parse_moment
 from airflow_provider_assets.sansio.settle import Settling, ensure_settled
 from airflow_provider_assets.sansio.verdict import shown
-from airflow_provider_assets.sansio.window import BEGINNING, Window, parse_moment
+from airflow_provider_assets.sansio.window import BEGINNING, Window
 
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from airflow_provider_assets.run_timing import resolve_window
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import state_key
-from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
+from airflow_provider_assets.sansio.moments import iso_ms, parse_moment
+from airflow_provider_assets.sansio.window import Window
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import ArchiveRequest, Item
+from airflow_provider_assets.sansio.moments import iso_ms, parse_moment
 from airflow_provider_assets.sansio.records import Record
 from airflow_provider_assets.sansio.strict_json import JSON
-from airflow_provider_assets.sansio.window import iso_ms, parse_moment
 
 Row = dict[str, JSON]
 FOLDER = "metadata/"

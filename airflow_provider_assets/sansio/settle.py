@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from airflow_provider_assets.sansio.errors import ItemsPendingError
+from airflow_provider_assets.sansio.moments import is_to_come
 from airflow_provider_assets.sansio.verdict import shown
-from airflow_provider_assets.sansio.window import Window, is_to_come
+from airflow_provider_assets.sansio.window import Window
 
 LISTING_LAG = timedelta(seconds=30)
 PENDING_TIMEOUT = timedelta(minutes=15)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, time, timedelta, timezone
 
-from airflow_provider_assets.sansio.window import parse_moment
+from airflow_provider_assets.sansio.moments import parse_moment
 
 _MOMENT = r"\d{8}T\d{6}(?:\.\d{3})?"
 # The window, a part of the query's fingerprint, the number of the batch, and whatever follows a stem.

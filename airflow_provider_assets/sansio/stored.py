@@ -9,7 +9,7 @@ from typing import cast
 
 from airflow_provider_assets.sansio.arguments import LARGEST
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.window import parse_moment
+from airflow_provider_assets.sansio.moments import parse_moment
 
 Fits = Callable[[object], bool]
 END_OF_TIME = 253402300800.0  # the year 10000, in epoch seconds

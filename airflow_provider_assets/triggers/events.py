@@ -18,9 +18,10 @@ from airflow_provider_assets.sansio.arguments import (
 )
 from airflow_provider_assets.sansio.errors import AssetsError
 from airflow_provider_assets.sansio.jobs import fingerprint, state_key
+from airflow_provider_assets.sansio.moments import iso_ms, parse_moment
 from airflow_provider_assets.sansio.settle import LISTING_LAG
 from airflow_provider_assets.sansio.strict_json import JSON
-from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
+from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.triggers.poller import connection_for, shared
 from airflow_provider_assets.vendors import narrowing
 from airflow_provider_assets.vendors.parsing import check_names

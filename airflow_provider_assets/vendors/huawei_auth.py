@@ -20,8 +20,8 @@ from urllib.parse import quote, unquote, urlsplit
 from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
 from airflow_provider_assets.sansio.flow import Flow, call, pause
 from airflow_provider_assets.sansio.messages import HttpRequest, json_body
+from airflow_provider_assets.sansio.moments import parse_moment
 from airflow_provider_assets.sansio.strict_json import JSON
-from airflow_provider_assets.sansio.window import parse_moment
 from airflow_provider_assets.vendors.parsing import objects, text
 
 T = TypeVar("T")

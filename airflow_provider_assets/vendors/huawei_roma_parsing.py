@@ -16,8 +16,9 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, JobState
 from airflow_provider_assets.sansio.messages import without_queries
+from airflow_provider_assets.sansio.moments import parse_moment
 from airflow_provider_assets.sansio.strict_json import JSON
-from airflow_provider_assets.sansio.window import Window, parse_moment
+from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.huawei_roma_contract import CHANGED, LISTINGS
 from airflow_provider_assets.vendors.parsing import MAX_REASON, MAX_TEXT, brief, check_names
 

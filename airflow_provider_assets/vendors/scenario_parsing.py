@@ -17,9 +17,10 @@ from airflow_provider_assets.sansio.jobs import (
     fingerprint,
 )
 from airflow_provider_assets.sansio.messages import without_queries
+from airflow_provider_assets.sansio.moments import iso_ms, parse_moment
 from airflow_provider_assets.sansio.records import Facts
 from airflow_provider_assets.sansio.strict_json import JSON
-from airflow_provider_assets.sansio.window import Window, iso_ms, parse_moment
+from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.parsing import MAX_REASON, brief, is_address, strings, text
 from airflow_provider_assets.vendors.scenario_contract import (

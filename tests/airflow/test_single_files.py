@@ -20,7 +20,8 @@ from airflow_provider_assets.sansio.errors import (
     PartialArchiveError,
     VendorUnavailableError,
 )
-from airflow_provider_assets.sansio.window import Window, parse_moment
+from airflow_provider_assets.sansio.moments import parse_moment
+from airflow_provider_assets.sansio.window import Window
 
 pytestmark = pytest.mark.airflow
 DAY = ("2026-01-06", "2026-01-07")

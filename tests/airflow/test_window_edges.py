@@ -23,8 +23,9 @@ from airflow_provider_assets.listing.spool import ListingSpool
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio import errors
+from airflow_provider_assets.sansio.moments import iso_ms
 from airflow_provider_assets.sansio.settle import LISTING_LAG, PENDING_TIMEOUT
-from airflow_provider_assets.sansio.window import Window, iso_ms
+from airflow_provider_assets.sansio.window import Window
 
 pytestmark = pytest.mark.airflow
 DAY = timedelta(days=1)

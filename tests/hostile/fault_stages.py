@@ -25,7 +25,7 @@ from front import Front
 from landing_kit import MemoryState
 
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
-from airflow_provider_assets.sansio.window import iso_ms
+from airflow_provider_assets.sansio.moments import iso_ms
 from airflow_provider_assets.sensors.archive import AssetArchiveSensor
 from airflow_provider_assets.transfers.archive_to_object_storage import (
     ArchiveToObjectStorageOperator,

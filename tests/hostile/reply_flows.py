@@ -34,10 +34,11 @@ from airflow_provider_assets.sansio.jobs import (
 )
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
 from airflow_provider_assets.sansio.metadata import COLUMNS, Batch, jsonl, rows
+from airflow_provider_assets.sansio.moments import parse_moment
 from airflow_provider_assets.sansio.records import Record
 from airflow_provider_assets.sansio.verdict import ensure_complete
 from airflow_provider_assets.sansio.waiter import Waitlist, submit_when_free, wait_for
-from airflow_provider_assets.sansio.window import Window, parse_moment
+from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import BUILT_IN, vendor_class
 from airflow_provider_assets.vendors.base import Vendor
 

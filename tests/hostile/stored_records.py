@@ -40,10 +40,10 @@ from airflow_provider_assets.sansio.plan import read
 from airflow_provider_assets.sansio.plan_reference import PlanReference
 from airflow_provider_assets.sansio.reconcile import Comparison
 from airflow_provider_assets.sansio.records import public
+from airflow_provider_assets.sansio.run_window import resolve
 from airflow_provider_assets.sansio.stems import end_of
 from airflow_provider_assets.sansio.verdict import ensure_complete
 from airflow_provider_assets.sansio.waiter import ensure_succeeded
-from airflow_provider_assets.sansio.window import resolve
 from airflow_provider_assets.transfers.batch_landing import _facts as manifest_facts
 from airflow_provider_assets.transfers.single_use import Marker
 from airflow_provider_assets.triggers.archive import read_ends

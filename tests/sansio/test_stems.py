@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_assets.sansio.jobs import ArchiveRequest
+from airflow_provider_assets.sansio.moments import parse_moment
 from airflow_provider_assets.sansio.stems import end_of
-from airflow_provider_assets.sansio.window import Window, parse_moment
+from airflow_provider_assets.sansio.window import Window
 
 FIRST = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MOMENTS = st.integers(0, 400_000 * 86_400_000).map(lambda ms: FIRST + timedelta(milliseconds=ms))

@@ -13,7 +13,7 @@ from airflow.jobs.triggerer_job_runner import TriggerRunner
 from airflow.triggers.base import BaseEventTrigger
 from poller_kit import Account, left, until
 
-from airflow_provider_assets.sansio.window import iso_ms, parse_moment
+from airflow_provider_assets.sansio.moments import iso_ms, parse_moment
 from airflow_provider_assets.triggers import events as module
 from airflow_provider_assets.triggers import poller
 from airflow_provider_assets.triggers.archive import AssetArchiveEventTrigger

@@ -11,8 +11,9 @@ from vendor_contract import MOMENT, toy_installed
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.jobs import JobState
+from airflow_provider_assets.sansio.moments import parse_moment
 from airflow_provider_assets.sansio.records import Facts
-from airflow_provider_assets.sansio.window import Window, parse_moment
+from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.base import Vendor
 from airflow_provider_assets.vendors.connection import VendorConnection
 

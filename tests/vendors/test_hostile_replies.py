@@ -26,7 +26,8 @@ from airflow_provider_assets.sansio.jobs import (
     ArchiveRequest,
 )
 from airflow_provider_assets.sansio.messages import HttpResponse
-from airflow_provider_assets.sansio.window import Window, parse_moment
+from airflow_provider_assets.sansio.moments import parse_moment
+from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.connection import VendorConnection, check_texts
 from airflow_provider_assets.vendors.parsing import is_address
 from airflow_provider_assets.vendors.topaz import Topaz

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.window import RunTiming, Window, resolve
+from airflow_provider_assets.sansio.run_window import RunTiming, resolve
+from airflow_provider_assets.sansio.window import Window
 
 UTC = timezone.utc
 PARIS = ZoneInfo("Europe/Paris")
