@@ -33,11 +33,13 @@ HEAVY = (
 )
 
 
-def test_parsing_a_dag_adds_fewer_than_forty_modules():
+def test_parsing_a_dag_adds_small_modules_of_our_own_and_few_of_others():
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
     added = json.loads(done.stdout.splitlines()[-1])
     assert "airflow_provider_assets.operators.archive" in added
-    assert len(added) < 40, added
+    assert len(added) < 60, added
+    others = [name for name in added if not name.startswith("airflow_provider_assets")]
+    assert len(others) < 10, others
     assert [name for name in added if name.partition(".")[0] in HEAVY] == []
 
 
