@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from airflow_provider_assets.landing.cancel import CancelToken
 from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.options import LandingOptions, Source
-from airflow_provider_assets.landing.source.request import LinkResolver, RangeRequester
+from airflow_provider_assets.landing.source.links import LinkResolver
+from airflow_provider_assets.landing.source.request import RangeRequester
 from airflow_provider_assets.landing.source.responses import (
     BrokenError,
     check_encoding,
