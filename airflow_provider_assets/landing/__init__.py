@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from airflow_provider_assets.landing.engine import land
     from airflow_provider_assets.landing.manifest import Entry, Manifest
-    from airflow_provider_assets.landing.object_options import ObjectOptions
     from airflow_provider_assets.landing.options import LandingOptions, Progress, Source
     from airflow_provider_assets.landing.state import State
     from airflow_provider_assets.landing.stores.azure import AzureStore
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_assets.landing.stores.fsspec import FsspecStore
     from airflow_provider_assets.landing.stores.gcs import GcsStore
     from airflow_provider_assets.landing.stores.local import LocalStore, open_store
+    from airflow_provider_assets.landing.stores.object_options import ObjectOptions
     from airflow_provider_assets.landing.stores.s3 import S3Store
 
 _HOMES = {
@@ -27,7 +27,7 @@ _HOMES = {
     "Entry": "manifest",
     "Manifest": "manifest",
     "LandingOptions": "options",
-    "ObjectOptions": "object_options",
+    "ObjectOptions": "stores.object_options",
     "Progress": "options",
     "Source": "options",
     "State": "state",

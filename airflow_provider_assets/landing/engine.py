@@ -12,13 +12,13 @@ from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import land_one
 from airflow_provider_assets.landing.manifest import Contents, Manifest
 from airflow_provider_assets.landing.markers import OWNERSHIP_MARKER
-from airflow_provider_assets.landing.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.options import LandingOptions, Progress, Source
 from airflow_provider_assets.landing.ownership import commit, ensure_free, remove_own_marker
 from airflow_provider_assets.landing.previous import landed_before, refuse_fewer
 from airflow_provider_assets.landing.progress import Meter
 from airflow_provider_assets.landing.state import BestEffortState, State
 from airflow_provider_assets.landing.stores.base import Store
+from airflow_provider_assets.landing.stores.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.strict_json import JSON
 

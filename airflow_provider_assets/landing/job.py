@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from airflow_provider_assets.landing.cancel import CancelToken
 from airflow_provider_assets.landing.manifest import Contents, identity
 from airflow_provider_assets.landing.markers import MANIFEST_SUFFIX
-from airflow_provider_assets.landing.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.options import LandingOptions
 from airflow_provider_assets.landing.progress import Meter
 from airflow_provider_assets.landing.state import State
 from airflow_provider_assets.landing.stores.base import Store
+from airflow_provider_assets.landing.stores.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.sansio.strict_json import JSON
 
 

@@ -17,7 +17,7 @@ from airflow_runs import Airflow
 from canary_kit import Canaries, without_masks
 
 from airflow_provider_assets.exports import asset_export
-from airflow_provider_assets.landing.http import Connections
+from airflow_provider_assets.landing.source.connections import Connections
 
 
 def main(conn_id: str, destination: str, start: str, end: str, secrets: str) -> None:

@@ -36,7 +36,7 @@ from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.hooks.client import AsyncClient
 from airflow_provider_assets.landing import LandingOptions, LocalStore, Source, engine
 from airflow_provider_assets.landing.cancel import CancelToken
-from airflow_provider_assets.landing.http import Connections
+from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.source.download import Download
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.operators.reconcile import AssetReconcileOperator

@@ -17,8 +17,8 @@ from proxy import http_proxy
 
 from airflow_provider_assets import transport
 from airflow_provider_assets.landing import LandingOptions, LocalStore, Source, land
-from airflow_provider_assets.landing.addresses import check_address
-from airflow_provider_assets.landing.http import Connections
+from airflow_provider_assets.landing.source.addresses import check_address
+from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,

@@ -10,12 +10,12 @@ from airflow_provider_assets.landing.checkpoint import Checkpoint, chain, save
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.describe import describe_object, files_in
 from airflow_provider_assets.landing.entries import Files
-from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import Manifest
 from airflow_provider_assets.landing.options import MIB, SAVE_SECONDS, Source
 from airflow_provider_assets.landing.ownership import ensure_free, ownership
 from airflow_provider_assets.landing.previous import refuse_fewer
+from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.source.download import Download, SourceChangedError
 from airflow_provider_assets.landing.stores.base import PartWriter, best_effort
 from airflow_provider_assets.landing.transfer.autotune import START, Tuner

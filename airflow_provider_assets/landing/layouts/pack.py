@@ -14,13 +14,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.describe import describe_object
-from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import FIRST, part_size, verifier_for
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.names import Names
 from airflow_provider_assets.landing.options import MIB, Source
 from airflow_provider_assets.landing.ownership import ownership
+from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.source.download import Download, SourceChangedError
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter

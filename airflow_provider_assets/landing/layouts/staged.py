@@ -14,11 +14,11 @@ from airflow_provider_assets.landing.layouts.archive import land_one
 from airflow_provider_assets.landing.layouts.unzip import land_stored
 from airflow_provider_assets.landing.manifest import Manifest
 from airflow_provider_assets.landing.markers import STAGING_FOLDER
-from airflow_provider_assets.landing.object_options import ObjectOptions
 from airflow_provider_assets.landing.options import Source
 from airflow_provider_assets.landing.ownership import commit
 from airflow_provider_assets.landing.previous import landed_before
 from airflow_provider_assets.landing.stores.base import best_effort
+from airflow_provider_assets.landing.stores.object_options import ObjectOptions
 from airflow_provider_assets.sansio.errors import IntegrityError
 
 

@@ -10,7 +10,6 @@ from functools import partial
 from airflow_provider_assets.landing.checkpoint import stored_files
 from airflow_provider_assets.landing.describe import describe_files
 from airflow_provider_assets.landing.entries import Files, UnpackedFiles
-from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import FIRST, part_size
 from airflow_provider_assets.landing.layouts.files import land_many
@@ -18,6 +17,7 @@ from airflow_provider_assets.landing.layouts.unzip_ranged import WINDOW, Reader,
 from airflow_provider_assets.landing.layouts.unzip_stream import StreamUnpacker, refuse_zip_name
 from airflow_provider_assets.landing.manifest import Manifest
 from airflow_provider_assets.landing.options import MIB, PARALLEL_REQUESTS, Source
+from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.source.download import Download, SourceChangedError
 from airflow_provider_assets.landing.stores.base import Store
 from airflow_provider_assets.landing.transfer.autotune import Tuner

@@ -14,12 +14,12 @@ from typing import Protocol
 from airflow_provider_assets.landing.checkpoint import verified_keys
 from airflow_provider_assets.landing.crc import Checksum, combine_all, crc32
 from airflow_provider_assets.landing.entries import UnpackedFiles
-from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import part_size
 from airflow_provider_assets.landing.names import FEW_FOLDERS, Names
 from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.landing.previous import refuse_fewer
+from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.stores.base import Part, PartWriter, best_effort, sweep
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.cancel import CancelToken
-from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.options import LandingOptions, Source
+from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.source.links import LinkResolver
 from airflow_provider_assets.landing.source.request import RangeRequester
 from airflow_provider_assets.landing.source.responses import (

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
-from airflow_provider_assets.landing.http import Connections
+from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.source.links import LinkResolver
 from airflow_provider_assets.landing.source.responses import (
     BrokenError,

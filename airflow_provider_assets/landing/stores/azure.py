@@ -14,13 +14,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_assets.landing.crc import Checksum
-from airflow_provider_assets.landing.object_options import (
-    DEFAULTS,
-    ObjectOptions,
-    check_own_name,
-    check_tags,
-    check_value,
-)
 from airflow_provider_assets.landing.stores.base import (
     Part,
     Rules,
@@ -30,6 +23,13 @@ from airflow_provider_assets.landing.stores.base import (
     digest,
     holds,
     name_taken,
+)
+from airflow_provider_assets.landing.stores.object_options import (
+    DEFAULTS,
+    ObjectOptions,
+    check_own_name,
+    check_tags,
+    check_value,
 )
 from airflow_provider_assets.sansio.errors import (
     AssetsError,

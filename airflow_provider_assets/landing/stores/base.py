@@ -16,8 +16,8 @@ from itertools import islice
 from typing import Protocol
 
 from airflow_provider_assets.landing.crc import Checksum, crc32
-from airflow_provider_assets.landing.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.options import MIB
+from airflow_provider_assets.landing.stores.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 
 _log = logging.getLogger(__name__)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.markers import hidden_name, hidden_name_in, part_file
-from airflow_provider_assets.landing.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.stores.base import (
     Part,
     Rules,
@@ -25,6 +24,7 @@ from airflow_provider_assets.landing.stores.base import (
     holds,
     name_taken,
 )
+from airflow_provider_assets.landing.stores.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.sansio.errors import (
     AuthenticationError,
     IntegrityError,

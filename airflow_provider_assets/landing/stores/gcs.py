@@ -18,12 +18,6 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from airflow_provider_assets.landing.crc import CASTAGNOLI, Checksum, combine_all
 from airflow_provider_assets.landing.markers import PARTS_FOLDER
-from airflow_provider_assets.landing.object_options import (
-    DEFAULTS,
-    ObjectOptions,
-    check_own_name,
-    check_value,
-)
 from airflow_provider_assets.landing.options import PARALLEL_REQUESTS
 from airflow_provider_assets.landing.stores.base import (
     Part,
@@ -33,6 +27,12 @@ from airflow_provider_assets.landing.stores.base import (
     best_effort,
     crc32_in,
     name_taken,
+)
+from airflow_provider_assets.landing.stores.object_options import (
+    DEFAULTS,
+    ObjectOptions,
+    check_own_name,
+    check_value,
 )
 from airflow_provider_assets.sansio.errors import (
     AssetsError,

@@ -16,7 +16,6 @@ from airflow_provider_assets.landing.markers import (
     hidden_name_in,
     part_file,
 )
-from airflow_provider_assets.landing.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.landing.stores.base import (
     Part,
@@ -34,6 +33,7 @@ from airflow_provider_assets.landing.stores.local_files import (
     sync_folder,
     told,
 )
+from airflow_provider_assets.landing.stores.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.sansio.errors import (
     IntegrityError,
     InvalidRequestError,

@@ -17,7 +17,6 @@ from typing import Any, cast
 
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.markers import UPLOAD_MARKER
-from airflow_provider_assets.landing.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.stores.base import (
     Part,
     StoredObject,
@@ -26,6 +25,7 @@ from airflow_provider_assets.landing.stores.base import (
     digest,
     put_document,
 )
+from airflow_provider_assets.landing.stores.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.stores.s3_dialect import Params, encoded
 from airflow_provider_assets.landing.stores.s3_errors import call, is_refusal
 from airflow_provider_assets.landing.stores.s3_objects import S3Objects

@@ -16,12 +16,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 from airflow_provider_assets.landing.crc import Checksum
-from airflow_provider_assets.landing.object_options import (
-    DEFAULTS,
-    ObjectOptions,
-    check_tags,
-    check_value,
-)
 from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.landing.stores.base import (
     Rules,
@@ -29,6 +23,12 @@ from airflow_provider_assets.landing.stores.base import (
     best_effort,
     holds,
     name_taken,
+)
+from airflow_provider_assets.landing.stores.object_options import (
+    DEFAULTS,
+    ObjectOptions,
+    check_tags,
+    check_value,
 )
 from airflow_provider_assets.landing.stores.s3_dialect import Dialect, Params, crc_of_whole
 from airflow_provider_assets.landing.stores.s3_direct import DirectWrites

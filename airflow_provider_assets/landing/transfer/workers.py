@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.cancel import CancelToken
-from airflow_provider_assets.landing.http import Connections
 from airflow_provider_assets.landing.options import LandingOptions
+from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.transfer.autotune import Tuner
 from airflow_provider_assets.sansio.errors import TransferInterruptedError
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.crc import Checksum, crc32
-from airflow_provider_assets.landing.object_options import ObjectOptions
 from airflow_provider_assets.landing.stores.base import (
     Part,
     PartWriter,
@@ -15,6 +14,7 @@ from airflow_provider_assets.landing.stores.base import (
     StoredPart,
     best_effort,
 )
+from airflow_provider_assets.landing.stores.object_options import ObjectOptions
 from airflow_provider_assets.landing.transfer.pipeline import Feed
 from airflow_provider_assets.sansio.errors import TransferInterruptedError
 

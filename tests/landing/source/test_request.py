@@ -12,7 +12,7 @@ from origin import Fault, http_origin
 
 from airflow_provider_assets.landing import LandingOptions, land
 from airflow_provider_assets.landing.cancel import CancelToken
-from airflow_provider_assets.landing.http import Connections
+from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.source.download import Download
 from airflow_provider_assets.sansio.errors import InvalidRequestError, TransferInterruptedError
 

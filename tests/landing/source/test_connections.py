@@ -15,8 +15,8 @@ from landing_kit import over_http_and_https
 from origin import Fault, http_origin
 from proxy import http_proxy
 
-from airflow_provider_assets.landing import LandingOptions, http
-from airflow_provider_assets.landing.http import Connections
+from airflow_provider_assets.landing import LandingOptions
+from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.pace import SlowError
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
@@ -231,7 +231,7 @@ def test_what_no_proxy_does_not_list_is_reached_through_the_proxy(
 @pytest.mark.parametrize(("seconds", "last"), [(0.001, 1 << 21), (0.05, 1 << 18), (1, 1 << 14)])
 def test_a_read_is_as_large_as_the_connection_is_fast(monkeypatch, seconds, last):
     now = itertools.count(0, seconds)
-    monkeypatch.setattr(http.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
     sizes, line = [], Connections()
     response = SimpleNamespace(readinto=lambda view: sizes.append(len(view)) or len(view))
     for _ in range(8):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from airflow_provider_assets.landing.content_types import content_type
+from airflow_provider_assets.landing.stores.content_types import content_type
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 _TEXTS = ("content_type", "storage_class", "acl", "kms_key")

@@ -15,8 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
-from airflow_provider_assets.landing.addresses import check_address, check_link
 from airflow_provider_assets.landing.options import LandingOptions
+from airflow_provider_assets.landing.source.addresses import check_address, check_link
 from airflow_provider_assets.pace import paced
 from airflow_provider_assets.proxies import Proxy, proxy_for
 from airflow_provider_assets.sansio.errors import InvalidRequestError
