@@ -29,7 +29,7 @@ def client():
 
 def land_as(layout: str, url: str, bucket: str, key: str) -> None:
     from airflow_provider_assets.landing import LandingOptions, S3Store, Source, land
-    from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
+    from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 
     number = os.environ.get("CONCURRENCY")
     hash_it = {"1": True, "0": False}.get(os.environ.get("SHA256", ""))

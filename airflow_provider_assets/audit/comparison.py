@@ -17,7 +17,8 @@ from airflow_provider_assets.listing.inputs import ExportInputs
 from airflow_provider_assets.listing.landed import add_landings
 from airflow_provider_assets.listing.periods import each_period
 from airflow_provider_assets.sansio.batching import split_into_batches
-from airflow_provider_assets.sansio.jobs import ArchiveRequest, Data, fingerprint
+from airflow_provider_assets.sansio.fingerprints import fingerprint
+from airflow_provider_assets.sansio.jobs import ArchiveRequest, Data
 from airflow_provider_assets.sansio.periods import check_length
 from airflow_provider_assets.sansio.reconcile import Comparison, Counts, Found, total
 from airflow_provider_assets.sansio.records import Facts

@@ -16,6 +16,7 @@ from airflow_provider_assets.airflow_compat import mask_secret
 from airflow_provider_assets.hooks.airflow_connection import to_connection
 from airflow_provider_assets.hooks.client import mask_link, poll_policy, rate_limit, vendor_for
 from airflow_provider_assets.sansio.arguments import require_mapping, require_text, shown
+from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
@@ -24,12 +25,10 @@ from airflow_provider_assets.sansio.errors import (
 from airflow_provider_assets.sansio.flow import Flow
 from airflow_provider_assets.sansio.jobs import (
     Answer,
-    ArchiveFile,
     ArchiveJob,
     ArchiveReference,
     ArchiveRequest,
     Item,
-    Link,
 )
 from airflow_provider_assets.sansio.records import OnRecord, Record, ignore
 from airflow_provider_assets.sansio.strict_json import JSON

@@ -10,9 +10,10 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from airflow_provider_assets.airflow_compat import amask_secret, mask_secret
+from airflow_provider_assets.sansio.downloads import Link
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.flow import Flow
-from airflow_provider_assets.sansio.jobs import ArchiveJob, Link
+from airflow_provider_assets.sansio.jobs import ArchiveJob
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.transport import AsyncTransport, RateLimit
 from airflow_provider_assets.vendors import vendor_class

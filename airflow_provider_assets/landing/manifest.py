@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from airflow_provider_assets.sansio.arguments import cut, shown
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.jobs import fingerprint
+from airflow_provider_assets.sansio.fingerprints import fingerprint
 from airflow_provider_assets.sansio.stored import (
     Fits,
     check_fields,

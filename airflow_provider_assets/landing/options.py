@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.sansio.arguments import shown
+from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
 
 MIB = 1 << 20
 LEAST_MEMORY = 32 * MIB  # less has no room for two parts

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, cast
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.sansio.batching import Batches
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.jobs import ArchiveRequest, fingerprint
+from airflow_provider_assets.sansio.fingerprints import fingerprint
+from airflow_provider_assets.sansio.jobs import ArchiveRequest
 from airflow_provider_assets.sansio.records import OnRecord
 from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.window import Window

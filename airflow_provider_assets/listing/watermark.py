@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_assets.run_timing import resolve_window
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.jobs import state_key
+from airflow_provider_assets.sansio.fingerprints import state_key
 from airflow_provider_assets.sansio.moments import iso_ms, parse_moment
 from airflow_provider_assets.sansio.window import Window
 

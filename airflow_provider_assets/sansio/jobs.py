@@ -1,20 +1,18 @@
-"""The values that the parts hand to one another: requests, jobs, references, files and links.
+"""The values that the parts hand to one another: items, requests, jobs and references.
 
-Everything but :class:`Link` is JSON-safe by ``to_dict``/``from_dict``, carries a version, and holds no
-secret. A :class:`Link` may be signed or carry credentials: it lives in memory only.
+Requests, jobs and references are JSON-safe by ``to_dict``/``from_dict``, carry a version, and hold no secret.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, NamedTuple
 
 from airflow_provider_assets.sansio.arguments import cut
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
+from airflow_provider_assets.sansio.fingerprints import fingerprint
 from airflow_provider_assets.sansio.plan_reference import PlanReference
 from airflow_provider_assets.sansio.stems import stem
 from airflow_provider_assets.sansio.stored import (
@@ -56,7 +54,6 @@ _REFERENCE: Mapping[str, Fits] = {
     "conn_id": is_text,
     **dict.fromkeys(("request", "job"), is_mapping),
 }
-Judge = Callable[[int, Mapping[str, str], bytes], "AssetsError | None"]
 
 
 class JobState(str, Enum):
@@ -72,17 +69,6 @@ class JobState(str, Enum):
     def is_terminal(self) -> bool:
         """Whether the state is final."""
         return self is not JobState.RUNNING
-
-
-def fingerprint(data: JSON) -> str:
-    """SHA-256 (hex) of the canonical JSON of *data*."""
-    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def state_key(name: str, conn_id: str, select: Mapping[str, JSON]) -> str:
-    """The key of *name* for one connection and selection, which may share an Asset with others."""
-    return f"{name}.{fingerprint([conn_id, dict(select)])[:16]}"
 
 
 class Item(NamedTuple):
@@ -341,39 +327,3 @@ class ArchiveReference:
             )
         except KeyError as error:
             raise InvalidRequestError(f"not an archive reference: {error!r}") from error
-
-
-@dataclass(frozen=True, slots=True)
-class ArchiveFile:
-    """One downloadable file of an archive.
-
-    :param key: the vendor's key of the file; unique within the archive.
-    :param name: a safe file name, unique within the archive; "" lets the landing derive one.
-    :param size: bytes, if known before the download.
-    """
-
-    key: str
-    name: str = ""
-    size: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """An address to download one file from, now. It is resolved as late as possible and never stored.
-
-    :param url: goes over the wire byte for byte; it may be signed.
-    :param headers: API credentials where the API itself serves the bytes (ROMA), else empty.
-    :param head_url: answers HEAD only, and announces the length (Topaz); None elsewhere.
-    :param expires_at: epoch seconds at which new requests are refused, if known.
-    :param secret_headers: lower-case names of the headers that hold credentials; None: all of them may.
-    :param refused: the error for an answer other than 200 or 206, from its status, its headers (lower-case
-        names) and the first few KiB of its body. None, or a None that it returns, leaves that to the
-        status alone. The vendor gives it where its own API serves the bytes.
-    """
-
-    url: str = field(repr=False)
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    head_url: str | None = field(default=None, repr=False)
-    expires_at: float | None = None
-    secret_headers: frozenset[str] | None = field(default=None, repr=False)
-    refused: Judge | None = field(default=None, repr=False, compare=False)

@@ -15,13 +15,8 @@ from airflow_provider_assets.landing.manifest import Contents
 from airflow_provider_assets.landing.markers import MANIFEST_SUFFIX, STARTED_MARKER
 from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.reports.page import report_name
-from airflow_provider_assets.sansio.jobs import (
-    ArchiveFile,
-    ArchiveReference,
-    ArchiveRequest,
-    Data,
-    Link,
-)
+from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
+from airflow_provider_assets.sansio.jobs import ArchiveReference, ArchiveRequest, Data
 from airflow_provider_assets.transfers.landed_items import LandedItems
 from airflow_provider_assets.transfers.single_use import SingleUseLanding
 

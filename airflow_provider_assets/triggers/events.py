@@ -17,7 +17,7 @@ from airflow_provider_assets.sansio.arguments import (
     to_timedelta,
 )
 from airflow_provider_assets.sansio.errors import AssetsError
-from airflow_provider_assets.sansio.jobs import fingerprint, state_key
+from airflow_provider_assets.sansio.fingerprints import fingerprint, state_key
 from airflow_provider_assets.sansio.moments import iso_ms, parse_moment
 from airflow_provider_assets.sansio.settle import LISTING_LAG
 from airflow_provider_assets.sansio.strict_json import JSON

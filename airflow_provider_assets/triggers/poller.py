@@ -18,7 +18,8 @@ from airflow_provider_assets.hooks.airflow_connection import read_connection
 from airflow_provider_assets.hooks.client import AsyncClient
 from airflow_provider_assets.sansio import flow as flows
 from airflow_provider_assets.sansio.errors import AssetsError
-from airflow_provider_assets.sansio.jobs import Answer, ArchiveJob, Data, fingerprint
+from airflow_provider_assets.sansio.fingerprints import fingerprint
+from airflow_provider_assets.sansio.jobs import Answer, ArchiveJob, Data
 from airflow_provider_assets.sansio.waiter import Waitlist, Watch
 from airflow_provider_assets.vendors.connection import VendorConnection
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     AuthenticationError,
@@ -18,12 +19,10 @@ from airflow_provider_assets.sansio.jobs import (
     ARCHIVE,
     LINKS,
     Answer,
-    ArchiveFile,
     ArchiveJob,
     ArchiveReference,
     ArchiveRequest,
     JobState,
-    Link,
     Selected,
 )
 from airflow_provider_assets.sansio.messages import (

@@ -12,6 +12,7 @@ from functools import partial
 from http import HTTPStatus
 
 from airflow_provider_assets.sansio.arguments import shown as shown_value
+from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     AuthenticationError,
@@ -22,13 +23,11 @@ from airflow_provider_assets.sansio.errors import (
 from airflow_provider_assets.sansio.flow import Flow, call
 from airflow_provider_assets.sansio.jobs import (
     Answer,
-    ArchiveFile,
     ArchiveJob,
     ArchiveReference,
     ArchiveRequest,
     Item,
     JobState,
-    Link,
     Selected,
 )
 from airflow_provider_assets.sansio.messages import (

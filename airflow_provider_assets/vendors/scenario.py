@@ -11,6 +11,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from itertools import count
 
+from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AssetsError,
@@ -26,13 +27,11 @@ from airflow_provider_assets.sansio.jobs import (
     ARCHIVE,
     LINKS,
     Answer,
-    ArchiveFile,
     ArchiveJob,
     ArchiveReference,
     ArchiveRequest,
     Item,
     JobState,
-    Link,
     Selected,
 )
 from airflow_provider_assets.sansio.messages import HttpRequest, json_body, url_path

@@ -9,13 +9,8 @@ from datetime import datetime, timedelta, timezone
 
 from airflow_provider_assets.sansio.arguments import require_string, shown
 from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
-from airflow_provider_assets.sansio.jobs import (
-    LINKS,
-    ArchiveJob,
-    ArchiveRequest,
-    JobState,
-    fingerprint,
-)
+from airflow_provider_assets.sansio.fingerprints import fingerprint
+from airflow_provider_assets.sansio.jobs import LINKS, ArchiveJob, ArchiveRequest, JobState
 from airflow_provider_assets.sansio.messages import without_queries
 from airflow_provider_assets.sansio.moments import iso_ms, parse_moment
 from airflow_provider_assets.sansio.records import Facts

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from itertools import count
 
 from airflow_provider_assets.sansio.arguments import require_flag, shown
+from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AuthenticationError,
@@ -26,13 +27,11 @@ from airflow_provider_assets.sansio.errors import (
 from airflow_provider_assets.sansio.flow import Flow, pause
 from airflow_provider_assets.sansio.jobs import (
     Answer,
-    ArchiveFile,
     ArchiveJob,
     ArchiveReference,
     ArchiveRequest,
     Item,
     JobState,
-    Link,
     Selected,
 )
 from airflow_provider_assets.sansio.messages import HttpRequest, url_path

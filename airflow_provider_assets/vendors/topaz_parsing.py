@@ -9,8 +9,9 @@ from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 
 from airflow_provider_assets.sansio.arguments import require_text, shown
+from airflow_provider_assets.sansio.downloads import Link
 from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
-from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState, Link
+from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState
 from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.parsing import address, brief, is_address, number, strings

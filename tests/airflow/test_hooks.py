@@ -17,8 +17,8 @@ from airflow_provider_assets.hooks.roma import RomaConnectHook
 from airflow_provider_assets.hooks.scenario import ScenarioHook
 from airflow_provider_assets.hooks.topaz import TopazHook
 from airflow_provider_assets.sandbox import running
+from airflow_provider_assets.sansio.downloads import Link
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.jobs import Link
 from airflow_provider_assets.vendors.connection import VendorConnection
 
 pytestmark = pytest.mark.airflow

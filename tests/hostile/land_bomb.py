@@ -19,8 +19,8 @@ from airflow_provider_assets.landing import (  # noqa: E402
     land,
 )
 from airflow_provider_assets.landing.stores.base import StoredObject  # noqa: E402
+from airflow_provider_assets.sansio.downloads import ArchiveFile, Link  # noqa: E402
 from airflow_provider_assets.sansio.errors import AssetsError  # noqa: E402
-from airflow_provider_assets.sansio.jobs import ArchiveFile, Link  # noqa: E402
 
 
 class Counting:

@@ -23,7 +23,7 @@ from land_once import store_at  # noqa: E402
 
 from airflow_provider_assets.landing import LandingOptions, Source, land  # noqa: E402
 from airflow_provider_assets.landing.layouts import archive, files  # noqa: E402
-from airflow_provider_assets.sansio.jobs import ArchiveFile, Link  # noqa: E402
+from airflow_provider_assets.sansio.downloads import ArchiveFile, Link  # noqa: E402
 
 DAG = "killed"
 ANSWERS = os.dup(1)

@@ -20,15 +20,14 @@ from vendor_script import NOW, Clock, checked
 
 from airflow_provider_assets.hooks.client import mask_link
 from airflow_provider_assets.sansio import flow as flows
+from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 from airflow_provider_assets.sansio.errors import AssetsError, from_dict, to_dict
 from airflow_provider_assets.sansio.flow import Flow
 from airflow_provider_assets.sansio.jobs import (
-    ArchiveFile,
     ArchiveJob,
     ArchiveReference,
     ArchiveRequest,
     Item,
-    Link,
     Selected,
     describe,
 )

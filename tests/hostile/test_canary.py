@@ -41,14 +41,13 @@ from airflow_provider_assets.landing.source.download import Download
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.operators.reconcile import AssetReconcileOperator
 from airflow_provider_assets.sandbox import running
+from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 from airflow_provider_assets.sansio.errors import AssetsError, to_dict
 from airflow_provider_assets.sansio.jobs import (
-    ArchiveFile,
     ArchiveJob,
     ArchiveReference,
     ArchiveRequest,
     JobState,
-    Link,
 )
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
 from airflow_provider_assets.sansio.window import Window

@@ -19,6 +19,7 @@ from airflow_provider_assets import transport
 from airflow_provider_assets.landing import LandingOptions, LocalStore, Source, land
 from airflow_provider_assets.landing.source.addresses import check_address
 from airflow_provider_assets.landing.source.connections import Connections
+from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
@@ -26,7 +27,6 @@ from airflow_provider_assets.sansio.errors import (
     TransferInterruptedError,
     VendorUnavailableError,
 )
-from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
 from airflow_provider_assets.sansio.strict_json import MAX_BYTES
 from airflow_provider_assets.transport import AsyncTransport, Transport

@@ -20,7 +20,7 @@ from airflow_provider_assets.landing import (  # noqa: E402
     Source,
     land,
 )
-from airflow_provider_assets.sansio.jobs import ArchiveFile, Link  # noqa: E402
+from airflow_provider_assets.sansio.downloads import ArchiveFile, Link  # noqa: E402
 
 
 def store_at(place: dict):

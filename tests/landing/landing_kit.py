@@ -21,7 +21,7 @@ from airflow_provider_assets.landing import (
     Source,
 )
 from airflow_provider_assets.landing.stores.base import Rules
-from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
+from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 
 
 def noise(size: int, seed: int = 1) -> bytes:

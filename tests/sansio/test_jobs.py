@@ -14,7 +14,6 @@ from airflow_provider_assets.sansio.jobs import (
     ArchiveRequest,
     JobState,
     describe,
-    state_key,
 )
 
 JOB = ArchiveJob("scenario", "job_1", JobState.RUNNING, vendor_status="in-progress")
@@ -32,19 +31,6 @@ JOB = ArchiveJob("scenario", "job_1", JobState.RUNNING, vendor_status="in-progre
 )
 def test_a_line_of_the_log_says_how_far_a_job_is(job, line):
     assert describe(job) == line
-
-
-def test_each_connection_and_selection_has_a_key_of_its_own():
-    keys = {
-        state_key(name, conn_id, select)
-        for name in ("watermark", "cursor")
-        for conn_id in ("a", "b")
-        for select in ({}, {"types": ["upscale"]})
-    }
-    assert len(keys) == 8
-    assert state_key("watermark", "a", {"x": 1, "y": 2}) == state_key(
-        "watermark", "a", {"y": 2, "x": 1}
-    )
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_assets.sansio import errors
+from airflow_provider_assets.sansio.downloads import Link
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     IntegrityError,
@@ -21,13 +22,12 @@ from airflow_provider_assets.sansio.errors import (
     from_dict,
     to_dict,
 )
+from airflow_provider_assets.sansio.fingerprints import fingerprint
 from airflow_provider_assets.sansio.jobs import (
     ArchiveJob,
     ArchiveReference,
     ArchiveRequest,
     JobState,
-    Link,
-    fingerprint,
 )
 from airflow_provider_assets.sansio.messages import (
     HttpRequest,

@@ -13,18 +13,14 @@ from topaz_samples import LINK, A, page, status
 from topaz_samples import PAGE as TOPAZ_PAGE
 from vendor_script import NOW, Clock, Script, reply
 
+from airflow_provider_assets.sansio.downloads import ArchiveFile
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     AuthenticationError,
     InvalidRequestError,
     ProtocolError,
 )
-from airflow_provider_assets.sansio.jobs import (
-    ArchiveFile,
-    ArchiveJob,
-    ArchiveReference,
-    ArchiveRequest,
-)
+from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, ArchiveRequest
 from airflow_provider_assets.sansio.messages import HttpResponse
 from airflow_provider_assets.sansio.moments import parse_moment
 from airflow_provider_assets.sansio.window import Window

@@ -22,6 +22,7 @@ from roma_samples import (
 from vendor_script import NOW, Clock, Script, reply
 
 from airflow_provider_assets.sansio.batching import Batches
+from airflow_provider_assets.sansio.downloads import ArchiveFile
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AuthenticationError,
@@ -31,13 +32,7 @@ from airflow_provider_assets.sansio.errors import (
     RateLimitedError,
     VendorUnavailableError,
 )
-from airflow_provider_assets.sansio.jobs import (
-    ArchiveFile,
-    ArchiveJob,
-    ArchiveRequest,
-    Item,
-    JobState,
-)
+from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, Item, JobState
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
 from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.huawei_roma import HuaweiRoma

@@ -10,6 +10,7 @@ from vendor_live import live
 from vendor_script import Script, reply
 
 from airflow_provider_assets.landing import LandingOptions, Source, land, open_store
+from airflow_provider_assets.sansio.downloads import ArchiveFile
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AuthenticationError,
@@ -17,7 +18,7 @@ from airflow_provider_assets.sansio.errors import (
     RateLimitedError,
     VendorUnavailableError,
 )
-from airflow_provider_assets.sansio.jobs import ArchiveFile, JobState
+from airflow_provider_assets.sansio.jobs import JobState
 
 REQUEST_ID = "5f1b2c3d4e5f60718293a4b5c6d7e8f9"
 

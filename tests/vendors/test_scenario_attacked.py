@@ -13,16 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scenario_kit import JOB, REQUEST, VENDOR, at, reply, through
 
+from airflow_provider_assets.sansio.downloads import ArchiveFile
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
     ProtocolError,
     VendorUnavailableError,
 )
-from airflow_provider_assets.sansio.jobs import (
-    ArchiveFile,
-    ArchiveReference,
-)
+from airflow_provider_assets.sansio.jobs import ArchiveReference
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
 from airflow_provider_assets.sansio.window import Window
 

@@ -7,6 +7,7 @@ import pytest
 from scenario_samples import BATCH, JOB, JOBS, STATUS, reference, request, scenario
 from vendor_script import NOW, reply
 
+from airflow_provider_assets.sansio.downloads import ArchiveFile
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     InvalidRequestError,
@@ -16,7 +17,6 @@ from airflow_provider_assets.sansio.errors import (
     VendorUnavailableError,
 )
 from airflow_provider_assets.sansio.jobs import (
-    ArchiveFile,
     ArchiveJob,
     ArchiveReference,
     ArchiveRequest,

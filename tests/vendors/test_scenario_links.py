@@ -9,9 +9,9 @@ import pytest
 from scenario_samples import JOB, STATUS, scenario
 from vendor_script import NOW, reply
 
+from airflow_provider_assets.sansio.downloads import ArchiveFile
 from airflow_provider_assets.sansio.errors import ArchiveExpiredError, InvalidRequestError
 from airflow_provider_assets.sansio.jobs import (
-    ArchiveFile,
     ArchiveJob,
     ArchiveReference,
     ArchiveRequest,

@@ -17,6 +17,7 @@ from topaz_samples import (
 )
 from vendor_script import NOW, Clock, Script, reply
 
+from airflow_provider_assets.sansio.downloads import ArchiveFile
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     InvalidRequestError,
@@ -24,7 +25,6 @@ from airflow_provider_assets.sansio.errors import (
     JobFailedError,
     VendorUnavailableError,
 )
-from airflow_provider_assets.sansio.jobs import ArchiveFile
 from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.topaz import Topaz
 

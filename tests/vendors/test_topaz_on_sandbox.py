@@ -8,6 +8,7 @@ import pytest
 import requests
 from vendor_live import fetch, live
 
+from airflow_provider_assets.sansio.downloads import ArchiveFile
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AuthenticationError,
@@ -16,7 +17,6 @@ from airflow_provider_assets.sansio.errors import (
     VendorUnavailableError,
 )
 from airflow_provider_assets.sansio.jobs import (
-    ArchiveFile,
     ArchiveJob,
     ArchiveReference,
     ArchiveRequest,

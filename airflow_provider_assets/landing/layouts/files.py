@@ -21,7 +21,7 @@ from airflow_provider_assets.landing.options import (
     Source,
 )
 from airflow_provider_assets.landing.stores.base import holds
-from airflow_provider_assets.sansio.jobs import fingerprint
+from airflow_provider_assets.sansio.fingerprints import fingerprint
 from airflow_provider_assets.sansio.strict_json import JSON
 
 _TICK = 0.1  # seconds between looks at progress

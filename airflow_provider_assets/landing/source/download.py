@@ -32,12 +32,12 @@ from airflow_provider_assets.landing.source.responses import (
     page_instead,
     validator,
 )
+from airflow_provider_assets.sansio.downloads import Link
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     IntegrityError,
     TransferInterruptedError,
 )
-from airflow_provider_assets.sansio.jobs import Link
 
 
 @contextmanager

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from airflow_provider_assets.sansio.downloads import Link
 from airflow_provider_assets.sansio.errors import AssetsError
-from airflow_provider_assets.sansio.jobs import Link
 
 _SOON = 10.0  # seconds before its expiry in which a link is not used for new requests
 _MAX_REFUSALS = 2  # consecutive refusals of fresh links before giving up

@@ -9,6 +9,7 @@ import time
 from urllib.parse import urlsplit
 
 from airflow_provider_assets.pace import SlowError
+from airflow_provider_assets.sansio.downloads import Link
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AssetsError,
@@ -18,7 +19,6 @@ from airflow_provider_assets.sansio.errors import (
     RateLimitedError,
     TransferInterruptedError,
 )
-from airflow_provider_assets.sansio.jobs import Link
 from airflow_provider_assets.sansio.messages import seconds_to_wait, without_queries
 from airflow_provider_assets.sansio.redaction import redacted, secrets_of_headers, secrets_of_url
 

@@ -20,12 +20,12 @@ from landing_kit import (
 )
 
 from airflow_provider_assets.landing import Manifest, Source, land
+from airflow_provider_assets.sansio.downloads import ArchiveFile
 from airflow_provider_assets.sansio.errors import (
     IntegrityError,
     InvalidRequestError,
     PartialArchiveError,
 )
-from airflow_provider_assets.sansio.jobs import ArchiveFile
 
 
 @pytest.mark.parametrize("data", [small, big], ids=["one part", "many parts"])

@@ -11,8 +11,8 @@ from landing_kit import MemoryState, contents, landed, leftovers, linked, noise
 from origin import Fault, Handler, http_origin
 
 from airflow_provider_assets.landing import LandingOptions, Source, land
+from airflow_provider_assets.sansio.downloads import ArchiveFile
 from airflow_provider_assets.sansio.errors import AssetsError
-from airflow_provider_assets.sansio.jobs import ArchiveFile
 
 
 def test_several_downloads_land_as_files(store, origin, quick):

@@ -15,8 +15,8 @@ from origin import Fault
 
 from airflow_provider_assets.landing import Source, land
 from airflow_provider_assets.landing.layouts import archive
+from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
-from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
 
 
 @cache

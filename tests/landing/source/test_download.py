@@ -19,6 +19,7 @@ from landing_kit import (
 from origin import Fault
 
 from airflow_provider_assets.landing import LandingOptions, Source, land
+from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AuthenticationError,
@@ -27,7 +28,6 @@ from airflow_provider_assets.sansio.errors import (
     QuotaExceededError,
     TransferInterruptedError,
 )
-from airflow_provider_assets.sansio.jobs import ArchiveFile, Link
 
 
 @over_http_and_https
