@@ -25,7 +25,7 @@ from airflow_provider_assets.sansio.strict_json import JSON
 
 def _move(job: Job, sources: Sequence[Source]) -> tuple[Manifest, Files]:
     if len(sources) > 1:
-        refuse_fewer(job, len(sources))
+        refuse_fewer(job, len(sources), job.at_least)
     if job.layout == "files":
         if len(sources) == 1:
             from airflow_provider_assets.landing.layouts.staged import land_package

@@ -2,22 +2,36 @@
 
 The marker holds the landing's label. If a landing is killed before it writes its manifest, the next
 landing of the same contents recognizes the object by the marker and may replace it, even if the vendor
-sends other bytes by then; no other landing may. The manifest of a landing that is being replaced is
-withdrawn first, so that it never vouches for another object. Only ``layout="archive"`` needs a marker: for
-many files, the state remembers which of them have landed (:class:`~.checkpoint.LandedFiles`).
+sends other bytes by then; no other landing may. The manifest of an object that is being replaced is
+withdrawn first, so that it never vouches for another one. While it is withdrawn, the marker remembers how
+many files it listed, so that no smaller landing of the same contents takes its place. If the object turns
+out not to have been replaced, the manifest comes back. Only ``layout="archive"`` needs a marker: for many
+files, the state remembers which of them have landed (:class:`~.checkpoint.LandedFiles`).
 """
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from enum import Enum, auto
 
+from airflow_provider_assets.landing.crc import crc32
 from airflow_provider_assets.landing.job import Job
-from airflow_provider_assets.landing.manifest import Entry, Manifest
+from airflow_provider_assets.landing.manifest import Entry, Manifest, parse
 from airflow_provider_assets.landing.markers import OWNERSHIP_MARKER
+from airflow_provider_assets.landing.previous import holds_recorded, refuse_fewer
 from airflow_provider_assets.landing.stores.base import best_effort, name_taken, put_document
-from airflow_provider_assets.sansio.errors import IntegrityError, PermanentError
+from airflow_provider_assets.sansio.errors import (
+    IntegrityError,
+    InvalidRequestError,
+    PermanentError,
+)
+from airflow_provider_assets.sansio.stored import is_count
+from airflow_provider_assets.sansio.strict_json import parse_text
+
+_log = logging.getLogger(__name__)
 
 
 def ensure_free(job: Job, size: int | None = None) -> None:
@@ -33,25 +47,54 @@ def ensure_free(job: Job, size: int | None = None) -> None:
     if job.overwrite or job.layout != "archive":
         return
     there = job.store.head(job.key)
-    if there and there.size != size and not _has_our_marker(job):
+    if there and there.size != size and _least_in_marker(job) is None:
         raise name_taken(job.store.uri(job.key))
 
 
+class Claim(Enum):
+    """Right to a name, as it is before an object is published under it."""
+
+    LEFT_TO_STORE = auto()  # no marker: the store refuses a name that has other contents
+    REPLACES_ANY = (
+        auto()
+    )  # no marker: whatever is there may be replaced, and no manifest records it
+    RESERVED = auto()  # the name was free, and our marker is beside it
+    REPLACES_MARKED = auto()  # our marker is beside an object that may be replaced
+
+    @property
+    def has_marker(self) -> bool:
+        """Whether our marker is stored."""
+        return self in (Claim.RESERVED, Claim.REPLACES_MARKED)
+
+    @property
+    def may_replace(self) -> bool:
+        """Whether an object of the name may be replaced."""
+        return self in (Claim.REPLACES_ANY, Claim.REPLACES_MARKED)
+
+
 @contextmanager
-def ownership(job: Job) -> Iterator[bool]:
-    """Hold the marker while the object is published in the block.
+def ownership(job: Job, files: int) -> Iterator[bool]:
+    """Hold the marker while an object with so many *files* is published in the block.
 
     Yields whether the object may replace what has its name.
+
+    :raises PartialArchiveError: if it would replace a landing of the same contents that has more files.
     """
-    has_marker, may_replace = _acquire(job)
-    withdrawn = _withdraw_manifest(job) if has_marker and may_replace else None
+    claim = _claim(job, files)
+    withdrawn = None
     try:
-        yield may_replace
-    except (PermanentError, IntegrityError):
-        if withdrawn is not None:
-            put_document(job.store, job.manifest_key, withdrawn)
-        if has_marker:
-            _remove_marker(job)
+        if claim is Claim.REPLACES_MARKED:
+            withdrawn = job.store.get(job.manifest_key)
+            if withdrawn is not None:
+                _withdraw_manifest(job)
+        yield claim.may_replace
+    except BaseException as error:
+        is_unchanged = isinstance(error, (PermanentError, IntegrityError))
+        best_effort(
+            lambda: _undo(job, claim, withdrawn, is_unchanged=is_unchanged),
+            otherwise="The manifest of the earlier landing, or a marker, cannot be put back; the next "
+            "attempt lands again",
+        )
         raise
 
 
@@ -61,31 +104,78 @@ def commit(job: Job, record: Manifest, files: Iterable[Entry]) -> None:
     _remove_marker(job)
 
 
-def _acquire(job: Job) -> tuple[bool, bool]:
-    """Whether our marker is stored, and whether an object of our name may be replaced."""
+def _claim(job: Job, files: int) -> Claim:
+    """Claim the name of *job* for an object with so many *files*."""
+    refuse_fewer(job, files, job.at_least)
     if job.layout != "archive" or (job.overwrite and not job.store.head(job.manifest_key)):
-        return False, job.overwrite
+        return Claim.REPLACES_ANY if job.overwrite else Claim.LEFT_TO_STORE
     if not job.overwrite and job.store.head(job.key):
-        is_ours = _has_our_marker(job)
-        return is_ours, is_ours
+        least = _least_in_marker(job)
+        if least is None:
+            return Claim.LEFT_TO_STORE
+        refuse_fewer(job, files, least)
+        return Claim.REPLACES_MARKED
     put_document(job.store, job.key + OWNERSHIP_MARKER, _marker(job))
-    return True, job.overwrite
+    return Claim.REPLACES_MARKED if job.overwrite else Claim.RESERVED
 
 
-def _withdraw_manifest(job: Job) -> bytes | None:
-    """Remove the manifest of the object that is about to be replaced; return it, or None if there is none."""
-    known = job.store.get(job.manifest_key)
-    if known is not None:
-        best_effort(lambda: job.store.delete(job.manifest_key))
-    return known
+def _withdraw_manifest(job: Job) -> None:
+    """Remove the manifest of the object that is about to be replaced.
+
+    :raises TransientError: if that may succeed later; nothing has been published yet.
+    """
+    try:
+        job.store.delete(job.manifest_key)
+    except PermanentError as error:  # a store may forbid deleting, but replacing is allowed
+        _log.warning(
+            "The manifest of the object that is replaced cannot be removed first; if the landing is killed "
+            "before it writes its own, %s describes an object that is gone: %s",
+            job.store.uri(job.manifest_key),
+            error,
+        )
 
 
-def _has_our_marker(job: Job) -> bool:
-    return job.store.get(job.key + OWNERSHIP_MARKER) == _marker(job)
+def _undo(job: Job, claim: Claim, withdrawn: bytes | None, *, is_unchanged: bool) -> None:
+    """Leave a name whose object could not be published.
+
+    :param is_unchanged: whether it is certain that nothing was published. Else the manifest comes back only
+        if the store shows the object that it records, and the marker stays: an interrupted request may still
+        be performed.
+    """
+    if withdrawn is not None and (is_unchanged or _is_recorded_by(job, withdrawn)):
+        with suppress(InvalidRequestError):  # another attempt has landed meanwhile
+            crc = crc32(withdrawn, 0)
+            job.store.put(job.manifest_key, withdrawn, crc32=crc, overwrite=False)
+    has_no_object = claim is Claim.RESERVED or withdrawn is not None
+    if is_unchanged and claim.has_marker and has_no_object:
+        _remove_marker(job)
+
+
+def _is_recorded_by(job: Job, document: bytes) -> bool:
+    """Whether the stored object is, byte by byte, the one that the manifest *document* records."""
+    try:
+        record, _ = parse(document)
+    except InvalidRequestError:
+        return False
+    return record.layout == "archive" and holds_recorded(job.store, job.key, record)
+
+
+def _least_in_marker(job: Job) -> int | None:
+    """Least number of files of an object that replaces the marked one; None if the marker is not ours."""
+    document = job.store.get(job.key + OWNERSHIP_MARKER)
+    try:
+        known = parse_text((document or b"").decode())
+    except ValueError:
+        return None
+    if not isinstance(known, dict) or known.get("landing") != job.label:
+        return None
+    least = known.get("at_least", 0)  # an earlier release wrote none
+    return least if isinstance(least, int) and is_count(least) else 0
 
 
 def _marker(job: Job) -> bytes:
-    return json.dumps({"landing": job.label}).encode()
+    least = {"at_least": job.at_least} if job.at_least else {}
+    return json.dumps({"landing": job.label} | least).encode()
 
 
 def remove_own_marker(job: Job) -> None:
@@ -93,7 +183,7 @@ def remove_own_marker(job: Job) -> None:
 
     It is looked for first: deleting what is not there leaves a delete marker in a versioned bucket.
     """
-    if job.layout == "archive" and _has_our_marker(job):
+    if job.layout == "archive" and _least_in_marker(job) is not None:
         _remove_marker(job)
 
 

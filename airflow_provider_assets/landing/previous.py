@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import Entry, Manifest, identity, parse
-from airflow_provider_assets.landing.stores.base import crc32_in, holds
+from airflow_provider_assets.landing.stores.base import Store, crc32_in, holds
 from airflow_provider_assets.sansio.errors import InvalidRequestError, PartialArchiveError
 
 
@@ -40,21 +40,26 @@ class PreviousLanding:
             return True
         if there.crc32 is None and "store_checksum" in known.verified:
             # Whoever has written the object since did not write our checksum beside it.
-            crc = crc32_in(known.crc32)
-            return crc is not None and holds(store, job.key, Checksum(known.bytes, crc))
+            return holds_recorded(store, job.key, known)
         return there.crc32 is None or f"{there.crc32:08x}" == known.crc32
 
 
-def refuse_fewer(job: Job, files: int) -> None:
-    """Refuse to replace an incomplete landing by one of only *files* files.
+def holds_recorded(store: Store, key: str, record: Manifest) -> bool:
+    """Whether the object under *key* has the size and the CRC-32 that *record* says."""
+    crc = crc32_in(record.crc32)
+    return crc is not None and holds(store, key, Checksum(record.bytes, crc))
 
-    :raises PartialArchiveError: if that has more.
+
+def refuse_fewer(job: Job, files: int, at_least: int) -> None:
+    """Refuse to replace an incomplete landing of *at_least* files by one of only *files* files.
+
+    :raises PartialArchiveError: if the new one has fewer.
     """
-    if files < job.at_least:
+    if files < at_least:
+        kept = job.key if job.layout == "archive" else job.manifest_key
         raise PartialArchiveError(
             f"the archive holds fewer files ({files}) than an earlier one of the same items "
-            f"({job.at_least}), which {job.store.uri(job.manifest_key)} records and which was kept; set "
-            "overwrite=True to replace it"
+            f"({at_least}), which was kept ({job.store.uri(kept)}); set overwrite=True to replace it"
         )
 
 

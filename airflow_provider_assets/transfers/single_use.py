@@ -155,7 +155,11 @@ class SingleUseLanding:
         except AssetsError as error:
             if _was_denied(error):
                 marker.opened.remove(archive)
-                best_effort(lambda: self._store(marker))
+                best_effort(
+                    lambda: self._store(marker),
+                    otherwise="The package was not opened, but its marker cannot be corrected; the next "
+                    "attempt exports it again",
+                )
             if not _ended_before_opening(error):
                 raise
             job = self.hook.poll([replace(reference.job, state=JobState.RUNNING)])[0]

@@ -7,13 +7,14 @@ import zlib
 from functools import cache
 
 import pytest
-from landing_kit import FACTS, big, contents, leftovers, linked, noise, zipped
+from landing_kit import FACTS, contents, leftovers, linked, noise, unzipped, zipped
 
 from airflow_provider_assets.landing import S3Store, engine, land, ownership
-from airflow_provider_assets.landing.stores.local import LocalWriter
 from airflow_provider_assets.sansio.errors import (
+    AuthenticationError,
     IntegrityError,
     InvalidRequestError,
+    PartialArchiveError,
     TransferInterruptedError,
 )
 
@@ -35,6 +36,13 @@ ALL = ["local", "s3", "moto", "azure", "gcs", "fsspec_memory"]
 @pytest.fixture(params=ALL)
 def store(request):
     return request.getfixturevalue(request.param)
+
+
+MANIFEST = "export.zip.manifest.json"
+
+
+def write(store, key: str, data: bytes) -> None:
+    store.put(key, data, crc32=zlib.crc32(data), overwrite=True)
 
 
 class Killed(BaseException):
@@ -95,32 +103,147 @@ def test_a_manifest_never_vouches_for_the_object_that_replaces_its_own(
     assert set(store.sizes("")) == {"night.zip", "night.zip.manifest.json"}
 
 
-@pytest.mark.parametrize("error", [IntegrityError("damaged"), TransferInterruptedError("away")])
-def test_the_manifest_comes_back_if_its_object_was_surely_not_replaced(
-    local, origin, quick, monkeypatch, error
-):
-    commit = LocalWriter.commit
+class Publish:
+    """Lands "export.zip" as the vendor's jobs 1, 2, …; publishing it can fail."""
 
-    def fail(self, whole, *, overwrite):
-        if self.target.name == "export.zip":
-            raise error
-        return commit(self, whole, overwrite=overwrite)
+    def __init__(self, monkeypatch, origin, store, options) -> None:
+        self.monkeypatch, self.origin = monkeypatch, origin
+        self.store, self.options = store, options
 
-    def go(job, **how):
+    def __call__(self, job: str, files: int, **how):
+        data = zipped({f"{job}{number}": noise(1000, number) for number in range(files)})
         facts = {"fingerprint": "night", "job_id": job}
-        return land([linked(origin, big())], local, options=quick, facts=facts, expected=30, **how)
+        source = linked(self.origin, data)
+        return land([source], self.store, options=self.options, facts=facts, expected=9, **how)
 
-    go("1")
-    known = contents(local, "export.zip.manifest.json")
+    def fails(self, error: BaseException, job: str, files: int, *, after=None, undone=True):
+        """Fail with *error*, and before it perform *after* with what would have been published."""
+        store, put = self.store, type(self.store).put
+
+        def fail(store, key, data, **how):
+            if key != "export.zip":
+                return put(store, key, data, **how)
+            if after:
+                after(lambda: put(store, key, data, **how))
+            raise error
+
+        with self.monkeypatch.context() as failing:
+            failing.setattr(type(store), "put", fail)
+            if not undone:
+                failing.setattr(ownership, "_undo", lambda *_, **__: None)
+            with pytest.raises(type(error)):
+                self(job, files)
+
+    @property
+    def files(self) -> int:
+        return len(unzipped(contents(self.store, "export.zip")))
+
+    @property
+    def manifest(self) -> bytes | None:
+        return contents(self.store, MANIFEST)
+
+    @property
+    def marker(self) -> bytes | None:
+        return contents(self.store, "export.zip.landing.json")
+
+
+@pytest.fixture
+def publish(monkeypatch, origin, store, quick):
+    return Publish(monkeypatch, origin, store, quick)
+
+
+AWAY = TransferInterruptedError("away")
+
+
+@pytest.mark.parametrize("error", [IntegrityError("damaged"), AWAY, Killed()], ids=repr)
+def test_the_manifest_comes_back_if_its_object_was_not_replaced(publish, error):
+    publish("1", 2)
+    known = publish.manifest
+    publish.fails(error, "2", 3)
+    assert publish.manifest == known
+    # A request that was interrupted may still be performed: then the object is ours.
+    assert (publish.marker is None) == isinstance(error, IntegrityError)
+    assert not publish("3", 2).skipped
+    assert set(publish.store.sizes("")) == {"export.zip", "export.zip.manifest.json"}
+
+
+def test_the_manifest_stays_away_if_its_object_was_replaced_before_the_interruption(publish):
+    publish("1", 2)
+    publish.fails(AWAY, "2", 3, after=lambda perform: perform())
+    assert publish.manifest is None
+    assert publish.files == 3
+    assert publish("2", 3).entries == 3
+    assert publish.marker is None
+
+
+def test_the_manifest_that_comes_back_replaces_none_that_another_attempt_has_written(publish):
+    publish("1", 2)
+    publish.fails(AWAY, "2", 3, after=lambda _: write(publish.store, MANIFEST, b"newer"))
+    assert publish.manifest == b"newer"
+
+
+def test_a_store_that_is_away_when_the_manifest_is_withdrawn_keeps_its_object(publish, monkeypatch):
+    publish("1", 2)
+    known = publish.manifest
     with monkeypatch.context() as failing:
-        failing.setattr(LocalWriter, "commit", fail)
-        with pytest.raises(type(error)):
-            go("2")
-    is_kept = isinstance(error, IntegrityError)
-    assert contents(local, "export.zip.manifest.json") == (known if is_kept else None)
-    assert (contents(local, "export.zip.landing.json") is None) == is_kept
-    assert not go("3").skipped
-    assert set(local.sizes("")) == {"export.zip", "export.zip.manifest.json"}
+        failing.setattr(type(publish.store), "delete", raises(AWAY))
+        with pytest.raises(TransferInterruptedError):
+            publish("2", 3)
+    assert (publish.files, publish.manifest) == (2, known)
+    assert publish("3", 3).entries == publish.files == 3
+
+
+def test_a_store_that_forbids_deleting_still_lets_objects_be_replaced(publish, monkeypatch, caplog):
+    publish("1", 2)
+    with monkeypatch.context() as failing:
+        failing.setattr(type(publish.store), "delete", raises(AuthenticationError("forbidden")))
+        publish("2", 3)
+    assert publish.files == 3
+    assert "cannot be removed first" in caplog.text
+
+
+def raises(error):
+    def fail(*_, **__):
+        raise error
+
+    return fail
+
+
+def test_a_kill_while_an_object_is_replaced_lets_no_smaller_landing_take_its_place(publish):
+    publish("1", 2)
+    with pytest.raises(PartialArchiveError):
+        publish("2", 1)
+    publish.fails(Killed(), "3", 3, undone=False)
+    assert publish.manifest is None
+    with pytest.raises(PartialArchiveError, match=r"files \(1\) than .* \(2\), which was kept"):
+        publish("4", 1)
+    assert publish.files == 2
+    assert publish.marker, "the object is still ours"
+    assert publish("5", 3).entries == publish.files == 3
+    publish.fails(Killed(), "6", 3, undone=False)
+    assert publish("7", 1, overwrite=True).entries == publish.files == 1
+
+
+@pytest.mark.parametrize(
+    ("marker", "is_ours"),
+    [
+        ({"landing": "night"}, True),
+        ({"landing": "night", "at_least": "2"}, True),
+        ({"landing": "night", "at_least": 2}, True),
+        ({"landing": "day"}, False),
+        (["night"], False),
+    ],
+    ids=str,
+)
+def test_a_marker_is_read_whichever_release_wrote_it(local, origin, quick, marker, is_ours):
+    write(local, "export.zip", b"older")
+    write(local, "export.zip.landing.json", json.dumps(marker).encode())
+    source = linked(origin, zipped({"a": b"1", "b": b"2"}))
+    if is_ours:
+        assert land([source], local, facts=FACTS, options=quick).entries == 2
+    else:
+        with pytest.raises(InvalidRequestError, match="overwrite=True"):
+            land([source], local, facts=FACTS, options=quick)
 
 
 def test_a_landing_in_another_layout_does_not_take_the_manifest_of_its_name(local, origin, quick):
@@ -152,14 +275,14 @@ def test_a_kill_right_after_the_manifest_leaves_no_mark_once_the_landing_is_skip
 
 
 def test_a_refused_publish_leaves_no_mark(store, origin, quick):
-    store.put("export.zip", b"precious", crc32=zlib.crc32(b"precious"), overwrite=True)
+    write(store, "export.zip", b"precious")
     with pytest.raises(InvalidRequestError, match="overwrite"):
         land([linked(origin, small())], store, options=quick, facts=FACTS)
     assert set(store.sizes("")) == {"export.zip"}
 
 
 def test_another_object_of_our_name_is_seen_before_the_download_is_fetched(store, origin, quick):
-    store.put("export.zip", b"precious", crc32=zlib.crc32(b"precious"), overwrite=True)
+    write(store, "export.zip", b"precious")
     with pytest.raises(InvalidRequestError, match="overwrite"):
         land([linked(origin, parts())], store, options=quick, facts=FACTS)
     assert len(origin.seen) == 1
@@ -168,7 +291,7 @@ def test_another_object_of_our_name_is_seen_before_the_download_is_fetched(store
 
 
 def test_a_package_for_single_use_is_not_opened_for_a_name_that_is_taken(store, origin, quick):
-    store.put("export.zip", small(), crc32=zlib.crc32(small()), overwrite=True)
+    write(store, "export.zip", small())
     with pytest.raises(InvalidRequestError, match="overwrite"):
         land([linked(origin, small(), single_use=True)], store, options=quick, facts=FACTS)
     assert not origin.seen
@@ -182,9 +305,8 @@ def test_a_package_for_single_use_is_not_opened_for_a_name_that_is_taken(store, 
 def test_a_manifest_that_cannot_be_read_is_named_and_overwrite_replaces_it(
     local, origin, quick, document
 ):
-    key = "export.zip.manifest.json"
-    local.put(key, document, crc32=zlib.crc32(document), overwrite=True)
-    with pytest.raises(InvalidRequestError, match=f"{key} cannot be read.*overwrite=True"):
+    write(local, MANIFEST, document)
+    with pytest.raises(InvalidRequestError, match=f"{MANIFEST} cannot be read.*overwrite=True"):
         land([linked(origin, small())], local, options=quick, facts=FACTS)
     assert not origin.seen
     land([linked(origin, small())], local, options=quick, facts=FACTS, overwrite=True)
@@ -227,18 +349,16 @@ def test_an_object_that_has_lost_its_checksum_is_read(request, origin, quick, pl
 
 def test_a_manifest_with_a_checksum_that_is_none_vouches_for_nothing(local, origin, quick):
     land([linked(origin, small())], local, options=quick, facts=FACTS)
-    key = "export.zip.manifest.json"
-    record = json.loads(contents(local, key))
+    record = json.loads(contents(local, MANIFEST))
     record["verified"].append("store_checksum")
-    document = json.dumps(record | {"crc32": "no number"}).encode()
-    local.put(key, document, crc32=zlib.crc32(document), overwrite=True)
+    write(local, MANIFEST, json.dumps(record | {"crc32": "no number"}).encode())
     assert not land([linked(origin, small())], local, options=quick, facts=FACTS).skipped
     assert land([linked(origin, small())], local, options=quick, facts=FACTS).skipped
 
 
 def test_an_object_that_was_changed_is_replaced_only_if_that_is_said(store, origin, quick):
     land([linked(origin, parts())], store, options=quick, facts=FACTS)
-    store.put("export.zip", b"changed", crc32=zlib.crc32(b"changed"), overwrite=True)
+    write(store, "export.zip", b"changed")
     with pytest.raises(InvalidRequestError, match="overwrite=True"):
         land([linked(origin, parts())], store, options=quick, facts=FACTS)
     assert not land(

@@ -14,7 +14,6 @@ from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import Manifest
 from airflow_provider_assets.landing.options import MIB, SAVE_SECONDS, Source
 from airflow_provider_assets.landing.ownership import ensure_free, ownership
-from airflow_provider_assets.landing.previous import refuse_fewer
 from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.source.download import Download, SourceChangedError
 from airflow_provider_assets.landing.stores.base import PartWriter, best_effort
@@ -174,8 +173,7 @@ class Transfer:
     ) -> tuple[Manifest, Files]:
         assert self._writer is not None  # noqa: S101  # for the type checker: prepared before
         job, files = self.job, files_in(self.job, verifier, whole)
-        refuse_fewer(job, len(files))
-        with ownership(job) as overwrite:
+        with ownership(job, len(files)) as overwrite:
             stored = self._writer.commit(whole, overwrite=overwrite)
         record = describe_object(
             job, verifier, whole, stored=stored, entries=len(files), known_length=known_length

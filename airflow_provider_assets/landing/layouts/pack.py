@@ -198,7 +198,7 @@ def land_packed(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Ent
 
             entries = Packer(job, ZipWriter(verified)).run(sources)
             verifier.close()
-            with ownership(job) as may_replace:
+            with ownership(job, len(entries)) as may_replace:
                 target.overwrite = may_replace
                 whole = target.finish()
                 target.settle()

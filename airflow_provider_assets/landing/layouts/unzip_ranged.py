@@ -102,7 +102,7 @@ class Unpacker:
         limits = Limits(options.max_unpacked, options.max_ratio)
         limits.check(extent.member for extent in self.extents)
         self._name(Names(max(options.max_entries, FEW_FOLDERS), self.job.prefix))
-        refuse_fewer(self.job, sum(1 for _ in self._files()))
+        refuse_fewer(self.job, sum(1 for _ in self._files()), self.job.at_least)
         self._keep_what_landed()
         sweep(self.job.store, (self._key(member) for member in self._files()))
         self._items = self._plan()

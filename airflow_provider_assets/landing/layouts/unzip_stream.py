@@ -110,7 +110,7 @@ class StreamUnpacker:
         """
         self._settle(0)
         # Files of the same names are replaced by now; those that the manifest lists besides are all there.
-        refuse_fewer(self.job, len(self.entries))
+        refuse_fewer(self.job, len(self.entries), self.job.at_least)
         # Only now are all names known.
         sweep(self.job.store, (self.job.prefix + entry.name for entry in self.entries))
 

@@ -25,12 +25,19 @@ _CRC32 = re.compile("[0-9a-f]{8}")
 _SWEPT = 100_000  # keys that are swept at a time
 
 
-def best_effort(clean: Callable[[], object]) -> None:
-    """Call *clean*. Failures are logged only: the next landing of the key sweeps what is left."""
+def best_effort(
+    clean: Callable[[], object],
+    *,
+    otherwise: str = "Cleanup failed; the landing is not affected",
+) -> None:
+    """Call *clean*. Failures are logged only: the next landing of the key sweeps what is left.
+
+    :param otherwise: consequence of a failure, for the log.
+    """
     try:
         clean()
     except (AssetsError, OSError) as error:
-        _log.warning("Cleanup failed; the landing is not affected: %s", error)
+        _log.warning("%s: %s", otherwise, error)
 
 
 @dataclass(frozen=True, slots=True)
