@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.cancel import CancelToken
 from airflow_provider_assets.landing.options import LandingOptions, Source
+from airflow_provider_assets.landing.source.body import Body
 from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.source.links import LinkResolver
 from airflow_provider_assets.landing.source.request import RangeRequester
@@ -32,6 +33,7 @@ from airflow_provider_assets.landing.source.responses import (
     page_instead,
     validator,
 )
+from airflow_provider_assets.landing.source.stream import Stream
 from airflow_provider_assets.sansio.downloads import Link
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -56,13 +58,11 @@ class SourceChangedError(Exception):
 
 @dataclass(slots=True)
 class _Opened:
-    """A response that is being read: its place in the file and its bytes (of a stream: those read so far)."""
+    """The first range, which :meth:`Download.open` has asked for: its offset and its bytes."""
 
-    response: http.client.HTTPResponse = field(repr=False)
-    connections: Connections
-    url: str = field(repr=False)
-    bytes: int
-    start: int = 0
+    body: Body
+    start: int
+    size: int
 
 
 @dataclass(slots=True)
@@ -85,6 +85,7 @@ class Download:
     ranged: bool = False
     validator: str = ""
     _first: _Opened | None = None
+    _stream: Stream | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _requester: RangeRequester = field(init=False)
 
@@ -122,14 +123,17 @@ class Download:
         def more() -> None:
             nonlocal got
             while got < len(view):
-                response, url, size = self._respond(connections, offset + got, len(view) - got)
+                body, size = self._respond(connections, offset + got, len(view) - got)
                 end = got + size
                 try:
                     while got < end:
-                        got += self._some(connections, response, view[got:end])
+                        count = body.read(view[got:end])
+                        if not count:
+                            raise BrokenError("the connection was closed early")
+                        got += count
                 finally:
-                    if got < end or not is_read_to_the_end(response):
-                        connections.drop(url)
+                    if got < end or not is_read_to_the_end(body.response):
+                        body.drop()
 
         self._patiently(more, progress=lambda: got)
 
@@ -140,48 +144,15 @@ class Download:
         :raises TransferInterruptedError: if the stream breaks or ends early; it cannot be resumed.
         :raises IntegrityError: if it is longer than announced.
         """
-        stream = self._first
-        if not stream:
-            return 0
-        filled = 0
-        try:
-            while filled < len(view):
-                count = self._some(stream.connections, stream.response, view[filled:], end_ok=True)
-                if not count:
-                    break
-                filled += count
-            self._check_end(stream, stream.bytes + filled)
-        except BrokenError as error:
-            stream.connections.drop(stream.url)
-            raise TransferInterruptedError(
-                f"the download broke off after {stream.bytes + filled} bytes: {error}",
-                code="mid_body",
-            ) from error
-        stream.bytes += filled
-        if filled < len(view) and self.total is not None and stream.bytes < self.total:
-            raise TransferInterruptedError(
-                f"the download ended after {stream.bytes} of {self.total} bytes", code="mid_body"
-            )
-        return filled
+        return self._stream.read(view) if self._stream else 0
 
     def close(self) -> None:
-        """Close the response being read, which has a socket of its own if it has no length."""
+        """Close the response being read."""
         with self._lock:
-            first, self._first = self._first, None
-        if first:
-            first.response.close()
-
-    def _check_end(self, stream: _Opened, reached: int) -> None:
-        # A response without a length may be longer than the vendor announced.
-        more = reached == self.total and stream.response.length is None
-        if more and self._some(
-            stream.connections, stream.response, memoryview(bytearray(1)), end_ok=True
-        ):
-            reached += 1
-        if self.total is not None and reached > self.total:
-            raise IntegrityError(
-                f"the download has more than the {self.total} bytes that were announced"
-            )
+            opened, self._first, self._stream = (self._first, self._stream), None, None
+        for one in opened:
+            if one:
+                one.body.close()
 
     @_of_download()
     def _open_once(self, connections: Connections, link: Link) -> None:
@@ -210,7 +181,8 @@ class Download:
             if self.validator:
                 self._expect(total)
                 self.ranged = True
-                self._first = _Opened(response, connections, url, end - start + 1, start)
+                body = self._body(response, connections, url)
+                self._first = _Opened(body, start, end - start + 1)
             elif (start, end) == (0, total - 1):
                 self._take_stream(response, connections, url)
             else:
@@ -242,7 +214,10 @@ class Download:
             self._expect(response.length)
         elif self.source.file.size is not None:
             self.total = self.source.file.size
-        self._first = _Opened(response, connections, url, 0)
+        self._stream = Stream(self._body(response, connections, url), self.total)
+
+    def _body(self, response: http.client.HTTPResponse, connections: Connections, url: str) -> Body:
+        return Body(response, connections, url, self.cancel, self.on_bytes)
 
     @property
     def _announced(self) -> int | None:
@@ -256,15 +231,13 @@ class Download:
             )
         self.total = total
 
-    def _respond(
-        self, connections: Connections, offset: int, size: int
-    ) -> tuple[http.client.HTTPResponse, str, int]:
-        """A response with bytes from *offset* on, its URL, and the number of its bytes."""
+    def _respond(self, connections: Connections, offset: int, size: int) -> tuple[Body, int]:
+        """A response with bytes from *offset* on, and the number of its bytes."""
         first = self._pop_first(connections)
-        if first and offset == first.start and first.bytes <= size:
-            return first.response, first.url, first.bytes
+        if first and offset == first.start and first.size <= size:
+            return first.body, first.size
         if first:
-            connections.drop(first.url)
+            first.body.drop()
         response, url = self._get(connections, offset, size)
         if response.status != http.client.PARTIAL_CONTENT:
             connections.drop(url)
@@ -276,11 +249,11 @@ class Download:
         if start != offset or not start <= end < offset + size:
             connections.drop(url)
             raise BrokenError(f"asked for bytes {offset}-{offset + size - 1}, got {start}-{end}")
-        return response, url, end - start + 1
+        return self._body(response, connections, url), end - start + 1
 
     def _pop_first(self, connections: Connections) -> _Opened | None:
         with self._lock:
-            if self._first is None or self._first.connections is not connections:
+            if self._first is None or self._first.body.connections is not connections:
                 return None
             first, self._first = self._first, None
             return first
@@ -301,28 +274,6 @@ class Download:
             return None  # the GET announces the length as well
         length = response.headers.get("Content-Length", "")
         return int(length) if response.status == http.client.OK and length.isdigit() else None
-
-    def _some(
-        self,
-        connections: Connections,
-        response: http.client.HTTPResponse,
-        view: memoryview,
-        *,
-        end_ok: bool = False,
-    ) -> int:
-        if self.cancel.is_set():
-            raise BrokenError("the landing was cancelled")
-        try:
-            count = connections.read(response, view)
-        except (OSError, http.client.HTTPException) as error:
-            raise BrokenError.of(error) from error
-        # A cancelled read may look like the end of the response.
-        if self.cancel.is_set():
-            raise BrokenError("the landing was cancelled")
-        if not count and not end_ok:
-            raise BrokenError("the connection was closed early")
-        self.on_bytes(count)
-        return count
 
     def _patiently(
         self, action: Callable[[], None], progress: Callable[[], int] = lambda: 0
