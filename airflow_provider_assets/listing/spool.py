@@ -77,8 +77,8 @@ class ListingSpool:
         )
 
     def clear(self) -> None:
-        """Forget the listed items, which are to be listed again; records stay."""
-        self._data.execute("DELETE FROM listed")
+        """Forget what is listed and left out, since the vendor is asked again; records stay."""
+        self._data.executescript("DELETE FROM listed; DELETE FROM landed;")
 
     # --- what is chosen ------------------------------------------------------------------------
 
