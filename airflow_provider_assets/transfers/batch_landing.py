@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.landing import LandingOptions, ObjectOptions, Source, land
-from airflow_provider_assets.landing.manifest import Contents
 from airflow_provider_assets.landing.markers import MANIFEST_SUFFIX, STARTED_MARKER
 from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.reports.page import report_name
 from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 from airflow_provider_assets.sansio.jobs import ArchiveReference, ArchiveRequest, Data
 from airflow_provider_assets.transfers.landed_items import LandedItems
+from airflow_provider_assets.transfers.origin import check_facts, contents_of, facts_of
 from airflow_provider_assets.transfers.single_use import SingleUseLanding
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from airflow_provider_assets.destinations import Destination
     from airflow_provider_assets.landing import Manifest, Progress, State
     from airflow_provider_assets.metadata import Format
-    from airflow_provider_assets.sansio.strict_json import JSON
-    from airflow_provider_assets.vendors.base import VendorSpec
 
     Landed = tuple[Manifest, str]  # a manifest and the name of its object
 
@@ -135,14 +133,15 @@ class BatchLanding:
             expected=self._expected(files, reference.request),
             verify=self.choices.verify,
             options=self.choices.options,
-            facts=_facts(reference, target_format, self.hook.vendor.spec),
-            contents=_contents(reference),
+            facts=facts_of(reference, target_format, self.hook.vendor.spec),
+            contents=contents_of(reference),
             object_options=self.choices.object_options,
             progress=report,
             state=self.state,
         )
         metrics = self.hook.metrics
         if manifest.skipped:
+            check_facts(manifest)
             metrics.skipped()
         else:
             metrics.landed(
@@ -201,38 +200,3 @@ class BatchLanding:
         )
         for check, reason in manifest.unverified.items():
             self.log.info("Not verified: %s (%s)", check, reason)
-
-
-# --- what the manifest keeps of the batch --------------------------------------------------------
-
-
-def _contents(reference: ArchiveReference) -> Contents | None:
-    """The items of the batch, without those that the vendor could not archive; None if they are unknown."""
-    if not reference.request.count:
-        return None
-    failed = reference.job.failed
-    items = {
-        kind: tuple(one for one in ids if one not in failed)
-        for kind, ids in reference.request.items.items()
-    }
-    return Contents(items, reference.job.submitted_at)
-
-
-def _facts(
-    reference: ArchiveReference, target_format: str | None, spec: VendorSpec
-) -> dict[str, JSON]:
-    """The origin of the archive. Landings with equal fingerprints are the same."""
-    request = reference.request
-    return {
-        "vendor": request.vendor,
-        "conn_id": reference.conn_id,
-        "job_id": reference.job.job_id,
-        "window": list(request.window) if request.window else None,
-        "items": request.count,
-        "batch": request.index + 1,
-        "batches": request.of,
-        "options": spec.shaping(request.options),
-        "target_format": target_format,
-        "failed": len(reference.job.failed),
-        "fingerprint": request.landing_fingerprint(target_format),
-    }

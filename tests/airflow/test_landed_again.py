@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 from airflow_runs import connect, day
 from exported import archives, export, exportable, ids_in, read
 
 from airflow_provider_assets.exports import asset_export
 from airflow_provider_assets.sandbox import running
-from airflow_provider_assets.sansio.errors import PartialArchiveError
+from airflow_provider_assets.sansio.errors import InvalidRequestError, PartialArchiveError
 
 pytestmark = pytest.mark.airflow
 
@@ -51,6 +54,21 @@ def test_overwriting_lands_what_a_later_job_archived(airflow, sandbox, folder):
     first, again = landed(run), landed(airflow.clear(dag, run))
     assert not again["skipped"]
     assert first["facts"]["job_id"] != again["facts"]["job_id"]
+
+
+def test_a_manifest_that_was_changed_in_the_store_is_refused_with_a_remedy(
+    airflow, sandbox, folder
+):
+    dag = airflow.dag(export(folder.as_uri()))
+    run = airflow.run(dag)
+    (path,) = folder.rglob("*.manifest.json")
+    manifest = json.loads(path.read_text())
+    manifest["facts"].pop("job_id")
+    manifest["facts"]["batch"] = "1"
+    path.write_text(json.dumps(manifest))
+    cleared = airflow.clear(dag, run)
+    assert isinstance(cleared.error, InvalidRequestError)
+    assert re.search("lack a valid job_id, batch; set overwrite=True", str(cleared.error))
 
 
 @pytest.mark.parametrize("layout", ["archive", "files"])

@@ -23,6 +23,7 @@ from airflow_provider_assets.landing.inventory import _landing
 from airflow_provider_assets.landing.manifest import Contents, Entry, Manifest, identity, parse_all
 from airflow_provider_assets.landing.previous import PreviousLanding
 from airflow_provider_assets.landing.stores.base import StoredPart
+from airflow_provider_assets.lineage import _outputs as outputs_of
 from airflow_provider_assets.reports.pictures import choose, rows_of, thumbnails
 from airflow_provider_assets.run_timing import run_timing
 from airflow_provider_assets.sansio.errors import AssetsError, ProtocolError, to_dict
@@ -44,7 +45,9 @@ from airflow_provider_assets.sansio.run_window import resolve
 from airflow_provider_assets.sansio.stems import end_of
 from airflow_provider_assets.sansio.verdict import ensure_complete
 from airflow_provider_assets.sansio.waiter import ensure_succeeded
-from airflow_provider_assets.transfers.batch_landing import _facts as manifest_facts
+from airflow_provider_assets.transfers.announcements import _event as event_of
+from airflow_provider_assets.transfers.origin import check_facts
+from airflow_provider_assets.transfers.origin import facts_of as manifest_facts
 from airflow_provider_assets.transfers.single_use import Marker
 from airflow_provider_assets.triggers.archive import read_ends
 from airflow_provider_assets.vendors import BUILT_IN, vendor_class
@@ -175,6 +178,9 @@ def _manifest(rng: Random, tree: Any) -> None:
     assert previous.is_due_again(job) in (True, False)
     for one in files:
         assert one.bytes >= 0
+    check_facts(record)
+    storable(event_of(record.to_dict()))
+    outputs_of(record.to_dict())
 
 
 def _checkpoint(rng: Random, tree: Any) -> None:
