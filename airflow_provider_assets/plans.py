@@ -38,8 +38,8 @@ class Plans:
         Requests of few items and without records are returned as they are. One batch at a time is in
         memory, and a few compressed ones that are being stored.
         """
+        from airflow_provider_assets.ahead import in_order
         from airflow_provider_assets.destinations import folder_in
-        from airflow_provider_assets.landing.inventory import in_order
         from airflow_provider_assets.landing.markers import PLANS_FOLDER
         from airflow_provider_assets.landing.stores.base import put_document
         from airflow_provider_assets.sansio.plan import is_inline, name_of, planned

@@ -11,9 +11,9 @@ import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from typing import cast
 
+from airflow_provider_assets.ahead import in_order
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.options import PARALLEL_REQUESTS
@@ -182,12 +182,14 @@ def stored_files(job: Job, identity: str) -> dict[str, int]:
 
 def verified_keys(store: Store, wanted: Mapping[str, Checksum]) -> set[str]:
     """The keys of *wanted* under which *store* holds exactly these bytes."""
-    pool = ThreadPoolExecutor(PARALLEL_REQUESTS, "landing")
-    try:
-        held = pool.map(partial(holds, store), wanted.keys(), wanted.values())
-        return {key for key, is_there in zip(wanted, held, strict=True) if is_there}
-    finally:
-        pool.shutdown(cancel_futures=True)
+
+    def held(one: tuple[str, Checksum]) -> bool:
+        return holds(store, *one)
+
+    with ThreadPoolExecutor(PARALLEL_REQUESTS, "landing") as pool:
+        # There may be a million: a request for each of them takes 2 KB while it waits.
+        answers = in_order(pool, wanted.items(), held, ahead=2 * PARALLEL_REQUESTS)
+        return {key for key, is_there in zip(wanted, answers, strict=True) if is_there}
 
 
 def forget_files(job: Job) -> None:

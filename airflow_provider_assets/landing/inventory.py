@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
+from airflow_provider_assets.ahead import in_order
 from airflow_provider_assets.landing.crc import crc32
 from airflow_provider_assets.landing.manifest import (
     Contents,
@@ -35,8 +34,6 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.reconcile import Landing, Problem
 
-S = TypeVar("S")
-T = TypeVar("T")
 DEPTHS = ("manifest", "sizes", "bytes")
 _PIECE = 4 * MIB  # bytes that one thread reads at a time
 _TRIES = 3
@@ -232,23 +229,6 @@ def _landing(
         files=[one.name for one in files] if record.lists_files else None,
         exported_at=contents.exported_at if contents else None,
     )
-
-
-def in_order(
-    pool: ThreadPoolExecutor, subjects: Iterable[S], work: Callable[[S], T], *, ahead: int
-) -> Iterator[T]:
-    """The results of *work*, in order; at most *ahead* of them are made before they are asked for."""
-    waiting: deque[Future[T]] = deque()
-    try:
-        for subject in subjects:
-            waiting.append(pool.submit(work, subject))
-            if len(waiting) > ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
 
 
 def _patiently(read: Callable[[], bytes | None]) -> bytes | None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import cast
 
+from airflow_provider_assets.ahead import in_order
 from airflow_provider_assets.hooks.base import AssetArchiveHook
-from airflow_provider_assets.landing.inventory import in_order
 from airflow_provider_assets.listing.inputs import ExportInputs
 from airflow_provider_assets.sansio.jobs import Item, Selected
 from airflow_provider_assets.sansio.periods import WHOLE, Period, label_of, split_into_periods

@@ -194,3 +194,28 @@ def test_only_keys_with_exactly_these_bytes_are_verified():
     wanted = dict.fromkeys(("other", "same", "longer", "missing"), Checksum(3, zlib.crc32(b"abc")))
     assert verified_keys(store, wanted) == {"same"}
     assert verified_keys(store, {}) == set()
+
+
+def test_of_many_files_only_a_few_are_asked_for_ahead():
+    """A request that waits takes 2 KB, and there may be a million."""
+    asked, most = [], []
+
+    def counted(each):
+        for number, one in enumerate(each, 1):
+            most.append(number - len(asked))
+            yield one
+
+    class Files(dict):
+        def items(self):
+            return counted(super().items())
+
+        def values(self):
+            return counted(super().values())
+
+    def head(key):
+        asked.append(key)
+
+    wanted = Files({f"{number}": Checksum(1, 1) for number in range(1000)})
+    assert verified_keys(SimpleNamespace(head=head), wanted) == set()
+    assert len(asked) == 1000
+    assert max(most) < 40
