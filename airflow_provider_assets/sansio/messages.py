@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 from math import isfinite
 from urllib.parse import quote, urlsplit
@@ -119,18 +120,19 @@ def seconds_to_wait(
     """Seconds that a server asks to wait; None if it does not say, or names no usable time.
 
     :param headers: with lower-case names; ``retry-after-ms`` comes first, then ``retry-after`` (seconds
-        or an HTTP date, RFC 9110 section 10.2.3).
-    :param data: fields of the body: ``remainingSeconds`` is read where there is no header.
+        or an HTTP date, RFC 9110 section 10.2.3). One that cannot be read counts as not sent.
+    :param data: fields of the body: ``remainingSeconds`` is read where no header says it.
     :param now: epoch seconds, which a date is compared with.
     """
-    if "retry-after-ms" in headers:
-        wait = _seconds(headers["retry-after-ms"])
-        return None if wait is None else wait / 1000
-    if "retry-after" in headers:
-        text = headers["retry-after"]
-        wait = _seconds(text)
-        return _until(text, now) if wait is None else wait
-    return _seconds(data.get("remainingSeconds"))
+    milliseconds = _seconds(headers.get("retry-after-ms"))
+    after = headers.get("retry-after", "")
+    waits = (
+        None if milliseconds is None else milliseconds / 1000,
+        _seconds(after),
+        _until(after, now),
+        _seconds(data.get("remainingSeconds")),
+    )
+    return next((wait for wait in waits if wait is not None), None)
 
 
 def _seconds(value: object) -> float | None:
@@ -145,7 +147,11 @@ def _seconds(value: object) -> float | None:
 
 
 def _until(date: str, now: float) -> float | None:
+    """Seconds until *date*; one without a zone is in UTC (RFC 9110 section 5.6.7, asctime-date)."""
     try:
-        return max(parsedate_to_datetime(date).timestamp() - now, 0.0)
+        moment = parsedate_to_datetime(date)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=timezone.utc)
+        return max(moment.timestamp() - now, 0.0)
     except (ValueError, OverflowError, TypeError, IndexError):
         return None

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -149,6 +151,8 @@ def test_a_connection_shows_no_credential() -> None:
         ({"retry-after": "Sat, 10 Jan 2026 08:00:00 GMT"}, {}, 0.0),
         ({"retry-after-ms": "1500", "retry-after": "9"}, {}, 1.5),
         ({"retry-after-ms": "nan"}, {}, None),
+        ({"retry-after-ms": "soon", "retry-after": "5"}, {}, 5.0),
+        ({"retry-after-ms": "soon", "retry-after": "later"}, {"remainingSeconds": 17}, 17.0),
         ({"retry-after": "2"}, {"remainingSeconds": 17}, 2.0),
         ({}, {"remainingSeconds": 17}, 17.0),
         ({}, {"remainingSeconds": "17"}, 17.0),
@@ -161,6 +165,29 @@ def test_a_connection_shows_no_credential() -> None:
 )
 def test_a_wait_is_read_from_wherever_it_stands(headers, data, seconds) -> None:
     assert seconds_to_wait(headers, data, NOW) == seconds
+
+
+@pytest.fixture
+def in_new_york(monkeypatch):
+    """A worker whose local time is five hours behind UTC."""
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "America/New_York")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Sat Jan 10 08:02:00 2026",  # asctime
+        "Sat, 10 Jan 2026 08:02:00",
+        "Sat, 10 Jan 2026 08:02:00 -0000",
+        "Saturday, 10-Jan-26 08:02:00 GMT",
+    ],
+)
+def test_a_date_without_a_zone_is_in_utc_wherever_the_worker_is(in_new_york, date) -> None:
+    assert seconds_to_wait({"retry-after": date}, {}, NOW) == 20.0
 
 
 @given(st.sampled_from(["retry-after", "retry-after-ms"]), st.text())
