@@ -134,7 +134,7 @@ def positive_int(value: object, name: str) -> int:
     :raises InvalidRequestError: unless it is one and positive.
     """
     number = _whole(value)
-    if number is None or number < 1:
+    if number is None or not 1 <= number < LARGEST:
         raise InvalidRequestError(f"{name} must be a positive whole number, not {shown(value)}")
     return number
 
@@ -158,8 +158,7 @@ def _whole(value: object) -> int | None:
         text = int(text)
     if isinstance(text, Decimal) and text == text.to_integral_value():
         text = int(text)
-    number = _index(text)
-    return number if number is not None and 0 <= number < LARGEST else None
+    return _index(text)
 
 
 def _index(value: object) -> int | None:
@@ -213,7 +212,7 @@ def require_mapping(value: object, name: str) -> dict[str, JSON]:
 def shown(value: object) -> str:
     """*value* as an error message shows it, shortened if it is long."""
     try:
-        text = ascii(value) if isinstance(value, str) and not has_bytes(value) else repr(value)
+        text = repr(value)
     except ValueError:  # an integer of thousands of digits
         return f"<{type(value).__name__}>"
     return cut(text)

@@ -36,8 +36,10 @@ RIGHT = [
     (require_text, "a", "a"),
     (require_string, "", ""),
     (choice_of("a", None), None, None),
+    (choice_of("a"), "a", None),
     (positive_int, 5, 5),
     (positive_int, " 5 ", 5),
+    (positive_int, LARGEST - 1, LARGEST - 1),
     (at_least(0), 0, None),
     (or_none(at_least(1)), None, None),
     (to_seconds, None, None),
@@ -45,6 +47,7 @@ RIGHT = [
     (to_seconds, timedelta(minutes=1), 60.0),
     (to_timedelta, 0, timedelta(0)),
     (to_timedelta, LONGEST, LONGEST),
+    (to_timedelta, LONGEST.total_seconds(), LONGEST),
     (require_mapping, {"a": (1, 2)}, {"a": [1, 2]}),
 ]
 WRONG = [
@@ -52,7 +55,7 @@ WRONG = [
     *((require_text, value) for value in ("", " ", 5, None, "\ud800")),
     *((require_string, value) for value in (5, None, "\ud800")),
     *((choice_of("a", 1), value) for value in ("b", None, [], True)),
-    *((positive_int, value) for value in (0, "0", "a", "", True, 2.5, NAN, "²", "9" * 30, 1 << 64)),
+    *((positive_int, value) for value in (0, "0", "a", "", True, 2.5, NAN, "²", "9" * 30, LARGEST)),
     *((at_least(2), value) for value in (1, "2", True, None, NAN, 1 << 64)),
     *((or_none(at_least(1)), value) for value in (0, "1")),
     *((to_seconds, value) for value in (0, -1, "5", True, NAN, 10**400, timedelta.max)),
@@ -175,3 +178,38 @@ def test_the_least_is_allowed_and_none_only_where_it_is_said():
         with pytest.raises(InvalidRequestError, match="part_size"):
             check(wrong, "part_size")
     at_least(3)(LARGEST - 1, "part_size")
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "message"),
+    [
+        (require_flag, 1, "must be True or False, not 1"),
+        (require_text, 5, "must be a non-empty string, not 5"),
+        (require_string, 5, "must be a string, not 5"),
+        (positive_int, 0, "must be a positive whole number, not 0"),
+        (to_seconds, -1, "must be a positive number of seconds, at most a century, not -1"),
+        (to_timedelta, -1, "must be 0 or more seconds, at most a century, not -1"),
+        (require_mapping, [], "expected a mapping, got list"),
+        (require_mapping, {5: 1}, "the key 5 must be a string"),
+    ],
+)
+def test_a_message_shows_the_value_and_names_templates_only_where_it_is_text(check, value, message):
+    with pytest.raises(InvalidRequestError, match=rf"^the_name:? {message}$"):
+        check(value, "the_name")
+
+
+def test_all_results_of_a_mapped_task_are_asked_for_at_once():
+    class LazyXComSequence(Mapped):
+        """As Airflow's, where each item is a request to the API server."""
+
+        def __getitem__(self, index):
+            return ["a", "b"][index] if isinstance(index, slice) else pytest.fail("one by one")
+
+    assert to_plain({"ids": LazyXComSequence()}) == {"ids": ["a", "b"]}
+
+
+def test_a_text_that_has_to_last_is_that_of_earlier_releases():
+    assert lasting_text({"b", "a"}) == "{'a', 'b'}"
+    assert lasting_text([partial(len)]) == "[functools.partial(<built-in function len>)]"
+    name = f"{Loaded.__module__}.Loaded"
+    assert lasting_text([Loaded(1)]) == f"[<{name} object>]"

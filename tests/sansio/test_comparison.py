@@ -115,6 +115,7 @@ def test_a_manifest_that_does_not_say_what_it_holds_is_a_problem(names_tell, fil
     comparison.add(landing("a", items=None, files=files))
     assert gaps(comparison) == ["a"]
     (problem,) = comparison.problems
+    assert problem.uri == "file:///a.zip.manifest.json"
     assert "does not say which items" in problem.why
 
 

@@ -15,6 +15,7 @@ from airflow_provider_assets.sansio.jobs import (
     JobState,
     describe,
 )
+from airflow_provider_assets.sansio.versioned import MAP_OVER
 
 JOB = ArchiveJob("scenario", "job_1", JobState.RUNNING, vendor_status="in-progress")
 
@@ -82,3 +83,37 @@ def test_a_reference_that_was_changed_on_the_way_is_refused_before_it_is_used(pa
     whole = ArchiveReference("c", ArchiveRequest("v", {}), ArchiveJob("v", "j")).to_dict()
     with pytest.raises(InvalidRequestError, match=r"^not an archive "):
         ArchiveReference.from_dict({**whole, part: {**whole[part], **change}})
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        ArchiveRequest("v", {"ids": ("a",)}, {"level": float("nan")}),
+        ArchiveJob("v", "j", details={"failed": {"\ud800": "x"}}),
+    ],
+)
+def test_a_part_that_is_read_alone_is_checked_as_the_whole_is(whole):
+    with pytest.raises(InvalidRequestError, match="it is not JSON"):
+        type(whole).from_dict(whole.to_dict())
+
+
+@pytest.mark.parametrize("state", JobState)
+def test_a_job_that_was_stored_has_a_state_and_not_only_its_name(state):
+    assert ArchiveJob.from_dict(ArchiveJob("v", "j", state).to_dict()).state is state
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "message"),
+    [
+        (ArchiveReference, "{}", "not an archive reference: expected a mapping, got str"),
+        (ArchiveReference, [{}], f"not an archive reference: expected a mapping, got list{MAP_OVER}"),
+        (ArchiveJob, {"version": 7}, "not an archive job: version 7 is not 1; run both tasks on one release"),
+        (ArchiveJob, {"version": 1, "vendor": "v", "job_id": "j", "state": "asleep"},
+         "not an archive job: 'asleep' is not a valid JobState"),
+        (ArchiveRequest, {"version": 1}, "not an archive request: KeyError('items')"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_named_with_the_reason(kind, data, message):
+    with pytest.raises(InvalidRequestError) as raised:
+        kind.from_dict(data)
+    assert raised.value.message == message

@@ -340,6 +340,7 @@ def test_json_is_sent_compact_and_read_back(data) -> None:
     body = json_body(data)
     assert HttpResponse(200, body=body).json_object() == data
     assert b"\n" not in body
+    assert json_body({"a": [1, "é"]}) == '{"a":[1,"é"]}'.encode()
 
 
 def test_what_a_vendor_says_is_quoted_without_what_signs_a_url():

@@ -31,7 +31,7 @@ BATCH = Batch(
     request=REQUEST,
     job_id="job_1",
     uri="s3://bucket/a.zip",
-    files={"a": File("s3://bucket/a.zip", "a.png", 5, "0a0b0c0d")},
+    files={"a": File("s3://bucket/a.png", "a.png", 5, "0a0b0c0d", "5a6b")},
     missing={"b": "no file"},
 )
 PLACES = {
@@ -65,7 +65,8 @@ def test_a_row_says_where_an_item_is_and_what_the_vendor_says_of_it():
     }  # fmt: skip
     assert landed == {
         **known,
-        "item_id": "a", "uri": "s3://bucket/a.zip", "file": "a.png", "bytes": 5, "crc32": "0a0b0c0d",
+        "item_id": "a", "uri": "s3://bucket/a.png", "file": "a.png", "bytes": 5, "crc32": "0a0b0c0d",
+        "sha256": "5a6b",
         "created_at": "2026-01-10T08:00:00.000Z", "model": "m", "seed": "7", "tags": ["x"],
         "width": 64, "record": json.dumps(record),
     }  # fmt: skip
@@ -85,7 +86,8 @@ def test_a_row_says_where_an_item_is_and_what_the_vendor_says_of_it():
         ("tags", "x", None),
         ("tags", ["x", 1], ["x", "1"]),
         ("width", "64", None),
-        ("width", 1 << 70, None),
+        ("width", 1 << 63, None),
+        ("width", (1 << 63) - 1, (1 << 63) - 1),
     ],
 )
 def test_a_value_has_the_type_of_its_column_or_is_left_out(name, value, left):
@@ -118,3 +120,10 @@ def test_rows_are_filed_under_the_day_that_they_describe(window, run_date, day):
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_vendors_fill_only_columns_that_there_are(name):
     assert set(vendor_class(name).spec.columns) <= set(DESCRIBED)
+
+
+def test_each_row_is_a_line_whose_letters_can_be_read():
+    lines = jsonl(rows(BATCH, {A: {"seed": "é"}}, PLACES)).decode().splitlines()
+    assert [json.loads(line)["item_id"] for line in lines] == ["a", "b", "c"]
+    assert '"seed": "é"' in lines[0]
+    assert json.loads(lines[0])["record"] == '{"seed": "é"}'

@@ -47,10 +47,20 @@ def test_missing_items(ids, names, missing):
         (["kite-p1-p2.png", "kite-p2.png"], {"p1": "kite-p1-p2.png", "p2": "kite-p2.png"}),
         (["p1-p2-p3.png", "p1-p2.png"], {"p3": "p1-p2-p3.png", "p2": "p1-p2.png"}),
         (["p1-p1.png", "p1.png"], {"p1": "p1-p1.png"}),
+        # A name that has one id left comes before the others in their order.
+        (
+            ["p1-p2.png", "p4-p3.png", "p2-p3.png"],
+            {"p2": "p1-p2.png", "p3": "p2-p3.png", "p4": "p4-p3.png"},
+        ),
+        # A name that has none left ends nobody else's turn.
+        (
+            ["p1.png", "p2.png", "p1-p2.png", "p3-p4.png"],
+            {"p1": "p1.png", "p2": "p2.png", "p4": "p3-p4.png"},
+        ),
     ],
 )
 def test_a_file_accounts_for_one_item(files, expected):
-    assert names_of({"p1", "p2", "p3"}, files, 1) == expected
+    assert names_of({"p1", "p2", "p3", "p4"}, files, 1) == expected
 
 
 def test_no_run_of_words_is_tried_that_is_longer_than_an_id():

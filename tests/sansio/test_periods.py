@@ -41,9 +41,19 @@ def test_a_window_is_cut_at_the_calendar(length, labels):
 
 
 def test_february_is_a_month():
-    periods = list(split_into_periods(window("2024-01-31", "2024-03-01"), "month"))
-    assert [one.label for one in periods] == ["2024-01", "2024-02"]
-    assert periods[1].window == window("2024-02-01", "2024-03-01")
+    for year in (2024, 2026):
+        periods = list(split_into_periods(window(f"{year}-01-31", f"{year}-03-31"), "month"))
+        assert [one.label for one in periods] == [f"{year}-01", f"{year}-02", f"{year}-03"]
+        assert periods[1].window == window(f"{year}-02-01", f"{year}-03-01")
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_the_next_period_begins_at_midnight_whenever_the_window_does(length):
+    whole = window("2025-12-31T12:34:56.789", "2026-01-01T06:00")
+    assert [one.window.start for one in split_into_periods(whole, length)] == [
+        whole.start,
+        datetime(2026, 1, 1, tzinfo=UTC),
+    ]
 
 
 def test_without_a_window_or_its_beginning_there_is_one_period():

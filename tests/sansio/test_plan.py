@@ -45,6 +45,7 @@ def test_records_may_hold_any_text():
 
 def test_equal_plans_are_equal_objects_of_one_name():
     assert planned(REQUEST, RECORDS, URI) == planned(REQUEST, RECORDS, URI)
+    assert planned(REQUEST, RECORDS, URI)[1][3:8] == bytes(5)  # gzip: no name, and no time
     assert name_of(REQUEST) == f"{REQUEST.stem}-tag-1.jsonl.gz"
     assert name_of(replace(REQUEST, tag="")) == f"{REQUEST.stem}.jsonl.gz"
 
@@ -59,6 +60,7 @@ def test_a_plan_that_is_missing_or_changed_is_named_with_the_remedy(damage):
 
 def test_few_items_stay_in_the_reference():
     assert is_inline(REQUEST)
+    assert is_inline(replace(REQUEST, items={"asset_ids": ("a" * MAX_INLINE,)}))
     assert not is_inline(replace(REQUEST, items={"asset_ids": ("a" * MAX_INLINE, "b")}))
 
 

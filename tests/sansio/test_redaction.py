@@ -57,3 +57,13 @@ def test_a_secret_is_hidden_in_every_text_of_an_answer() -> None:
     answer = {"error": {"code": "key canaries", "more": ["canaries", 1, None]}, "is_last": True}
     hidden = {"error": {"code": "key ***", "more": ["***", 1, None]}, "is_last": True}
     assert redacted_json(answer, ["canaries"]) == hidden
+
+
+def test_the_parts_of_a_header_or_link_are_hidden_from_sixteen_characters_on() -> None:
+    key, short = "0123456789abcde=", "0123456789abcde"
+    headers = [("Authorization", f"Algorithm Access={short}, Signature={key}")]
+    assert redacted(f"{key} or {short}", secrets_of_headers(headers)) == f"*** or {short}"
+    bare = [("Authorization", "Bearer 0123456789abcdef")]
+    assert redacted("0123456789abcdef", secrets_of_headers(bare)) == "***"
+    url = f"https://files.test/a.zip?A=0123456789abcdef&B={short}"
+    assert redacted(f"0123456789abcdef or {short}", secrets_of_url(url)) == f"*** or {short}"

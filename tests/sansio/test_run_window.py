@@ -158,10 +158,11 @@ def test_the_first_run_of_since_last_without_a_span_begins_with_the_dag() -> Non
 
 @pytest.mark.parametrize("key", ["eu-west", "2026-01-10"])
 def test_what_is_wrong_with_a_partition_names_the_window_that_was_given(key) -> None:
-    timing = RunTiming(partition_key=key, now=at("2026-01-10T07:30:00"))
+    bare = RunTiming(partition_key=key, now=at("2026-01-10T07:30:00"))
     for spec in ("auto", "since_last"):
-        with pytest.raises(InvalidRequestError, match=f"^window='{spec}': partition"):
-            resolve(spec, timing)
+        for timing in (bare, replace(bare, run_date=bare.now), replace(bare, watermark=bare.now)):
+            with pytest.raises(InvalidRequestError, match=f"^window='{spec}': partition"):
+                resolve(spec, timing)
 
 
 @pytest.mark.parametrize("watermark", [None, at("2026-01-09")])

@@ -74,7 +74,12 @@ def test_a_weekly_partition_is_a_week_though_its_key_is_a_date() -> None:
 
 @pytest.mark.parametrize(
     ("key", "minutes"),
-    [("2026-01-09T08:15:00", 15), ("2026-01-09T08:00:00", 15), ("2026-01-09", 1440)],
+    [
+        ("2026-01-09T08:15:00", 15),
+        ("2026-01-09T08:00:00", 15),
+        ("2026-01-09T08", 60),
+        ("2026-01-09", 1440),
+    ],
 )
 def test_a_schedule_of_quarter_hours_has_quarter_hour_partitions(key, minutes) -> None:
     def next_quarter(moment: datetime) -> datetime:
@@ -105,6 +110,15 @@ def test_an_hour_that_the_clocks_skip_is_an_error_and_not_an_empty_span() -> Non
 
 def test_the_hour_that_comes_twice_is_one_partition_of_two_hours() -> None:
     window = resolve("auto", RunTiming(partition_key="2026-10-25T02", zone=PARIS))
+    assert window.iso() == ("2026-10-25T00:00:00.000Z", "2026-10-25T02:00:00.000Z")
+
+
+@pytest.mark.parametrize("key", ["2026-10-25T02", "2026-10-25T02:00"])
+def test_the_key_of_an_hour_that_comes_twice_names_both_of_its_partitions(key) -> None:
+    def next_hour(moment: datetime) -> datetime:
+        return moment.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+
+    window = resolve("auto", RunTiming(partition_key=key, zone=PARIS, next_tick=next_hour))
     assert window.iso() == ("2026-10-25T00:00:00.000Z", "2026-10-25T02:00:00.000Z")
 
 
