@@ -17,11 +17,7 @@ from airflow_provider_assets.hooks.airflow_connection import to_connection
 from airflow_provider_assets.hooks.client import mask_link, poll_policy, rate_limit, vendor_for
 from airflow_provider_assets.sansio.arguments import require_mapping, require_text, shown
 from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
-from airflow_provider_assets.sansio.errors import (
-    AssetsError,
-    InvalidRequestError,
-    TransientError,
-)
+from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 from airflow_provider_assets.sansio.flow import Flow
 from airflow_provider_assets.sansio.jobs import (
     Answer,
@@ -32,7 +28,7 @@ from airflow_provider_assets.sansio.jobs import (
 )
 from airflow_provider_assets.sansio.records import OnRecord, Record, ignore
 from airflow_provider_assets.sansio.strict_json import JSON
-from airflow_provider_assets.sansio.waiter import Waitlist, submit_when_free, wait_for
+from airflow_provider_assets.sansio.waiter import PASSING, Waitlist, submit_when_free, wait_for
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.transport import Transport
 from airflow_provider_assets.vendors import vendor_class
@@ -206,7 +202,7 @@ class AssetArchiveHook(BaseHook):
     def poll_or_last_known(
         self, jobs: Sequence[ArchiveJob], *, then_wait: bool = True
     ) -> list[ArchiveJob]:
-        """*jobs* as they are now, or as they were when last seen if the vendor is unavailable.
+        """*jobs* as they are now, or as they were when last seen if the vendor does not say.
 
         Called once before a wait: an outage must not fail the attempt, because the wait tolerates it.
 
@@ -216,13 +212,11 @@ class AssetArchiveHook(BaseHook):
         """
         try:
             answers = self.run(self._poll(jobs))
-        except TransientError as error:
+        except PASSING as error:
             answers = [error] * len(jobs)
         seen = []
         for job, answer in zip(jobs, answers, strict=True):
-            if isinstance(answer, TransientError) or (
-                then_wait and isinstance(answer, AssetsError)
-            ):
+            if isinstance(answer, PASSING) or (then_wait and isinstance(answer, AssetsError)):
                 self.log.warning("%s job %s: %s", job.vendor, job.job_id, answer)
                 seen.append(job)
             else:

@@ -171,12 +171,12 @@ HOPELESS: Hopeless = (PermanentError, PartialArchiveError, JobCancelledError)
 def is_about_the_connection(error: AssetsError) -> bool:
     """Whether every other request of the connection would fail with *error* too.
 
-    That is true of a rate limit, and of credentials (or a certificate) that are not accepted; a 403 may
-    concern a single job.
+    That is true of a limit of the rate or of the plan, and of credentials (or a certificate) that are not
+    accepted; a 403 may concern a single job.
     """
     if isinstance(error, AuthenticationError):
         return error.status != HTTPStatus.FORBIDDEN
-    return isinstance(error, RateLimitedError)
+    return isinstance(error, (RateLimitedError, QuotaExceededError))
 
 
 def _tree(root: type[AssetsError]) -> dict[str, type[AssetsError]]:

@@ -19,6 +19,7 @@ from airflow_provider_assets.sansio.errors import (
     JobFailedError,
     JobTimeoutError,
     ProtocolError,
+    QuotaExceededError,
     TransientError,
     from_dict,
     is_about_the_connection,
@@ -32,6 +33,11 @@ from airflow_provider_assets.sansio.jobs import Answer, ArchiveJob, JobState
 MAX_FAILED_POLLS = 5
 OUTAGE_SECONDS = 300.0
 LONGEST_BACKOFF = 60.0
+# A vendor that asks to be left alone for longer than this many seconds is asked again then: the page of a
+# maintenance may name a day, and it is answered to one of a thousand waits.
+LONGEST_HOLD = 900.0
+# Errors of a poll that a later one may not have: the job runs meanwhile, even if nothing new may be started.
+PASSING = (TransientError, QuotaExceededError)
 # Seconds that a submission waits for the other job of an account that may run one at a time, and seconds
 # between two attempts.
 BUSY_BUDGET_SECONDS = 1800.0
@@ -127,7 +133,7 @@ class Waitlist:
                 yield from self._ask(ready)
             elif ready:
                 for watch in sorted(ready, key=lambda w: w.due):  # a limit may cut the round short
-                    if watch in self.watches and self.clock() >= self.not_before:
+                    if watch in self.watches and (now >= watch.deadline or not self._hold()):
                         yield from self._ask([watch])
             for watch in [w for w in self.watches if now >= w.deadline]:
                 self._end(watch, _timed_out(watch))
@@ -135,9 +141,14 @@ class Waitlist:
     def _until_next(self) -> float:
         """Seconds to the next poll or deadline, whichever is first."""
         now = self.clock()
-        due = max(min(self._due(w, now) for w in self.watches), self.not_before)
+        due = max(min(self._due(w, now) for w in self.watches), now + self._hold())
         deadline = min(w.deadline for w in self.watches)
         return min(due, deadline) - now
+
+    def _hold(self) -> float:
+        """Seconds for which the vendor has asked to be left alone; 0 if the clock was set back since."""
+        left = self.not_before - self.clock()
+        return left if 0 < left < 2 * LONGEST_HOLD else 0.0
 
     def _due(self, watch: Watch, now: float) -> float:
         """The time of the next poll; now if that is farther away than planned: the clock was set back."""
@@ -149,9 +160,12 @@ class Waitlist:
         return watch.poll_interval or self.policy.maximum
 
     def _ready(self, now: float) -> list[Watch]:
-        """The watches to poll now: due, at their deadline or, where a bulk call allows it, nearly due."""
-        if now < self.not_before:
-            return []
+        """The watches to poll now: due, at their deadline or, where a bulk call allows it, nearly due.
+
+        At its deadline, a job is asked for once more whatever the vendor said before: it may have ended.
+        """
+        if self._hold():
+            return [w for w in self.watches if now >= w.deadline]
         due = [w for w in self.watches if self._due(w, now) <= now or now >= w.deadline]
         if not due or self.policy.bulk == 1:
             return due
@@ -164,7 +178,7 @@ class Waitlist:
         try:
             answers = yield from self.poll([watch.job for watch in ready])
         except AssetsError as error:
-            if is_about_the_connection(error) and not isinstance(error, TransientError):
+            if is_about_the_connection(error) and not isinstance(error, PASSING):
                 for watch in list(self.watches):  # a poll of the others would fail in the same way
                     self._end(watch, error)
             answers = [error] * len(ready)
@@ -176,9 +190,10 @@ class Waitlist:
                 self._take(watch, answer, jitter)
 
     def _take(self, watch: Watch, answer: Answer, jitter: float) -> None:
-        if isinstance(answer, TransientError):
+        if isinstance(answer, PASSING):
             if answer.retry_after is not None:  # a limit is the connection's, not the job's
-                self.not_before = max(self.not_before, self.clock() + answer.retry_after)
+                hold = max(self._hold(), min(answer.retry_after, LONGEST_HOLD))
+                self.not_before = self.clock() + hold
             self._failed(watch, answer, jitter)
         elif isinstance(answer, AssetsError):
             self._end(watch, answer)
@@ -204,7 +219,7 @@ class Waitlist:
             watch.interval = min(watch.interval * self.policy.factor, self._longest(watch))
             self._schedule(watch, jitter)
 
-    def _failed(self, watch: Watch, error: TransientError, jitter: float) -> None:
+    def _failed(self, watch: Watch, error: AssetsError, jitter: float) -> None:
         now = self.clock()
         if watch.failures == 0:
             watch.failing_since = now
@@ -310,7 +325,7 @@ def _timed_out(watch: Watch) -> JobTimeoutError:
     )
 
 
-def _given_up(watch: Watch, error: TransientError, seconds: float) -> AssetsError:
+def _given_up(watch: Watch, error: AssetsError, seconds: float) -> AssetsError:
     """*error*, of its own class, with what became of the job."""
     message = (
         f"{watch.job.vendor} job {watch.job.job_id}: {_polls(watch.failures)} in a row failed, over "

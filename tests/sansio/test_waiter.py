@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from waiter_kit import DOWN, PLANS, SPREADS, Office, R, S, patched
 
+from airflow_provider_assets.sansio import flow as flows
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
     AssetsError,
@@ -17,6 +18,7 @@ from airflow_provider_assets.sansio.errors import (
     JobCancelledError,
     JobFailedError,
     JobTimeoutError,
+    QuotaExceededError,
     RateLimitedError,
     VendorUnavailableError,
 )
@@ -27,6 +29,7 @@ from airflow_provider_assets.sansio.waiter import (
     BUSY_BUDGET_SECONDS,
     BUSY_PAUSE_SECONDS,
     LONGEST_BACKOFF,
+    LONGEST_HOLD,
     MAX_FAILED_POLLS,
     OUTAGE_SECONDS,
     Watch,
@@ -183,25 +186,73 @@ def test_a_success_in_between_forgives_the_failures_before_it(runs) -> None:
     assert isinstance(end, ArchiveJob)
 
 
-@given(st.floats(0.1, 5000), st.sampled_from([1, 100]))
-def test_nobody_asks_again_before_the_vendor_said_so(seconds, bulk) -> None:
-    limited = RateLimitedError("slow", retry_after=seconds)
-    office = Office({"a": [limited, S], "b": [R, R, R, S], "c": [S]}, bulk=bulk)
-    office.wait(20_000)
+LIMITS = st.sampled_from([RateLimitedError, VendorUnavailableError, QuotaExceededError])
+
+
+@given(LIMITS, st.floats(0.1, 5000), st.sampled_from([1, 100]))
+def test_nobody_asks_again_before_the_vendor_said_so_or_a_quarter_of_an_hour_has_passed(
+    kind, seconds, bulk
+) -> None:
+    office = Office(
+        {"a": [kind("slow", retry_after=seconds), S], "b": [R, R, R, S], "c": [S]}, bulk=bulk
+    )
+    ends, _ = office.wait(20_000)
+    assert all(isinstance(end, ArchiveJob) for end in ends)
     refused = next(now for now, ids in office.asked if "a" in ids)
     later = [now for now, _ in office.asked if now > refused]
-    assert later
-    assert min(later) >= refused + seconds - 1e-3
+    hold = min(seconds, LONGEST_HOLD)
+    assert min(later) >= refused + hold - 1e-3
     if seconds > 30:  # longer than any interval: then to the second
-        assert min(later) == pytest.approx(refused + seconds)
+        assert min(later) == pytest.approx(refused + hold)
 
 
-def test_a_limit_longer_than_the_deadline_ends_at_the_deadline_without_a_question() -> None:
-    office = Office({"a": [RateLimitedError("slow", retry_after=3600)]})
-    (end,), _ = office.wait(60)
-    assert isinstance(end, JobTimeoutError)
+@pytest.mark.parametrize("bulk", [1, 100])
+def test_a_vendor_that_asks_for_a_day_is_asked_again_after_a_quarter_of_an_hour(bulk) -> None:
+    closed = VendorUnavailableError("under maintenance", retry_after=86_400)
+    office = Office({"a": [closed, S], "b": [R, S]}, bulk=bulk)
+    ends, _ = office.wait(6 * 3600)
+    assert all(isinstance(end, ArchiveJob) for end in ends)
+    assert office.clock.now < NOW + 2 * LONGEST_HOLD
+
+
+@pytest.mark.parametrize("bulk", [1, 100])
+def test_a_limit_longer_than_the_deadline_still_gets_each_job_its_last_question(bulk) -> None:
+    office = Office({"a": [RateLimitedError("slow", retry_after=600), S], "b": [R]}, bulk=bulk)
+    ends, _ = office.wait(60)
+    assert [type(end) for end in ends] == [ArchiveJob, JobTimeoutError]
     assert office.clock.now == NOW + 60
-    assert len(office.asked) == 1
+    assert {now for now, _ in office.asked[1:]} == {NOW + 60}
+
+
+@given(st.floats(2 * LONGEST_HOLD, 1e6))
+def test_a_clock_that_is_set_back_ends_a_limit_and_not_the_next_one(back) -> None:
+    office = Office({"a": [RateLimitedError("slow", retry_after=500)] * 2 + [S]})
+    waitlist = office.waitlist()
+    waitlist.add(Watch(ArchiveJob("v", "a"), NOW + 1e7))
+    driver = office.driver()
+
+    def sleep(pause: float) -> None:
+        driver.sleep(pause)
+        if len(driver.sleeps) == 2:  # the pause of the first limit
+            office.clock.now -= back
+
+    flows.run(waitlist.flow(), perform=driver.perform, sleep=sleep)
+    assert len(office.asked) == 3
+    assert office.asked[2][0] - office.asked[1][0] == pytest.approx(500)
+
+
+def test_a_plan_that_is_used_up_ends_no_wait_for_a_job_that_runs() -> None:
+    full = QuotaExceededError("ceiling", retry_after=20)
+    (end,), _ = Office({"a": [R, full, R, S]}).wait()
+    assert isinstance(end, ArchiveJob)
+
+
+def test_a_plan_that_stays_used_up_ends_a_wait_as_an_outage_does() -> None:
+    office = Office({"a": [QuotaExceededError("ceiling")]})
+    (end,), _ = office.wait()
+    assert type(end) is QuotaExceededError
+    assert len(office.asked) >= MAX_FAILED_POLLS
+    assert "The job was not cancelled" in end.message
 
 
 # --- verdicts --------------------------------------------------------------------------------

@@ -62,6 +62,32 @@ def test_an_endless_limit_ends_the_waits_with_its_type(account: Account) -> None
     asyncio.run(main())
 
 
+@pytest.mark.usefixtures("no_retries")
+def test_a_plan_that_is_used_up_ends_no_wait_for_jobs_that_run(scenario: Account) -> None:
+    async def main() -> None:
+        jobs = await scenario.submit(2)
+        scenario.sandbox.fault("bulk_poll:plan-limit:1,remaining=1")
+        waiting = asyncio.create_task(wait(scenario.connection(), jobs))
+        await until(lambda: scenario.rounds() >= 1)
+        scenario.finish()
+        assert states(await waiting) == ["succeeded"] * 2
+        assert scenario.totals()["errors"] == 1
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("then_wait", [True, False])
+def test_a_plan_that_is_used_up_leaves_the_jobs_of_a_task_as_they_were_last_seen(
+    scenario: Account, then_wait
+) -> None:
+    jobs = asyncio.run(scenario.submit(2))
+    scenario.sandbox.fault("*:plan-limit,remaining=3600")
+    hook = AssetArchiveHook()
+    hook.connection = scenario.connection()  # as read from Airflow
+    assert hook.poll_or_last_known(jobs, then_wait=then_wait) == jobs
+    assert scenario.totals()["errors"] == 1  # about the account: no job is asked for alone
+
+
 def test_credentials_that_are_refused_later_end_every_wait_with_that_type(account: Account) -> None:
     async def main() -> None:
         conn = account.connection()
