@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from airflow_provider_assets.ahead import in_order
 from airflow_provider_assets.landing.crc import crc32
@@ -24,7 +25,7 @@ from airflow_provider_assets.landing.manifest import (
 )
 from airflow_provider_assets.landing.markers import MANIFEST_SUFFIX, STAGING_FOLDER
 from airflow_provider_assets.landing.options import MIB, PARALLEL_REQUESTS
-from airflow_provider_assets.landing.stores.base import Store
+from airflow_provider_assets.landing.stores.base import Store, pieces
 from airflow_provider_assets.sansio.arguments import require_choice
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -207,10 +208,7 @@ class Inventory:
     def _digests(self, key: str, size: int, *, hash_it: bool) -> tuple[str, str | None]:
         """CRC-32 and, if asked for, SHA-256 of an object, in hex."""
         crc, sha256 = 0, hashlib.sha256() if hash_it else None
-        buffer = memoryview(bytearray(min(_PIECE, size)))
-        for at in range(0, size, _PIECE):
-            view = buffer[: min(_PIECE, size - at)]
-            self._fill(key, at, view)
+        for view in pieces(partial(self._fill, key), size, _PIECE):
             crc = crc32(view, crc)
             if sha256:
                 sha256.update(view)

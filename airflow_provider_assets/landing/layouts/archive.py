@@ -16,7 +16,7 @@ from airflow_provider_assets.landing.options import MIB, SAVE_SECONDS, Source
 from airflow_provider_assets.landing.ownership import ensure_free, ownership
 from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.source.download import Download, SourceChangedError
-from airflow_provider_assets.landing.stores.base import PartWriter, best_effort
+from airflow_provider_assets.landing.stores.base import PartWriter, best_effort, pieces
 from airflow_provider_assets.landing.transfer.autotune import START, Tuner
 from airflow_provider_assets.landing.transfer.pipeline import (
     Feed,
@@ -249,7 +249,8 @@ class Transfer:
         """A verifier of the stored parts: they are read back, or the checkpoint's census is taken over."""
         verifier = verifier_for(self.job, known.total)
         if writer.read(0, memoryview(bytearray(1))):
-            _read_back(writer, verifier, known.done)
+            for piece in pieces(writer.read, known.done):
+                verifier.feed(piece)
             return verifier
         verifier.take_over(known.census, known.done, is_zip=known.container == "zip")
         if verifier.scanner:
@@ -313,14 +314,6 @@ class Transfer:
                 save(self.job.state, self.job.key, None)
         finally:
             best_effort(self._writer.abort)
-
-
-def _read_back(writer: PartWriter, feed: Feed, end: int) -> None:
-    buffer = memoryview(bytearray(MIB))
-    for at in range(0, end, MIB):
-        view = buffer[: min(MIB, end - at)]
-        writer.read(at, view)
-        feed.feed(view)
 
 
 def verifier_for(job: Job, total: int | None) -> StreamVerifier:

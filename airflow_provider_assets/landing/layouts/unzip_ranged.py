@@ -20,7 +20,7 @@ from airflow_provider_assets.landing.names import FEW_FOLDERS, Names
 from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.landing.previous import refuse_fewer
 from airflow_provider_assets.landing.source.connections import Connections
-from airflow_provider_assets.landing.stores.base import Part, PartWriter, best_effort, sweep
+from airflow_provider_assets.landing.stores.base import Part, PartWriter, best_effort, pieces, sweep
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
 from airflow_provider_assets.landing.transfer.writers import GuardedWriter
@@ -267,11 +267,12 @@ class Unpacker:
     def _inflated(self, connections: Connections, member: Member, at: int) -> Iterator[bytes]:
         stored = member.method == STORED
         inflater = Inflater(member.name, member.method, member.size)
-        buffer = memoryview(bytearray(min(_READ_SIZE, member.packed)))
-        for start in range(0, member.packed, _READ_SIZE):
-            view = buffer[: min(_READ_SIZE, member.packed - start)]
-            self.reader.read(connections, at + start, view)
-            yield from (bytes(view),) if stored else inflater.feed(view)
+
+        def read(offset: int, view: memoryview) -> None:
+            self.reader.read(connections, at + offset, view)
+
+        for packed in pieces(read, member.packed, _READ_SIZE):
+            yield from (bytes(packed),) if stored else inflater.feed(packed)
         if not stored:
             inflater.close()
 

@@ -12,6 +12,7 @@ import logging
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Protocol
 
@@ -233,12 +234,24 @@ def holds(store: Readable, key: str, whole: Checksum) -> bool:
         return False
     if there.crc32 is not None:
         return there.crc32 == whole.crc32
-    crc, buffer = 0, memoryview(bytearray(min(MIB, whole.size)))
-    for at in range(0, whole.size, MIB):
-        view = buffer[: min(MIB, whole.size - at)]
-        store.read(key, at, view)
-        crc = crc32(view, crc)
+    crc = 0
+    for piece in pieces(partial(store.read, key), whole.size):
+        crc = crc32(piece, crc)
     return crc == whole.crc32
+
+
+def pieces(
+    read: Callable[[int, memoryview], object], size: int, step: int = MIB
+) -> Iterator[memoryview]:
+    """*size* bytes in pieces of *step* bytes, each of which is valid until the next one is asked for.
+
+    :param read: fills a view with the bytes from an offset on.
+    """
+    buffer = memoryview(bytearray(min(step, size)))
+    for at in range(0, size, step):
+        view = buffer[: min(step, size - at)]
+        read(at, view)
+        yield view
 
 
 def name_taken(uri: str) -> InvalidRequestError:

@@ -23,6 +23,7 @@ from airflow_provider_assets.landing.stores.base import (
     StoredObject,
     StoredPart,
     name_taken,
+    pieces,
 )
 from airflow_provider_assets.landing.stores.local_files import (
     checksum_of,
@@ -198,15 +199,13 @@ class LocalWriter:
 
     def done(self) -> Sequence[StoredPart]:
         """The parts in the file, read back; a hole shows in the CRC-32."""
-        found, step = [], self.part_size or MIB
         with told(f"cannot read {self.part}"):
             size = os.fstat(self.handle).st_size
-            buffer = memoryview(bytearray(min(step, size)))
-            for offset in range(0, size, step):
-                view = buffer[: min(step, size - offset)]
-                self.read(offset, view)
-                found.append(StoredPart(offset // step + 1, len(view), f"{crc32(view, 0):08x}"))
-        return found
+        held = pieces(self.read, size, self.part_size or MIB)
+        return [
+            StoredPart(number, len(view), f"{crc32(view, 0):08x}")
+            for number, view in enumerate(held, 1)
+        ]
 
     def read(self, offset: int, view: memoryview) -> bool:
         """Read from the part file."""
