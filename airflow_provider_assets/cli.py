@@ -77,11 +77,11 @@ def _verify(default: str, *choices: str) -> Option:
 
 def plan(arguments: argparse.Namespace) -> int:
     """Count items, batches and estimated bytes of an export; nothing is submitted."""
-    from airflow_provider_assets.listing.estimate import plan_export
+    from airflow_provider_assets.listing.estimate import estimate_export
 
     hook, inputs = _listing(arguments)
-    planned = plan_export(hook, inputs, _window(arguments), arguments.period)
-    _print(arguments, planned.to_dict(), planned.table())
+    estimate = estimate_export(hook, inputs, _window(arguments), arguments.period)
+    _print(arguments, estimate.to_dict(), estimate.table())
     return 0
 
 

@@ -2,7 +2,7 @@
 
 Airflow's task state store (3.3+) keeps, under keys that begin with :data:`KEY`:
 
-* the *plan*: the number of batches, and what the attempts after the first must not ask the DAG file
+* the *head*: the number of batches, and what the attempts after the first must not ask the DAG file
   again, which may have been edited meanwhile;
 * for each batch its *request*, written once, since it may hold up to 1000 ids;
 * for each batch its *progress*, a few hundred bytes, written before and after each step.
@@ -44,7 +44,7 @@ _ENTRY: Mapping[str, Fits] = {
     "since": or_none(is_epoch),
     "job": or_none(is_mapping),
 }
-_PLAN: Mapping[str, Fits] = {
+_HEAD: Mapping[str, Fits] = {
     "conn_id": is_text,
     "watermark": or_none(is_text),
     "entries": lambda value: isinstance(value, list),
@@ -73,7 +73,7 @@ class BatchEntry:
         return {"request": self.request.to_dict(), **self.progress()}
 
     def progress(self) -> Data:
-        """JSON form of what changes after the batch was planned, without what is not known of the job."""
+        """JSON form of what changes after the batch was recorded, without what is not known of the job."""
         job = self.job.to_dict() if self.job else {}
         known: Data = {name: value for name, value in job.items() if value not in (None, "")}
         return {"since": self.since, "job": known or None}
@@ -94,7 +94,7 @@ class BatchEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RecordedBatches:
     """The batches of a task, with the inputs that later attempts must not read from the DAG file again.
 
     :param conn_id: the vendor's connection.
@@ -115,24 +115,24 @@ class Plan:
         return {"conn_id": self.conn_id, "watermark": self.watermark, "batches": len(self.entries)}
 
     @classmethod
-    def from_dict(cls, data: Data) -> Plan:
-        """The plan that :meth:`to_dict` described.
+    def from_dict(cls, data: Data) -> RecordedBatches:
+        """The batches that :meth:`to_dict` described.
 
-        :raises InvalidRequestError: if *data* is not one.
+        :raises InvalidRequestError: if *data* is not a record of batches.
         """
-        check_storable(data, "a plan")
-        check_fields(data, _PLAN, "a plan")
+        check_storable(data, "a record of batches")
+        check_fields(data, _HEAD, "a record of batches")
         entries = [BatchEntry.from_dict(one) for one in cast("list[Data]", data.get("entries", []))]
         return cls.of(data, entries)
 
     @classmethod
-    def of(cls, head: Data, entries: list[BatchEntry]) -> Plan:
-        """The plan that :meth:`head` described, with its batches."""
+    def of(cls, head: Data, entries: list[BatchEntry]) -> RecordedBatches:
+        """The *entries* of the record that :meth:`head` described."""
         watermark = head.get("watermark")
         return cls(str(head.get("conn_id")), None if watermark is None else str(watermark), entries)
 
-    def updated(self, newer: Sequence[BatchEntry]) -> Plan:
-        """The plan with *newer* in the places of their batches."""
+    def updated(self, newer: Sequence[BatchEntry]) -> RecordedBatches:
+        """The batches with *newer* in their places."""
         by_index = {entry.request.index: entry for entry in newer}
         return replace(self, entries=[by_index.get(one.request.index, one) for one in self.entries])
 
@@ -164,46 +164,46 @@ class BatchLedger:
             text += f"|{request.fingerprint}"
         return replace(request, tag=hashlib.sha256(text.encode()).hexdigest()[:16])
 
-    def recall(self) -> Plan | None:
-        """The plan of an earlier attempt with the same inputs; None if there is none."""
-        plan = self._get(KEY)
-        if plan is None or plan.get("fingerprint") != self._fingerprint:
+    def recall(self) -> RecordedBatches | None:
+        """The batches of an earlier attempt with the same inputs; None if there are none."""
+        head = self._get(KEY)
+        if head is None or head.get("fingerprint") != self._fingerprint:
             return None
-        return self._read(plan)
+        return self._read(head)
 
-    def resume(self) -> Plan | None:
-        """The plan of the attempt that was deferred, whatever the inputs have become since.
+    def resume(self) -> RecordedBatches | None:
+        """The batches of the attempt that was deferred, whatever the inputs have become since.
 
         Airflow renders templates once more when a deferred task resumes, from a DAG file that may have
         been edited; the jobs that were waited for are still this attempt's.
         """
-        plan = self._get(KEY)
-        return None if plan is None else self._read(plan)
+        head = self._get(KEY)
+        return None if head is None else self._read(head)
 
-    def deferred(self, carry: Data | None) -> Plan:
-        """The plan of the attempt that was deferred: what its event carries, else what is recorded.
+    def deferred(self, carry: Data | None) -> RecordedBatches:
+        """The batches of the attempt that was deferred: those its event carries, else those recorded.
 
-        :raises StaleEventError: if there is none.
+        :raises StaleEventError: if there are none.
         """
-        plan = Plan.from_dict(carry) if carry else self.resume()
-        if plan is None:
+        batches = RecordedBatches.from_dict(carry) if carry else self.resume()
+        if batches is None:
             raise StaleEventError(
                 "the trigger's event belongs to an attempt that this task has no record of; clear the "
                 "task to export again"
             )
-        return plan
+        return batches
 
-    def plan(
+    def begin(
         self, requests: Sequence[ArchiveRequest], *, conn_id: str, watermark: str | None
-    ) -> Plan:
+    ) -> RecordedBatches:
         """Record *requests*, which are :meth:`tagged`, before the first of them is submitted."""
         entries = [BatchEntry(request, since=self._since) for request in requests]
-        plan = Plan(conn_id, watermark, entries)
-        for entry in plan.entries:
+        batches = RecordedBatches(conn_id, watermark, entries)
+        for entry in entries:
             self._set(f"{KEY}.{entry.request.index}.request", entry.request.to_dict())
             self.record(entry)
-        self._set(KEY, {"fingerprint": self._fingerprint, **plan.head()})
-        return plan
+        self._set(KEY, {"fingerprint": self._fingerprint, **batches.head()})
+        return batches
 
     def record(self, entry: BatchEntry) -> None:
         """Record what is known of one batch."""
@@ -212,7 +212,7 @@ class BatchLedger:
     def try_to_record(self, entry: BatchEntry, log: Logger) -> None:
         """Record a step that has been taken already, which a failing state store must not undo.
 
-        From then on the record is not complete: a deferral has to carry the plan itself.
+        From then on the record is not complete: a deferral has to carry the batches itself.
         """
         try:
             self.record(entry)
@@ -225,7 +225,7 @@ class BatchLedger:
                 type(error).__name__,
             )
 
-    def _read(self, head: Data) -> Plan | None:
+    def _read(self, head: Data) -> RecordedBatches | None:
         entries = []
         for index in range(cast("int", head["batches"])):
             request = self._get(f"{KEY}.{index}.request")
@@ -233,7 +233,7 @@ class BatchLedger:
             if request is None or progress is None:
                 return None
             entries.append(BatchEntry.from_dict({"request": request, **progress}))
-        return Plan.of(head, entries)
+        return RecordedBatches.of(head, entries)
 
     def _get(self, key: str) -> Data | None:
         """The value of *key*, if these attempts wrote it."""

@@ -1,4 +1,4 @@
-"""The batches of one task, from the plan to the references that the task returns."""
+"""The batches of one task, from their record to the references that the task returns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_assets.batches.ledger import BatchEntry, BatchLedger, Plan
+from airflow_provider_assets.batches.ledger import BatchEntry, BatchLedger, RecordedBatches
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.hooks.client import cancel_job
 from airflow_provider_assets.sansio.errors import (
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class BatchRun:
-    """Gets every batch of *plan* a job, never two, and judges how the jobs have ended.
+    """Gets every batch of *recorded* a job, never two, and judges how the jobs have ended.
 
-    A batch goes from planned to submitted to succeeded, and each step is recorded in the ledger before
+    A batch goes from recorded to submitted to succeeded, and each step is recorded in the ledger before
     and after it is taken. Batches run in waves, since some vendors take one job at a time. The waiting
     itself is the operator's, because only an operator can defer::
 
@@ -53,7 +53,7 @@ class BatchRun:
 
     hook: AssetArchiveHook
     ledger: BatchLedger
-    plan: Plan
+    recorded: RecordedBatches
     log: Logger
     cancel_on_kill: bool | None = None
     on_partial: str = "fail"
@@ -62,15 +62,17 @@ class BatchRun:
 
     def next_wave(self) -> list[int]:
         """Positions of the batches to run next; empty when all have succeeded."""
-        size = self.hook.vendor.spec.parallel_jobs or len(self.plan.entries)
-        return [i for i, entry in enumerate(self.plan.entries) if not entry.has_succeeded][:size]
+        size = self.hook.vendor.spec.parallel_jobs or len(self.recorded.entries)
+        return [i for i, entry in enumerate(self.recorded.entries) if not entry.has_succeeded][
+            :size
+        ]
 
     def wave_of(self, job_ids: Sequence[str]) -> list[int]:
         """Positions of the batches of *job_ids*, in that order.
 
         :raises StaleEventError: if one is missing: the event belongs to another attempt.
         """
-        by_id = {entry.job.job_id: i for i, entry in enumerate(self.plan.entries) if entry.job}
+        by_id = {entry.job.job_id: i for i, entry in enumerate(self.recorded.entries) if entry.job}
         missing = [job_id for job_id in job_ids if job_id not in by_id]
         if missing:
             raise StaleEventError(
@@ -81,7 +83,7 @@ class BatchRun:
 
     def jobs(self, wave: Sequence[int]) -> list[ArchiveJob]:
         """The jobs of *wave*, which has been started."""
-        return [job for i in wave if (job := self.plan.entries[i].job)]
+        return [job for i in wave if (job := self.recorded.entries[i].job)]
 
     def start(self, wave: Sequence[int]) -> None:
         """Give each batch of *wave* a job that is worth waiting for.
@@ -91,10 +93,10 @@ class BatchRun:
         for i in wave:
             if self._is_killed:
                 raise JobCancelledError("the task was killed; it starts no more jobs")
-            entry = self.plan.entries[i]
+            entry = self.recorded.entries[i]
             started = replace(entry, job=self._known(entry) or self._submit(entry))
             self.ledger.try_to_record(started, self.log)
-            self.plan = self.plan.updated([started])
+            self.recorded = self.recorded.updated([started])
             self._running.append(started)
             if self._is_killed:  # while it was being submitted, when it could not be cancelled yet
                 self.cancel([started])
@@ -154,7 +156,7 @@ class BatchRun:
 
         :raises AssetsError: for the first job that did not succeed, after every end has been recorded.
         """
-        entries = [self.plan.entries[i] for i in wave]
+        entries = [self.recorded.entries[i] for i in wave]
         ended = [
             replace(entry, job=end) if isinstance(end, ArchiveJob) else entry
             for entry, end in zip(entries, ends, strict=True)
@@ -166,7 +168,7 @@ class BatchRun:
         late = [e for e, end in zip(entries, ends, strict=True) if isinstance(end, JobTimeoutError)]
         self.cancel(late)  # nobody is waiting for them now
         self._running = []
-        self.plan = self.plan.updated(ended)
+        self.recorded = self.recorded.updated(ended)
         for end in ends:
             ensure_succeeded(end)
 
@@ -177,7 +179,7 @@ class BatchRun:
             ``"land"``.
         :raises InvalidRequestError: if a batch has no job.
         """
-        entries = self.plan.entries
+        entries = self.recorded.entries
         for incomplete in ensure_complete((e.job for e in entries if e.job), self.on_partial):
             self.log.warning("%s", incomplete)
         return [self._reference(entry) for entry in entries]
@@ -187,7 +189,7 @@ class BatchRun:
             raise InvalidRequestError(
                 f"batch {entry.request.index + 1} has no job yet; leave wait_for_completion on"
             )
-        return ArchiveReference(self.plan.conn_id, entry.request, entry.job).to_dict()
+        return ArchiveReference(self.recorded.conn_id, entry.request, entry.job).to_dict()
 
     def kill(self) -> None:
         """Cancel what is running and start nothing more: a killed process lives on for seconds."""

@@ -71,11 +71,11 @@ class Waiting:
             return jobs
         self.task.defer(
             trigger=AssetArchiveTrigger(
-                conn_id=run.plan.conn_id,
+                conn_id=run.recorded.conn_id,
                 jobs=[job.to_dict() for job in jobs],
                 deadline=deadline,
                 poll_interval=interval,
-                carry=None if run.ledger.is_complete else run.plan.to_dict(),
+                carry=None if run.ledger.is_complete else run.recorded.to_dict(),
                 cancel_on_kill=run.cancel_on_kill,
             ),
             method_name=resume,

@@ -10,7 +10,7 @@ from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.listing.inputs import ExportInputs
 from airflow_provider_assets.listing.periods import each_period
 from airflow_provider_assets.sansio.batching import BatchCount
-from airflow_provider_assets.sansio.jobs import Data
+from airflow_provider_assets.sansio.jobs import Data, Item
 from airflow_provider_assets.sansio.periods import check_length
 from airflow_provider_assets.sansio.records import Facts
 from airflow_provider_assets.sansio.strict_json import JSON
@@ -22,7 +22,7 @@ MAX_ROWS = 62
 
 
 @dataclass(slots=True)
-class Estimate:
+class EstimateRow:
     """The numbers of one period.
 
     :ivar batches: of an export of this period alone.
@@ -34,6 +34,13 @@ class Estimate:
     pending: int = 0
     sized: int = 0
     known_bytes: int = 0
+
+    def add(self, item: Item, size: int | None) -> None:
+        """Count *item*, of *size* bytes if the vendor says it."""
+        self.count.begins(item)
+        self.items += 1
+        self.sized += size is not None
+        self.known_bytes += size or 0
 
     @property
     def bytes(self) -> int | None:
@@ -51,16 +58,16 @@ class Estimate:
 
 
 @dataclass(slots=True)
-class ExportPlan:
-    """The plan of an export: nothing of it has been submitted.
+class Estimate:
+    """The size of an export, of which nothing has been submitted.
 
     :param about: vendor, connection, window and length of the periods.
     :ivar one_run: the numbers of one export of everything.
     """
 
     about: Data
-    one_run: Estimate
-    periods: dict[str, Estimate] = field(default_factory=dict)
+    one_run: EstimateRow
+    periods: dict[str, EstimateRow] = field(default_factory=dict)
 
     def to_dict(self) -> Data:
         """JSON form, with all rows."""
@@ -77,33 +84,30 @@ class ExportPlan:
         return table({**rows, "at once": self.one_run.to_dict()})
 
 
-def plan_export(
+def estimate_export(
     hook: AssetArchiveHook, inputs: ExportInputs, window: Window | None, period: str
-) -> ExportPlan:
+) -> Estimate:
     """List *window*, and count what an export would submit.
 
     :param period: ``day``, ``month`` or ``year``.
     """
     check_length(period)
     spec = hook.vendor.spec
-    plan = ExportPlan(
-        describe(hook, window, period), Estimate(BatchCount(spec.max_batch, spec.single))
+    estimate = Estimate(
+        describe(hook, window, period), EstimateRow(BatchCount(spec.max_batch, spec.single))
     )
     for listed in each_period(hook, inputs, window, period):
-        row = plan.periods[listed.period.label] = Estimate(BatchCount(spec.max_batch, spec.single))
-        for estimate in (row, plan.one_run):
-            estimate.pending += len(listed.selected.pending)
+        period_row = EstimateRow(BatchCount(spec.max_batch, spec.single))
+        estimate.periods[listed.period.label] = period_row
+        for row in (period_row, estimate.one_run):
+            row.pending += len(listed.selected.pending)
             for item in dict.fromkeys(listed.selected.items):
-                size = listed.facts.get(item, Facts()).bytes
-                estimate.count.begins(item)
-                estimate.items += 1
-                estimate.sized += size is not None
-                estimate.known_bytes += size or 0
-    return plan
+                row.add(item, listed.facts.get(item, Facts()).bytes)
+    return estimate
 
 
 def describe(hook: AssetArchiveHook, window: Window | None, period: str) -> Data:
-    """The subject of a plan or a report."""
+    """The subject of an estimate or a report."""
     return {
         "version": 1,
         "vendor": hook.vendor.spec.name,

@@ -16,7 +16,7 @@ from airflow_provider_assets.airflow_compat import (
     TaskDeferralTimeout,
     max_map_length,
 )
-from airflow_provider_assets.batches.ledger import BatchLedger, Plan
+from airflow_provider_assets.batches.ledger import BatchLedger, RecordedBatches
 from airflow_provider_assets.batches.run import BatchRun, check_one_wave
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.links import VendorJobLink, show_vendor_job
@@ -201,7 +201,7 @@ class AssetArchiveOperator(BaseOperator):
             wave = run.wave_of([str(job_id) for job_id in event["job_ids"]])
             show_vendor_job(self, context, self.hook, run.jobs(wave))
             run.judge(wave, ends)
-            return self._advance(context, run)
+            return self._run_waves(context, run)
         except AssetsError as error:
             raise_for_airflow(error)
 
@@ -225,8 +225,8 @@ class AssetArchiveOperator(BaseOperator):
     def _cancel_recorded(self, context: Context) -> None:
         """Cancel the jobs of the attempt that was deferred, through the connection that it used."""
         ledger = self._ledger(context)
-        if plan := ledger.resume():
-            self._begin(ledger, plan).cancel(plan.entries)
+        if recorded := ledger.resume():
+            self._begin(ledger, recorded).cancel(recorded.entries)
 
     def on_kill(self) -> None:
         """Cancel what this attempt waits for, and submit nothing more."""
@@ -241,8 +241,8 @@ class AssetArchiveOperator(BaseOperator):
         run = self._batch_run
         if run is None:
             return lineage_of(None, self.conn_id, [])
-        batches = [(entry.request, entry.job) for entry in run.plan.entries]
-        return lineage_of(run.hook.vendor, run.plan.conn_id, batches)
+        batches = [(entry.request, entry.job) for entry in run.recorded.entries]
+        return lineage_of(run.hook.vendor, run.recorded.conn_id, batches)
 
     get_openlineage_facets_on_failure = get_openlineage_facets_on_complete
 
@@ -261,14 +261,14 @@ class AssetArchiveOperator(BaseOperator):
             return self._dry_run(context)
         ledger = self._ledger(context)
         # Before the inputs are read, which may be gone: gaps that somebody has deleted.
-        plan = ledger.recall()
-        if plan:
-            self.log.info("Resuming %d batches of an earlier attempt", len(plan.entries))
+        recorded = ledger.recall()
+        if recorded:
+            self.log.info("Resuming %d batches of an earlier attempt", len(recorded.entries))
         else:
-            plan = self._plan(context, ledger)
-        return self._advance(context, self._begin(ledger, plan)) if plan else []
+            recorded = self._select(context, ledger)
+        return self._run_waves(context, self._begin(ledger, recorded)) if recorded else []
 
-    def _plan(self, context: Context, ledger: BatchLedger) -> Plan | None:
+    def _select(self, context: Context, ledger: BatchLedger) -> RecordedBatches | None:
         """Select and batch, and record the batches; None if there are none."""
         from airflow_provider_assets.listing.spool import ListingSpool
 
@@ -285,7 +285,7 @@ class AssetArchiveOperator(BaseOperator):
             batches = self._listed(context, inputs, window, spool)
             if not batches:
                 if self.on_empty != "fail":  # a task that fails leaves the watermark
-                    self._exported(context, watermark, window.iso() if window else None)
+                    self._move_watermark(context, watermark, window.iso() if window else None)
                 self._report_nothing(context, has_landed=spool.is_left_out)
                 return None
             if not self.wait_for_completion:
@@ -293,15 +293,15 @@ class AssetArchiveOperator(BaseOperator):
             tagged = map(ledger.tagged, batches)
             keep = self.hook.plans.keep
             requests = keep(tagged, spool.of, self.plans) if self.plans else list(tagged)
-        return ledger.plan(requests, conn_id=self.conn_id, watermark=watermark)
+        return ledger.begin(requests, conn_id=self.conn_id, watermark=watermark)
 
-    def _begin(self, ledger: BatchLedger, plan: Plan) -> BatchRun:
-        """Start with *plan*, whose connection overrides a DAG file that has been edited since."""
-        self.conn_id = plan.conn_id
+    def _begin(self, ledger: BatchLedger, recorded: RecordedBatches) -> BatchRun:
+        """Start with *recorded*, whose connection overrides a DAG file that has been edited since."""
+        self.conn_id = recorded.conn_id
         run = BatchRun(
             self.hook,
             ledger,
-            plan,
+            recorded,
             self.log,
             cancel_on_kill=self.cancel_on_kill,
             on_partial=self.on_partial,
@@ -311,7 +311,7 @@ class AssetArchiveOperator(BaseOperator):
             run.kill()
         return run
 
-    def _advance(self, context: Context, run: BatchRun) -> list[Data]:
+    def _run_waves(self, context: Context, run: BatchRun) -> list[Data]:
         """Start and wait for wave after wave: some vendors take one job at a time."""
         while wave := run.next_wave():
             run.start(wave)
@@ -321,10 +321,12 @@ class AssetArchiveOperator(BaseOperator):
             ends = self._waiting.for_jobs(run, run.jobs(wave), context, "execute_complete")
             run.judge(wave, ends)
         references = grouped(run.references(), max_map_length())
-        self._exported(context, run.plan.watermark, run.plan.entries[0].request.window)
+        self._move_watermark(
+            context, run.recorded.watermark, run.recorded.entries[0].request.window
+        )
         return references
 
-    def _exported(
+    def _move_watermark(
         self, context: Context, watermark: str | None, window: tuple[str, str] | None
     ) -> None:
         """Let the next run resume at the end of *window*, which may have held nothing."""
@@ -354,14 +356,14 @@ class AssetArchiveOperator(BaseOperator):
 
     def _dry_run(self, context: Context) -> list[Data]:
         """Count what would be submitted, and return no reference."""
-        from airflow_provider_assets.listing.estimate import MAX_ROWS, plan_export
+        from airflow_provider_assets.listing.estimate import MAX_ROWS, estimate_export
         from airflow_provider_assets.sansio.periods import fitting_length
 
         inputs = self._inputs(context)
         window = self._window(context)
-        plan = plan_export(self.hook, inputs, window, fitting_length(window, MAX_ROWS))
-        self.log.info("Dry run: nothing is submitted\n%s", plan.table())
-        context["ti"].xcom_push(key="plan", value=plan.summary())
+        estimate = estimate_export(self.hook, inputs, window, fitting_length(window, MAX_ROWS))
+        self.log.info("Dry run: nothing is submitted\n%s", estimate.table())
+        context["ti"].xcom_push(key="plan", value=estimate.summary())
         return []
 
     # --- the arguments, as the parts need them --------------------------------------------------

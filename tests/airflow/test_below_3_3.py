@@ -60,7 +60,7 @@ def test_a_clear_looks_for_no_job_and_submits_again(airflow, sandbox, monkeypatc
 
 
 def test_a_retry_without_a_job_of_its_own_looks_for_none(airflow, sandbox, monkeypatch):
-    keep, failed = AssetArchiveOperator._advance, []
+    keep, failed = AssetArchiveOperator._run_waves, []
 
     def fail_once(self, context, run):
         result = keep(self, context, run)
@@ -69,7 +69,7 @@ def test_a_retry_without_a_job_of_its_own_looks_for_none(airflow, sandbox, monke
             raise VendorUnavailableError("no answer")
         return result
 
-    monkeypatch.setattr(AssetArchiveOperator, "_advance", fail_once)
+    monkeypatch.setattr(AssetArchiveOperator, "_run_waves", fail_once)
     monkeypatch.setattr(AssetArchiveHook, "find", None)
     run = airflow(lambda: archive(mode="links", retries=1))
     assert run.state == "success"

@@ -216,7 +216,7 @@ def planned(**lineage):
     store = Store()
     ids = tuple(f"asset_{n:03}" for n in range(1000))
     requests = [ArchiveRequest("scenario", {"asset_ids": ids})]
-    ledger(store, **lineage).plan(requests, conn_id=CONN, watermark=None)
+    ledger(store, **lineage).begin(requests, conn_id=CONN, watermark=None)
     return store
 
 

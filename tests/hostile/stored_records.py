@@ -17,7 +17,7 @@ from reply_flows import Play, job_of, planned, storable, told
 from vendor_contract import MOMENT
 from vendor_script import NOW, Clock
 
-from airflow_provider_assets.batches.ledger import BatchEntry, Plan
+from airflow_provider_assets.batches.ledger import BatchEntry, RecordedBatches
 from airflow_provider_assets.landing.checkpoint import Checkpoint, LandedFiles, chain, load
 from airflow_provider_assets.landing.inventory import _landing
 from airflow_provider_assets.landing.manifest import Contents, Entry, Manifest, identity, parse_all
@@ -208,12 +208,12 @@ def _event(rng: Random, tree: Any) -> None:
 
 
 def _carry(rng: Random, tree: Any) -> None:
-    plan = Plan.from_dict(tree)
-    storable(plan.head())
-    for one in plan.entries:
+    batches = RecordedBatches.from_dict(tree)
+    storable(batches.head())
+    for one in batches.entries:
         _use(
             ArchiveReference(
-                plan.conn_id, one.request, one.job or job_of(Play("topaz", _honest), one.request)
+                batches.conn_id, one.request, one.job or job_of(Play("topaz", _honest), one.request)
             )
         )
 
@@ -311,7 +311,7 @@ def readers() -> dict[str, tuple[Any, Read]]:
         "checkpoint": (asdict(checkpoint), _checkpoint),
         "landed files": ({"label": "l", "identity": "i", "done": {"0": [3, "0a", True]}}, _landed_files),
         "event": (event, _event),
-        "carry": (Plan("c", None, [entry]).to_dict(), _carry),
+        "carry": (RecordedBatches("c", None, [entry]).to_dict(), _carry),
         "record": (RECORD, _record),
         "metadata rows": ([ROW, ROW], _rows),
         "marker": (json.loads(Marker(["a"], job).to_bytes()), _marker),
