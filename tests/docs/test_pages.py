@@ -96,9 +96,15 @@ def test_a_make_target_of_the_pages_exists(command):
 
 @pytest.mark.parametrize("command", sorted(set(commands("pip"))))
 def test_an_install_command_asks_for_extras_that_exist(command):
-    requirement = Requirement(shlex.split(command)[2])
+    wanted = shlex.split(command)[2]
+    requirement = Requirement(re.sub(r"^\.(?=\[)", PROJECT["name"], wanted))  # "." is a clone
     assert requirement.name == PROJECT["name"]
     assert requirement.extras <= PROJECT["optional-dependencies"].keys()
+
+
+def test_the_page_of_the_installation_lists_every_extra():
+    listed = re.findall(r"^\| `(\w+)` \|", TEXTS["docs/install.md"], re.MULTILINE)
+    assert sorted(listed) == sorted(PROJECT["optional-dependencies"])
 
 
 @pytest.mark.parametrize("command", sorted(set(commands(".venv/bin/python"))))
