@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -19,7 +19,7 @@ def in_order(
     *,
     ahead: int,
     discard: Callable[[T], object] = lambda _: None,
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """The results of *work*, in order; at most *ahead* of them are made before they are asked for.
 
     :param discard: called with each result that is not consumed, because an earlier one failed or this

@@ -8,11 +8,12 @@ when it is complete; a large one streams through.
 from __future__ import annotations
 
 import queue
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 
+from airflow_provider_assets.ahead import in_order
 from airflow_provider_assets.landing.describe import describe_object
 from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import FIRST, part_size, verifier_for
@@ -28,7 +29,7 @@ from airflow_provider_assets.landing.transfer.pipeline import PartPump, PartSche
 from airflow_provider_assets.landing.transfer.workers import WorkerPool
 from airflow_provider_assets.landing.transfer.writers import NullWriter
 from airflow_provider_assets.landing.zips.writer import Record, ZipWriter
-from airflow_provider_assets.sansio.errors import TransferInterruptedError
+from airflow_provider_assets.sansio.errors import AssetsError, TransferInterruptedError
 
 SMALL = 8 * MIB  # part of the format: another value would change the bytes of archives
 _FETCHED_AHEAD = 3  # files that are fetched while an earlier one is written
@@ -57,7 +58,7 @@ class Packer:
     job: Job
     writer: ZipWriter
     _idle: queue.SimpleQueue[Connections] = field(default_factory=queue.SimpleQueue)
-    _waiting: deque[Future[_Fetched | None]] = field(default_factory=deque)
+    _failures: list[BaseException] = field(default_factory=list)
 
     def run(self, sources: Sequence[Source]) -> list[Entry]:
         """Pack all sources; return the entries.
@@ -67,25 +68,27 @@ class Packer:
         names = Names()
         given = [names.give(source.own_name) for source in sources]
         entries = []
-        few = self._fetched_ahead
-        with ThreadPoolExecutor(max(1, few), "landing") as pool:
+        pool = ThreadPoolExecutor(max(1, self._fetched_ahead), "landing")
+        ahead = in_order(
+            pool, sources, self._fetch, ahead=max(0, self._fetched_ahead - 1), discard=_discard
+        )
+        with pool, closing(ahead):
             try:
-                ahead = self._ahead(pool, sources) if few else map(self._fetch, sources)
                 for name, source, fetched in zip(given, sources, ahead, strict=True):
                     entries.append(self._add(name, fetched or self._open(source)))
                     self.job.meter.tick()
             except BaseException as error:
                 self.job.cancel.set()
-                if isinstance(error, SourceChangedError):
+                is_late = self._failures and isinstance(error, AssetsError)
+                first = self._failures[0] if is_late else error
+                if isinstance(first, SourceChangedError):
                     raise TransferInterruptedError(
                         "a download changed while it was packed"
                     ) from None
+                if first is not error:
+                    raise first from first.__cause__
                 raise
             finally:
-                pool.shutdown(cancel_futures=True)
-                for future in self._waiting:
-                    if not (future.cancelled() or future.exception()) and (left := future.result()):
-                        left.close()
                 while not self._idle.empty():
                     self._idle.get().close()
         self.writer.close()
@@ -97,24 +100,27 @@ class Packer:
         limit = self.job.options.concurrency
         return _FETCHED_AHEAD if limit is None else min(_FETCHED_AHEAD, limit - 1)
 
-    def _ahead(
-        self, pool: ThreadPoolExecutor, sources: Sequence[Source]
-    ) -> Iterator[_Fetched | None]:
-        for source in sources:
-            if len(self._waiting) == self._fetched_ahead:
-                yield self._waiting.popleft().result()
-            self._waiting.append(pool.submit(self._fetch, source))
-        while self._waiting:
-            yield self._waiting.popleft().result()
-
     def _fetch(self, source: Source) -> _Fetched | None:
-        """Open a file before its turn; None if it has to be opened again when its turn comes.
+        """Fetch a file before its turn; None if it has to be opened again when its turn comes.
 
-        A large file without ranges would keep an idle connection until then, which servers close.
+        The first failure cancels the others, which may be waiting for a source that hangs.
+        """
+        try:
+            return self._fetch_early(source)
+        except BaseException as error:
+            self._failures.append(error)
+            self.job.cancel.set()
+            raise
+
+    def _fetch_early(self, source: Source) -> _Fetched | None:
+        """Read a small file, or open a large one.
+
+        A large file without ranges would keep an idle connection until its turn, which servers close.
         """
         fetched = self._open(source)
         try:
-            is_kept = self._read_small(fetched) or fetched.download.ranged or source.single_use
+            with self.job.cancel.on_cancel(fetched.connections.interrupt):
+                is_kept = self._read_small(fetched) or fetched.download.ranged or source.single_use
         except BaseException:
             fetched.close()
             raise
@@ -143,7 +149,8 @@ class Packer:
             connections = Connections(self.job.options)
         download = Download(source, self.job.options, self.job.cancel, on_bytes=self.job.meter.add)
         try:
-            download.open(connections, FIRST)
+            with self.job.cancel.on_cancel(connections.interrupt):
+                download.open(connections, FIRST)
         except BaseException:
             connections.close()
             raise
@@ -153,7 +160,11 @@ class Packer:
         if fetched.data is not None:
             self._idle.put(fetched.connections)
             return _entry(self.writer.small(name, fetched.data))
-        record = self.writer.begin(name)
+        try:
+            record = self.writer.begin(name)
+        except BaseException:
+            fetched.close()
+            raise
         download, options = fetched.download, self.job.options
         scheduler = PartScheduler(
             download.total, _PART_SIZE, FIRST if download.ranged else _PART_SIZE, _PART_SIZE,
@@ -166,6 +177,11 @@ class Packer:
             few = _WORKERS if limit is None else limit - self._fetched_ahead
             pool.run(fetched.connections, few, self.job.meter.tick)
         return _entry(self.writer.end(record, scheduler.whole))
+
+
+def _discard(fetched: _Fetched | None) -> None:
+    if fetched:
+        fetched.close()
 
 
 def _entry(record: Record) -> Entry:

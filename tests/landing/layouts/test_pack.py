@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import subprocess
+import threading
 import time
 import zipfile
 from functools import cache
@@ -13,7 +14,7 @@ import pytest
 from landing_kit import FewParts, contents, leftovers, linked, noise
 from origin import Fault
 
-from airflow_provider_assets.landing import Source, land
+from airflow_provider_assets.landing import LandingOptions, Source, land
 from airflow_provider_assets.landing.layouts import archive
 from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
@@ -131,3 +132,27 @@ def test_the_system_unzip_accepts_the_archive(local, origin, quick):
         pytest.skip("there is no unzip here")
     land(sources_quoted(origin), local, name="night.zip", options=quick)
     subprocess.run(["unzip", "-tq", str(local.root / "night.zip")], check=True)
+
+
+@pytest.mark.parametrize("hanging", ["/0", "/1"], ids=["the first hangs", "the second hangs"])
+@pytest.mark.parametrize(
+    "silence",
+    [Fault(drip=600.0, drip_head=True), Fault(stall=10, stalled=600.0)],
+    ids=["before its header", "in its body"],
+)
+def test_a_file_that_fails_is_reported_at_once_whichever_other_one_hangs(
+    local, origin, hanging, silence
+):
+    began = threading.Event()
+
+    def fault(seen, number):
+        if seen.target != hanging:
+            return Fault(status=415, after=began)
+        began.set()
+        return silence
+
+    origin.fault = fault
+    sources = [linked(origin, noise(1000), str(number)) for number in range(2)]
+    with pytest.raises(AssetsError, match="415"):  # long before the timeout of the tests
+        land(sources, local, name="a.zip", options=LandingOptions(stall_seconds=600.0))
+    assert not leftovers(local)
