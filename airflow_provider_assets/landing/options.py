@@ -16,6 +16,7 @@ LEAST_MEMORY = 32 * MIB  # less has no room for two parts
 PARALLEL_REQUESTS = 8  # small requests to one store, or downloads of one landing, at the same time
 _LEAST = {
     "concurrency": (1, "1"),
+    "attempts": (1, "1"),
     "part_size": (MIB, "1 MiB"),
     "max_memory": (LEAST_MEMORY, "32 MiB"),
     "max_entries": (1, "1"),
@@ -77,7 +78,6 @@ class LandingOptions:
     """Budgets of one landing.
 
     :param concurrency: connections to the source; None: the engine adapts the number.
-    :param max_concurrency: upper limit of the adapted number.
     :param part_size: bytes per part; None: 8 MiB, or more if the store's limit of parts requires it.
     :param max_memory: bytes that the engine may hold, buffers and overhead together.
     :param stall_seconds: seconds without a byte after which a connection is closed.
@@ -100,7 +100,6 @@ class LandingOptions:
     """
 
     concurrency: int | None = None
-    max_concurrency: int = 24
     part_size: int | None = None
     max_memory: int = 128 * MIB
     stall_seconds: float = 60.0

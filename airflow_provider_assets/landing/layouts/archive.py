@@ -193,15 +193,13 @@ class Transfer:
         )
         with self.cancel.on_cancel(scheduler.cancel):
             first = START if download.ranged else _WRITERS
-            workers.run(
-                connections, options.concurrency or min(first, options.max_concurrency), self._tick
-            )
+            workers.run(connections, options.concurrency or first, self._tick)
         return scheduler.whole
 
     def _tuner(self, download: Download) -> Tuner | None:
         options = self.job.options
         given = options.concurrency or not download.ranged
-        return None if given else Tuner(options.max_concurrency)
+        return None if given else Tuner()
 
     def _tick(self) -> int:
         now = self.job.options.clock()

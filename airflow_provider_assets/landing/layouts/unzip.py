@@ -20,7 +20,7 @@ from airflow_provider_assets.landing.options import MIB, PARALLEL_REQUESTS, Sour
 from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.source.download import Download, SourceChangedError
 from airflow_provider_assets.landing.stores.base import Store
-from airflow_provider_assets.landing.transfer.autotune import Tuner
+from airflow_provider_assets.landing.transfer.autotune import MOST, Tuner
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.workers import WorkerPool
 from airflow_provider_assets.landing.zips.index import Index, Location, Read, locate
@@ -144,7 +144,7 @@ def _unpack_ranged(
         unpacker.step,
         job.cancel,
         job.options,
-        tuner=None if job.options.concurrency else _tuner(job, buffers),
+        tuner=None if job.options.concurrency else _tuner(buffers),
         busy=lambda: reader.busy,
     )
     try:
@@ -155,9 +155,9 @@ def _unpack_ranged(
     return unpacker.entries
 
 
-def _tuner(job: Job, buffers: BufferPool) -> Tuner:
+def _tuner(buffers: BufferPool) -> Tuner:
     # Bytes arrive in windows, each followed by several puts, so that a shorter look measures noise.
-    most = min(job.options.max_concurrency, max(1, buffers.budget // WINDOW))
+    most = min(MOST, max(1, buffers.budget // WINDOW))
     return Tuner(most, workers=PARALLEL_REQUESTS, window=0.4)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 START = 3  # connections that keep one interpreter busy; more would only hold buffers
+MOST = 24  # connections that one source gets, whatever its rate
 _WORKING = 0.75  # CPU seconds per second above which more connections only add work
 _WAITING = 0.25  # CPU seconds per second below which there is time for four times as many
 _WORTH = 1.25  # least growth of the rate by a step, and at least half of the ideal one
@@ -26,7 +27,7 @@ class Tuner:
     :param workers: number of connections to start with.
     """
 
-    most: int
+    most: int = MOST
     window: float = 0.1
     workers: int = START
     _settled: bool = False
