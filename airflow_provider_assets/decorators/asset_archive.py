@@ -84,7 +84,8 @@ class AssetArchiveDecoratedOperator(DecoratedOperator, AssetArchiveOperator):
         :raises InvalidRequestError: if it is not a selection, has lost what narrows it, or does not go
             with *lookback*.
         """
-        from airflow_provider_assets.operators.choices import check_choices, check_rendered
+        from airflow_provider_assets.operators.choices import check_choices
+        from airflow_provider_assets.operators.rendered import check_rendered
 
         name = self.python_callable.__name__
         selection = to_plain(selected)

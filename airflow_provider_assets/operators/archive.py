@@ -249,11 +249,8 @@ class AssetArchiveOperator(BaseOperator):
     # --- the life of an export: select, batch, submit, wait, return references -----------------
 
     def _execute(self, context: Context) -> list[Data]:
-        from airflow_provider_assets.operators.choices import (
-            as_written,
-            check_choices,
-            check_rendered,
-        )
+        from airflow_provider_assets.operators.choices import check_choices
+        from airflow_provider_assets.operators.rendered import as_written, check_rendered
 
         check_rendered(as_written(self, self._unrendered), vars(self))
         check_choices({**vars(self), "dry_run": self.is_dry_run})

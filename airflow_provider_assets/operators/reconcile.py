@@ -109,7 +109,7 @@ class AssetReconcileOperator(BaseOperator):
     def _execute(self, context: Context) -> list[Data]:
         from airflow_provider_assets.audit.comparison import reconcile, store_report
         from airflow_provider_assets.destinations import open_destination
-        from airflow_provider_assets.operators.choices import as_written, check_rendered
+        from airflow_provider_assets.operators.rendered import as_written, check_rendered
 
         check_rendered(as_written(self, self._unrendered), vars(self))
         require_choice(self.on_gaps, "on_gaps", ("succeed", "fail"))
