@@ -37,12 +37,14 @@ from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors.connection import (
+    COMMON_FIELDS,
     ConnectionForm,
     VendorConnection,
     check_texts,
     check_url,
     download_hosts,
 )
+from airflow_provider_assets.vendors.parsing import check_names
 from airflow_provider_assets.vendors.refusals import class_of, detail_of, names_of, remedy_of
 
 
@@ -145,6 +147,11 @@ class Vendor(ABC):
 
     def __init__(self, connection: VendorConnection, *, clock: Callable[[], float]) -> None:
         check_texts(connection)
+        check_names(
+            connection.extra,
+            frozenset({"base_url", *self.spec.form.fields, *COMMON_FIELDS}),
+            f"connection {connection.conn_id!r}: extra",
+        )
         self.connection = connection
         self.clock = clock
         self.on_secret: Callable[[str], object] = lambda secret: None

@@ -240,3 +240,11 @@ def test_every_vendor_is_known_by_its_connection_type_and_no_other_is() -> None:
         InvalidRequestError, match=r"'ftp' belongs to no vendor; known types are .*scenario"
     ):
         vendor_class("ftp")
+
+
+@pytest.mark.parametrize("vendor", sorted(BUILT_IN))
+def test_a_misspelt_extra_is_refused_as_it_would_widen_every_export(vendor) -> None:
+    connection = VendorConnection("c", vendor, extra={"projectId": "p", "allow_http": True})
+    with pytest.raises(InvalidRequestError, match="'c': extra: unknown projectId; known") as said:
+        vendor_class(vendor)(connection, clock=lambda: NOW)
+    assert all(name in str(said.value) for name in ("base_url", "requests_per_second"))
