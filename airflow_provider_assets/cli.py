@@ -11,7 +11,8 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -111,9 +112,14 @@ def verify(arguments: argparse.Namespace) -> int:
     """Check all landings under a destination against their manifests, without asking the vendor."""
     from airflow_provider_assets.audit.stocktaking import take_stock
     from airflow_provider_assets.destinations import open_destination
+    from airflow_provider_assets.sansio.errors import InvalidRequestError
 
     target = open_destination(arguments.destination)
     stock = take_stock(target, period=arguments.period, verify=arguments.verify)
+    if not stock.rows and not stock.problems:  # a typo would otherwise pass for a good result
+        raise InvalidRequestError(
+            f"nothing has landed below {target.store.uri(target.prefix)}; correct --destination"
+        )
     _print(arguments, stock.to_dict(), stock.table(), stock.problems)
     return 1 if stock.problems else 0
 
@@ -213,13 +219,29 @@ def _guarded(run: Command, arguments: argparse.Namespace) -> int:
 
     # Airflow looks for connections in its database only in processes that say so.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    arguments.out = sys.stdout
     try:
-        return run(arguments)
+        with _logging_to_stderr():
+            return run(arguments)
     except Exception as error:  # noqa: BLE001  # Python would exit with 1, which means gaps
         if not isinstance(error, (AssetsError, AirflowNotFoundException, OSError)):
             _log.debug("Unexpected error", exc_info=True)
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 2
+
+
+@contextmanager
+def _logging_to_stderr() -> Iterator[None]:
+    """Keep standard output, where Airflow logs by default, for the result.
+
+    Handlers of ``logging`` hold the stream that they were made with; loggers of ``structlog`` take the one
+    that ``sys`` has when they are first used.
+    """
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
+            handler.setStream(sys.stderr)
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def _listing(arguments: argparse.Namespace) -> tuple[AssetArchiveHook, ExportInputs]:
@@ -268,8 +290,8 @@ def _print(
     arguments: argparse.Namespace, data: Data, table: str, problems: Sequence[Problem] = ()
 ) -> None:
     if arguments.json:
-        sys.stdout.write(f"{json.dumps(data, indent=1, ensure_ascii=False)}\n")
+        arguments.out.write(f"{json.dumps(data, indent=1, ensure_ascii=False)}\n")
         return
-    sys.stdout.write(f"{table}\n")
+    arguments.out.write(f"{table}\n")
     for problem in problems:
-        sys.stdout.write(f"{problem.uri}: {problem.why}\n")
+        arguments.out.write(f"{problem.uri}: {problem.why}\n")

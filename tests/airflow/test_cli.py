@@ -82,6 +82,35 @@ def test_json_is_all_that_is_printed(vendor, tmp_path):
     assert 0 < data["totals"]["items"] < 1007
 
 
+def test_json_is_all_that_is_printed_where_hooks_of_other_providers_log(s3_server, database):
+    s3_server.client_of("checked").put_object(Bucket="checked", Key="a.manifest.json", Body=b"[]")
+    extra = {"endpoint_url": s3_server.endpoint, "region_name": "us-east-1"}
+    keys = {"login": s3_server.access_key, "password": s3_server.secret_key}
+    connection = json.dumps({"conn_type": "aws", **keys, "extra": extra})
+    words = ["verify", "--destination", "s3://store@checked/", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow_provider_assets", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            **os.environ,
+            "AIRFLOW_CONN_STORE": connection,
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+        },
+    )
+    assert "AWS Connection" in done.stderr, done.stderr
+    assert len(json.loads(done.stdout)["problems"]) == 1
+
+
+@pytest.mark.parametrize("command", ["verify", "report"])
+def test_a_destination_below_which_nothing_has_landed_is_an_error(
+    database, tmp_path, capsys, command
+):
+    assert main([command, "--destination", (tmp_path / "typo").as_uri()]) == 2
+    assert "nothing has landed below" in capsys.readouterr().err
+
+
 def test_a_bound_may_be_left_open(vendor, capsys):
     def plan(*window):
         options = ["--conn-id", CONN, "--json", "--period", "year", "--window", *window]
