@@ -15,6 +15,7 @@ from airflow_provider_assets.sansio.arguments import require_flag, shown
 from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
+    AssetsError,
     AuthenticationError,
     InvalidRequestError,
     JobCancelledError,
@@ -22,7 +23,9 @@ from airflow_provider_assets.sansio.errors import (
     PermanentError,
     ProtocolError,
     VendorUnavailableError,
+    from_dict,
     is_about_the_connection,
+    to_dict,
 )
 from airflow_provider_assets.sansio.flow import Flow, pause
 from airflow_provider_assets.sansio.jobs import (
@@ -268,16 +271,33 @@ class Topaz(Vendor):
         """``DELETE /cancel`` for every open process; 404 and 409 say that it has ended already.
 
         An input is there before its process ends, so no process is cancelled for its input.
+
+        :raises AssetsError: the first failure, once all others have been asked for: what is not cancelled
+            costs credits. A failure that they would meet too is raised at once.
         """
-        agreed = False
-        if parsing.kind_of(job) == contract.OUTPUT and not job.state.is_terminal:
-            for process_id in parsing.open_of(job):
-                path = url_path("/cancel/{}", process_id)
-                request = self._request(
-                    path, method="DELETE", accept=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
-                )
-                agreed |= (yield from self.send(request)).status not in request.accept
+        asked = parsing.kind_of(job) == contract.OUTPUT and not job.state.is_terminal
+        ids = parsing.open_of(job) if asked else []
+        left, agreed = len(ids), False
+        failure: AssetsError | None = None
+        for process_id in ids:
+            try:
+                agreed |= yield from self._cancel(process_id)
+                left -= 1
+            except AssetsError as error:
+                failure = failure or error
+                if is_about_the_connection(error):
+                    break
+        if failure is not None:
+            message = f"{failure.message}; {left} of {len(ids)} processes may still be running"
+            raise from_dict({**to_dict(failure), "message": message})
         return agreed
+
+    def _cancel(self, process_id: str) -> Flow[bool]:
+        path = url_path("/cancel/{}", process_id)
+        request = self._request(
+            path, method="DELETE", accept=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+        )
+        return (yield from self.send(request)).status not in request.accept
 
     # --- bytes -------------------------------------------------------------------------------
 

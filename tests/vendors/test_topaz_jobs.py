@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import pytest
-from topaz_samples import DAY, PAGE, UNKNOWN, A, B, C, job_of, page, reference, status
+from topaz_samples import DAY, PAGE, UNKNOWN, A, B, C, D, job_of, page, reference, status
 from vendor_script import NOW, Clock, Script, reply
 
-from airflow_provider_assets.sansio.errors import AuthenticationError, RateLimitedError
+from airflow_provider_assets.sansio.errors import (
+    AuthenticationError,
+    RateLimitedError,
+    VendorUnavailableError,
+)
 from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState
 from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.topaz import Topaz
@@ -176,6 +180,27 @@ def test_cancelling_asks_for_every_open_process_and_tolerates_refusals(script):
         (f"DELETE /cancel/{C}", UNKNOWN),
     )
     assert not script.run(script.vendor.cancel(job_of(script, A)), (f"DELETE /cancel/{A}", refusal))
+
+
+def test_a_cancel_that_fails_does_not_leave_the_other_processes_running(script):
+    with pytest.raises(VendorUnavailableError, match=r"HTTP 500.*; 2 of 4 processes may still be"):
+        script.run(
+            script.vendor.cancel(job_of(script, A, B, C, D)),
+            (f"DELETE /cancel/{A}", reply(status=204)),
+            (f"DELETE /cancel/{B}", reply({"message": "no"}, 500)),
+            (f"DELETE /cancel/{C}", reply({"message": "no"}, 403)),
+            (f"DELETE /cancel/{D}", reply(status=204)),
+        )
+
+
+@pytest.mark.parametrize(("status", "error"), [(401, AuthenticationError), (429, RateLimitedError)])
+def test_a_cancel_that_would_fail_for_every_process_is_not_repeated(script, status, error):
+    with pytest.raises(error, match="2 of 3 processes may still be running"):
+        script.run(
+            script.vendor.cancel(job_of(script, A, B, C)),
+            (f"DELETE /cancel/{A}", reply(status=204)),
+            (f"DELETE /cancel/{B}", reply({"message": "no"}, status)),
+        )
 
 
 def test_collecting_inputs_cancels_no_process(script):

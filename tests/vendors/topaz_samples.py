@@ -10,6 +10,7 @@ DAY = 86400
 A = "0b5d6c1e-2f43-4a8b-9c11-3f2f1d9e7a10"
 B = "7e0f5a90-2c1d-4f3b-8a6e-1b2c3d4e5f60"
 C = "9a1c7b52-77de-4c2f-8b1c-52f0a3d6c7e4"
+D = "5f1b2c3d-4e5f-4071-8293-a4b5c6d7e8f9"
 PAGE = "GET /status?paginated=true&limit=100"
 NOT_READY = reply({"code": 409, "message": "The image is not ready"}, 409)
 UNKNOWN = reply({"code": 404, "message": "No image with this process ID"}, 404)
