@@ -16,12 +16,14 @@ from airflow_provider_assets.sansio.errors import (
     JobCancelledError,
     JobTimeoutError,
     StaleEventError,
+    is_refusal,
 )
 from airflow_provider_assets.sansio.jobs import (
     LINKS,
     Answer,
     ArchiveJob,
     ArchiveReference,
+    ArchiveRequest,
     Data,
     JobState,
     describe,
@@ -111,26 +113,36 @@ class BatchRun:
                 return job
             self.log.info("%s; the batch is submitted again", describe(job))
         elif entry.since is not None and self.hook.vendor.spec.makes_job(entry.request):
-            found = self.hook.find(entry.request, entry.since)
-            if found is None:
-                self.log.warning(
-                    "An earlier attempt may have submitted batch %d, but the vendor has no running or "
-                    "succeeded job for it; the batch is submitted again",
-                    entry.request.index + 1,
-                )
-            else:
-                self.log.info(
-                    "Found %s, which an earlier attempt could not record", describe(found)
-                )
-                self.hook.metrics.reattached()
+            return self._found(entry.request, entry.since)
+        return None
+
+    def _found(self, request: ArchiveRequest, since: float) -> ArchiveJob | None:
+        """The job of a submission whose answer was lost, if the vendor has it and can be asked for it."""
+        vendor = self.hook.vendor
+        found = self.hook.find(request, since)
+        if found is not None:
+            self.log.info("Found %s, which an earlier attempt could not record", describe(found))
+            self.hook.metrics.reattached()
             return found
+        self.log.warning(
+            "An earlier attempt may have submitted batch %d, %s; the batch is submitted again",
+            request.index + 1,
+            f"but {vendor.spec.title} has no running or succeeded job for it"
+            if vendor.can_find
+            else f"and {vendor.spec.title} cannot be asked for its job",
+        )
         return None
 
     def _submit(self, entry: BatchEntry) -> ArchiveJob:
         request = entry.request
         self.ledger.record(BatchEntry(request, since=time.time()))
-        with self.hook.metrics.submitting(request):
-            job = self.hook.submit(request)
+        try:
+            with self.hook.metrics.submitting(request):
+                job = self.hook.submit(request)
+        except AssetsError as error:
+            if is_refusal(error):
+                self.ledger.try_to_record(entry, self.log)  # nothing was started: as it was before
+            raise
         if self.hook.vendor.spec.makes_job(request):
             self.hook.metrics.submitted()
         if request.mode == LINKS:

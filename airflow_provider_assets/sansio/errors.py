@@ -168,6 +168,23 @@ Hopeless = tuple[type[AssetsError], ...]
 HOPELESS: Hopeless = (PermanentError, PartialArchiveError, JobCancelledError)
 
 
+def is_refusal(error: AssetsError) -> bool:
+    """Whether *error* proves that a submission was not accepted: it was refused, or not even sent.
+
+    Any other may have hidden an acceptance: no answer, a server error, a reply without a job.
+    """
+    return isinstance(
+        error,
+        (
+            AuthenticationError,
+            BusyError,
+            InvalidRequestError,
+            QuotaExceededError,
+            RateLimitedError,
+        ),
+    )
+
+
 def is_about_the_connection(error: AssetsError) -> bool:
     """Whether every other request of the connection would fail with *error* too.
 

@@ -239,6 +239,11 @@ class Vendor(ABC):
         yield from ()
         return None
 
+    @property
+    def can_find(self) -> bool:
+        """Whether :meth:`find` asks the vendor."""
+        return type(self).find is not Vendor.find
+
     @abstractmethod
     def poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[Answer]]:
         """Ask for all *jobs*, with one request for many where possible; an answer for each, in their order.

@@ -20,6 +20,7 @@ from airflow_provider_assets.sansio.errors import (
     TransientError,
     VendorUnavailableError,
     from_dict,
+    is_refusal,
     to_dict,
 )
 from airflow_provider_assets.sansio.fingerprints import fingerprint
@@ -190,6 +191,17 @@ def test_retryability_is_a_fact_of_the_class() -> None:
         assert (
             sum(issubclass(kind, root) for root in (TransientError, PermanentError, JobError)) <= 1
         )
+
+
+def test_only_an_error_after_which_nothing_can_have_started_is_a_refusal() -> None:
+    refusals = {kind.__name__ for kind in classes() if is_refusal(kind("no"))}
+    assert refusals == {
+        "AuthenticationError",
+        "BusyError",
+        "InvalidRequestError",
+        "QuotaExceededError",
+        "RateLimitedError",
+    }
 
 
 def test_every_class_is_drawn_in_the_tree() -> None:

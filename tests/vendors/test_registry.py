@@ -69,6 +69,11 @@ def test_a_vendor_need_not_authorize_cancel_or_find():
     assert contract.seen[0].headers == ()
     assert contract.run(contract.vendor.cancel(job)) is False
     assert contract.run(contract.vendor.find(contract.requests()[0], NOW)) is None
+    assert not contract.vendor.can_find
+
+
+def test_a_vendor_that_has_a_way_to_find_a_lost_job_can_find_it(contract):
+    assert contract.vendor.can_find is (contract.vendor.spec.name == "scenario")
 
 
 @pytest.mark.parametrize(
