@@ -21,12 +21,13 @@ from airflow_provider_assets.sansio.errors import (
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-# A quota that resets later than this needs a person; do not keep retrying.
+# A quota that resets later than this needs a person; do not keep retrying. Nothing else is waited for longer:
+# a vendor that is unavailable may name any time.
 MAX_QUOTA_WAIT = timedelta(hours=6)
 
 
 class ArchiveRetryPolicy(RetryPolicy):
-    """Fail at once what a retry cannot change, and wait as long as the vendor asked.
+    """Fail at once what a retry cannot change, and wait as long as the vendor asked, at most six hours.
 
     :param hopeless: classes of errors that fail at once, a quota that resets soon excepted.
     """
@@ -45,11 +46,19 @@ class ArchiveRetryPolicy(RetryPolicy):
         if not isinstance(exception, AssetsError):
             return RetryDecision.default()
         name, seconds = type(exception).__name__, exception.retry_after
-        wait = None if seconds is None else timedelta(seconds=seconds)
-        if isinstance(exception, QuotaExceededError) and wait and wait <= MAX_QUOTA_WAIT:
-            return RetryDecision.retry(delay=wait, reason=f"{name}: until the quota resets")
+        if isinstance(exception, QuotaExceededError) and _resets_soon(seconds):
+            return RetryDecision.retry(_delay(seconds), f"{name}: until the quota resets")
         if isinstance(exception, self.hopeless):
             return RetryDecision.fail(reason=f"{name}: a retry cannot change it")
-        if wait is not None:
-            return RetryDecision.retry(delay=wait, reason=f"{name}: as long as the vendor asked")
+        if seconds is not None:
+            return RetryDecision.retry(_delay(seconds), f"{name}: as long as the vendor asked")
         return RetryDecision.default()
+
+
+def _resets_soon(seconds: float | None) -> bool:
+    return seconds is not None and seconds <= MAX_QUOTA_WAIT.total_seconds()
+
+
+def _delay(seconds: float | None) -> timedelta | None:
+    """The delay of a retry; None for the task's own, where the vendor asks for no time at all."""
+    return timedelta(seconds=min(seconds, MAX_QUOTA_WAIT.total_seconds())) if seconds else None

@@ -363,6 +363,19 @@ def test_the_retry_policy_believes_what_the_vendor_says():
     assert decide(ValueError("a bug")).action is RetryAction.DEFAULT
 
 
+@pytest.mark.parametrize("seconds", [6 * 3600 + 1, 1e15, 1e308])
+def test_the_retry_policy_waits_no_longer_than_a_quota_may_take(seconds):
+    closed = decide(errors.VendorUnavailableError("for ever", retry_after=seconds))
+    assert (closed.action, closed.retry_delay) == (RetryAction.RETRY, timedelta(hours=6))
+    assert decide(errors.QuotaExceededError("no", retry_after=seconds)).action is RetryAction.FAIL
+
+
+@pytest.mark.parametrize("kind", [errors.QuotaExceededError, errors.VendorUnavailableError])
+def test_a_vendor_that_asks_for_no_time_is_retried_after_the_delay_of_the_task(kind):
+    now = decide(kind("now", retry_after=0.0))
+    assert (now.action, now.retry_delay) == (RetryAction.RETRY, None)
+
+
 def test_the_retry_policy_can_be_built_upon():
     class Mine(ArchiveRetryPolicy):
         def evaluate(self, exception, try_number, max_tries, context=None):
