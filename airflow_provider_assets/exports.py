@@ -110,6 +110,10 @@ def asset_export(
     of_archive = {k: v for k, v in kwargs.items() if k in _ARCHIVE} | archive_only
     of_landing = {k: v for k, v in kwargs.items() if k in _LANDING} | landing_only
     of_landing.setdefault("report", report)
+    if of_landing.get("retry_policy", False) is None:
+        of_landing["retry_policy"] = (
+            False  # of a mapped task, Airflow cannot tell None from nothing
+        )
     of_landing.setdefault("map_index_template", "{{ task.label }}")  # from the start of the task on
     group = AssetExport(group_id)
     with group:

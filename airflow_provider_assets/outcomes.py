@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS, AirflowFailException
 from airflow_provider_assets.sansio.errors import HOPELESS, AssetsError, Hopeless
 from airflow_provider_assets.sansio.jobs import ArchiveReference, Data
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
 
 NOTES = "notes"  # XCom key under which a landing leaves what the report of the run says about it
 
@@ -35,13 +38,18 @@ def raise_for_airflow(error: AssetsError, hopeless: Hopeless = HOPELESS) -> NoRe
 
 
 def default_retry_policy(
-    kwargs: Mapping[str, Any], hopeless: Hopeless = HOPELESS
+    task: BaseOperator, kwargs: Mapping[str, Any], hopeless: Hopeless = HOPELESS
 ) -> dict[str, Any]:
-    """An operator's *kwargs* with our retry policy, where Airflow has them and none is given."""
-    # A mapped operator is built with every argument it was not given as None.
-    given = kwargs.get("retry_policy") or (kwargs.get("default_args") or {}).get("retry_policy")
-    if AIRFLOW_V_3_3_PLUS and given is None:
-        from airflow_provider_assets.retry_policy import ArchiveRetryPolicy  # 3.3+
+    """The *kwargs* of *task* with our retry policy, where Airflow has them and nothing else was asked for.
 
-        return {**kwargs, "retry_policy": ArchiveRetryPolicy(hopeless)}
-    return dict(kwargs)
+    None asks for no policy, but in ``partial()``, where Airflow gives a mapped task None for every argument
+    that it was not given; there, False does.
+    """
+    if not AIRFLOW_V_3_3_PLUS or "retry_policy" in (kwargs.get("default_args") or {}):
+        return dict(kwargs)
+    is_mapped = getattr(task, "_BaseOperator__from_mapped", False)
+    if "retry_policy" in kwargs and (kwargs["retry_policy"] is not None or not is_mapped):
+        return {**kwargs, "retry_policy": kwargs["retry_policy"] or None}
+    from airflow_provider_assets.retry_policy import ArchiveRetryPolicy  # 3.3+
+
+    return {**kwargs, "retry_policy": ArchiveRetryPolicy(hopeless)}

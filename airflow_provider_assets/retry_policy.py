@@ -1,7 +1,9 @@
 """The decision on a retry after an error of this package (Airflow 3.3+).
 
 The operators and the sensor use :class:`ArchiveRetryPolicy` unless they or the DAG's ``default_args``
-are given another ``retry_policy``. Your own policy can build on it.
+are given another ``retry_policy``, or None, which leaves the decision to Airflow. In ``partial()``, False
+does, because Airflow gives a mapped task None for every argument that was left out. Your own policy can
+build on this one.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ class AssetArchiveOperator(BaseOperator):
         dry_run: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**default_retry_policy(kwargs))
+        super().__init__(**default_retry_policy(self, kwargs))
         self.conn_id = conn_id
         # Their types once Airflow has rendered templates and the results of other tasks.
         self.items = cast("Mapping[str, Any] | None", items)

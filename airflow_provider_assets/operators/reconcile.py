@@ -83,7 +83,7 @@ class AssetReconcileOperator(BaseOperator):
         on_gaps: Literal["succeed", "fail"] = "succeed",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**default_retry_policy(kwargs))
+        super().__init__(**default_retry_policy(self, kwargs))
         self.conn_id = conn_id
         self.destination = destination
         # Their types once Airflow has rendered templates and the results of other tasks.

@@ -92,7 +92,7 @@ class AssetReportOperator(BaseOperator):
         trigger_rule: str = "all_done",
         **kwargs: Any,
     ) -> None:
-        super().__init__(trigger_rule=trigger_rule, **default_retry_policy(kwargs))
+        super().__init__(trigger_rule=trigger_rule, **default_retry_policy(self, kwargs))
         self.destination = destination
         self.archives = archives
         self.manifests = manifests

@@ -97,7 +97,7 @@ class AssetArchiveSensor(BaseSensorOperator):
         self._has_own_pace = poke_interval is not None
         if poke_interval is not None:
             kwargs["poke_interval"] = poke_interval
-        super().__init__(**default_retry_policy(kwargs))
+        super().__init__(**default_retry_policy(self, kwargs))
         # Their types once Airflow has rendered templates and the results of other tasks.
         self.archives = cast("Sequence[Data] | Data | None", archives)
         self.conn_id = conn_id

@@ -169,7 +169,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         report: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**default_retry_policy(kwargs, _HOPELESS))
+        super().__init__(**default_retry_policy(self, kwargs, _HOPELESS))
         self.archive = cast("Data", archive)  # once Airflow has rendered the result of another task
         self.destination = destination
         self.layout = layout

@@ -9,11 +9,13 @@ from ipaddress import ip_address
 import pytest
 from airflow.sdk import DAG, BaseNotifier, task
 from airflow.sdk.definitions.retry_policy import RetryAction, RetryDecision
+from airflow.serialization.serialized_objects import DagSerialization
 from airflow_runs import connect
 from exported import CONN, archive, archives, arm, export, read
 from origin import http_origin
 
 from airflow_provider_assets.destinations import open_destination
+from airflow_provider_assets.exports import asset_export
 from airflow_provider_assets.landing import LandingOptions
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.retry_policy import ArchiveRetryPolicy
@@ -396,6 +398,50 @@ def test_a_retry_policy_of_the_dag_or_of_the_task_is_left_alone():
         landing = ArchiveToObjectStorageOperator(task_id="land", archive={}, destination="/tmp")
         assert landing.retry_policy is own
     assert archive(task_id="t", retry_policy=own).retry_policy is own
+
+
+def landing(**arguments):
+    """The landing of a mapped task, as its run makes it."""
+    mapped = ArchiveToObjectStorageOperator.partial(
+        task_id="land", destination="/tmp", **arguments
+    ).expand(archive=[{}])
+    return mapped.unmap({"archive": {}})
+
+
+def test_a_mapped_task_has_the_retry_policy_too_and_keeps_one_of_its_own():
+    own = ArchiveRetryPolicy()
+    with DAG("mapped", schedule=None):
+        assert isinstance(landing().retry_policy, ArchiveRetryPolicy)
+    with DAG("mapped_too", schedule=None):
+        assert landing(retry_policy=own).retry_policy is own
+
+
+def test_no_retry_policy_can_be_asked_for():
+    assert archive(task_id="t", retry_policy=None).retry_policy is None
+    with DAG("none_in_the_task", schedule=None):
+        assert landing(retry_policy=False).retry_policy is None
+    with DAG("none_in_the_dag", schedule=None, default_args={"retry_policy": None}):
+        assert archive(task_id="archive").retry_policy is None
+        assert landing().retry_policy is None
+    with DAG(
+        "none_in_the_task_alone", schedule=None, default_args={"retry_policy": ArchiveRetryPolicy()}
+    ):
+        assert archive(task_id="archive", retry_policy=None).retry_policy is None
+        assert landing(retry_policy=None).retry_policy is None
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"retry_policy": None}, {"landing_args": {"retry_policy": None}}]
+)
+def test_no_retry_policy_of_an_export_is_none_of_its_landing(arguments):
+    with DAG("none_in_the_export", schedule=None) as dag:
+        asset_export("export", conn_id="scenario_default", destination="/tmp", **arguments)
+    archiving, land = dag.get_task("export.archive"), dag.get_task("export.land")
+    assert land.unmap({"archive": {}}).retry_policy is None
+    assert not land.has_retry_policy
+    is_shared = "retry_policy" in arguments
+    assert (archiving.retry_policy is None) is is_shared
+    assert DagSerialization.to_dict(dag)
 
 
 def test_a_failed_job_is_submitted_again_by_a_retry(airflow, sandbox):
