@@ -1,26 +1,4 @@
-"""The admin routes for tests, under ``/_sandbox``, and the page at ``/``.
-
-============================ =====================================================================
-``GET, DELETE stats``        all counters, see ``stats``; DELETE sets them to zero
-``GET, POST, DELETE faults`` armed faults; POST ``{"spec": "submit:429:1"}`` arms one;
-                             DELETE disarms all, or those of ``?spec=submit:429:1``
-``POST, DELETE options``     POST changes some, see ``options.CHANGEABLE``; DELETE restores them
-``GET, POST, DELETE clock``  POST ``{"advance": seconds}`` moves the vendors' time forward,
-                             ``{"set": "2026-01-10T00:00:00Z"}`` makes it that moment;
-                             DELETE makes it the machine's
-``DELETE tokens``            makes every issued token invalid
-``GET jobs``                 every job of every vendor
-``GET jobs/ID``              the record of the job's archive: name, bytes, sha256, entries
-``POST jobs/ID``             ``{"action": "finish" | "fail" | "stick" | "cancel" | "expire"}``
-``GET items/VENDOR``         every item, or those with ``start <= created < end``
-``POST items/VENDOR``        ``{"day": "2026-01-09", "count": 3}`` creates more items;
-                             ``{"at": "2026-01-09T23:59:00Z", "finish_after": 180,
-                             "list_after": 30, "touched": true}`` creates a ``vendor.Late`` one
-``DELETE items/VENDOR/ID``   deletes an item at the vendor
-``GET snapshot``             what the page shows, which asks for it every second
-``GET page/FILE``            the files of the page
-============================ =====================================================================
-"""
+"""The admin routes for tests, under ``/_sandbox``, which docs/testing.md lists, and the page at ``/``."""
 
 from __future__ import annotations
 

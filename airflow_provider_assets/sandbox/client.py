@@ -148,7 +148,7 @@ def running(*arguments: str) -> Iterator[Sandbox]:
 
     :raises RuntimeError: if it ends before it is ready; its standard error says why.
     """
-    command = [sys.executable, "-m", _MODULE, "--follow-stdin", *arguments]
+    command = [sys.executable, "-m", _MODULE, "--follow-stdin", "--json", *arguments]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

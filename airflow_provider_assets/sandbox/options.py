@@ -41,6 +41,7 @@ class Options:
     state_dir: Path | None = None
     faults: tuple[Fault, ...] = ()
     follow_stdin: bool = False
+    json: bool = False
     tls_chain: Path | None = None
     tls_key: Path | None = None
     advance: str = "time"
@@ -104,6 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--state-dir", type=Path, default=None,
         help="folder for archives and uploads; a temporary one if not given")  # fmt: skip
     add("--follow-stdin", action="store_true", help="stop when standard input is closed")
+    add("--json", action="store_true",
+        help="print one line of JSON for programs, with the ids of ROMA Connect's items, instead of "
+        "commands for a shell")  # fmt: skip
     add("--tls-chain", type=Path, default=None,
         help="PEM file of a certificate for localhost and 127.0.0.1: serve over https")  # fmt: skip
     add("--tls-key", type=Path, default=None, help="PEM file of its key, if that is another file")

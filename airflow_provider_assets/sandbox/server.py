@@ -1,4 +1,4 @@
-"""Starts the two listeners, prints the ready line, and stops on a signal."""
+"""Starts the two listeners, prints where they are, and stops on a signal."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import errno
 import json
 import os
+import shlex
 import signal
 import socket
 import ssl
@@ -49,7 +50,8 @@ async def serve(options: Options) -> None:
             origin = await _listen(_api(world, vendors), options.port, runners, tls)
             store = await _listen(_store(world, vendors), 0, runners, tls)
             world.storage.origin = store.replace("127.0.0.1", "localhost")
-            print(json.dumps(_ready(vendors, origin)), flush=True)
+            ready = _ready(vendors, origin)
+            print(json.dumps(ready) if options.json else _commands(ready), flush=True)
             await stop.wait()
         finally:
             for runner in runners:
@@ -62,6 +64,22 @@ def _ready(vendors: list[Vendor], origin: str) -> Json:
     line["admin_url"] = f"{origin}/_sandbox"
     line["page_url"] = f"{origin}/"
     return line
+
+
+def _commands(ready: Json) -> str:
+    """The ready line for people: commands that give a shell the connections, and the addresses."""
+    connections = [part["connection"] for part in ready.values() if isinstance(part, dict)]
+    return "\n".join(
+        [
+            *(
+                f"export AIRFLOW_CONN_{connection['conn_type'].upper()}_DEFAULT="
+                f"{shlex.quote(json.dumps(connection))}"
+                for connection in connections
+            ),
+            f"# page: {ready['page_url']}",
+            f"# admin routes: {ready['admin_url']}",
+        ]
+    )
 
 
 def _api(world: World, vendors: list[Vendor]) -> web.Application:

@@ -27,7 +27,7 @@ COMMAND = [sys.executable, "-m", "airflow_provider_assets.sandbox", "--vendor", 
 def launched(*arguments, **how):
     """A sandbox and its ready line; it is killed if the test leaves it running."""
     with subprocess.Popen(
-        [*COMMAND, *arguments], stdout=subprocess.PIPE, text=True, **how
+        [*COMMAND, "--json", *arguments], stdout=subprocess.PIPE, text=True, **how
     ) as process:
         try:
             yield process, json.loads(process.stdout.readline())
@@ -45,6 +45,25 @@ def test_the_ready_line_says_where_everything_is():
         assert requests.get(ready["stats_url"], timeout=5).json()["totals"]["listings"] == 1
         assert "Sandbox" in requests.get(ready["page_url"], timeout=5).text
         process.terminate()
+        assert process.wait(10) == 0
+
+
+def test_it_prints_commands_that_give_a_shell_its_connections():
+    command = [*COMMAND, "--vendor", "all", "--follow-stdin"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        lines = [process.stdout.readline() for _ in range(5)]
+        found = subprocess.run(
+            ["sh", "-c", "".join(lines) + "env"], capture_output=True, text=True, check=True
+        )
+        given = dict(line.split("=", 1) for line in found.stdout.splitlines() if "=" in line)
+        for kind in ("scenario", "topaz", "huawei_roma"):
+            connection = json.loads(given[f"AIRFLOW_CONN_{kind.upper()}_DEFAULT"])
+            assert connection["conn_type"] == kind
+            assert connection["extra"]["base_url"].startswith("http://127.0.0.1:")
+        assert requests.get(lines[3].removeprefix("# page: ").strip(), timeout=5).ok
+        process.stdin.close()
         assert process.wait(10) == 0
 
 

@@ -1,12 +1,14 @@
-"""The page "Test your DAGs" lists exactly the faults that can be armed, and the methods of the client."""
+"""The page "Test your DAGs" lists exactly the faults, the methods of the client, and the admin routes."""
 
 from __future__ import annotations
 
 import re
 
+from aiohttp import web
 from doc_pages import TEXTS
 
 from airflow_provider_assets.sandbox import Sandbox
+from airflow_provider_assets.sandbox.admin import Admin
 from airflow_provider_assets.sandbox.faults import (
     AFTERWARDS,
     ANSWER_KINDS,
@@ -44,3 +46,17 @@ def test_every_method_of_the_client_is_on_the_page():
     public = {name for name in vars(Sandbox) if not name.startswith("_")}
     parts = {"ready", "process", "scenario", "topaz", "roma", "ask"}
     assert set(re.findall(r"`(\w+)\(", table)) == public - parts
+
+
+def test_every_admin_route_is_on_the_page():
+    section = PAGE.partition("## Admin routes")[2].partition("\n## ")[0]
+    listed = re.findall(r"`((?:GET|POST|DELETE) [\w/]+)`", section)
+    app = web.Application()
+    Admin(None, []).mount(app)
+    routes = {
+        f"{route.method} {route.resource.canonical.removeprefix('/_sandbox/')}"
+        for route in app.router.routes()
+        if route.method != "HEAD" and route.resource.canonical != "/"
+    }
+    known = {re.sub(r"\{(\w+)\}", lambda name: name[1].upper(), route) for route in routes}
+    assert sorted(listed) == sorted(known)
