@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS
 from airflow_provider_assets.sansio.moments import iso_ms
+from airflow_provider_assets.sansio.partitions import KeyFormat
 from airflow_provider_assets.sansio.run_window import RunTiming, resolve
 from airflow_provider_assets.sansio.stored import is_span
 from airflow_provider_assets.sansio.window import Window, WindowSpec
@@ -16,6 +17,19 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_assets.cron import Cron
+
+
+# The mappers of Airflow whose keys are times, and the periods that these name.
+_PERIODS = {
+    "StartOfHourMapper": "hour",
+    "StartOfDayMapper": "day",
+    "StartOfWeekMapper": "week",
+    "StartOfMonthMapper": "month",
+    "StartOfQuarterMapper": "quarter",
+    "StartOfYearMapper": "year",
+}
+# Those that leave a key as it is.
+_KEEPING = ("IdentityMapper", "AllowedKeyMapper")
 
 
 def resolve_window(
@@ -58,6 +72,8 @@ def run_timing(context: Context, conn_id: str, watermark: datetime | None = None
         event_window=_event_window(context, conn_id),
         # Until 3.2, Airflow writes the keys of a schedule in any zone in UTC.
         zone=zone if AIRFLOW_V_3_3_PLUS else timezone.utc,
+        key_formats=_key_formats(timetable),
+        partition_date=getattr(run, "partition_date", None),
         periods=_periods(timetable, cron),
         next_tick=cron.after if cron else None,
         watermark=watermark,
@@ -102,6 +118,30 @@ def _zone(timetable: object) -> tzinfo:
 
         return ZoneInfo(zone)
     return zone or timezone.utc
+
+
+def _key_formats(timetable: object) -> list[KeyFormat]:
+    """How the mappers of a ``PartitionedAssetTimetable`` write keys; nothing of those that keep them."""
+    mappers = [
+        *(getattr(timetable, "partition_mapper_config", None) or {}).values(),
+        getattr(timetable, "default_partition_mapper", None),
+    ]
+    return [one for one in map(_key_format, mappers) if one is not None]
+
+
+def _key_format(mapper: Any) -> KeyFormat | None:
+    """The format of *mapper*, or of the one in it that writes the keys, as in its ``to_partition_date``."""
+    kind = type(mapper).__name__
+    if kind == "ChainMapper":
+        writers = [one for one in mapper.mappers if type(one).__name__ not in _KEEPING]
+        return _key_format(writers[-1]) if writers else None
+    if kind == "FanOutMapper":
+        return _key_format(mapper.downstream_mapper)
+    if kind == "RollupMapper":
+        return _key_format(mapper.upstream_mapper)
+    if kind not in _PERIODS:  # of the user's own, too: its keys may name anything
+        return None
+    return KeyFormat(_PERIODS[kind], mapper.output_format, _zone(mapper))
 
 
 def _periods(

@@ -6,21 +6,19 @@ runs that an asset started have neither; an empty span must never be read as "no
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.moments import in_utc, is_to_come, parse_moment
+from airflow_provider_assets.sansio.partitions import KeyFormat, UncertainKeyError, span_of_key
 from airflow_provider_assets.sansio.window import BEGINNING, Window, WindowSpec
 
 REMEDY = (
     "pass window=timedelta(days=1) for the span that ends at the run's date, an explicit "
     "(start, end) pair, or schedule the DAG with CronDataIntervalTimetable"
-)
-_KEY = re.compile(
-    r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:[T ](\d{2})(?::(\d{2})(?::\d{2})?)?)?)?)?(Z|[+-]\d{2}:?\d{2})?"
 )
 
 
@@ -30,6 +28,8 @@ class RunTiming:
 
     :param run_date: logical date, or the moment it was due to start if it has none.
     :param partition_key: start of a time partition; :param zone: the clocks that it goes by.
+    :param key_formats: how the key may be written, where the schedule's mappers say it.
+    :param partition_date: start of the partition, where Airflow says it.
     :param event_window: ISO bounds from the event, where an event started the run.
     :param periods: maps a moment to the bounds of the cron period that ended at or before it; None
         where the schedule is not a cron expression.
@@ -44,6 +44,8 @@ class RunTiming:
     partition_key: str | None = None
     event_window: tuple[str, str] | None = None
     zone: tzinfo = timezone.utc
+    key_formats: Sequence[KeyFormat] = ()
+    partition_date: datetime | None = None
     periods: Callable[[datetime], tuple[datetime, datetime]] | None = None
     next_tick: Callable[[datetime], datetime] | None = None
     watermark: datetime | None = None
@@ -174,73 +176,51 @@ def _first(timing: RunTiming, end: datetime) -> Window:
 
 
 def _partition(timing: RunTiming, spec: str) -> Window:
-    """A time partition is named by its start; see :func:`_partition_from` for its length."""
+    """The span of the run's partition, which has passed."""
     key = timing.partition_key or ""
-    match = _KEY.fullmatch(key)
     try:
-        if match is not None:
-            parts = [int(part) if part else None for part in match.groups()[:5]]
-            year, month, day, hour, minute = parts
-            zone = _offset(match.group(6)) or timing.zone
-            start = datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, tzinfo=zone)
-            return _ended(_partition_from(start, parts, timing), timing, spec)
-    except (ValueError, OverflowError):
-        pass  # 2026-13, 0000, 9999: not a date after all
-    raise InvalidRequestError(
-        f"window={spec!r}: partition key {key!r} is not a date (2026, 2026-01, 2026-01-31, "
-        "2026-01-31T08); pass an explicit (start, end) pair"
-    )
-
-
-def _ended(window: Window, timing: RunTiming, spec: str) -> Window:
-    """*window* if it has ended: a run that starts with its period would export next to nothing."""
-    if timing.now is not None and is_to_come(window.end, timing.now):
+        window = Window(*_bounds(key, timing))
+    except UncertainKeyError as error:
         raise InvalidRequestError(
-            f"window={spec!r}: partition {timing.partition_key!r} ends at {window.end.isoformat()}, which "
-            "is in the future; schedule with CronPartitionTimetable(..., run_offset=-1), so that a run "
-            "gets the period that has ended"
+            f"window={spec!r}: partition key {key!r} {error}; pass an explicit (start, end) pair, or give "
+            "PartitionedAssetTimetable a mapper that tells, such as "
+            "default_partition_mapper=StartOfDayMapper(timezone=...)"
+        ) from None
+    except (ValueError, OverflowError):  # 2026-13, 0000, 9999: not a date after all
+        if timing.key_formats:
+            formats = ", ".join(one.pattern for one in timing.key_formats)
+            known = f"is not written as the schedule's mappers write keys ({formats})"
+        else:
+            known = "is not a date (2026, 2026-01, 2026-01-31, 2026-01-31T08)"
+        raise InvalidRequestError(
+            f"window={spec!r}: partition key {key!r} {known}; pass an explicit (start, end) pair"
+        ) from None
+    if timing.now is not None and is_to_come(window.end, timing.now):
+        # A run that starts with its period would export next to nothing.
+        remedy = (
+            "schedule with a RollupMapper, so that a run starts when all of its period is there"
+            if timing.key_formats
+            else "schedule with CronPartitionTimetable(..., run_offset=-1), so that a run gets the period "
+            "that has ended"
+        )
+        raise InvalidRequestError(
+            f"window={spec!r}: partition {key!r} ends at {window.end.isoformat()}, which is in the future; "
+            f"{remedy}"
         )
     return window
 
 
-def _partition_from(start: datetime, parts: list[int | None], timing: RunTiming) -> Window:
-    """A window as long as the finest part of the key, or as the schedule's period if one starts there.
-
-    A schedule's key format is configured; by default it is to the second, however long the period.
-    """
-    end = _end(start, parts)
-    if timing.next_tick is None:
-        return Window(start, end)
-    # Where clocks go back, two periods of an hourly schedule have one key: it names both of them.
-    instants = sorted(start.replace(fold=fold).astimezone(timezone.utc) for fold in (0, 1))
-    just_before = timedelta(microseconds=1)
-    ticks = [one for one in instants if timing.next_tick(one - just_before) == one]
-    if not ticks:
-        return Window(start, end)
-    tick = timing.next_tick(ticks[-1])
-    minute = parts[-1]
-    return Window(ticks[0], tick if minute is not None else max(tick, end))
-
-
-def _end(start: datetime, parts: list[int | None]) -> datetime:
-    """The end of what the finest part names."""
-    _, month, day, hour, minute = parts
-    if month is None:
-        return start.replace(year=start.year + 1)
-    if day is None:
-        return (start.replace(day=28) + timedelta(days=4)).replace(day=1)
-    if hour is None:
-        return start + timedelta(days=1)
-    return start + (timedelta(minutes=1) if minute else timedelta(hours=1))
-
-
-def _offset(text: str | None) -> tzinfo | None:
-    if not text:
-        return None
-    return datetime.fromisoformat(f"2000-01-01T00:00:00{_colon(text)}").tzinfo
-
-
-def _colon(offset: str) -> str:
-    if offset == "Z":
-        return "+00:00"
-    return offset if ":" in offset else f"{offset[:3]}:{offset[3:]}"
+def _bounds(key: str, timing: RunTiming) -> tuple[datetime, datetime]:
+    if not timing.key_formats:
+        return span_of_key(
+            key, timing.zone, next_tick=timing.next_tick, known=timing.partition_date
+        )
+    spans = set()
+    for one in timing.key_formats:
+        with suppress(ValueError):
+            spans.add(one.span(key))
+    if len(spans) > 1:
+        raise UncertainKeyError("is read differently by the schedule's mappers")
+    if not spans:
+        raise ValueError("written otherwise")
+    return spans.pop()

@@ -16,7 +16,16 @@ from airflow_provider_assets.sandbox import running
 # What is tested there, or what it is tested with, came with these versions of Airflow.
 _SINCE = {
     (3, 2): ("openlineage", "provider_info", "sensor", "task_group", "window*"),
-    (3, 3): ("completeness", "durable", "errors", "events", "landing_resumed", "plans", "resumed"),
+    (3, 3): (
+        "completeness",
+        "durable",
+        "errors",
+        "events",
+        "landing_resumed",
+        "plans",
+        "resumed",
+        "windows_of_mappers",
+    ),
 }
 _AIRFLOW = tuple(map(int, version("apache-airflow").split(".")[:2]))
 collect_ignore_glob = [

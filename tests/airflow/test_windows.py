@@ -14,6 +14,7 @@ from airflow.sdk import (
     CronPartitionTimetable,
     CronTriggerTimetable,
     PartitionedAssetTimetable,
+    StartOfDayMapper,
 )
 from airflow.utils.types import DagRunType
 from airflow_runs import day
@@ -125,6 +126,17 @@ SIXTH = {
             "partition_key": "2026-01-06",
         },
     ),
+    "asset triggered, with a partition that its mapper explains": (
+        lambda: PartitionedAssetTimetable(
+            assets=Asset("new_pictures"),
+            default_partition_mapper=StartOfDayMapper(output_format="%Y-%m-%dT%H:%M:%S"),
+        ),
+        {
+            "logical_date": None,
+            "run_type": DagRunType.ASSET_TRIGGERED,
+            "partition_key": "2026-01-06T00:00:00",
+        },
+    ),
 }
 ONE_DAY = {
     "a timedelta, no schedule": (None, {"logical_date": "2026-01-07"}),
@@ -184,6 +196,22 @@ def test_a_run_that_can_know_no_window_says_what_to_pass(airflow, sandbox):
     run = airflow(archive, schedule=None, run={"logical_date": None})
     assert type(run.error).__name__ == "InvalidRequestError"
     assert "pass window=timedelta(days=1)" in str(run.error)
+    assert sandbox.stats()["totals"]["requests"] == 0
+
+
+def test_a_partition_of_a_length_that_nothing_tells_is_not_exported(airflow, sandbox):
+    """The key of a daily producer, by Airflow's default: its first hour must not pass for the day."""
+    run = airflow(
+        archive,
+        schedule=PartitionedAssetTimetable(assets=Asset("new_pictures")),
+        run={
+            "logical_date": None,
+            "run_type": DagRunType.ASSET_TRIGGERED,
+            "partition_key": "2026-01-06T00:00:00",
+        },
+    )
+    assert type(run.error).__name__ == "InvalidRequestError"
+    assert "default_partition_mapper=StartOfDayMapper" in str(run.error)
     assert sandbox.stats()["totals"]["requests"] == 0
 
 

@@ -50,7 +50,15 @@ of_cron = st.one_of(
     crons.map(lambda one: CronTriggerTimetable(one[0], timezone=one[1])),
     crons.map(lambda one: CronDataIntervalTimetable(one[0], one[1])),
 )
-partitions = crons.map(lambda one: CronPartitionTimetable(one[0], timezone=one[1], run_offset=-1))
+# To the second by default; a coarser key names the same partition, or all of those that share it.
+FORMATS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H", "%Y-%m-%d", "%Y-%m-%d%z"]
+partitions = st.builds(
+    lambda cron, form: CronPartitionTimetable(
+        cron[0], timezone=cron[1], run_offset=-1, key_format=form
+    ),
+    crons,
+    st.sampled_from(FORMATS),
+)
 of_delta = st.sampled_from(DELTAS).flatmap(
     lambda delta: st.sampled_from([DeltaTriggerTimetable(delta), DeltaDataIntervalTimetable(delta)])
 )

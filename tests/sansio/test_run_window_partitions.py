@@ -1,6 +1,7 @@
 # ruff: noqa: DTZ001  # naive datetimes are among what is refused
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.partitions import KeyFormat
 from airflow_provider_assets.sansio.run_window import RunTiming, resolve
 from airflow_provider_assets.sansio.window import Window
 
@@ -42,9 +44,8 @@ def next_midnight(moment: datetime) -> datetime:
         ("2026-12", "2026-12-01", "2027-01-01"),
         ("2024-02-29", "2024-02-29", "2024-03-01"),
         ("2026-01-31T08", "2026-01-31T08:00:00", "2026-01-31T09:00:00"),
-        ("2026-01-31 23:00", "2026-01-31T23:00:00", "2026-02-01"),
-        ("2026-01-31T08:30", "2026-01-31T08:30:00", "2026-01-31T08:31:00"),
-        ("2026-01-31T08:30:00Z", "2026-01-31T08:30:00", "2026-01-31T08:31:00"),
+        ("2026-01-31 23", "2026-01-31T23:00:00", "2026-02-01"),
+        ("2026-01-31T08Z", "2026-01-31T08:00:00", "2026-01-31T09:00:00"),
         ("2026-01-31+02:00", "2026-01-30T22:00:00", "2026-01-31T22:00:00"),
         ("2026-01-31T00-0530", "2026-01-31T05:30:00", "2026-01-31T06:30:00"),
     ],
@@ -93,6 +94,59 @@ def test_a_schedule_of_quarter_hours_has_quarter_hour_partitions(key, minutes) -
 def test_a_key_beside_the_schedules_ticks_is_as_long_as_its_finest_part() -> None:
     timing = RunTiming(partition_key="2026-01-09T08", next_tick=next_midnight)
     assert resolve("auto", timing) == days("2026-01-09T08:00:00", "2026-01-09T09:00:00")
+
+
+@pytest.mark.parametrize("key", ["2026-01-09T00:00:00", "2026-01-09T08:30", "2026-01-09 23:00Z"])
+@pytest.mark.parametrize("next_tick", [None, lambda moment: at("2027-01-01")], ids=["no", "other"])
+def test_a_key_to_the_minute_that_no_schedule_explains_is_refused_with_a_remedy(
+    key, next_tick
+) -> None:
+    """It is the key of an hour as well as of a day: ``CronPartitionTimetable`` writes both so."""
+    with pytest.raises(InvalidRequestError, match=r"how long the partition is; .*StartOfDayMapper"):
+        resolve("auto", RunTiming(partition_key=key, next_tick=next_tick))
+
+
+def test_a_date_on_the_clocks_of_an_unknown_zone_is_refused_with_a_remedy() -> None:
+    midnight = datetime(2026, 1, 9, tzinfo=PARIS)
+    elsewhere = RunTiming(partition_key="2026-01-09", partition_date=midnight)
+    with pytest.raises(InvalidRequestError, match=r"another zone; .*StartOfDayMapper"):
+        resolve("auto", elsewhere)
+    for known in (
+        replace(elsewhere, zone=PARIS),
+        replace(elsewhere, partition_key="2026-01-09+01:00"),
+    ):
+        assert resolve("auto", known).start == midnight
+    utc = RunTiming(partition_key="2026-01-09", partition_date=at("2026-01-09"))
+    assert resolve("auto", utc) == days("2026-01-09", "2026-01-10")
+
+
+def weekday_mornings(moment: datetime) -> datetime:
+    tick = moment.astimezone(PARIS).replace(hour=5, minute=0, second=0, microsecond=0)
+    while tick <= moment or tick.weekday() > 4:
+        tick += DAY
+    return tick
+
+
+@pytest.mark.parametrize(
+    ("key", "start", "end"),
+    [
+        ("2026-01-08", "2026-01-08", "2026-01-09"),
+        ("2026-01-09", "2026-01-09", "2026-01-12"),  # a Friday
+        ("2026-01-09+0100", "2026-01-09", "2026-01-12"),
+        ("2026-10-23", "2026-10-23", "2026-10-26"),  # clocks go back in that night
+        ("2026-01-10", "2026-01-10", "2026-01-11"),  # none of the schedule
+        ("2026-01", "2026-01-01", "2026-02-01"),
+    ],
+)
+def test_a_partition_lasts_until_the_next_key_of_its_schedule(key, start, end) -> None:
+    timing = RunTiming(partition_key=key, zone=PARIS, next_tick=weekday_mornings)
+    bounds = (at(one).replace(tzinfo=PARIS) for one in (start, end))
+    assert resolve("auto", timing) == Window(*bounds)
+
+
+def test_a_key_with_an_offset_that_is_not_the_schedules_keeps_its_own_day() -> None:
+    timing = RunTiming(partition_key="2026-01-09+05:00", zone=PARIS, next_tick=next_midnight)
+    assert resolve("auto", timing) == days("2026-01-08T19:00:00", "2026-01-09T19:00:00")
 
 
 @pytest.mark.parametrize(
@@ -163,9 +217,70 @@ def test_any_key_gives_a_span_or_is_refused(key) -> None:
     assert window.start.astimezone(UTC) < window.end.astimezone(UTC)
 
 
-def test_a_partition_that_has_not_ended_yet_is_refused_with_a_remedy() -> None:
-    now = datetime(2026, 1, 9, 0, 0, 5, tzinfo=timezone.utc)
-    yesterday = resolve("auto", RunTiming(partition_key="2026-01-08", now=now))
-    assert yesterday.end == datetime(2026, 1, 9, tzinfo=timezone.utc)
-    with pytest.raises(InvalidRequestError, match="run_offset=-1"):
-        resolve("auto", RunTiming(partition_key="2026-01-09", now=now))
+@pytest.mark.parametrize(
+    ("formats", "remedy"),
+    [((), "run_offset=-1"), ((KeyFormat("day", "%Y-%m-%d", UTC),), "RollupMapper")],
+)
+def test_a_partition_that_has_not_ended_yet_is_refused_with_a_remedy(formats, remedy) -> None:
+    timing = RunTiming(now=at("2026-01-09T00:00:05"), key_formats=formats)
+    yesterday = resolve("auto", replace(timing, partition_key="2026-01-08"))
+    assert yesterday.end == at("2026-01-09")
+    with pytest.raises(InvalidRequestError, match=remedy):
+        resolve("auto", replace(timing, partition_key="2026-01-09"))
+
+
+# --- keys that a mapper writes ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("period", "pattern", "key", "start", "end"),
+    [
+        ("hour", "%Y-%m-%dT%H", "2026-01-09T08", "2026-01-09T08:00:00", "2026-01-09T09:00:00"),
+        ("day", "%d.%m.%Y", "09.01.2026", "2026-01-09", "2026-01-10"),
+        ("day", "%Y-%m-%dT%H:%M:%S", "2026-01-09T00:00:00", "2026-01-09", "2026-01-10"),
+        ("week", "%Y-%m-%d (W%V)", "2026-01-26 (W05)", "2026-01-26", "2026-02-02"),
+        ("week", "%Y-%m-%d", "2026-01-26", "2026-01-26", "2026-02-02"),
+        ("week", "%G-W%V", "2026-W01", "2025-12-29", "2026-01-05"),
+        ("month", "%Y-%m", "2026-12", "2026-12-01", "2027-01-01"),
+        ("month", "%Y-%m-%d", "2026-02-01", "2026-02-01", "2026-03-01"),
+        ("quarter", "%Y-Q{quarter}", "2026-Q1", "2026-01-01", "2026-04-01"),
+        ("quarter", "%Y-Q{quarter}", "2026-Q4", "2026-10-01", "2027-01-01"),
+        ("quarter", "%Y-%m (Q{quarter})", "2026-04 (Q2)", "2026-04-01", "2026-07-01"),
+        ("year", "%Y", "2024", "2024-01-01", "2025-01-01"),
+    ],
+)
+def test_a_mapper_says_how_long_its_partitions_are_and_on_which_clocks(
+    period, pattern, key, start, end
+) -> None:
+    for zone in (UTC, PARIS):
+        formats = (KeyFormat(period, pattern, zone), KeyFormat("year", "year %Y", UTC))
+        window = resolve("auto", RunTiming(partition_key=key, key_formats=formats))
+        assert window == Window(*(at(one).replace(tzinfo=zone) for one in (start, end)))
+
+
+def test_a_mapped_key_with_an_offset_is_a_day_of_the_mappers_zone() -> None:
+    formats = (KeyFormat("day", "%Y-%m-%d%z", PARIS),)
+    window = resolve("auto", RunTiming(partition_key="2026-03-29+0100", key_formats=formats))
+    assert window == days("2026-03-28T23:00:00", "2026-03-29T22:00:00")
+
+
+@pytest.mark.parametrize(
+    ("period", "pattern", "key"),
+    [
+        ("day", "%Y-%m-%d", "2026-01"),
+        ("quarter", "%Y-Q{quarter}", "2026-Q5"),
+        ("week", "%G-W%V (%V)", "2026-W05 (05)"),
+        ("year", "%Y", "9999"),
+        ("day", "%Y-%m-%d", "eu-west"),
+    ],
+)
+def test_a_key_that_no_mapper_writes_is_refused_with_a_remedy(period, pattern, key) -> None:
+    timing = RunTiming(partition_key=key, key_formats=(KeyFormat(period, pattern, UTC),))
+    with pytest.raises(InvalidRequestError, match=r"is not written as .* \(start, end\) pair"):
+        resolve("auto", timing)
+
+
+def test_a_key_that_two_mappers_read_differently_is_refused() -> None:
+    formats = tuple(KeyFormat(one, "%Y-%m-%d", UTC) for one in ("day", "week"))
+    with pytest.raises(InvalidRequestError, match="read differently by the schedule's mappers"):
+        resolve("auto", RunTiming(partition_key="2026-01-26", key_formats=formats))
