@@ -107,17 +107,17 @@ def test_the_deadline_is_met_to_the_second_with_one_last_question() -> None:
     office = Office({"a": [R]})
     (end,), _ = office.wait(100)
     assert isinstance(end, JobTimeoutError)
-    assert "a was still running at the deadline" in end.message
-    assert "timeout" in end.message
+    assert end.vendor == "v"
+    assert "a was still running at the deadline; raise `timeout`" in end.message
     assert office.clock.now == office.asked[-1][0] == NOW + 100
 
 
 def test_a_job_that_ends_with_the_last_question_has_ended_in_time() -> None:
     office = Office({"a": [R, S]})
-    seconds = 3 * 0.75 + 0.1
+    seconds = 3 * 0.7 + 0.1
     (end,), _ = office.wait(seconds)
     assert isinstance(end, ArchiveJob)
-    assert office.asked[-1][0] == pytest.approx(NOW + seconds)
+    assert office.asked[-1][0] - NOW == pytest.approx(seconds, abs=0.01)
 
 
 def test_a_deadline_that_has_passed_still_gets_its_one_question() -> None:
@@ -171,12 +171,23 @@ def test_a_wait_that_is_given_up_says_what_became_of_the_job_and_keeps_its_class
     )
 
 
-def test_a_deadline_in_the_middle_of_an_outage_says_so() -> None:
-    (end,), _ = Office({"a": [R, DOWN]}).wait(60)
+@pytest.mark.parametrize(
+    ("seconds", "failed"), [(5, "1 poll failed"), (10, "2 polls failed"), (60, r"\d polls failed")]
+)
+def test_a_deadline_in_the_middle_of_an_outage_says_so(seconds, failed) -> None:
+    (end,), _ = Office({"a": [R, DOWN]}).wait(seconds)
     assert isinstance(end, JobTimeoutError)
     assert re.search(
-        r"still running at the deadline when last seen, and \d polls failed since", end.message
+        f"still running at the deadline when last seen, and {failed} since;", end.message
     )
+
+
+def test_a_timeout_names_the_vendors_own_status() -> None:
+    office = Office({"a": [DOWN]})
+    job = ArchiveJob("v", "a", vendor_status="in-progress")
+    flow = wait_for([job], waitlist=office.waitlist(), deadline=NOW + 5)
+    (end,) = office.driver().run(flow)
+    assert "v job a was still in-progress at the deadline" in end.message
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=5))
@@ -203,7 +214,7 @@ def test_nobody_asks_again_before_the_vendor_said_so_or_a_quarter_of_an_hour_has
     hold = min(seconds, LONGEST_HOLD)
     assert min(later) >= refused + hold - 1e-3
     if seconds > 30:  # longer than any interval: then to the second
-        assert min(later) == pytest.approx(refused + hold)
+        assert min(later) - refused == pytest.approx(hold, abs=0.01)
 
 
 @pytest.mark.parametrize("bulk", [1, 100])
@@ -303,10 +314,11 @@ def submitting(errors: list[AssetsError]) -> Callable[[], Flow[ArchiveJob]]:
 def test_a_busy_vendor_is_waited_for_and_told_about(times, retry_after) -> None:
     driver = Driver(lambda _: HttpResponse(200))
     told: list[BusyError] = []
-    submit = submitting([BusyError("busy", retry_after=retry_after)] * times)
+    errors = [BusyError("busy", retry_after=retry_after) for _ in range(times)]
+    submit = submitting([*errors])
     job = driver.run(submit_when_free(submit, clock=driver.clock, on_busy=told.append))
     assert job.job_id == "a"
-    assert len(told) == times
+    assert told == errors
     assert driver.sleeps == [max(BUSY_PAUSE_SECONDS, retry_after or 0.0)] * times
 
 
@@ -315,7 +327,7 @@ def test_a_vendor_that_stays_busy_is_given_up_within_the_budget() -> None:
     submit = submitting([BusyError("busy")] * 10_000)
     with pytest.raises(BusyError):
         driver.run(submit_when_free(submit, clock=driver.clock))
-    assert BUSY_BUDGET_SECONDS - BUSY_PAUSE_SECONDS <= driver.clock.now - NOW <= BUSY_BUDGET_SECONDS
+    assert driver.clock.now - NOW == BUSY_BUDGET_SECONDS
 
 
 def test_no_other_error_of_a_submit_is_waited_out() -> None:
