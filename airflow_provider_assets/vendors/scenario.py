@@ -98,11 +98,9 @@ class Scenario(Vendor):
         accept = frozenset({HTTPStatus.NOT_FOUND} if missing else ())
         return HttpRequest("GET", self.base_url + path, params, accept=accept)
 
-    def _post(
-        self, path: str, data: JSON, *, idempotent: bool = True, accept: Iterable[int] = ()
-    ) -> HttpRequest:
+    def _post(self, path: str, data: JSON, *, idempotent: bool = True) -> HttpRequest:
         url, body = self.base_url + path, json_body(data)
-        return HttpRequest("POST", url, body=body, idempotent=idempotent, accept=frozenset(accept))
+        return HttpRequest("POST", url, body=body, idempotent=idempotent)
 
     def _pages(
         self,

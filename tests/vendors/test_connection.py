@@ -220,6 +220,16 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
         InvalidRequestError, match="select: unknown tpye; known names are tags, type"
     ):
         check_names({"tpye": 1}, frozenset({"type", "tags"}), "select")
+    with pytest.raises(InvalidRequestError, match="select: unknown a, b; known names are c"):
+        check_names({"b": 1, "a": 1}, frozenset({"c"}), "select")
+
+
+@pytest.mark.parametrize(
+    ("url", "is_one"),
+    [("https://cdn.test/a", True), ("http://127.0.0.1:8080/a", True), ("ftp://cdn.test/a", False)],
+)
+def test_a_download_is_an_address_of_http(url, is_one) -> None:
+    assert parsing.is_address(url) is is_one
 
 
 @pytest.mark.parametrize("value", [None, "", 1, [], {}, True])

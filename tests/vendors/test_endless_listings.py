@@ -13,7 +13,7 @@ from airflow_provider_assets.sansio.errors import ProtocolError
 from airflow_provider_assets.vendors import paging
 
 
-def read(pages, monkeypatch, most=50, empty=20) -> int:
+def read(pages, monkeypatch, why, most=50, empty=20) -> int:
     """The number of pages that are read of *pages*, each entries and a token, until the error."""
     monkeypatch.setattr(paging, "MAX_PAGES", most)
     monkeypatch.setattr(paging, "MAX_EMPTY_PAGES", empty)
@@ -25,7 +25,7 @@ def read(pages, monkeypatch, most=50, empty=20) -> int:
         return next(pages)
 
     reading = paging.read_pages(fetch, lambda entries: False, listing="A, list")
-    with pytest.raises(ProtocolError, match=r"^A, list: "):
+    with pytest.raises(ProtocolError, match=f"^A, list: {why}"):
         flows.run(reading, perform=None, sleep=None)
     return len(asked)
 
@@ -35,15 +35,19 @@ def fresh(entries):
 
 
 def test_pages_that_always_name_a_new_one_end_at_the_most_there_can_be(monkeypatch) -> None:
-    assert read(fresh([{"id": "a"}]), monkeypatch) == 50
+    assert read(fresh([{"id": "a"}]), monkeypatch, "no end after 50 pages") == 50
 
 
 def test_empty_pages_that_always_name_a_new_one_end_earlier(monkeypatch) -> None:
-    assert read(fresh([]), monkeypatch) == 20
+    why = "20 pages in a row are empty"
+    assert read(fresh([]), monkeypatch, why) == 20
+    after_one = (([{}], f"first {n}") if n == 0 else ([], f"t{n}") for n in itertools.count())
+    assert read(after_one, monkeypatch, why) == 21
 
 
 def test_tokens_that_come_again_end_at_once(monkeypatch) -> None:
-    assert read(itertools.cycle([([{}], "a"), ([], "b"), ([], "c")]), monkeypatch) == 4
+    circle = itertools.cycle([([{}], "a"), ([], "b"), ([], "c")])
+    assert read(circle, monkeypatch, "pagination loop") == 4
 
 
 def test_a_listing_by_offset_ends_likewise(monkeypatch) -> None:

@@ -91,7 +91,9 @@ def test_a_signature_is_that_of_the_vendors_own_sdk_byte_for_byte(request_, proj
 def test_the_host_is_signed_as_http_clients_send_it():
     def host(url):
         signed = sign(HttpRequest("GET", url), access_key="AK", secret_key="SK", moment=NOW)
-        return dict(signed.headers)["Host"]
+        headers = dict(signed.headers)
+        assert set(headers) == {"Host", "X-Sdk-Date", "Authorization"}
+        return headers["Host"]
 
     assert host("https://Roma.Example.test:443/x") == "roma.example.test"
     assert host("http://roma.example.test:80/x") == "roma.example.test"
@@ -151,6 +153,7 @@ def test_a_token_is_granted_once_for_user_account_and_project():
     value, (request,) = token_of(auth, granted())
     assert value == "MIIone"
     assert (request.method, request.full_url) == ("POST", f"{IAM}/v3/auth/tokens?nocatalog=true")
+    assert request.headers == (("Content-Type", "application/json;charset=utf8"),)
     assert json.loads(request.body) == {
         "auth": {
             "identity": {

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from vendor_contract import MOMENT, VENDORS, Contract, toy_installed
 from vendor_script import NOW, reply
@@ -39,7 +41,12 @@ def test_what_only_allows_a_listing_is_no_part_of_what_it_selects(monkeypatch):
             == vendor_class("topaz").spec.narrowing(given)
             == {"model": "Standard V2"}
         )
-        assert vendor_class("acme").spec.narrowing(given) == given
+        acme = vendor_class("acme")
+        assert acme.spec.narrowing(given) == given
+        monkeypatch.setattr(acme, "spec", replace(acme.spec, allowing=frozenset({"model"})))
+        registry._allowing.cache_clear()
+        assert narrowing(given) == {}
+    registry._allowing.cache_clear()
 
 
 def test_what_is_no_vendor_is_not_registered(monkeypatch):

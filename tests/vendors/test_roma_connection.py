@@ -40,6 +40,7 @@ def test_a_region_names_the_addresses_and_an_explicit_one_wins():
         ({"auth_type": "basic"}, "must be aksk or token"),
         ({"auth_type": "Token"}, "account"),
         ({"iam_url": "http://iam.example.test"}, "iam_url"),
+        ({"base_url": "http://roma.example.test"}, "base_url"),
         ({"project_id": "", "region": "", "base_url": "https://x.test"}, "project_id"),
     ],
 )
@@ -118,6 +119,28 @@ def test_temporary_keys_send_their_security_token_with_every_request():
         assert ("X-Security-Token", "temporary") in request.headers
         assert ";x-security-token," in dict(request.headers)["Authorization"]
     assert "temporary" not in repr(script.seen) + repr(script.vendor.connection)
+    refused = error(403, "the token temporary is of another user")
+    with pytest.raises(AuthenticationError, match=r"the token \*\*\* is of another user"):
+        script.run(script.vendor.check(), (INSTANCES, refused))
+
+
+def test_the_parts_of_a_path_may_hold_any_letter():
+    script = Script(roma(project_id="p/{}", instance_id="i" * 64))
+    script.run(
+        script.vendor.submit(ArchiveRequest("huawei_roma", {"apps": (APP,)})),
+        (f"POST /v2/p%2F%7B%7D/instances/{'i' * 64}/assets/export", reply({"job_id": JOB})),
+    )
+
+
+def test_every_new_token_is_told_so_that_logs_can_mask_it(by_token):
+    told = []
+    by_token.vendor.on_secret = told.append
+    by_token.run(
+        by_token.vendor.submit(ArchiveRequest("huawei_roma", {"apps": (APP,)})),
+        (GRANT, granted("MIIone")),
+        (EXPORT, reply({"job_id": JOB})),
+    )
+    assert told == ["MIIone"]
 
 
 def test_a_refused_signature_is_not_tried_again(script):

@@ -59,6 +59,7 @@ def test_an_export_always_names_apps_and_tasks_and_is_sent_once(script):
     assert submitted(script, apps=(APP,)) == {"apps": [{"id": APP}], "tasks": []}
     assert submitted(script, tasks=(TASK,)) == {"apps": [], "tasks": [{"id": TASK}]}
     assert not script.seen[-1].idempotent
+    assert ("Content-Type", "application/json;charset=utf-8") in script.seen[-1].headers
 
 
 def test_the_dialect_of_2022_names_one_app_and_task_ids():
@@ -82,7 +83,8 @@ def test_the_dialect_of_2022_names_one_app_and_task_ids():
 def test_the_dialect_of_2022_refuses_tasks_that_have_no_place_beside_an_app(apps, tasks):
     named = {"apps": [f"app {i}" for i in range(apps)], "tasks": [f"task{i}" for i in range(tasks)]}
     script = Script(roma(old_export_body=True))
-    with pytest.raises(InvalidRequestError, match=f"old_export_body: {tasks} tasks are selected"):
+    why = f"old_export_body: {tasks} tasks are selected.* up to 99, and only beside an application"
+    with pytest.raises(InvalidRequestError, match=why):
         script.run(script.vendor.expand(named))
     named |= {"apps": ["a", "b"], "tasks": named["tasks"][:99]}
     found = script.run(script.vendor.expand(named))
@@ -154,7 +156,13 @@ def test_throttling_and_error_pages_are_transient(script):
 def test_a_running_job_tells_its_progress(script, word):
     found = polled(script, {"id": JOB, "status": word, "progress_percent": 0.35})
     assert (found.state, found.vendor_status, found.progress) == (JobState.RUNNING, word, 0.35)
-    assert found.submitted_at == NOW
+    assert (found.vendor, found.submitted_at, found.details) == ("huawei_roma", NOW, {})
+
+
+def test_the_name_of_a_package_is_kept_whole(script):
+    name = "a" * 200
+    found = polled(script, {"status": "SUCCEEDED", "archive_id": name})
+    assert found.details == {"archive_id": name}
 
 
 @pytest.mark.parametrize(
@@ -218,7 +226,7 @@ def test_nothing_can_be_cancelled_or_found_again(script):
 def test_the_package_is_one_file_whose_container_is_not_known(script):
     done = reference(job(state=JobState.SUCCEEDED, details={"archive_id": "arch-77aa"}))
     (file,) = script.run(script.vendor.files(done))
-    assert file.key == "arch-77aa"
+    assert file == ArchiveFile("arch-77aa", done.request.stem)
     assert "." not in file.name
     with pytest.raises(InvalidRequestError, match="target_format"):
         script.run(script.vendor.files(done, target_format="zip"))

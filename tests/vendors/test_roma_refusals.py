@@ -75,8 +75,13 @@ def test_a_package_is_gone_where_the_words_say_so(refused, status, message, deta
 def test_a_refusal_for_lack_of_permission_is_not_a_package_that_is_gone(refused, message, code):
     error = refused(403, message, code=code)
     assert type(error) is AuthenticationError
-    assert error.code == code
-    for told in (message, code, REQUEST_ID, "check the credentials and permissions"):
+    assert (error.code, error.vendor) == (code, "huawei_roma")
+    for told in (
+        message,
+        code,
+        REQUEST_ID,
+        "check the credentials and permissions of connection 'r'",
+    ):
         assert told in error.message
 
 

@@ -67,13 +67,30 @@ def test_a_listing_that_changes_while_it_is_read_is_read_again(script):
     assert found.items == [Item("apps", "b"), Item("apps", "c"), Item("apps", "d")]
 
 
+@pytest.mark.parametrize(
+    ("kind", "key", "name"), [("apps", "apps", "id"), ("tasks", "entities", "task_id")]
+)
+@pytest.mark.parametrize(("again", "total"), [("d", 4), ("b", 3)], ids=["shifted", "another total"])
+def test_any_listing_that_changes_is_read_again(script, kind, key, name, again, total):
+    url = {"apps": APPS, "tasks": TASKS}[kind]
+    a, b, c, d = ({name: one} for one in "abcd")
+    found = script.run(
+        script.vendor.select({kind: True}, None),
+        (url.format(0), page(key, a, b, total=4)),
+        (url.format(1), page(key, {name: again}, c, total=total)),
+        (url.format(0), page(key, a, b, c, d)),
+    )
+    assert [item.id for item in found.items] == ["a", "b", "c", "d"]
+
+
 def test_a_listing_that_always_changes_is_told_as_such(script):
     changing = [
         (APPS.format(0), page("apps", {"id": "a"}, total=3)),
         (APPS.format(0), page("apps", {"id": "b"}, total=3)),
     ]
-    with pytest.raises(VendorUnavailableError, match="apps changed 5 times"):
+    with pytest.raises(VendorUnavailableError, match="apps changed 5 times") as raised:
         script.run(script.vendor.select({"apps": True}, None), *(changing * 5))
+    assert raised.value.vendor == "huawei_roma"
     assert not script.expected
 
 
@@ -89,7 +106,11 @@ def test_filters_are_passed_on_to_their_own_listing(script):
 
 
 @pytest.mark.parametrize(
-    ("query", "named"), [({"apps": {"nmae": "x"}}, "nmae"), ({"tasks": ["x"]}, "true or filters")]
+    ("query", "named"),
+    [
+        ({"apps": {"nmae": "x"}}, r"^select\.apps: unknown nmae"),
+        ({"tasks": ["x"]}, "true or filters"),
+    ],
 )
 def test_an_unknown_filter_is_refused(script, query, named):
     with pytest.raises(InvalidRequestError, match=named):
@@ -114,6 +135,7 @@ def test_the_window_takes_what_was_changed_in_it_and_what_tells_no_time(script):
         "none": None,
         "end": last * 1000,
         "before": "2026-01-08T23:59:59.999Z",
+        "naive before": "2026-01-08 12:00:00",
     }
     entries = [{"task_id": name, "last_modified_time": time} for name, time in tasks.items()]
     created = {"task_id": "created", "created_date": last}
@@ -121,7 +143,7 @@ def test_the_window_takes_what_was_changed_in_it_and_what_tells_no_time(script):
         script.vendor.select({"tasks": {}}, window),
         (TASKS.format(0), page("entities", *entries, created)),
     )
-    assert {item.id for item in found.items} == set(tasks) - {"end", "before"}
+    assert {item.id for item in found.items} == set(tasks) - {"end", "before", "naive before"}
 
 
 def test_a_listing_of_another_shape_is_a_protocol_error(script):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
@@ -29,13 +30,22 @@ def script():
     return scenario()
 
 
-@pytest.mark.parametrize("body", [{"jobId": "job_1"}, {"job": {"jobId": "job_1"}}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"jobId": "job_1"},
+        {"job": {"jobId": "job_1"}},
+        {"jobId": "job_1", "job": {"status": "queued"}},
+    ],
+)
 def test_a_submission_names_its_archive_by_our_tag(script, body):
     job = script.run(
         script.vendor.submit(request(prefer_original=True, archive_name="nightly")),
         ("POST /assets/download", reply(body)),
     )
     assert job == JOB
+    headers = dict(script.seen[0].headers)
+    assert headers["Content-Type"] == headers["Accept"] == "application/json"
     assert json.loads(script.seen[0].body) == {
         "query": {"assetIds": ["a", "b"], "inferenceIds": [], "modelIds": []},
         "options": {
@@ -49,8 +59,18 @@ def test_a_submission_names_its_archive_by_our_tag(script, body):
 
 @pytest.mark.parametrize("answer", [reply({}), reply({"job": 1}), reply({"jobId": "x"}, 269)])
 def test_a_reply_without_a_job_is_no_submission(script, answer):
-    with pytest.raises(ProtocolError, match="no job id"):
+    with pytest.raises(ProtocolError, match="no job id") as raised:
         script.run(script.vendor.submit(request()), ("POST /assets/download", answer))
+    assert (raised.value.vendor, raised.value.status) == ("scenario", answer.status)
+
+
+def test_an_archive_of_any_name_ends_with_its_tag_if_it_has_one(script):
+    def name_of(one):
+        script.run(script.vendor.submit(one), ("POST /assets/download", reply({"jobId": "j"})))
+        return json.loads(script.seen[-1].body)["options"]["archiveName"]
+
+    assert name_of(request(archive_name="a" * 128)) == "a" * 122 + "-tag-1"
+    assert name_of(replace(request(archive_name="nightly"), tag="")) == "nightly"
 
 
 def listed(*jobs, token=None):
@@ -67,7 +87,7 @@ def test_a_lost_job_is_found_by_its_exact_name_only(script):
     job = script.run(
         script.vendor.find(request(), NOW),
         (SINCE, listed(near, token="t")),
-        (f"{SINCE}&paginationToken=t", listed(ours)),
+        (f"{SINCE}&paginationToken=t", listed(ours, token="never asked for")),
     )
     assert (job.job_id, job.submitted_at) == ("ours", NOW)
     assert script.run(script.vendor.find(request(), NOW), (SINCE, listed(near))) is None
@@ -93,6 +113,7 @@ def test_many_jobs_share_the_list_and_one_it_lacks_is_asked_for_alone(script):
         (STATUS, reply({"job": {"jobId": "job_1", "status": "failure", "metadata": 1}})),
     )
     assert (first.state, second.state) == (JobState.FAILED, JobState.SUCCEEDED)
+    assert [job.submitted_at for job in (first, second)] == [NOW, NOW]  # deadlines count from it
 
 
 def test_progress_and_the_vendors_reason_are_told(script):
@@ -104,6 +125,10 @@ def test_progress_and_the_vendors_reason_are_told(script):
     }
     (job,) = script.run(script.vendor.poll([JOB]), (STATUS, reply({"job": record})))
     assert (job.progress, job.reason) == (0.5, "no space; ask for less")
+    assert job.vendor == "scenario"
+    record |= {"progress": 1.5, "metadata": {"error": "e" * 300}}
+    (job,) = script.run(script.vendor.poll([JOB]), (STATUS, reply({"job": record})))
+    assert (job.progress, job.reason) == (1.0, "e" * 300)
 
 
 def test_a_job_that_only_its_download_knows_is_read_there(script):
@@ -129,7 +154,7 @@ def test_options_that_only_name_things_do_not_shape_what_is_exported(script):
 
 def test_one_zip_or_one_converted_file_an_asset(script):
     (file,) = script.run(script.vendor.files(reference()))
-    assert file.name.endswith(".zip")
+    assert file == ArchiveFile("job_1", f"{request().stem}.zip")
     files = script.run(script.vendor.files(reference(), target_format="webp"))
     assert files == [ArchiveFile("a", "a.webp"), ArchiveFile("b", "b.webp")]
     with pytest.raises(InvalidRequestError, match="target_format"):
@@ -140,6 +165,7 @@ def test_one_zip_or_one_converted_file_an_asset(script):
     )
     assert link.url == "https://cdn.example.test/a.webp"
     assert json.loads(script.seen[0].body) == {"targetFormat": "webp"}
+    assert script.seen[0].idempotent is True  # so it is sent again after an error
 
 
 def link_of(script, *exchanges):
@@ -172,8 +198,9 @@ def test_a_link_that_is_late_is_waited_for_and_then_transient(script, metadata):
         (BATCH, reply({"jobStatus": "success"})),
         (STATUS, reply({"job": {"jobId": "job_1", "status": "success", "metadata": metadata}})),
     ]
-    with pytest.raises(VendorUnavailableError, match="no download URL yet"):
+    with pytest.raises(VendorUnavailableError, match="no download URL yet") as raised:
         link_of(script, *late * 5)
+    assert raised.value.vendor == "scenario"
     assert script.slept == [2.0] * 4
 
 

@@ -53,6 +53,10 @@ def test_nothing_is_sent_for_a_job_that_has_succeeded_and_is_the_same_in_every_r
     others = [replace(REQUEST, tag="tag-2"), replace(REQUEST, items={"asset_ids": ("a",)})]
     ids = {script.run(script.vendor.submit(one)).job_id for one in others}
     assert len(ids | {first.job_id}) == 3
+    assert (first.vendor, first.job_id) == (
+        "scenario",
+        "links-aca7a80a5fe2ff2e",
+    )  # as earlier releases named it
     assert script.seen == []
 
 
@@ -111,8 +115,9 @@ def test_converted_files_have_the_extension_of_their_format(script):
 def test_assets_that_are_gone_are_left_out_unless_all_are(script, target_format):
     asked = script.vendor.files(reference(script), target_format=target_format)
     assert script.run(asked, known(b="image/png")) == [ArchiveFile("b", "b.png")]
-    with pytest.raises(ArchiveExpiredError, match="any of the 2 assets"):
+    with pytest.raises(ArchiveExpiredError, match="any of the 2 assets") as raised:
         script.run(script.vendor.files(reference(script), target_format=target_format), known())
+    assert raised.value.vendor == "scenario"
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ def test_key_and_secret_or_a_bearer_token(connection, header):
     ("connection", "named"),
     [
         ({"login": "", "password": ""}, "API key"),
+        ({"password": ""}, "API secret"),
         ({"password": "", "extra": {"auth_type": "bearer"}}, "bearer token"),
         ({"extra": {"auth_type": "jwt"}}, "auth_type must be basic or bearer, not 'jwt'"),
     ],
@@ -90,12 +91,16 @@ def test_options_are_completed_and_the_id_is_in_every_template(script):
     assert validate(options={"file_name_template": ""})["file_name_template"] == "<id>"
     kept = {"file_name_template": "<id>/<num>", "flat": False, "prefer_original": True}
     assert validate(options=kept) == kept
+    longest = {**OPTIONS, "archive_name": "x" * 128}
+    assert validate(options=longest) == longest
 
 
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"file_name_template": 1}, "file_name_template"),
+        ({"file_name_template": 1}, "file_name_template must be a string"),
+        ({"file_name_template": "<id>" + "x" * 125}, "file_name_template: 129 characters"),
+        ({"archive_name": 1}, "archive_name must be a string"),
         ({"archive_name": "x" * 129}, "129"),
         ({"archive_name": "a/b"}, "archive_name"),
         ({"flat": "yes"}, "flat"),
@@ -119,8 +124,10 @@ def test_a_wrong_option_is_named(script, options, named):
 def test_tokens_that_the_vendor_does_not_document_are_remarked_on(script, template, unknown):
     remarks = script.vendor.remarks({"file_name_template": template})
     assert len(remarks) == len(unknown)
+    tokens = "<description>, <generator>, <id>, <num>, <prompt>, <seed>"
     assert all(
-        f"{name} is not among" in remark for name, remark in zip(unknown, remarks, strict=True)
+        f"{name} is not among the tokens of Scenario ({tokens})" in remark
+        for name, remark in zip(unknown, remarks, strict=True)
     )
 
 
@@ -148,14 +155,14 @@ def test_a_filter_of_one_value_takes_no_two(script, name):
 
 @pytest.mark.parametrize("privacy", ["public", "Private", True, ["private"]])
 def test_assets_of_other_organisations_are_never_listed(script, privacy):
-    with pytest.raises(InvalidRequestError, match=r"select\.privacy"):
+    with pytest.raises(InvalidRequestError, match=r"^select\.privacy"):
         script.run(script.vendor.select({"privacy": privacy}, None))
 
 
 def owned(**owners):
-    """A page of assets: id -> owner, None for a record that names none."""
-    named = {i: {"ownerId": owner} if owner else {} for i, owner in owners.items()}
-    return reply({"assets": [{"id": i, "status": "success", **one} for i, one in named.items()]})
+    """A page of assets: id -> owner."""
+    listed = [{"id": i, "status": "success", "ownerId": owner} for i, owner in owners.items()]
+    return reply({"assets": listed})
 
 
 @pytest.mark.parametrize(
@@ -172,11 +179,12 @@ def test_of_public_assets_only_those_of_the_named_owners_are_listed(script, owne
     assert [item.id for item in found.items] == told == ids
 
 
-def test_an_asset_without_an_owner_is_not_taken_for_ones_own(script):
-    with pytest.raises(ProtocolError, match="ownerId"):
+@pytest.mark.parametrize("owner", [{}, {"ownerId": ""}, {"ownerId": 5}])
+def test_an_asset_without_an_owner_is_not_taken_for_ones_own_or_anothers(script, owner):
+    with pytest.raises(ProtocolError, match="asset b names no ownerId"):
         script.run(
             script.vendor.select({"privacy": "public", "ownerId": "proj_1"}, None),
-            (f"{LIST}&privacy=public", owned(a="proj_1", b=None)),
+            (f"{LIST}&privacy=public", assets("b", **owner)),
         )
 
 
@@ -298,6 +306,32 @@ def test_a_part_ends_before_the_time_of_its_last_asset_and_leaves_the_rest(scrip
     assert rest == Window(DAY.start + timedelta(hours=3), DAY.end)
 
 
+def test_a_part_is_as_many_pages_as_are_asked_for(script):
+    found, rest = script.run(
+        script.vendor.select_part({}, DAY, pages=2),
+        (LIST + BOUNDS, page("01:00:00", "02:00:00", token="t1")),
+        (f"{LIST}{BOUNDS}&paginationToken=t1", page("03:00:00", "04:00:00", token="t2")),
+    )
+    assert len(found.items) == 3
+    assert rest == Window(DAY.start + timedelta(hours=4), DAY.end)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ("2026-01-08T23:59:59.999Z", "2026-01-09T00:00:00.000Z"),  # the whole window would be left
+        ("2026-01-09T23:00:00.000Z", "2026-01-10T00:00:00.000Z"),  # nothing would
+        ("2026-01-09T01:00:00.000Z", None),
+    ],
+)
+def test_a_page_whose_last_asset_does_not_lie_within_the_window_is_not_divided(script, times):
+    listed = [{"id": "a", **({"createdAt": at} if at else {})} for at in times]
+    _, rest = script.run(
+        script.vendor.select_part({}, DAY, pages=1), (LIST + BOUNDS, reply({"assets": listed}))
+    )
+    assert rest is None
+
+
 @pytest.mark.parametrize(
     "times",
     [
@@ -359,12 +393,24 @@ def test_the_trash_takes_no_other_filter_and_no_sorting(script):
         script.vendor.select({"deleted": True}, None),
         ("GET /assets?pageSize=100&deleted=true", assets()),
     )
-    with pytest.raises(InvalidRequestError, match="modelId"):
-        script.run(script.vendor.select({"deleted": True, "modelId": "m"}, None))
+    script.run(
+        script.vendor.select({"deleted": True, "originalAssets": False}, None),
+        ("GET /assets?pageSize=100&deleted=true&originalAssets=false", assets()),
+    )
+    with pytest.raises(InvalidRequestError, match="cannot be combined with modelId, tags"):
+        script.run(script.vendor.select({"deleted": True, "modelId": "m", "tags": "t"}, None))
 
 
 @pytest.mark.parametrize(
-    ("query", "named"), [({"by": "id"}, "by"), ({"type": "a", "types": ["b"]}, "exclusive")]
+    ("query", "named"),
+    [
+        ({"by": "id"}, "by must be createdAt or updatedAt, not 'id'"),
+        ({"type": "a", "types": ["b"]}, "exclusive"),
+        ({"modelId": True}, "modelId must be a string or a list, not True"),
+        ({"deleted": "yes"}, "deleted must be true or false, not 'yes'"),
+        ({"privacy": "all"}, "privacy must be one of private, unlisted, public, not 'all'"),
+        ({"tags": []}, r"tags: \[\] would select everything"),
+    ],
 )
 def test_a_query_that_the_vendor_refuses_is_not_sent(script, query, named):
     with pytest.raises(InvalidRequestError, match=named):
@@ -380,6 +426,7 @@ def test_metadata_is_asked_for_200_at_a_time(script):
     )
     assert list(found) == [*ids[:199], "a200"]
     assert [len(json.loads(r.body)["assetIds"]) for r in script.seen] == [200, 1]
+    assert all(request.idempotent is True for request in script.seen)
 
 
 # --- what a record says of time and size ---

@@ -43,6 +43,9 @@ def script():
         ("output", status(filename="..."), f"{A}.jpeg"),
         ("output", status(filename="a:b?", output_format="../x"), f"a_b_-{A}"),
         ("output", status(filename="é" * 300 + ".png"), f"{'é' * 75}-{A}.jpeg"),
+        ("output", status(filename="a" + "é" * 300 + ".png"), f"a{'é' * 74}-{A}.jpeg"),
+        ("output", status(filename="XX.png"), f"XX-{A}.jpeg"),
+        ("output", status(filename=None, output_format=None), A),
     ],
 )
 def test_files_are_named_by_stem_process_and_format(script, kind, shown, name):
@@ -103,8 +106,9 @@ def refused(script, *exchanges):
     ],
 )
 def test_a_409_is_decided_by_the_status(script, now, error):
-    with pytest.raises(error, match=A):
+    with pytest.raises(error, match=f"{A} .* {now['status']}[:;]") as raised:
         refused(script, (f"GET /download/{A}", NOT_READY), (f"GET /status/{A}", reply(now)))
+    assert raised.value.vendor == "topaz"
 
 
 @pytest.mark.parametrize(("eta", "wait"), [(NOW + 60, 60.0), (NOW - 1, None), (None, None)])
@@ -120,11 +124,13 @@ def test_completed_but_not_ready_is_tried_again_briefly(script):
     link = refused(script, *conflict, *conflict, (f"GET /download/{A}", reply(LINK)))
     assert link.url == LINK["download_url"]
     assert script.slept == [1.0, 2.0]
-    with pytest.raises(VendorUnavailableError, match="completed"):
+    with pytest.raises(VendorUnavailableError, match="completed") as raised:
         refused(script, *conflict * 4)
+    assert raised.value.vendor == "topaz"
 
 
 @pytest.mark.parametrize("now", [UNKNOWN, reply(status(modification_time=NOW - 8 * DAY))])
 def test_a_404_is_an_archive_past_its_7_days(script, now):
-    with pytest.raises(ArchiveExpiredError, match="7 days"):
+    with pytest.raises(ArchiveExpiredError, match="7 days") as raised:
         refused(script, (f"GET /download/{A}", UNKNOWN), (f"GET /status/{A}", now))
+    assert raised.value.vendor == "topaz"

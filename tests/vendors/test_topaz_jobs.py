@@ -24,6 +24,7 @@ def test_a_submit_sends_nothing_and_the_same_request_has_the_same_job(script):
     assert first == again
     assert first.job_id != other.job_id
     assert (first.state, first.done, first.total) == (JobState.RUNNING, 0, 2)
+    assert first.job_id == "topaz-8b4e1fd98fbe199a"  # as earlier releases named it
     assert first.submitted_at == NOW
     assert ArchiveJob.from_dict(first.to_dict()) == first
 
@@ -33,6 +34,7 @@ def test_one_process_is_asked_for_alone(script):
     (job,) = script.run(script.vendor.poll([job]), (f"GET /status/{A}", reply(status())))
     assert job.state is JobState.SUCCEEDED
     assert (job.vendor_status, job.progress, job.done, job.total) == ("Completed", 1.0, 1, 1)
+    assert job.reason == ""
     assert job.details == {"kind": "output", "process_ids": [A]}
 
 
@@ -140,7 +142,18 @@ def test_what_failed_early_is_remembered_and_a_long_list_is_cut(script):
     (job,) = script.run(script.vendor.poll([job]), (f"GET /status/{A}", reply(status(A))))
     assert list(job.details["failed"]) == ids
     assert "open" not in job.details
-    assert "and 3 more" in job.reason
+    named = ", ".join(f"{n} Failed" for n in range(5))
+    assert job.reason == f"8 of 9 not available: {named} and 3 more"
+
+
+def test_a_list_of_few_failures_is_whole(script):
+    ids = [f"{n}" for n in range(5)]
+    (job,) = script.run(
+        script.vendor.poll([job_of(script, *ids, A)]),
+        (PAGE, page(*(status(i, "Failed") for i in ids), status(A))),
+    )
+    named = ", ".join(f"{n} Failed" for n in range(5))
+    assert job.reason == f"5 of 6 not available: {named}"
 
 
 @pytest.mark.parametrize(
@@ -153,6 +166,11 @@ def test_an_image_past_its_7_days_is_expired(script, kind, old):
     )
     assert job.state is JobState.EXPIRED
     assert job.details["failed"] == {A: "Expired"}
+    last = status(**{old: NOW - 7 * DAY})
+    (job,) = script.run(
+        script.vendor.poll([job_of(script, A, kind=kind)]), (f"GET /status/{A}", reply(last))
+    )
+    assert job.state is JobState.SUCCEEDED
 
 
 def test_an_input_is_there_whatever_became_of_its_process(script):
@@ -166,7 +184,7 @@ def test_an_input_is_there_whatever_became_of_its_process(script):
 def test_a_process_submitted_elsewhere_is_its_own_job(script):
     job = ArchiveJob("topaz", A)
     (job,) = script.run(script.vendor.poll([job]), (f"GET /status/{A}", reply(status())))
-    assert job.state is JobState.SUCCEEDED
+    assert (job.state, job.done, job.total) == (JobState.SUCCEEDED, 1, 1)
     files = script.run(script.vendor.files(reference(job)), (f"GET /status/{A}", reply(status())))
     assert [file.key for file in files] == [A]
 
@@ -179,6 +197,8 @@ def test_cancelling_asks_for_every_open_process_and_tolerates_refusals(script):
         (f"DELETE /cancel/{B}", reply(status=204)),
         (f"DELETE /cancel/{C}", UNKNOWN),
     )
+    # A killed process has only seconds left, so none is sent again.
+    assert not any(request.idempotent for request in script.seen)
     assert not script.run(script.vendor.cancel(job_of(script, A)), (f"DELETE /cancel/{A}", refusal))
 
 

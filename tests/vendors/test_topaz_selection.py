@@ -32,7 +32,7 @@ def test_a_connection_without_a_key_is_refused():
 
 def test_the_key_is_a_header_of_every_request(script):
     assert script.run(script.vendor.check(), ("GET /status?paginated=true&limit=1", page()))
-    assert ("X-API-Key", "the-key") in script.seen[0].headers
+    assert script.seen[0].headers == (("X-API-Key", "the-key"), ("Accept", "application/json"))
 
 
 def test_outputs_are_meant_unless_inputs_are_asked_for(script):
@@ -161,6 +161,23 @@ def test_a_window_that_starts_before_the_listing_does_is_refused_with_a_remedy(s
         script.run(script.vendor.select({}, window))
     allowed = script.vendor.select({"allow_truncated": True}, window)
     assert script.run(allowed, (PAGE, page())).items == []
+    longest = script.vendor.select({}, Window(now - timedelta(days=7), now))
+    assert script.run(longest, (PAGE, page())).items == []
+
+
+def test_a_listing_in_parts_is_one_part_of_the_same_window_and_records(script):
+    window = Window(*(datetime.fromtimestamp(NOW + s, timezone.utc) for s in (-100, 0)))
+    listed, records = page(status(A), status(B, modification_time=NOW)), {}
+    whole, rest = script.run(
+        script.vendor.select_part({}, window, pages=1, on_record=records.__setitem__),
+        (PAGE, listed),
+    )
+    assert (whole.items, rest) == ([Item("process_ids", A)], None)
+    assert list(records) == whole.items
+
+
+def test_no_items_are_no_processes(script):
+    assert script.run(script.vendor.expand({})).items == []
 
 
 @pytest.mark.parametrize(

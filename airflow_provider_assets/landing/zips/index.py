@@ -194,10 +194,10 @@ def _directory_start(tail: bytes, total: int) -> int | None:
     at = tail.rfind(END)
     while at >= 0:
         if at + END_SIZE <= len(tail):
-            count, _, start, comment = struct.unpack_from("<HLLH", tail, at + 10)
+            start, comment = struct.unpack_from("<LH", tail, at + 16)
             if at + END_SIZE + comment == len(tail):
-                wide = start == MAX32 or count == 0xFFFF  # APPNOTE 4.4.1.4
-                return _wide_start(tail, at, total) if wide else int(start)
+                is_wide = start == MAX32  # APPNOTE 4.4.1.4
+                return _wide_start(tail, at, total) if is_wide else int(start)
         at = tail.rfind(END, 0, at)
     return None
 

@@ -164,6 +164,10 @@ def test_entries_that_overlap_are_refused():
         data[second + 42] = place
         with pytest.raises(IntegrityError, match="'a' overlaps the entry after it"):
             index_of(bytes(data))
+    three = bytearray(zipped({"a": b"1", "b": b"2", "c": b"3"}))
+    three[three.rindex(b"PK\1\2") + 42] -= 1
+    with pytest.raises(IntegrityError, match="'b' overlaps the entry after it"):
+        index_of(bytes(three))
     long = bytearray(whole)
     long[28] = 1  # an extra field of a byte, for which there is no room
     with pytest.raises(IntegrityError, match="'a' overlaps the entry after it"):
@@ -202,6 +206,21 @@ def test_a_directory_begins_within_its_archive():
     data[16] = 23
     with pytest.raises(IntegrityError, match="its directory begins at byte 23 of 22"):
         locate(reading(data), 22)
+
+
+@pytest.mark.parametrize("comment", [b"", b"c" * 0xFFFF])
+def test_the_directory_of_a_large_archive_is_found_by_the_records_of_zip64(comment):
+    data = with_zip64_end(zipped({"a": bytes(100_000), "b": b"2"}, comment=comment))
+    assert names(data) == ["a", "b"]
+
+
+def test_a_comment_that_looks_like_a_locator_does_not_hide_the_directory():
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as out:
+        info = zipfile.ZipInfo("a")
+        info.comment = struct.pack("<4sLQL", b"PK\6\7", 0, 7, 1)
+        out.writestr(info, b"1")
+    assert names(target.getvalue()) == ["a"]
 
 
 def test_an_empty_archive_may_have_the_records_of_zip64():

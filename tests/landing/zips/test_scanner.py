@@ -184,6 +184,29 @@ def test_a_directory_that_names_another_entry_is_refused():
         scan(whole[:at] + b"ccc" + whole[at + 3 :])
 
 
+@pytest.mark.parametrize(
+    ("method", "at", "why"),
+    [
+        (zipfile.ZIP_STORED, 18, "it is stored, but its packed and unpacked sizes differ"),
+        (zipfile.ZIP_DEFLATED, 18, "its data ends early"),
+    ],
+)
+def test_an_entry_of_a_false_length_is_told_with_its_name(method, at, why):
+    whole = bytearray(zipped({"a": b"x" * 50}, method))
+    whole[at] -= 1
+    with pytest.raises(IntegrityError, match=f"^'a' is damaged: {why}$"):
+        scan(bytes(whole))
+
+
+def test_no_more_is_unpacked_than_an_entry_announces():
+    whole = bytearray(zipped({"zeros": bytes(1 << 20)}, zipfile.ZIP_DEFLATED))
+    whole[22:26] = struct.pack("<L", 1000)
+    collected = _Collect()
+    with pytest.raises(IntegrityError, match="'zeros'"):
+        scan(bytes(whole), handler=collected)
+    assert len(collected.now) <= 1001
+
+
 def test_a_bomb_is_refused_while_it_unpacks():
     bomb = zipped({"zeros": bytes(80_000_000)}, method=zipfile.ZIP_BZIP2)
     scanner = ZipScanner(limits=Limits(max_unpacked=1 << 30, max_ratio=200))
