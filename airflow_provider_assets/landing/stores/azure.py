@@ -20,7 +20,6 @@ from airflow_provider_assets.landing.stores.base import (
     StoredObject,
     StoredPart,
     crc32_in,
-    digest,
     holds,
     name_taken,
 )
@@ -31,9 +30,9 @@ from airflow_provider_assets.landing.stores.object_options import (
     check_tags,
     check_value,
 )
+from airflow_provider_assets.landing.stores.shared import check_size, digest, error_of, fill
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
-    AuthenticationError,
     IntegrityError,
     InvalidRequestError,
     TransferInterruptedError,
@@ -91,13 +90,9 @@ def _translate(what: str, error: object) -> AssetsError:
     text = f"{what}: {code or 'HTTP ' + str(status)}"
     if 200 <= status < 300:  # the SDK expected another
         return TransferInterruptedError(f"{what}: {_FOREIGN}", code=code, status=status)
-    if status in (401, 403):
-        return AuthenticationError(text, code=code, status=status)
     if code in ("Md5Mismatch", "Crc64Mismatch"):
         return IntegrityError(text, code=code, status=status)
-    if status in (0, 408, 429) or status >= 500:
-        return TransferInterruptedError(text, code=code, status=status)
-    return InvalidRequestError(text, code=code, status=status)
+    return error_of(text, status, code)
 
 
 def _described(found: BlobProperties) -> StoredObject:
@@ -156,9 +151,7 @@ class AzureStore:
         """Read a range of the blob."""
         what, blob = f"cannot read {self.uri(key)}", self._blob(key)
         data = _read(what, lambda: blob.download_blob(offset=offset, length=len(view)).readall())
-        if len(data) != len(view):
-            raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes arrived")
-        view[:] = data
+        fill(view, data, what)
 
     def check(self, options: ObjectOptions) -> None:
         """All but an ACL, with the access tiers that the SDK knows."""
@@ -315,9 +308,7 @@ class AzureWriter:
         held = self.done()
         if self._ids.keys() - {part.number for part in held}:
             return self._dropped(whole, overwrite=overwrite)
-        size = sum(part.size for part in held)
-        if size != whole.size:
-            raise IntegrityError(f"{self.store.uri(self.key)} holds {size} of {whole.size} bytes")
+        check_size(self.store.uri(self.key), sum(part.size for part in held), whole)
         blocks = [BlobBlock(self._ids[number]) for number in sorted(self._ids)]
         only_new = None if overwrite else MatchConditions.IfMissing
         try:

@@ -1,4 +1,4 @@
-"""The protocols of stores and part writers, and the helpers that all stores share.
+"""The protocols of stores and part writers, and what can be done with any store.
 
 An object becomes visible under its final name only by :meth:`Store.put` (small objects, one request) or by
 :meth:`PartWriter.commit`, which verifies it before publishing.
@@ -6,8 +6,6 @@ An object becomes visible under its final name only by :meth:`Store.put` (small 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -203,12 +201,6 @@ def sweep(store: Store, keys: Iterable[str]) -> None:
     rest = iter(keys)
     while some := list(islice(rest, _SWEPT)):
         store.sweep(some)
-
-
-def digest(properties: object) -> str:
-    """A short digest of the *properties* that an unfinished object was begun with."""
-    text = json.dumps(properties, sort_keys=True, default=dict)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def crc32_in(text: object) -> int | None:

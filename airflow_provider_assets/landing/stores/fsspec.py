@@ -25,9 +25,9 @@ from airflow_provider_assets.landing.stores.base import (
     name_taken,
 )
 from airflow_provider_assets.landing.stores.object_options import DEFAULTS, ObjectOptions
+from airflow_provider_assets.landing.stores.shared import check_size, fill, put_as_one_part
 from airflow_provider_assets.sansio.errors import (
     AuthenticationError,
-    IntegrityError,
     InvalidRequestError,
     TransferInterruptedError,
 )
@@ -113,9 +113,7 @@ class FsspecStore:
         """Read a range of the file."""
         what, end = f"cannot read {self.uri(key)}", offset + len(view)
         data = _call(what, lambda: self.fs.cat_file(self.path(key), start=offset, end=end))
-        if len(data) != len(view):
-            raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes arrived")
-        view[:] = data
+        fill(view, data, what)
 
     def check(self, options: ObjectOptions) -> None:
         """None: file systems share no way to set them."""
@@ -132,11 +130,7 @@ class FsspecStore:
     ) -> StoredObject:
         """Write a part file, then move it."""
         writer = self.begin(key, label="")
-        try:
-            writer.put_part(Part(1, 0, len(data), crc32), memoryview(data))
-            return writer.commit(Checksum(len(data), crc32), overwrite=overwrite)
-        finally:
-            writer.abort()
+        return put_as_one_part(writer, data, crc32, overwrite=overwrite)
 
     def begin(self, key: str, *, label: str, options: ObjectOptions = DEFAULTS) -> FsspecWriter:
         """Open a part file."""
@@ -222,8 +216,7 @@ class FsspecWriter:
             self.file = None
         fs.invalidate_cache()
         size = _call(what, lambda: int(fs.info(self.temporary)["size"]))
-        if size != whole.size:
-            raise IntegrityError(f"{self.temporary} holds {size} bytes, expected {whole.size}")
+        check_size(self.temporary, size, whole)
         if not overwrite and self.store.head(self.key):
             if not holds(self.store, self.key, whole):
                 raise name_taken(self.store.uri(self.key))

@@ -34,6 +34,7 @@ from airflow_provider_assets.landing.stores.object_options import (
     check_own_name,
     check_value,
 )
+from airflow_provider_assets.landing.stores.shared import check_size, error_of, fill
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     AuthenticationError,
@@ -61,7 +62,8 @@ def _call(what: str, action: Callable[[], T]) -> T:
     try:
         return action()
     except GoogleAPICallError as error:
-        raise _translate(what, int(error.code or 0)) from error
+        status = int(error.code or 0)
+        raise error_of(f"{what}: HTTP {status}", status) from error
     except GoogleAuthError as error:
         raise AuthenticationError(f"{what}: {type(error).__name__}") from error
     # The SDK has given up repeating, or what it read has another checksum than the service names.
@@ -83,15 +85,6 @@ def _retry() -> Retry:
     from google.cloud.storage.retry import DEFAULT_RETRY
 
     return DEFAULT_RETRY
-
-
-def _translate(what: str, status: int) -> AssetsError:
-    text = f"{what}: HTTP {status}"
-    if status in (401, 403):
-        return AuthenticationError(text, status=status)
-    if status in (0, 408, 429) or status >= 500:
-        return TransferInterruptedError(text, status=status)
-    return InvalidRequestError(text, status=status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +141,7 @@ class GcsStore:
             offset + len(view) - 1,
         )
         data = _call(what, lambda: blob.download_as_bytes(start=offset, end=end, checksum=None))
-        if len(data) != len(view):
-            raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes arrived")
-        view[:] = data
+        fill(view, data, what)
 
     def check(self, options: ObjectOptions) -> None:
         """All but tags, with the values that the SDK knows."""
@@ -177,8 +168,7 @@ class GcsStore:
             blob = self.upload(key, bytes(data), crc32=crc32, overwrite=overwrite, options=options)
         except AssetsError as error:
             return self.settle(key, error, whole)
-        if int(blob.size) != whole.size:
-            raise IntegrityError(f"{self.uri(key)} holds {blob.size} of {whole.size} bytes")
+        check_size(self.uri(key), int(blob.size), whole)
         return StoredObject(whole.size, crc32)
 
     def blob(self, key: str, crc32: int, options: ObjectOptions) -> Blob:

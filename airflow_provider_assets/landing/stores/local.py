@@ -35,8 +35,8 @@ from airflow_provider_assets.landing.stores.local_files import (
     told,
 )
 from airflow_provider_assets.landing.stores.object_options import DEFAULTS, ObjectOptions
+from airflow_provider_assets.landing.stores.shared import check_size, put_as_one_part
 from airflow_provider_assets.sansio.errors import (
-    IntegrityError,
     InvalidRequestError,
     TransferInterruptedError,
 )
@@ -108,11 +108,7 @@ class LocalStore:
     ) -> StoredObject:
         """Write a part file, sync it, then publish it."""
         writer = self.begin(key, label="small")
-        try:
-            writer.put_part(Part(1, 0, len(data), crc32), memoryview(data))
-            return writer.commit(Checksum(len(data), crc32), overwrite=overwrite)
-        finally:
-            writer.abort()
+        return put_as_one_part(writer, data, crc32, overwrite=overwrite)
 
     def begin(self, key: str, *, label: str, options: ObjectOptions = DEFAULTS) -> LocalWriter:
         """Create a hidden part file beside the target."""
@@ -216,8 +212,7 @@ class LocalWriter:
         """Check the length, sync the data, then link it to its name in one step."""
         with told(f"cannot publish {self.target}"):
             size = os.fstat(self.handle).st_size
-            if size != whole.size:
-                raise IntegrityError(f"{self.part.name} holds {size} bytes, expected {whole.size}")
+            check_size(self.part.name, size, whole)
             self._sync()
             if overwrite:
                 self.part.replace(self.target)

@@ -22,13 +22,13 @@ from airflow_provider_assets.landing.stores.base import (
     StoredObject,
     StoredPart,
     best_effort,
-    digest,
     put_document,
 )
 from airflow_provider_assets.landing.stores.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.stores.s3_dialect import Params, encoded
 from airflow_provider_assets.landing.stores.s3_errors import call, is_refusal
 from airflow_provider_assets.landing.stores.s3_objects import S3Objects
+from airflow_provider_assets.landing.stores.shared import check_size, digest
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     IntegrityError,
@@ -174,9 +174,7 @@ class S3Writer:
     def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
         """CompleteMultipartUpload, which the store refuses if size or CRC-32 of the whole differ."""
         store, held = self.store, self._in_order()
-        size = sum(part.size for part in held)
-        if size != whole.size:
-            raise IntegrityError(f"{store.uri(self.key)} holds {size} of {whole.size} bytes")
+        check_size(store.uri(self.key), sum(part.size for part in held), whole)
 
         def complete(**options: object) -> object:
             parts = [{"PartNumber": part.number, "ETag": part.tag} for part in held]

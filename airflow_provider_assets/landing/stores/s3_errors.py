@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from airflow_provider_assets.landing.stores.shared import error_of
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     AuthenticationError,
@@ -70,12 +71,12 @@ def translated(what: str, response: Mapping[str, object]) -> AssetsError:
     text = f"{what}: {code}: {said}"
     if code in _PASSING:
         return TransferInterruptedError(text, code=code, status=status)
-    if code in _DENIED or status in (401, 403):
+    if code in _DENIED:
         return AuthenticationError(text, code=code, status=status)
     if code in _DAMAGED:
         return IntegrityError(text, code=code, status=status)
     if status == 501:
         return InvalidRequestError(text, code=code, status=status)
-    if status in (408, 409, 429) or status >= 500:
+    if status == 409:
         return TransferInterruptedError(text, code=code, status=status)
-    return InvalidRequestError(text, code=code, status=status)
+    return error_of(text, status, code)

@@ -33,6 +33,7 @@ from airflow_provider_assets.landing.stores.object_options import (
 from airflow_provider_assets.landing.stores.s3_dialect import Dialect, Params, crc_of_whole
 from airflow_provider_assets.landing.stores.s3_direct import DirectWrites
 from airflow_provider_assets.landing.stores.s3_errors import call
+from airflow_provider_assets.landing.stores.shared import fill
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     IntegrityError,
@@ -152,9 +153,7 @@ class S3Objects:
         span = f"bytes={offset}-{offset + len(view) - 1}"
         found = call(what, lambda: self.client.get_object(Bucket=self.bucket, Key=key, Range=span))
         data = call(what, found["Body"].read)
-        if len(data) != len(view):
-            raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes arrived")
-        view[:] = data
+        fill(view, data, what)
 
     def check(self, options: ObjectOptions) -> None:
         """All, on Amazon with the values that botocore knows; compatible stores have their own."""

@@ -1,0 +1,63 @@
+"""Steps that several stores share: answers are checked, statuses judged, small objects written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from airflow_provider_assets.landing.crc import Checksum
+from airflow_provider_assets.landing.stores.base import Part, PartWriter, StoredObject, best_effort
+from airflow_provider_assets.sansio.errors import (
+    AssetsError,
+    AuthenticationError,
+    IntegrityError,
+    InvalidRequestError,
+    TransferInterruptedError,
+)
+
+
+def error_of(text: str, status: int, code: str = "") -> AssetsError:
+    """The error for an HTTP *status*, and the *code* with which the store explains it; 0: no answer came."""
+    kind: type[AssetsError] = InvalidRequestError
+    if status in (401, 403):
+        kind = AuthenticationError
+    elif status in (0, 408, 429) or status >= 500:
+        kind = TransferInterruptedError
+    return kind(text, code=code or None, status=status)
+
+
+def fill(view: memoryview, data: bytes, what: str) -> None:
+    """Fill *view* with *data*, which a store has sent.
+
+    :param what: the operation, as the beginning of an error's text.
+    :raises TransferInterruptedError: if there are more or fewer bytes.
+    """
+    if len(data) != len(view):
+        raise TransferInterruptedError(f"{what}: {len(data)} of {len(view)} bytes arrived")
+    view[:] = data
+
+
+def check_size(name: str, held: int, whole: Checksum) -> None:
+    """Check that the object *name* has as many bytes as were sent.
+
+    :param held: bytes that the store holds. :raises IntegrityError: if they are more or fewer.
+    """
+    if held != whole.size:
+        raise IntegrityError(f"{name} holds {held} of {whole.size} bytes")
+
+
+def put_as_one_part(
+    writer: PartWriter, data: memoryview | bytes, crc32: int, *, overwrite: bool
+) -> StoredObject:
+    """Store a small object where one request cannot store it atomically."""
+    try:
+        writer.put_part(Part(1, 0, len(data), crc32), memoryview(data))
+        return writer.commit(Checksum(len(data), crc32), overwrite=overwrite)
+    finally:
+        best_effort(writer.abort)
+
+
+def digest(properties: object) -> str:
+    """A short digest of the *properties* that an unfinished object was begun with."""
+    text = json.dumps(properties, sort_keys=True, default=dict)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
