@@ -50,17 +50,26 @@ def holds_recorded(store: Store, key: str, record: Manifest) -> bool:
     return crc is not None and holds(store, key, Checksum(record.bytes, crc))
 
 
-def refuse_fewer(job: Job, files: int, at_least: int) -> None:
-    """Refuse to replace an incomplete landing of *at_least* files by one of only *files* files.
+def refuse_fewer(job: Job, files: int, at_least: int, *, is_unpacked: bool = False) -> None:
+    """Refuse to replace an incomplete landing of *at_least* files with one that has only *files* files.
 
+    :param is_unpacked: whether files of the same names were replaced already.
     :raises PartialArchiveError: if the new one has fewer.
     """
-    if files < at_least:
-        kept = job.key if job.layout == "archive" else job.manifest_key
-        raise PartialArchiveError(
-            f"the archive holds fewer files ({files}) than an earlier one of the same items "
-            f"({at_least}), which was kept ({job.store.uri(kept)}); set overwrite=True to replace it"
+    if files >= at_least:
+        return
+    kept = job.store.uri(job.key if job.layout == "archive" else job.manifest_key)
+    if is_unpacked:
+        outcome = (
+            f"{kept} still records; files that both have were replaced while this one arrived. Land a "
+            "complete archive, or set overwrite=True to record this one"
         )
+    else:
+        outcome = f"was kept ({kept}); set overwrite=True to replace it"
+    raise PartialArchiveError(
+        f"the archive holds fewer files ({files}) than an earlier one of the same items ({at_least}), "
+        f"which {outcome}"
+    )
 
 
 def landed_before(job: Job) -> PreviousLanding | None:

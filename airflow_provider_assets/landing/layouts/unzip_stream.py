@@ -109,8 +109,8 @@ class StreamUnpacker:
         :raises AssetsError: if a file could not be published.
         """
         self._settle(0)
-        # Files of the same names are replaced by now; those that the manifest lists besides are all there.
-        refuse_fewer(self.job, len(self.entries), self.job.at_least)
+        # Only now are they counted; what the manifest lists besides files of the same names is all there.
+        refuse_fewer(self.job, len(self.entries), self.job.at_least, is_unpacked=True)
         # Only now are all names known.
         sweep(self.job.store, (self.job.prefix + entry.name for entry in self.entries))
 
