@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from airflow_provider_assets.landing.checkpoint import forget_files, load
 from airflow_provider_assets.landing.entries import Files
-from airflow_provider_assets.landing.job import Job
+from airflow_provider_assets.landing.job import ANYTHING, NOTHING, Job, Replacing
 from airflow_provider_assets.landing.layouts.archive import land_one
 from airflow_provider_assets.landing.manifest import Contents, Manifest
 from airflow_provider_assets.landing.markers import OWNERSHIP_MARKER
@@ -25,7 +25,7 @@ from airflow_provider_assets.sansio.strict_json import JSON
 
 def _move(job: Job, sources: Sequence[Source]) -> tuple[Manifest, Files]:
     if len(sources) > 1:
-        refuse_fewer(job, len(sources), job.at_least)
+        refuse_fewer(job, len(sources), job.replacing.at_least)
     if job.layout == "files":
         if len(sources) == 1:
             from airflow_provider_assets.landing.layouts.staged import land_package
@@ -99,7 +99,7 @@ def land(
         prefix=prefix,
         name=name or _own_name(sources, layout),
         layout=layout,
-        overwrite=overwrite,
+        replacing=ANYTHING if overwrite else NOTHING,
         expected=expected,
         verify=verify,
         options=budget,
@@ -126,8 +126,9 @@ def _land(job: Job, sources: Sequence[Source]) -> Manifest:
     job.store.check(job.object_options)
     before = landed_before(job)
     if before and before.is_due_again(job):
-        least = 0 if job.overwrite else before.record.entries
-        job = replace(job, overwrite=True, at_least=least)  # the object of that name is ours
+        if not job.replacing.is_allowed:  # the object of that name is ours
+            incomplete = Replacing(is_allowed=True, at_least=before.record.entries)
+            job = replace(job, replacing=incomplete)
     elif before and before.is_whole(job):
         remove_own_marker(job)
         _clean_up(job, sources)

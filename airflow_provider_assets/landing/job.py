@@ -17,6 +17,21 @@ from airflow_provider_assets.sansio.strict_json import JSON
 
 
 @dataclass(frozen=True, slots=True)
+class Replacing:
+    """Objects of the same name that a landing may replace: none, those of an incomplete landing, or any.
+
+    :param is_allowed: whether it may replace any at all.
+    :param at_least: files that it must have to replace a landing of the same contents without being told to.
+    """
+
+    is_allowed: bool = False
+    at_least: int = 0
+
+
+NOTHING, ANYTHING = Replacing(), Replacing(is_allowed=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One landing: the arguments of :func:`~.engine.land`, its meter and its cancel token."""
 
@@ -24,7 +39,7 @@ class Job:
     prefix: str
     name: str
     layout: str
-    overwrite: bool
+    replacing: Replacing
     expected: int
     verify: bool
     options: LandingOptions
@@ -33,7 +48,6 @@ class Job:
     state: State | None = None
     contents: Contents | None = None
     object_options: ObjectOptions = DEFAULTS
-    at_least: int = 0  # files of the landing that this one replaces without being told to
     cancel: CancelToken = field(default_factory=CancelToken)
 
     @property

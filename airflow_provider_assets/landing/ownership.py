@@ -44,7 +44,7 @@ def ensure_free(job: Job, size: int | None = None) -> None:
         package that can be downloaded only once is not spent on comparing the two.
     :raises InvalidRequestError: if another object has the name.
     """
-    if job.overwrite or job.layout != "archive":
+    if job.replacing.is_allowed or job.layout != "archive":
         return
     there = job.store.head(job.key)
     if there and there.size != size and _least_in_marker(job) is None:
@@ -106,17 +106,19 @@ def commit(job: Job, record: Manifest, files: Iterable[Entry]) -> None:
 
 def _claim(job: Job, files: int) -> Claim:
     """Claim the name of *job* for an object with so many *files*."""
-    refuse_fewer(job, files, job.at_least)
-    if job.layout != "archive" or (job.overwrite and not job.store.head(job.manifest_key)):
-        return Claim.REPLACES_ANY if job.overwrite else Claim.LEFT_TO_STORE
-    if not job.overwrite and job.store.head(job.key):
+    refuse_fewer(job, files, job.replacing.at_least)
+    if job.layout != "archive" or (
+        job.replacing.is_allowed and not job.store.head(job.manifest_key)
+    ):
+        return Claim.REPLACES_ANY if job.replacing.is_allowed else Claim.LEFT_TO_STORE
+    if not job.replacing.is_allowed and job.store.head(job.key):
         least = _least_in_marker(job)
         if least is None:
             return Claim.LEFT_TO_STORE
         refuse_fewer(job, files, least)
         return Claim.REPLACES_MARKED
     put_document(job.store, job.key + OWNERSHIP_MARKER, _marker(job))
-    return Claim.REPLACES_MARKED if job.overwrite else Claim.RESERVED
+    return Claim.REPLACES_MARKED if job.replacing.is_allowed else Claim.RESERVED
 
 
 def _withdraw_manifest(job: Job) -> None:
@@ -174,7 +176,7 @@ def _least_in_marker(job: Job) -> int | None:
 
 
 def _marker(job: Job) -> bytes:
-    least = {"at_least": job.at_least} if job.at_least else {}
+    least = {"at_least": job.replacing.at_least} if job.replacing.at_least else {}
     return json.dumps({"landing": job.label} | least).encode()
 
 

@@ -22,7 +22,7 @@ class PreviousLanding:
         """Whether *job* lands another archive, which has to replace this landing."""
         known = self.record
         incomplete = known.lists_files and known.entries < job.expected
-        return known.facts != job.facts and (job.overwrite or incomplete)
+        return known.facts != job.facts and (job.replacing.is_allowed or incomplete)
 
     def is_whole(self, job: Job) -> bool:
         """Whether all that the manifest lists is still stored."""
@@ -84,7 +84,7 @@ def landed_before(job: Job) -> PreviousLanding | None:
     try:
         known, files = parse(document)
     except InvalidRequestError as error:
-        if job.overwrite:
+        if job.replacing.is_allowed:
             return None
         raise InvalidRequestError(
             f"{job.store.uri(job.manifest_key)} cannot be read ({error}); delete it if nobody needs "
@@ -92,7 +92,7 @@ def landed_before(job: Job) -> PreviousLanding | None:
         ) from error
     if identity(known.facts) == job.label and known.layout == job.layout:
         return PreviousLanding(known, files)
-    if job.overwrite:
+    if job.replacing.is_allowed:
         return None
     raise InvalidRequestError(
         f"{job.store.uri(job.manifest_key)} records another landing: another export of that name, one "

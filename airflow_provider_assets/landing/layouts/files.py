@@ -107,7 +107,8 @@ def _jobs(job: Job, sources: Sequence[Source], few: int) -> list[Job]:
             max_memory=max(LEAST_MEMORY, options.max_memory // few),
         )
     given = [names.give(source.own_name) for source in sources]
-    return [replace(job, name=name, options=options, at_least=0) for name in given]
+    replacing = replace(job.replacing, at_least=0)  # of all files together
+    return [replace(job, name=name, options=options, replacing=replacing) for name in given]
 
 
 def _land_or_keep(job: Job, source: Source, done: JSON, known: Checkpoint | None) -> Result:

@@ -200,7 +200,7 @@ def land_packed(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Ent
     buffers = BufferPool(max(3 * size, job.options.max_memory // 5))
     with ThreadPoolExecutor(_WORKERS, "landing-upload") as pool:
         target = ObjectWriter(
-            job.store, job.key, job.label, buffers, size, job.overwrite, pool, job.object_options
+            job.store, job.key, job.label, buffers, size, pool, job.object_options
         )
         try:
             if total is not None and total > size:
@@ -215,8 +215,7 @@ def land_packed(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Ent
             entries = Packer(job, ZipWriter(verified)).run(sources)
             verifier.close()
             with ownership(job, len(entries)) as may_replace:
-                target.overwrite = may_replace
-                whole = target.finish()
+                whole = target.finish(overwrite=may_replace)
                 target.settle()
         except BaseException:
             target.abort()

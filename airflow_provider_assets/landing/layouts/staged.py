@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from airflow_provider_assets.landing.entries import Files
-from airflow_provider_assets.landing.job import Job
+from airflow_provider_assets.landing.job import ANYTHING, Job
 from airflow_provider_assets.landing.layouts.archive import land_one
 from airflow_provider_assets.landing.layouts.unzip import land_stored
 from airflow_provider_assets.landing.manifest import Manifest
@@ -71,7 +71,6 @@ def _at(job: Job) -> Job:
         job,
         prefix=f"{job.prefix}{STAGING_FOLDER}",
         layout="archive",
-        overwrite=True,
-        at_least=0,  # its files are counted when they are unpacked
+        replacing=ANYTHING,  # its files are counted when they are unpacked
         object_options=ObjectOptions(kms_key=job.object_options.kms_key),
     )

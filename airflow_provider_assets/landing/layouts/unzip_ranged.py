@@ -102,7 +102,7 @@ class Unpacker:
         limits = Limits(options.max_unpacked, options.max_ratio)
         limits.check(extent.member for extent in self.extents)
         self._name(Names(max(options.max_entries, FEW_FOLDERS), self.job.prefix))
-        refuse_fewer(self.job, sum(1 for _ in self._files()), self.job.at_least)
+        refuse_fewer(self.job, sum(1 for _ in self._files()), self.job.replacing.at_least)
         self._keep_what_landed()
         sweep(self.job.store, (self._key(member) for member in self._files()))
         self._items = self._plan()
@@ -216,7 +216,11 @@ class Unpacker:
         check_whole(member, whole.size, whole.crc32)
         key, job = self._key(member), self.job
         job.store.put(
-            key, data, crc32=whole.crc32, overwrite=job.overwrite, options=job.object_options
+            key,
+            data,
+            crc32=whole.crc32,
+            overwrite=job.replacing.is_allowed,
+            options=job.object_options,
         )
         self._landed(key, whole)
 
@@ -242,7 +246,7 @@ class Unpacker:
         crc = combine_all((part.crc32, part.size) for part in large.parts)
         whole = Checksum(sum(part.size for part in large.parts), crc)
         check_whole(member, whole.size, whole.crc32)
-        writer.commit(whole, overwrite=self.job.overwrite)
+        writer.commit(whole, overwrite=self.job.replacing.is_allowed)
         large.writer = None
         best_effort(writer.abort)
         self._landed(large.key, whole)
@@ -252,13 +256,13 @@ class Unpacker:
         key, at = self._key(member), self._find_data(connections, extent)
         job, size = self.job, part_size(self.job, member.size)
         writer = ObjectWriter(
-            job.store, key, job.label, self.buffers, size, job.overwrite, options=job.object_options
+            job.store, key, job.label, self.buffers, size, options=job.object_options
         )
         try:
             writer.write_all(self._inflated(connections, member, at))
             written = writer.whole()
             check_whole(member, written.size, written.crc32)
-            whole = writer.finish()
+            whole = writer.finish(overwrite=job.replacing.is_allowed)
         except BaseException:
             writer.abort()
             raise

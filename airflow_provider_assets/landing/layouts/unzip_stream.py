@@ -82,7 +82,7 @@ class StreamUnpacker:
             key = self.job.prefix + self._names.give(name)
             self._writer = ObjectWriter(
                 self.job.store, key, self.job.label, self.buffers, self.part_size,
-                self.job.overwrite, self.pool, self.job.object_options,
+                self.pool, self.job.object_options,
             )  # fmt: skip
 
     def data(self, piece: memoryview | bytes) -> None:
@@ -99,7 +99,7 @@ class StreamUnpacker:
         if writer is None:
             return
         self._under_way.append(writer)
-        whole = writer.finish()
+        whole = writer.finish(overwrite=self.job.replacing.is_allowed)
         name = writer.key[len(self.job.prefix) :]
         self.entries.add(name, whole.size, whole.crc32)
 
@@ -110,7 +110,7 @@ class StreamUnpacker:
         """
         self._settle(0)
         # Only now are they counted; what the manifest lists besides files of the same names is all there.
-        refuse_fewer(self.job, len(self.entries), self.job.at_least, is_unpacked=True)
+        refuse_fewer(self.job, len(self.entries), self.job.replacing.at_least, is_unpacked=True)
         # Only now are all names known.
         sweep(self.job.store, (self.job.prefix + entry.name for entry in self.entries))
 

@@ -18,7 +18,6 @@ class ObjectWriter:
 
     :param label: identity of the landing. :param buffers: memory for the parts.
     :param part_size: bytes per part; an object that fits into one part is stored in one request.
-    :param overwrite: whether to replace an object of the same key.
     :param pool: uploads parts in the background; None: in the calling thread.
     :param options: properties of the object.
     """
@@ -28,7 +27,6 @@ class ObjectWriter:
     label: str
     buffers: BufferPool
     part_size: int
-    overwrite: bool
     pool: Executor | None = None
     options: ObjectOptions = DEFAULTS
     parts: list[Part] = field(default_factory=list)
@@ -69,18 +67,19 @@ class ObjectWriter:
             parts.append((crc32(view, 0), len(view)))
         return Checksum(sum(size for _, size in parts), combine_all(parts))
 
-    def finish(self) -> Checksum:
+    def finish(self, *, overwrite: bool) -> Checksum:
         """Publish the object. With a *pool*, a small object is published when :meth:`settle` returns.
 
+        :param overwrite: whether to replace an object of the same key.
         :raises AssetsError: if it could not be published; nothing is visible then.
         """
         if self._writer is None:
-            return self._finish_small()
+            return self._finish_small(overwrite=overwrite)
         if self._filled:
             self._flush()
         self.settle()
         whole = self.whole()
-        self._writer.commit(whole, overwrite=self.overwrite)
+        self._writer.commit(whole, overwrite=overwrite)
         best_effort(self._writer.abort)
         return whole
 
@@ -111,7 +110,7 @@ class ObjectWriter:
         if self._writer:
             best_effort(self._writer.abort)
 
-    def _finish_small(self) -> Checksum:
+    def _finish_small(self, *, overwrite: bool) -> Checksum:
         buffer, self._buffer = self._buffer, None
         view = memoryview(buffer or b"")[: self._filled]
         whole = Checksum(len(view), crc32(view, 0))
@@ -122,7 +121,7 @@ class ObjectWriter:
                     self.key,
                     view,
                     crc32=whole.crc32,
-                    overwrite=self.overwrite,
+                    overwrite=overwrite,
                     options=self.options,
                 )
             finally:

@@ -28,7 +28,7 @@ def test_a_failed_part_ends_the_object_with_the_next_one(local):
 
     buffers = BufferPool(10 * PART)
     with ThreadPoolExecutor(1) as pool:
-        writer = ObjectWriter(Store(local.root), "key", "label", buffers, PART, False, pool)
+        writer = ObjectWriter(Store(local.root), "key", "label", buffers, PART, pool)
         writer.write(bytes(PART + 1))
         wait(writer._pending)
         with pytest.raises(TransferInterruptedError, match="away"):
