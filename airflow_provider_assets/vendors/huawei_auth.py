@@ -1,40 +1,37 @@
 """Huawei Cloud's two ways to authenticate: an IAM token, and requests signed with AK/SK.
 
-Sources: IAM API reference ("Obtaining a User Token Through Password Authentication", "Querying
-Project Information") and the vendor's Python SDK 3.1.219 (huaweicloudsdkcore), whose signer is
-re-computed here.
+Source: IAM API reference ("Obtaining a User Token Through Password Authentication", "Querying Project
+Information"). The signature itself is in ``huawei_signature``.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from threading import Lock
 from typing import Generic, TypeVar
-from urllib.parse import quote, unquote, urlsplit
 
+from airflow_provider_assets.sansio.arguments import shown
 from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolError
 from airflow_provider_assets.sansio.flow import Flow, call, pause
 from airflow_provider_assets.sansio.messages import HttpRequest, json_body
 from airflow_provider_assets.sansio.moments import parse_moment
 from airflow_provider_assets.sansio.strict_json import JSON
+from airflow_provider_assets.vendors import huawei_roma_contract as contract
+from airflow_provider_assets.vendors.connection import VendorConnection, check_url
+from airflow_provider_assets.vendors.huawei_signature import sign
 from airflow_provider_assets.vendors.parsing import objects, text
 
 T = TypeVar("T")
 
 # Lower-case names of the headers that hold credentials; the others that are signed hold none.
 SECRET_HEADERS = frozenset({"authorization", "x-auth-token", "x-security-token"})
-ALGORITHM = "SDK-HMAC-SHA256"
 # IAM: a token is valid for 24 hours; no long call should start with one that is about to expire.
 TOKEN_SECONDS = 24 * 3600.0
 RENEW_SECONDS = 30 * 60.0
 # Seconds between two checks whether another flow has fetched the value.
 WAIT_SECONDS = 0.1
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,57 +217,71 @@ class KeyAuth(Auth):
         return text(projects[0], "id")
 
 
-def sign(
-    request: HttpRequest,
+def authentication(
+    connection: VendorConnection,
     *,
-    access_key: str,
-    secret_key: str,
-    moment: float,
-    project_id: str = "",
-    security_token: str = "",
-) -> HttpRequest:
-    """*request* with ``Authorization`` by ``SDK-HMAC-SHA256``.
+    clock: Callable[[], float],
+    on_token: Callable[[str], object] = lambda token: None,
+) -> Auth:
+    """The way that *connection* authenticates: by keys, or with ``auth_type=token`` by a password.
 
-    :param moment: epoch seconds, for ``X-Sdk-Date``; the vendor refuses a date too far from its own.
-    :param project_id: sent as ``X-Project-Id`` unless empty.
-    :param security_token: sent as ``X-Security-Token`` unless empty: temporary keys are valid only with it.
+    :param on_token: called with each new token, which is a secret.
+    :raises InvalidRequestError: if the connection lacks what that takes, or has what belongs to the other.
     """
-    date = datetime.fromtimestamp(moment, timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    headers = [*request.headers, ("Host", _host(request.url)), ("X-Sdk-Date", date)]
-    if project_id:
-        headers.append(("X-Project-Id", project_id))
-    if security_token:
-        headers.append(("X-Security-Token", security_token))
-    path = quote(unquote(urlsplit(request.url).path), safe="/~")
-    signed = sorted((name.lower(), value.strip()) for name, value in headers)
-    names = ";".join(name for name, _ in signed)
-    canonical = "\n".join(
-        [
-            request.method.upper(),
-            path if path.endswith("/") else f"{path}/",
-            replace(request, params=tuple(sorted(request.params))).query,
-            *(f"{name}:{value}" for name, value in signed),
-            "",
-            names,
-            hashlib.sha256(request.body or b"").hexdigest(),
-        ]
-    )
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
-    to_sign = f"{ALGORITHM}\n{date}\n{digest}"
-    signature = hmac.new(secret_key.encode(), to_sign.encode(), hashlib.sha256).hexdigest()
-    headers.append(
-        (
-            "Authorization",
-            f"{ALGORITHM} Access={access_key}, SignedHeaders={names}, Signature={signature}",
+    account = _account(connection)
+    kind = connection.text("auth_type").lower() or "aksk"
+    if kind == "aksk":
+        return KeyAuth(account, clock=clock)
+    if kind != "token":
+        raise InvalidRequestError(
+            f"connection {connection.conn_id!r}: auth_type must be aksk or token, not {shown(kind)}"
         )
+    _needed(connection, "account", account.domain)
+    if account.security_token:
+        raise InvalidRequestError(
+            f"connection {connection.conn_id!r}: security_token belongs to a temporary access key; "
+            "leave it out, or set auth_type to aksk"
+        )
+    return TokenAuth(account, clock=clock, on_token=on_token)
+
+
+def _account(connection: VendorConnection) -> Account:
+    region, project = connection.text("region"), _id(connection, "project_id")
+    if not project:
+        _needed(connection, "project_id, or the region to look it up by", region)
+    zone = "" if region in contract.GLOBAL_IAM else f"{region}."
+    iam_url = connection.text("iam_url") or f"https://iam.{zone}myhuaweicloud.com"
+    return Account(
+        check_url(iam_url, "iam_url", connection),
+        _needed(connection, "login", connection.login),
+        _needed(connection, "password", connection.password),
+        domain=connection.text("account"),
+        region=region,
+        project_id=project,
+        security_token=connection.text("security_token"),
     )
-    return replace(request, headers=tuple(headers))
 
 
-def _host(url: str) -> str:
-    """The ``Host`` header as HTTP clients send it: lower case, and no port that is the default."""
-    parts = urlsplit(url)
-    name = (parts.hostname or "") if ":" not in (parts.hostname or "") else f"[{parts.hostname}]"
-    if parts.port in {None, DEFAULT_PORTS.get(parts.scheme)}:
-        return name
-    return f"{name}:{parts.port}"
+def needed_id(connection: VendorConnection, name: str) -> str:
+    """An id from the extra.
+
+    :raises InvalidRequestError: if it is missing, or longer than an id of ROMA Connect.
+    """
+    return _needed(connection, name, _id(connection, name))
+
+
+def _id(connection: VendorConnection, name: str) -> str:
+    """An id from the extra, no longer than the vendor documents for the ids of its paths; "" for none."""
+    value = connection.text(name)
+    if len(value) > contract.MAX_ID:
+        raise InvalidRequestError(
+            f"connection {connection.conn_id!r}: {name} has {len(value)} characters; an id of "
+            f"ROMA Connect has at most {contract.MAX_ID}"
+        )
+    return value
+
+
+def _needed(connection: VendorConnection, name: str, value: str) -> str:
+    if not value:
+        raise InvalidRequestError(f"connection {connection.conn_id!r}: {name} is needed")
+    return value

@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 
-from airflow_provider_assets.sansio.arguments import shown as shown_value
 from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -48,10 +47,8 @@ from airflow_provider_assets.vendors.base import Vendor, VendorSpec, each
 from airflow_provider_assets.vendors.connection import VendorConnection, check_url
 from airflow_provider_assets.vendors.huawei_auth import (
     SECRET_HEADERS,
-    Account,
-    Auth,
-    KeyAuth,
-    TokenAuth,
+    authentication,
+    needed_id,
 )
 from airflow_provider_assets.vendors.parsing import number, objects, strings, text
 from airflow_provider_assets.vendors.refusals import remedy_of
@@ -86,8 +83,8 @@ class HuaweiRoma(Vendor):
         self.old = connection.flag("old_export_body")
         if self.old:  # 2022: a request names one application
             self.spec = replace(type(self).spec, single=frozenset({"apps"}))
-        self._instance = self._id("instance_id")
-        self._auth = self._authentication()
+        self._instance = needed_id(connection, "instance_id")
+        self._auth = authentication(connection, clock=clock, on_token=self._tell_token)
 
     def _base_url(self) -> str:
         region = self.connection.text("region")
@@ -100,54 +97,8 @@ class HuaweiRoma(Vendor):
         default = f"https://roma.{region}.myhuaweicloud.com"
         return check_url(url or default, "base_url", self.connection)
 
-    def _authentication(self) -> Auth:
-        conn = self.connection
-        region, project = conn.text("region"), self._id("project_id", optional=True)
-        if not project:
-            self._needed("project_id, or the region to look it up by", region)
-        zone = "" if region in contract.GLOBAL_IAM else f"{region}."
-        iam_url = conn.text("iam_url") or f"https://iam.{zone}myhuaweicloud.com"
-        account = Account(
-            check_url(iam_url, "iam_url", conn),
-            self._needed("login", conn.login),
-            self._needed("password", conn.password),
-            domain=conn.text("account"),
-            region=region,
-            project_id=project,
-            security_token=conn.text("security_token"),
-        )
-        kind = conn.text("auth_type").lower() or "aksk"
-        if kind == "token":
-            self._needed("account", account.domain)
-            if account.security_token:
-                raise InvalidRequestError(
-                    f"connection {conn.conn_id!r}: security_token belongs to a temporary access key; "
-                    "leave it out, or set auth_type to aksk"
-                )
-            return TokenAuth(account, clock=self.clock, on_token=self._tell_token)
-        if kind != "aksk":
-            raise InvalidRequestError(
-                f"connection {conn.conn_id!r}: auth_type must be aksk or token, not {shown_value(kind)}"
-            )
-        return KeyAuth(account, clock=self.clock)
-
     def _tell_token(self, token: str) -> None:
         self.on_secret(token)  # read now: the driver sets it after this object is made
-
-    def _id(self, name: str, *, optional: bool = False) -> str:
-        """An id from the extra, no longer than the vendor documents for the ids of its paths."""
-        value = self.connection.text(name)
-        if len(value) > contract.MAX_ID:
-            raise InvalidRequestError(
-                f"connection {self.connection.conn_id!r}: {name} has {len(value)} characters; an id of "
-                f"ROMA Connect has at most {contract.MAX_ID}"
-            )
-        return value if optional else self._needed(name, value)
-
-    def _needed(self, name: str, value: str) -> str:
-        if not value:
-            raise InvalidRequestError(f"connection {self.connection.conn_id!r}: {name} is needed")
-        return value
 
     # --- talking -----------------------------------------------------------------------------
 

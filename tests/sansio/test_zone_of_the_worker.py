@@ -15,7 +15,7 @@ from airflow_provider_assets.sansio.messages import HttpRequest
 from airflow_provider_assets.sansio.metadata import Batch, rows
 from airflow_provider_assets.sansio.moments import in_utc, iso_ms, parse_moment
 from airflow_provider_assets.sansio.run_window import RunTiming, resolve
-from airflow_provider_assets.vendors.huawei_auth import sign
+from airflow_provider_assets.vendors.huawei_signature import sign
 from airflow_provider_assets.vendors.scenario_parsing import jobs_since
 
 PARIS = ZoneInfo("Europe/Paris")
