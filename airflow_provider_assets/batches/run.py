@@ -181,8 +181,20 @@ class BatchRun:
         self.cancel(late)  # nobody is waiting for them now
         self._running = []
         self.recorded = self.recorded.updated(ended)
+        self._log_ends(ended)
         for end in ends:
             ensure_succeeded(end)
+
+    def _log_ends(self, entries: Sequence[BatchEntry]) -> None:
+        """Say how a wait has ended, which is all that the log of a deferred task has about it."""
+        started = [e.job.submitted_at for e in entries if e.job and e.job.submitted_at]
+        if started and entries[0].request.mode != LINKS:
+            self.log.info(
+                "%d of %d jobs succeeded within %d s",
+                sum(entry.has_succeeded for entry in entries),
+                len(entries),
+                time.time() - min(started),
+            )
 
     def references(self) -> list[Data]:
         """The references of all batches, including those that ended in an earlier attempt.

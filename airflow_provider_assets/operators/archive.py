@@ -26,6 +26,7 @@ from airflow_provider_assets.outcomes import default_retry_policy, raise_for_air
 from airflow_provider_assets.run_timing import resolve_window, run_date
 from airflow_provider_assets.sansio.arguments import (
     require_mapping,
+    shown,
     to_plain,
     to_seconds,
     to_timedelta,
@@ -276,6 +277,8 @@ class AssetArchiveOperator(BaseOperator):
                 "find at the vendor"
             )
         window = self._window(context)
+        if self.items is None:
+            self.log.info("Listing %s", self._scope(window))
         watermark = self._watermark(context).key if self.window == "since_last" else None
         is_described = bool(self.plans and self.metadata and self.hook.vendor.spec.describes_items)
         with closing(ListingSpool(keeps_records=is_described)) as spool:
@@ -283,7 +286,12 @@ class AssetArchiveOperator(BaseOperator):
             if not batches:
                 if self.on_empty != "fail":  # a task that fails leaves the watermark
                     self._move_watermark(context, watermark, window.iso() if window else None)
-                self._report_nothing(context, has_landed=spool.is_left_out)
+                why = f"no item matches: {self._scope(window)}"
+                if self.items is not None:
+                    why = "items is empty"
+                elif spool.is_left_out:
+                    why = f"all listed items have landed before: {self._scope(window)}"
+                self._report_nothing(context, why)
                 return None
             if not self.wait_for_completion:
                 check_one_wave(self.hook.vendor.spec, len(batches))
@@ -330,11 +338,17 @@ class AssetArchiveOperator(BaseOperator):
         if watermark and window:
             Watermark(context, watermark, self.conn_id).advance(window[1])
 
-    def _report_nothing(self, context: Context, *, has_landed: bool) -> None:
+    def _scope(self, window: Window | None) -> str:
+        """The part of the vendor's listing that is exported, for the log."""
+        parts = [f"connection {self.conn_id!r}"]
+        if window:
+            parts.append("window {} to {}".format(*window.iso()))
+        if self.select:
+            parts.append(f"select {shown(to_plain(self.select))}")
+        return ", ".join(parts)
+
+    def _report_nothing(self, context: Context, why: str) -> None:
         """Skip, fail or succeed, as *on_empty* says."""
-        why = "no item matches select and window" if self.items is None else "items is empty"
-        if has_landed:
-            why = "all listed items have landed before"
         text = f"nothing to export: {why}"
         if self.on_empty == "skip" and not self._is_one_of_many(context):
             raise AirflowSkipException(text)

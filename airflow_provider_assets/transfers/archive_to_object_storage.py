@@ -209,7 +209,11 @@ class ArchiveToObjectStorageOperator(BaseOperator):
 
     @property
     def label(self) -> str:
-        """Name of a mapped task in the grid, ``batch 2/3 · 1000 items``."""
+        """Name of a mapped task in the grid, ``batch 2/3 · 1000 items``.
+
+        It ends with the connection unless that is the vendor's default one: exports that are mapped over
+        connections are told apart by it.
+        """
         try:
             references = [ArchiveReference.from_dict(one) for one in ungrouped(self.archive)]
         except AssetsError:  # execute says what is wrong with it
@@ -219,7 +223,9 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             return f"job {references[0].job.job_id}"
         first, last = requests[0].index + 1, requests[-1].index + 1
         batches = f"batch {first}" if first == last else f"batches {first}-{last}"
-        return f"{batches}/{requests[0].of} · {sum(one.count for one in requests)} items"
+        conn_id = references[0].conn_id
+        known = "" if conn_id == f"{requests[0].vendor}_default" else f" · {conn_id}"
+        return f"{batches}/{requests[0].of} · {sum(one.count for one in requests)} items{known}"
 
     def execute(self, context: Context) -> Data | list[Data]:
         """Land the archive and return its manifest without the entries; of a group, a list of them."""

@@ -170,7 +170,8 @@ def test_an_empty_window_skips_succeeds_or_fails_as_told(airflow, sandbox):
     run = airflow(build, run={"logical_date": "2026-01-03"})
     assert run.states == {"skip": "skipped", "succeed": "success", "fail": "failed"}
     assert run.result("succeed") == []
-    assert "nothing to export" in str(run.error)
+    asked = "window 2026-01-02T00:00:00.000Z to 2026-01-03T00:00:00.000Z"
+    assert f"nothing to export: no item matches: connection '{CONN}', {asked}" in str(run.error)
     assert sandbox.stats()["totals"]["submits"] == 0
 
 

@@ -77,9 +77,9 @@ def test_a_group_of_batches_is_named_after_all_of_them():
         ArchiveToObjectStorageOperator,
     )
 
-    def reference(index):
+    def reference(index, conn_id="scenario_default"):
         request = ArchiveRequest("scenario", {"asset_ids": ("a", "b")}, index=index, of=9)
-        return ArchiveReference("scenario_default", request, ArchiveJob("scenario", "j")).to_dict()
+        return ArchiveReference(conn_id, request, ArchiveJob("scenario", "j")).to_dict()
 
     def label(archive):
         task = ArchiveToObjectStorageOperator(
@@ -89,6 +89,7 @@ def test_a_group_of_batches_is_named_after_all_of_them():
 
     (group,) = grouped([reference(3), reference(4)], 1)
     assert label(group) == "batches 4-5/9 · 4 items"
+    assert label(reference(0, "art")) == "batch 1/9 · 2 items · art"  # mapped over connections
     assert label({"rubbish": 1}) == ""
     unknown = ArchiveRequest("scenario", {}, {"job_id": "j"})
     job = ArchiveJob("scenario", "j")
