@@ -124,7 +124,8 @@ $(VENV)/.documentable: $(VENV)/.installed
 	@$(call INSTALL,--group docs)
 	@touch $@
 
-docs: $(VENV)/.documentable ## build the documentation into .site; a warning or a broken link is an error
+docs: $(VENV)/.documentable ## renew the tables of parameters and build the site into .site; a warning is an error
+	@$(BIN)/python docs/parameters.py
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "Open .site/index.html"
 

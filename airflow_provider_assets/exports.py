@@ -151,6 +151,7 @@ def land(
     events, and its templates, since those in *destination* and *arguments* are not rendered.
 
     :param archive: as in :class:`ArchiveToObjectStorageOperator`.
+    :param destination: likewise.
     :param arguments: the operator's other arguments.
     :returns: the manifest without its entries; of a group, a list of them.
     :raises AssetsError: as the operator does.

@@ -7,15 +7,8 @@ from typing import Any
 
 # A relative link that leaves docs/ leads to the repository, since the site holds docs/ only.
 _OUTSIDE = re.compile(r"\]\(\.\./([^)]+)\)")
-# Docstrings name classes by Sphinx roles, which mkdocstrings does not know.
-_ROLE = re.compile(r":(?:class|meth|func|mod|data|exc):<code>~?([^<]+)</code>")
 
 
 def on_page_markdown(markdown: str, config: Any, **_: Any) -> str:
     """Let links that leave ``docs/`` lead to the repository."""
     return _OUTSIDE.sub(rf"]({config['repo_url']}/blob/main/\1)", markdown)
-
-
-def on_page_content(html: str, **_: Any) -> str:
-    """Show the code of a Sphinx role without the role."""
-    return _ROLE.sub(r"<code>\1</code>", html)

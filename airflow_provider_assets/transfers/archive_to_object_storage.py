@@ -84,9 +84,9 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     :param destination: Airflow object storage URL, ``s3://conn_id@bucket/prefix/`` or ``file:///...``, or
         an ``ObjectStoragePath``.
     :param layout: ``archive`` (default) lands one object, ``files`` one object per file. Files keep the
-        vendor's names, which may be equal in several runs: give each run a folder of its own in
-        *destination*, ``s3://.../{{ run_id }}/``. ``{{ ds }}`` is undefined in runs that an asset started,
-        and in a ``@daily`` DAG it is the day after the exported one.
+        vendor's names, which may be equal in several runs: give each day or run a folder of its own in
+        *destination*, ``s3://.../day={{ macros.ds_add(ds, -1) }}/`` in a ``@daily`` DAG, which exports the
+        day before its date. Runs that an asset started have no ``ds``: use ``{{ run_id }}`` there.
     :param name: name of the object, or of the manifest of files, without a file extension. By default it
         consists of vendor, window (or, for named items, the run's date) and query. If there are several
         batches, each gets a number. The extension is the vendor's. ROMA Connect documents no container

@@ -196,34 +196,3 @@ def test_troubleshooting_lists_every_class_of_error_that_users_meet():
         "ProtocolError",
         "VendorUnavailableError",
     }
-
-
-def test_the_site_is_told_of_every_parameter():
-    """mkdocs takes parameters from docstrings: each parameter of the constructors is in one."""
-    from inspect import signature
-
-    from airflow_provider_assets.exports import asset_export
-    from airflow_provider_assets.operators.archive import AssetArchiveOperator
-    from airflow_provider_assets.operators.reconcile import AssetReconcileOperator
-    from airflow_provider_assets.sensors.archive import AssetArchiveSensor
-    from airflow_provider_assets.transfers.archive_to_object_storage import (
-        ArchiveToObjectStorageOperator,
-    )
-    from airflow_provider_assets.triggers.archive import AssetArchiveTrigger
-    from airflow_provider_assets.triggers.events import AssetArchiveEventTrigger
-
-    page = TEXTS["docs/operators.md"]
-    parts = (
-        asset_export,
-        AssetArchiveOperator,
-        AssetReconcileOperator,
-        AssetArchiveSensor,
-        ArchiveToObjectStorageOperator,
-        AssetArchiveTrigger,
-        AssetArchiveEventTrigger,
-    )
-    for one in parts:
-        assert re.search(rf"^::: [\w.]+\.{one.__name__}$", page, re.MULTILINE), one
-        init = one.__init__ if isinstance(one, type) else one
-        documented = set(re.findall(r":param (\w+):", one.__doc__ or ""))
-        assert set(signature(init).parameters) - {"self", "kwargs"} <= documented, one
