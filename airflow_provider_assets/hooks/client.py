@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from math import inf
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from airflow_provider_assets.airflow_compat import amask_secret, mask_secret
 from airflow_provider_assets.sansio.downloads import Link
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.flow import Flow
+from airflow_provider_assets.sansio.flow import Flow, arun
 from airflow_provider_assets.sansio.jobs import ArchiveJob
+from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
 from airflow_provider_assets.sansio.waiter import PollPolicy
 from airflow_provider_assets.transport import AsyncTransport, RateLimit
 from airflow_provider_assets.vendors import vendor_class
@@ -36,13 +37,25 @@ class AsyncClient:
         rate = rate_limit(connection, self.metrics.rate_limited)
         self.transport = AsyncTransport(self.vendor.error_for, rate=rate)
 
-    async def run(self, flow: Flow[T]) -> T:
-        """Perform *flow* without blocking the loop."""
+    async def run(
+        self, flow: Flow[T], *, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    ) -> T:
+        """Perform *flow* without blocking the loop.
+
+        A secret that it obtains is masked before its next request, since a wait may last for days.
+        """
         try:
-            return await self.transport.run(flow)
+            return await arun(flow, perform=self._perform, sleep=sleep)
         finally:
-            while self._secrets:
-                await amask_secret(self._secrets.pop())
+            await self._mask()
+
+    async def _perform(self, request: HttpRequest) -> HttpResponse:
+        await self._mask()
+        return await self.transport.perform(request)
+
+    async def _mask(self) -> None:
+        while self._secrets:
+            await amask_secret(self._secrets.pop())
 
     async def close(self) -> None:
         """Close the connections."""

@@ -16,7 +16,6 @@ from contextvars import copy_context
 
 from airflow_provider_assets.hooks.airflow_connection import read_connection
 from airflow_provider_assets.hooks.client import AsyncClient
-from airflow_provider_assets.sansio import flow as flows
 from airflow_provider_assets.sansio.errors import AssetsError
 from airflow_provider_assets.sansio.fingerprints import fingerprint
 from airflow_provider_assets.sansio.jobs import Answer, ArchiveJob, Data
@@ -99,9 +98,8 @@ class Poller:
             self._news.set()
 
     async def _run(self) -> None:
-        perform = self.client.transport.perform
         try:
-            await flows.arun(self._waitlist.flow(), perform=perform, sleep=self._sleep)
+            await self.client.run(self._waitlist.flow(), sleep=self._sleep)
         except Exception as error:
             # A bug of ours must end the waits, or a triggerer would hold them forever.
             for watch in list(self._waitlist.watches):

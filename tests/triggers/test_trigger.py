@@ -8,8 +8,10 @@ import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from airflow.providers.common.compat.sdk import redact
 from poller_kit import PACE, Account, left, states, until
 
+from airflow_provider_assets.sansio.jobs import ArchiveJob
 from airflow_provider_assets.triggers import poller as module
 from airflow_provider_assets.triggers.archive import AssetArchiveTrigger, read_ends
 
@@ -67,6 +69,29 @@ def test_an_event_holds_no_secret_and_no_url(account: Account, connect) -> None:
         text = json.dumps(await run(trigger(jobs)))
         assert "http" not in text
         assert account.part["connection"]["password"] not in text
+
+    asyncio.run(main())
+
+
+def test_a_token_is_masked_while_its_wait_lasts(sandbox, monkeypatch) -> None:
+    part = sandbox.roma["token_connection"]
+    monkeypatch.setenv(f"AIRFLOW_CONN_{CONN.upper()}", json.dumps(part))
+    sandbox.fault("roma.poll:503")  # the wait outlasts the test
+    job = ArchiveJob("huawei_roma", "any", submitted_at=time.time())
+
+    def tokens() -> list[str]:
+        auth = [poller.client.vendor._auth for poller in module._POLLERS.values()]
+        return [one._token._value.value for one in auth if one._token._value]
+
+    async def main() -> None:
+        running = asyncio.create_task(run(trigger([job])))
+        await until(tokens, looks=100)
+        (token,) = tokens()
+        await until(lambda: redact(f"got {token}") == "got ***", looks=100)
+        assert not running.done()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert left() == []
 
     asyncio.run(main())
 
