@@ -61,6 +61,11 @@ class Job:
         return self.key + MANIFEST_SUFFIX
 
     @property
+    def needs_marker(self) -> bool:
+        """Whether a marker beside the object says whose it is until its manifest is written."""
+        return self.layout == "archive"
+
+    @property
     def label(self) -> str:
         """Identity of the landing's contents."""
         return identity(self.facts)

@@ -44,7 +44,7 @@ def ensure_free(job: Job, size: int | None = None) -> None:
         package that can be downloaded only once is not spent on comparing the two.
     :raises InvalidRequestError: if another object has the name.
     """
-    if job.replacing.is_allowed or job.layout != "archive":
+    if job.replacing.is_allowed or not job.needs_marker:
         return
     there = job.store.head(job.key)
     if there and there.size != size and _least_in_marker(job) is None:
@@ -107,9 +107,7 @@ def commit(job: Job, record: Manifest, files: Iterable[Entry]) -> None:
 def _claim(job: Job, files: int) -> Claim:
     """Claim the name of *job* for an object with so many *files*."""
     refuse_fewer(job, files, job.replacing.at_least)
-    if job.layout != "archive" or (
-        job.replacing.is_allowed and not job.store.head(job.manifest_key)
-    ):
+    if not job.needs_marker or (job.replacing.is_allowed and not job.store.head(job.manifest_key)):
         return Claim.REPLACES_ANY if job.replacing.is_allowed else Claim.LEFT_TO_STORE
     if not job.replacing.is_allowed and job.store.head(job.key):
         least = _least_in_marker(job)
@@ -185,10 +183,10 @@ def remove_own_marker(job: Job) -> None:
 
     It is looked for first: deleting what is not there leaves a delete marker in a versioned bucket.
     """
-    if job.layout == "archive" and _least_in_marker(job) is not None:
+    if job.needs_marker and _least_in_marker(job) is not None:
         _remove_marker(job)
 
 
 def _remove_marker(job: Job) -> None:
-    if job.layout == "archive":
+    if job.needs_marker:
         best_effort(lambda: job.store.delete(job.key + OWNERSHIP_MARKER))
