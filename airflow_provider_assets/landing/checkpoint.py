@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, field
 from typing import cast
 
 from airflow_provider_assets.ahead import in_order
+from airflow_provider_assets.landing.call import LandingCall
 from airflow_provider_assets.landing.crc import Checksum
-from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.options import PARALLEL_REQUESTS
 from airflow_provider_assets.landing.state import State
 from airflow_provider_assets.landing.stores.base import Store, StoredPart, holds
@@ -134,28 +134,28 @@ class LandedFiles:
     :ivar done: number of a landed file -> bytes, CRC-32, whether its length was announced.
     """
 
-    job: Job
+    call: LandingCall
     identity: str
     again: bool = False
     done: dict[str, JSON] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Load the record of an earlier attempt."""
-        state = self.job.state
-        data = None if state is None else state.get(_files(self.job))
+        state = self.call.state
+        data = None if state is None else state.get(_files(self.call))
         if not isinstance(data, dict):
             return
-        self.again = (data.get("label"), data.get("identity")) == (self.job.label, self.identity)
+        self.again = (data.get("label"), data.get("identity")) == (self.call.label, self.identity)
         kept = data.get("done") if self.again else None
         if isinstance(kept, dict):
             self.done = {number: one for number, one in kept.items() if _is_landed(one)}
 
     def save(self) -> None:
         """Write the record to the state."""
-        if self.job.state is None:
+        if self.call.state is None:
             return
-        known: JSON = {"label": self.job.label, "identity": self.identity, "done": self.done}
-        self.job.state.set(_files(self.job), known)
+        known: JSON = {"label": self.call.label, "identity": self.identity, "done": self.done}
+        self.call.state.set(_files(self.call), known)
 
 
 def _is_landed(record: JSON) -> bool:
@@ -166,18 +166,18 @@ def _is_landed(record: JSON) -> bool:
     return is_count(size) and re.fullmatch("[0-9a-f]{1,8}", str(crc)) is not None
 
 
-def stored_files(job: Job, identity: str) -> dict[str, int]:
+def stored_files(call: LandingCall, identity: str) -> dict[str, int]:
     """Key -> bytes of the objects below the prefix, if an earlier attempt began to land the same source.
 
     Any of them may be older than that attempt, or foreign: see :func:`verified_keys`.
 
     :param identity: identity of the source: its validator and length.
     """
-    if job.state is None:
+    if call.state is None:
         return {}
-    landed = LandedFiles(job, identity)
+    landed = LandedFiles(call, identity)
     landed.save()
-    return job.store.sizes(job.prefix) if landed.again else {}
+    return call.store.sizes(call.prefix) if landed.again else {}
 
 
 def verified_keys(store: Store, wanted: Mapping[str, Checksum]) -> set[str]:
@@ -192,11 +192,11 @@ def verified_keys(store: Store, wanted: Mapping[str, Checksum]) -> set[str]:
         return {key for key, is_there in zip(wanted, answers, strict=True) if is_there}
 
 
-def forget_files(job: Job) -> None:
+def forget_files(call: LandingCall) -> None:
     """Forget the files of a landing that is finished."""
-    if job.state is not None:
-        job.state.delete(_files(job))
+    if call.state is not None:
+        call.state.delete(_files(call))
 
 
-def _files(job: Job) -> str:
-    return f"{_PREFIX}{job.key}:files"
+def _files(call: LandingCall) -> str:
+    return f"{_PREFIX}{call.key}:files"

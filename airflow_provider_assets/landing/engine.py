@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from airflow_provider_assets.landing.call import ANYTHING, NOTHING, LandingCall, Replacing
 from airflow_provider_assets.landing.checkpoint import forget_files, load
 from airflow_provider_assets.landing.entries import Files
-from airflow_provider_assets.landing.job import ANYTHING, NOTHING, Job, Replacing
 from airflow_provider_assets.landing.layouts.archive import land_one
 from airflow_provider_assets.landing.manifest import Contents, Manifest
 from airflow_provider_assets.landing.markers import OWNERSHIP_MARKER
@@ -23,30 +23,30 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.strict_json import JSON
 
 
-def _move(job: Job, sources: Sequence[Source]) -> tuple[Manifest, Files]:
+def _move(call: LandingCall, sources: Sequence[Source]) -> tuple[Manifest, Files]:
     if len(sources) > 1:
-        refuse_fewer(job, len(sources), job.replacing.at_least)
-    if job.layout == "files":
+        refuse_fewer(call, len(sources), call.replacing.at_least)
+    if call.layout == "files":
         if len(sources) == 1:
             from airflow_provider_assets.landing.layouts.staged import land_package
             from airflow_provider_assets.landing.layouts.unzip import land_unpacked
 
             land_files = land_package if sources[0].single_use else land_unpacked
-            return land_files(job, sources[0])
+            return land_files(call, sources[0])
         from airflow_provider_assets.landing.layouts.files import land_many
 
-        return land_many(job, sources)
+        return land_many(call, sources)
     if any(source.single_use for source in sources):
-        ensure_free(job)
-    known = load(job.state, job.key, label=job.label)
+        ensure_free(call)
+    known = load(call.state, call.key, label=call.label)
     # A kill may have left any of them; the object itself is continued if its parts are known.
-    beside = [job.manifest_key, job.key + OWNERSHIP_MARKER]
-    job.store.sweep(beside if known else [job.key, *beside])
+    beside = [call.manifest_key, call.key + OWNERSHIP_MARKER]
+    call.store.sweep(beside if known else [call.key, *beside])
     if len(sources) == 1:
-        return land_one(job, sources[0], known)
+        return land_one(call, sources[0], known)
     from airflow_provider_assets.landing.layouts.pack import land_packed
 
-    return land_packed(job, sources)
+    return land_packed(call, sources)
 
 
 def land(
@@ -94,7 +94,7 @@ def land(
     :raises AuthenticationError, ArchiveExpiredError: if fresh links are refused.
     """
     budget = options or LandingOptions()
-    job = Job(
+    call = LandingCall(
         store=store,
         prefix=prefix,
         name=name or _own_name(sources, layout),
@@ -109,7 +109,7 @@ def land(
         contents=contents,
         object_options=object_options,
     )
-    return _land(job, sources)
+    return _land(call, sources)
 
 
 def _own_name(sources: Sequence[Source], layout: str) -> str:
@@ -118,35 +118,35 @@ def _own_name(sources: Sequence[Source], layout: str) -> str:
     return own or ("archive.zip" if layout == "archive" else "files")
 
 
-def _land(job: Job, sources: Sequence[Source]) -> Manifest:
-    if job.layout not in ("archive", "files"):
-        raise InvalidRequestError(f"layout must be 'archive' or 'files', not {job.layout!r}")
+def _land(call: LandingCall, sources: Sequence[Source]) -> Manifest:
+    if call.layout not in ("archive", "files"):
+        raise InvalidRequestError(f"layout must be 'archive' or 'files', not {call.layout!r}")
     if not sources:
         raise InvalidRequestError("nothing to land: no source was given")
-    job.store.check(job.object_options)
-    before = landed_before(job)
-    if before and before.is_due_again(job):
-        if not job.replacing.is_allowed:  # the object of that name is ours
+    call.store.check(call.object_options)
+    before = landed_before(call)
+    if before and before.is_due_again(call):
+        if not call.replacing.is_allowed:  # the object of that name is ours
             incomplete = Replacing(is_allowed=True, at_least=before.record.entries)
-            job = replace(job, replacing=incomplete)
-    elif before and before.is_whole(job):
-        remove_own_marker(job)
-        _clean_up(job, sources)
+            call = replace(call, replacing=incomplete)
+    elif before and before.is_whole(call):
+        remove_own_marker(call)
+        _clean_up(call, sources)
         return replace(before.record, skipped=True)
-    record, files = _move(job, sources)
-    commit(job, record, files)
-    _clean_up(job, sources)
-    job.meter.finish()
+    record, files = _move(call, sources)
+    commit(call, record, files)
+    _clean_up(call, sources)
+    call.meter.finish()
     return record
 
 
-def _clean_up(job: Job, sources: Sequence[Source]) -> None:
+def _clean_up(call: LandingCall, sources: Sequence[Source]) -> None:
     """Remove the staged package and the state, which only an unfinished landing needs.
 
     A package that cannot be unpacked was staged, too, before it lands as an archive.
     """
-    if job.layout == "files" or any(source.single_use for source in sources):
+    if call.layout == "files" or any(source.single_use for source in sources):
         from airflow_provider_assets.landing.layouts.staged import clear_stage
 
-        clear_stage(job)
-        forget_files(job)
+        clear_stage(call)
+        forget_files(call)

@@ -131,7 +131,7 @@ class _Objects:
         return None if data is None else Checksum(len(data), zlib.crc32(data))
 
 
-def job_of(state, *, label="night", key="out/k", store=None):
+def call_of(state, *, label="night", key="out/k", store=None):
     return SimpleNamespace(state=state, label=label, key=key, prefix="out/", store=store)
 
 
@@ -140,29 +140,29 @@ DONE = {"0": [3, "ff", True], "2": [0, "0", False]}
 
 def test_files_that_have_landed_are_remembered_for_the_same_source():
     state = MemoryState()
-    first = LandedFiles(job_of(state), "source")
+    first = LandedFiles(call_of(state), "source")
     assert (first.again, first.done) == (False, {})
     first.done |= DONE
     first.save()
-    second = LandedFiles(job_of(state), "source")
+    second = LandedFiles(call_of(state), "source")
     assert (second.again, second.done) == (True, DONE)
-    for job, source in (
-        (job_of(state), "other"),
-        (job_of(state, label="other"), "source"),
-        (job_of(state, key="out/other"), "source"),
-        (job_of(None), "source"),
+    for call, source in (
+        (call_of(state), "other"),
+        (call_of(state, label="other"), "source"),
+        (call_of(state, key="out/other"), "source"),
+        (call_of(None), "source"),
     ):
-        other = LandedFiles(job, source)
+        other = LandedFiles(call, source)
         assert (other.again, other.done) == (False, {})
-    forget_files(job_of(state))
-    assert not LandedFiles(job_of(state), "source").again
+    forget_files(call_of(state))
+    assert not LandedFiles(call_of(state), "source").again
     assert not state.kept
 
 
 def test_without_a_state_no_files_are_remembered():
-    LandedFiles(job_of(None), "source").save()
-    forget_files(job_of(None))
-    assert stored_files(job_of(None), "source") == {}
+    LandedFiles(call_of(None), "source").save()
+    forget_files(call_of(None))
+    assert stored_files(call_of(None), "source") == {}
 
 
 @pytest.mark.parametrize(
@@ -176,17 +176,17 @@ def test_a_wrong_record_of_a_file_is_left_out(record):
     state = MemoryState()
     known = {"label": "night", "identity": "source", "done": DONE | {"1": record}}
     state.set("landing:out/k:files", known)
-    assert LandedFiles(job_of(state), "source").done == DONE
+    assert LandedFiles(call_of(state), "source").done == DONE
     state.set("landing:out/k:files", known | {"done": record})
-    assert LandedFiles(job_of(state), "source").done == {}
+    assert LandedFiles(call_of(state), "source").done == {}
 
 
 def test_stored_files_are_asked_for_from_the_second_attempt_on():
-    job = job_of(MemoryState(), store=_Objects(**{"out/a": b"abc", "in/b": b"b"}))
-    assert stored_files(job, "source") == {}
-    assert stored_files(job, "source") == {"out/a": 3}
-    assert stored_files(job, "other") == {}
-    assert stored_files(job, "other") == {"out/a": 3}
+    call = call_of(MemoryState(), store=_Objects(**{"out/a": b"abc", "in/b": b"b"}))
+    assert stored_files(call, "source") == {}
+    assert stored_files(call, "source") == {"out/a": 3}
+    assert stored_files(call, "other") == {}
+    assert stored_files(call, "other") == {"out/a": 3}
 
 
 def test_only_keys_with_exactly_these_bytes_are_verified():

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from airflow_provider_assets.landing.call import LandingCall
 from airflow_provider_assets.landing.cancel import CancelToken
 from airflow_provider_assets.landing.checkpoint import Checkpoint, chain, save
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.describe import describe_object, files_in
 from airflow_provider_assets.landing.entries import Files
-from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.manifest import Manifest
 from airflow_provider_assets.landing.options import MIB, SAVE_SECONDS, Source
 from airflow_provider_assets.landing.ownership import ensure_free, ownership
@@ -48,21 +48,23 @@ FIRST = 2 * MIB  # requested first, before the length of the file is known
 _HASHED = 256 * MIB  # for larger files, sha256 costs over 15 % of the time of a fast transfer
 
 
-def land_one(job: Job, source: Source, known: Checkpoint | None = None) -> tuple[Manifest, Files]:
-    """Land one file as it is, under ``job.key``.
+def land_one(
+    call: LandingCall, source: Source, known: Checkpoint | None = None
+) -> tuple[Manifest, Files]:
+    """Land one file as it is, under ``call.key``.
 
     :param known: checkpoint of an earlier attempt; it is resumed if source and store still match it.
-    :raises AssetsError: if the landing failed; nothing is visible then. With ``job.state`` the parts are
+    :raises AssetsError: if the landing failed; nothing is visible then. With ``call.state`` the parts are
         kept if another attempt may succeed; otherwise nothing is left behind.
     """
     for _ in range(_RESTARTS):
-        transfer = Transfer(job, source, known)
+        transfer = Transfer(call, source, known)
         try:
             return transfer.run()
         except SourceChangedError:
             known = None
-            save(job.state, job.key, None)
-            job.meter.begin(None)
+            save(call.state, call.key, None)
+            call.meter.begin(None)
     raise TransferInterruptedError("the download keeps changing while it is read; try again later")
 
 
@@ -70,7 +72,7 @@ def land_one(job: Job, source: Source, known: Checkpoint | None = None) -> tuple
 class Transfer:
     """One attempt to land one object."""
 
-    job: Job
+    call: LandingCall
     source: Source
     known: Checkpoint | None = None
     cancel: CancelToken = field(default_factory=CancelToken)
@@ -85,13 +87,13 @@ class Transfer:
         :raises SourceChangedError: if the source is another file by now.
         :raises AssetsError: as in :func:`land_one`.
         """
-        job, options = self.job, self.job.options
-        download = Download(self.source, options, self.cancel, on_bytes=job.meter.add)
+        call, options = self.call, self.call.options
+        download = Download(self.source, options, self.cancel, on_bytes=call.meter.add)
         connections = Connections(options)
         failure: BaseException | None = None
         try:
             with (
-                job.cancel.on_cancel(self.cancel.set),
+                call.cancel.on_cancel(self.cancel.set),
                 self.cancel.on_cancel(connections.interrupt),
             ):
                 verifier, pump = self._prepare(download, connections)
@@ -112,14 +114,14 @@ class Transfer:
         """Open the download and begin the object, or resume both."""
         known, self._writer = self._resumed_writer()
         self._open(download, connections, known)
-        size = known.part_size if known else part_size(self.job, download.total)
+        size = known.part_size if known else part_size(self.call, download.total)
         writer = GuardedWriter(self._writer or self._begun_writer(download.total, size))
         self._writer = writer
         # Only after the store's first answers: if it keeps checksums, we may not need to compute one.
         if known:
             verifier = self._resumed_verifier(download, known, writer)
         else:
-            verifier = verifier_for(self.job, download.total)
+            verifier = verifier_for(self.call, download.total)
         return verifier, self._pump_into(writer, verifier, download, known, size)
 
     def _open(self, download: Download, connections: Connections, known: Checkpoint | None) -> None:
@@ -129,17 +131,17 @@ class Transfer:
         """
         # If nothing is left to fetch, the last byte shows whether the file is still the same.
         download.open(connections, FIRST, at=min(known.done, known.total - 1) if known else 0)
-        self.job.meter.begin(download.total)
+        self.call.meter.begin(download.total)
         if download.total is not None:
-            ensure_free(self.job, download.total)
+            ensure_free(self.call, download.total)
         if known and (download.total, download.validator) != (known.total, known.validator):
             raise SourceChangedError
 
     def _begun_writer(self, total: int | None, size: int) -> PartWriter:
         if total is not None and total <= size:
-            return BufferedPut(self.job.store, self.job.key, self.job.object_options)
-        job = self.job
-        return job.store.begin(job.key, label=job.label, options=job.object_options)
+            return BufferedPut(self.call.store, self.call.key, self.call.object_options)
+        call = self.call
+        return call.store.begin(call.key, label=call.label, options=call.object_options)
 
     def _pump_into(
         self,
@@ -151,7 +153,7 @@ class Transfer:
     ) -> PartPump:
         """A pump for the parts that are missing."""
         feed: Feed = verifier
-        if self.job.store.rules.in_order:
+        if self.call.store.rules.in_order:
             # Each part is written right after it was verified, in order.
             feed, writer = SequentialWriter(verifier, writer), NullWriter()
         buffers = self._buffers(size)
@@ -162,27 +164,27 @@ class Transfer:
         )  # fmt: skip
         if known:
             scheduler.skip(known.parts, Checksum(known.done, known.crc32))
-            self.job.meter.keep(known.done)
+            self.call.meter.keep(known.done)
         return PartPump(download, scheduler, writer)
 
     def _buffers(self, size: int) -> int:
-        return max(2, self.job.options.max_memory // 2 // size)
+        return max(2, self.call.options.max_memory // 2 // size)
 
     def _publish(
         self, verifier: StreamVerifier, whole: Checksum, *, known_length: bool
     ) -> tuple[Manifest, Files]:
         assert self._writer is not None  # noqa: S101  # for the type checker: prepared before
-        job, files = self.job, files_in(self.job, verifier, whole)
-        with ownership(job, len(files)) as overwrite:
+        call, files = self.call, files_in(self.call, verifier, whole)
+        with ownership(call, len(files)) as overwrite:
             stored = self._writer.commit(whole, overwrite=overwrite)
         record = describe_object(
-            job, verifier, whole, stored=stored, entries=len(files), known_length=known_length
+            call, verifier, whole, stored=stored, entries=len(files), known_length=known_length
         )
         return record, files
 
     def _run(self, pump: PartPump, connections: Connections) -> Checksum:
         """Move all parts; return the checksum of the whole."""
-        options, scheduler, download = self.job.options, pump.scheduler, pump.download
+        options, scheduler, download = self.call.options, pump.scheduler, pump.download
         workers = WorkerPool(
             pump.step,
             self.cancel,
@@ -197,34 +199,34 @@ class Transfer:
         return scheduler.whole
 
     def _tuner(self, download: Download) -> Tuner | None:
-        options = self.job.options
+        options = self.call.options
         given = options.concurrency or not download.ranged
         return None if given else Tuner()
 
     def _tick(self) -> int:
-        now = self.job.options.clock()
+        now = self.call.options.clock()
         if self._checkpoint and now - self._saved >= SAVE_SECONDS:
             self._saved = now
-            save(self.job.state, self.job.key, self._checkpoint)
-        return self.job.meter.tick()
+            save(self.call.state, self.call.key, self._checkpoint)
+        return self.call.meter.tick()
 
     # -- resuming -----------------------------------------------------------------------------
 
     def _resumed_writer(self) -> tuple[Checkpoint | None, PartWriter | None]:
         """The checkpoint and its unfinished object, if the store still holds the parts; else None twice."""
-        job, known = self.job, self.known
+        call, known = self.call, self.known
         if known is None:
             return None, None
         writer = None
         if not self._needs_first_bytes(known):
-            writer = job.store.resume(job.key, known.writer, options=job.object_options)
+            writer = call.store.resume(call.key, known.writer, options=call.object_options)
         if writer and self._is_proven(known, writer):
             self._proof, self._checkpoint = known.proof, known
             return known, writer
         if writer:
             best_effort(writer.abort)
-        save(job.state, job.key, None)
-        job.store.sweep([job.key])
+        save(call.state, call.key, None)
+        call.store.sweep([call.key])
         return None, None
 
     @staticmethod
@@ -237,15 +239,15 @@ class Transfer:
 
     def _needs_first_bytes(self, known: Checkpoint) -> bool:
         """Whether stored bytes still have to be verified, and the store cannot return them."""
-        job = self.job
-        is_unseen = job.options.sha256 or (job.verify and known.container == _UNSEEN)
-        return bool(is_unseen) and not job.store.rules.reads_back
+        call = self.call
+        is_unseen = call.options.sha256 or (call.verify and known.container == _UNSEEN)
+        return bool(is_unseen) and not call.store.rules.reads_back
 
     def _resumed_verifier(
         self, download: Download, known: Checkpoint, writer: PartWriter
     ) -> StreamVerifier:
         """A verifier of the stored parts: they are read back, or the checkpoint's census is taken over."""
-        verifier = verifier_for(self.job, known.total)
+        verifier = verifier_for(self.call, known.total)
         if writer.read(0, memoryview(bytearray(1))):
             for piece in pieces(writer.read, known.done):
                 verifier.feed(piece)
@@ -263,7 +265,7 @@ class Transfer:
         size, buffers = known.part_size, self._buffers(known.part_size)
         scheduler = PartScheduler(known.done, size, size, size, scanner, window=buffers)
         scheduler.skip(0, Checksum(known.offset, 0))
-        connections = Connections(self.job.options)
+        connections = Connections(self.call.options)
         with self.cancel.on_cancel(connections.interrupt):
             self._run(PartPump(download, scheduler, NullWriter()), connections)
 
@@ -279,7 +281,7 @@ class Transfer:
                 return
             container, census = snapshot
             self._checkpoint = Checkpoint(
-                label=self.job.label,
+                label=self.call.label,
                 writer=dict(self._writer.state),
                 part_size=size,
                 total=download.total or 0,
@@ -287,13 +289,13 @@ class Transfer:
                 parts=part.number,
                 crc32=crc,
                 proof=self._proof,
-                container=container if self.job.verify else _UNSEEN,
+                container=container if self.call.verify else _UNSEEN,
                 offset=census.offset,
                 count=census.count,
                 digest=f"{census.digest:x}",
             )
 
-        can_resume = self.job.state is not None and download.ranged and download.validator
+        can_resume = self.call.state is not None and download.ranged and download.validator
         return record if can_resume else lambda part, crc: None
 
     def _leave(self, failure: BaseException | None) -> None:
@@ -303,35 +305,35 @@ class Transfer:
         hopeless = isinstance(failure, _HOPELESS)
         if failure is not None and self._checkpoint and not hopeless:
             try:
-                save(self.job.state, self.job.key, self._checkpoint)
+                save(self.call.state, self.call.key, self._checkpoint)
             finally:
                 self._writer.keep()
             return
         try:
             if self.known or self._saved:  # else the state has nothing of this object
-                save(self.job.state, self.job.key, None)
+                save(self.call.state, self.call.key, None)
         finally:
             best_effort(self._writer.abort)
 
 
-def verifier_for(job: Job, total: int | None) -> StreamVerifier:
+def verifier_for(call: LandingCall, total: int | None) -> StreamVerifier:
     """A verifier for an object of *total* bytes, with a SHA-256 if the options ask for one."""
-    wanted = job.options.sha256
+    wanted = call.options.sha256
     if wanted is None:
-        wanted = not job.store.rules.checksum or total is None or total <= _HASHED
+        wanted = not call.store.rules.checksum or total is None or total <= _HASHED
     return StreamVerifier(
-        job.name,
+        call.name,
         hash_it=wanted,
-        look_inside=job.verify,
-        max_entries=job.options.max_entries,
+        look_inside=call.verify,
+        max_entries=call.options.max_entries,
     )
 
 
-def part_size(job: Job, total: int | None = None) -> int:
+def part_size(call: LandingCall, total: int | None = None) -> int:
     """Bytes per part, so that *total* bytes need no more parts than the store allows."""
-    rules = job.store.rules
+    rules = call.store.rules
     least = -(-(total or 0) // max(1, rules.max_parts * 19 // 20))
-    return max(job.options.part_size or PART, rules.min_part, -(-least // MIB) * MIB)
+    return max(call.options.part_size or PART, rules.min_part, -(-least // MIB) * MIB)
 
 
 def _check_length(download: Download, source: Source, whole: Checksum) -> None:

@@ -7,10 +7,10 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import cast
 
+from airflow_provider_assets.landing.call import LandingCall
 from airflow_provider_assets.landing.checkpoint import Checkpoint, LandedFiles, load
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.describe import describe_files
-from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import land_one, part_size
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.names import Names
@@ -30,31 +30,33 @@ _TICK = 0.1  # seconds between looks at progress
 Result = tuple[Entry, bool]  # one file, and whether its length was announced
 
 
-def land_many(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
+def land_many(call: LandingCall, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
     """Land every source as a file of its own, in parallel. The first failure cancels the others.
 
     :raises AssetsError: the first failure. Files that were verified before it stay for the next attempt,
         but do not count as landed without a manifest.
     """
-    few = _downloads_at_a_time(job, len(sources))
-    jobs = _jobs(job, sources, few)
-    job.meter.shared = True
+    few = _downloads_at_a_time(call, len(sources))
+    calls = _calls(call, sources, few)
+    call.meter.shared = True
     if all(source.file.size is not None for source in sources):
-        job.meter.total = sum(source.file.size or 0 for source in sources)
-    landed = LandedFiles(job, fingerprint([one.name for one in jobs]))
-    broken = [load(job.state, one.key, label=job.label) if landed.again else None for one in jobs]
-    fresh = [one.key for one, known in zip(jobs, broken, strict=True) if not known]
-    job.store.sweep([job.manifest_key, *fresh])
+        call.meter.total = sum(source.file.size or 0 for source in sources)
+    landed = LandedFiles(call, fingerprint([one.name for one in calls]))
+    broken = [
+        load(call.state, one.key, label=call.label) if landed.again else None for one in calls
+    ]
+    fresh = [one.key for one, known in zip(calls, broken, strict=True) if not known]
+    call.store.sweep([call.manifest_key, *fresh])
     pool = ThreadPoolExecutor(few, "landing")
     running = [
         pool.submit(_land_or_keep, one, source, landed.done.get(str(number)), known)
-        for number, (one, source, known) in enumerate(zip(jobs, sources, broken, strict=True))
+        for number, (one, source, known) in enumerate(zip(calls, sources, broken, strict=True))
     ]
     try:
-        _wait_for(running, job, landed)
+        _wait_for(running, call, landed)
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
-        job.cancel.set()
+        call.cancel.set()
         pool.shutdown()
         _remember(running, landed)
         raise
@@ -62,23 +64,23 @@ def land_many(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry
     results = [future.result() for future in running]
     entries, known_length = [entry for entry, _ in results], all(known for _, known in results)
     entries.sort(key=lambda entry: entry.name)
-    return describe_files(job, entries, known_length=known_length, zipped=False), entries
+    return describe_files(call, entries, known_length=known_length, zipped=False), entries
 
 
-def _wait_for(running: Sequence[Future[Result]], job: Job, landed: LandedFiles) -> None:
+def _wait_for(running: Sequence[Future[Result]], call: LandingCall, landed: LandedFiles) -> None:
     """Wait until all have landed.
 
     :raises BaseException: the first failure.
     """
     landed.save()
-    saved, waiting = job.options.clock(), set(running)
+    saved, waiting = call.options.clock(), set(running)
     while waiting:
         done, waiting = wait(waiting, _TICK, FIRST_EXCEPTION)
         for future in done:
             future.result()
-        job.meter.report_if_due()
-        if job.options.clock() - saved >= SAVE_SECONDS:
-            saved = job.options.clock()
+        call.meter.report_if_due()
+        if call.options.clock() - saved >= SAVE_SECONDS:
+            saved = call.options.clock()
             _remember(running, landed)
 
 
@@ -90,16 +92,16 @@ def _remember(running: Sequence[Future[Result]], landed: LandedFiles) -> None:
     landed.save()
 
 
-def _downloads_at_a_time(job: Job, many: int) -> int:
+def _downloads_at_a_time(call: LandingCall, many: int) -> int:
     """Number of parallel downloads, each of which holds at least two parts in memory."""
-    room = job.options.max_memory // (2 * part_size(job))
-    return max(1, min(job.options.concurrency or PARALLEL_REQUESTS, many, room))
+    room = call.options.max_memory // (2 * part_size(call))
+    return max(1, min(call.options.concurrency or PARALLEL_REQUESTS, many, room))
 
 
-def _jobs(job: Job, sources: Sequence[Source], few: int) -> list[Job]:
-    """A job for each file, with its share of the budgets."""
-    names = Names(prefix=job.prefix)
-    options = job.options
+def _calls(call: LandingCall, sources: Sequence[Source], few: int) -> list[LandingCall]:
+    """A call for each file, with its share of the budgets."""
+    names = Names(prefix=call.prefix)
+    options = call.options
     if few > 1:
         options = replace(
             options,
@@ -107,11 +109,13 @@ def _jobs(job: Job, sources: Sequence[Source], few: int) -> list[Job]:
             max_memory=max(LEAST_MEMORY, options.max_memory // few),
         )
     given = [names.give(source.own_name) for source in sources]
-    replacing = replace(job.replacing, at_least=0)  # of all files together
-    return [replace(job, name=name, options=options, replacing=replacing) for name in given]
+    replacing = replace(call.replacing, at_least=0)  # of all files together
+    return [replace(call, name=name, options=options, replacing=replacing) for name in given]
 
 
-def _land_or_keep(job: Job, source: Source, done: JSON, known: Checkpoint | None) -> Result:
+def _land_or_keep(
+    call: LandingCall, source: Source, done: JSON, known: Checkpoint | None
+) -> Result:
     """Land one file, unless an earlier attempt has landed it.
 
     :param done: record of the file in :class:`LandedFiles`, None if it has not landed.
@@ -120,9 +124,9 @@ def _land_or_keep(job: Job, source: Source, done: JSON, known: Checkpoint | None
     if isinstance(done, list):
         size, crc, known_length = cast("tuple[int, str, bool]", done)
         same = source.file.size in (None, size)
-        if same and holds(job.store, job.key, Checksum(size, int(crc, 16))):
-            job.meter.keep(size)
-            return Entry(job.name, size, crc), known_length
-    record, _ = land_one(job, source, known)
-    entry = Entry(job.name, record.bytes, record.crc32, record.sha256)
+        if same and holds(call.store, call.key, Checksum(size, int(crc, 16))):
+            call.meter.keep(size)
+            return Entry(call.name, size, crc), known_length
+    record, _ = land_one(call, source, known)
+    entry = Entry(call.name, record.bytes, record.crc32, record.sha256)
     return entry, "length" not in record.unverified

@@ -14,8 +14,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.ahead import in_order
+from airflow_provider_assets.landing.call import LandingCall
 from airflow_provider_assets.landing.describe import describe_object
-from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import FIRST, part_size, verifier_for
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.names import Names
@@ -55,7 +55,7 @@ class _Fetched:
 class Packer:
     """Fetches the next files in parallel and writes them in order."""
 
-    job: Job
+    call: LandingCall
     writer: ZipWriter
     _idle: queue.SimpleQueue[Connections] = field(default_factory=queue.SimpleQueue)
     _failures: list[BaseException] = field(default_factory=list)
@@ -76,9 +76,9 @@ class Packer:
             try:
                 for name, source, fetched in zip(given, sources, ahead, strict=True):
                     entries.append(self._add(name, fetched or self._open(source)))
-                    self.job.meter.tick()
+                    self.call.meter.tick()
             except BaseException as error:
-                self.job.cancel.set()
+                self.call.cancel.set()
                 is_late = self._failures and isinstance(error, AssetsError)
                 first = self._failures[0] if is_late else error
                 if isinstance(first, SourceChangedError):
@@ -97,7 +97,7 @@ class Packer:
     @property
     def _fetched_ahead(self) -> int:
         """Number of downloads beside the one that is written, of all that the options allow."""
-        limit = self.job.options.concurrency
+        limit = self.call.options.concurrency
         return _FETCHED_AHEAD if limit is None else min(_FETCHED_AHEAD, limit - 1)
 
     def _fetch(self, source: Source) -> _Fetched | None:
@@ -109,7 +109,7 @@ class Packer:
             return self._fetch_early(source)
         except BaseException as error:
             self._failures.append(error)
-            self.job.cancel.set()
+            self.call.cancel.set()
             raise
 
     def _fetch_early(self, source: Source) -> _Fetched | None:
@@ -119,7 +119,7 @@ class Packer:
         """
         fetched = self._open(source)
         try:
-            with self.job.cancel.on_cancel(fetched.connections.interrupt):
+            with self.call.cancel.on_cancel(fetched.connections.interrupt):
                 is_kept = self._read_small(fetched) or fetched.download.ranged or source.single_use
         except BaseException:
             fetched.close()
@@ -146,10 +146,12 @@ class Packer:
         try:
             connections = self._idle.get_nowait()
         except queue.Empty:
-            connections = Connections(self.job.options)
-        download = Download(source, self.job.options, self.job.cancel, on_bytes=self.job.meter.add)
+            connections = Connections(self.call.options)
+        download = Download(
+            source, self.call.options, self.call.cancel, on_bytes=self.call.meter.add
+        )
         try:
-            with self.job.cancel.on_cancel(connections.interrupt):
+            with self.call.cancel.on_cancel(connections.interrupt):
                 download.open(connections, FIRST)
         except BaseException:
             connections.close()
@@ -165,17 +167,17 @@ class Packer:
         except BaseException:
             fetched.close()
             raise
-        download, options = fetched.download, self.job.options
+        download, options = fetched.download, self.call.options
         scheduler = PartScheduler(
             download.total, _PART_SIZE, FIRST if download.ranged else _PART_SIZE, _PART_SIZE,
             self.writer, sliced=download.ranged, window=_BUFFERS,
         )  # fmt: skip
         pump = PartPump(download, scheduler, NullWriter())
-        pool = WorkerPool(pump.step, self.job.cancel, options, resized=scheduler.resize)
-        with self.job.cancel.on_cancel(scheduler.cancel):
+        pool = WorkerPool(pump.step, self.call.cancel, options, resized=scheduler.resize)
+        with self.call.cancel.on_cancel(scheduler.cancel):
             limit = options.concurrency
             few = _WORKERS if limit is None else limit - self._fetched_ahead
-            pool.run(fetched.connections, few, self.job.meter.tick)
+            pool.run(fetched.connections, few, self.call.meter.tick)
         return _entry(self.writer.end(record, scheduler.whole))
 
 
@@ -188,37 +190,37 @@ def _entry(record: Record) -> Entry:
     return Entry(record.name.decode(), record.size, f"{record.crc:08x}")
 
 
-def land_packed(job: Job, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
-    """Land *sources* as one zip under ``job.key``.
+def land_packed(call: LandingCall, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
+    """Land *sources* as one zip under ``call.key``.
 
     :raises AssetsError: if the landing failed; nothing is visible then, and nothing is left behind.
     """
     total = None
     if all(source.file.size is not None for source in sources):
-        total = job.meter.total = sum(source.file.size or 0 for source in sources)
-    size = part_size(job, total)
-    buffers = BufferPool(max(3 * size, job.options.max_memory // 5))
+        total = call.meter.total = sum(source.file.size or 0 for source in sources)
+    size = part_size(call, total)
+    buffers = BufferPool(max(3 * size, call.options.max_memory // 5))
     with ThreadPoolExecutor(_WORKERS, "landing-upload") as pool:
         target = ObjectWriter(
-            job.store, job.key, job.label, buffers, size, pool, job.object_options
+            call.store, call.key, call.label, buffers, size, pool, call.object_options
         )
         try:
             if total is not None and total > size:
                 target.begin()
             # Only after the store's first answers: if it keeps checksums, we may not need to compute one.
-            verifier = verifier_for(job, total)
+            verifier = verifier_for(call, total)
 
             def verified(view: memoryview) -> None:
                 verifier.feed(view)
                 target.write(view)
 
-            entries = Packer(job, ZipWriter(verified)).run(sources)
+            entries = Packer(call, ZipWriter(verified)).run(sources)
             verifier.close()
-            with ownership(job, len(entries)) as may_replace:
+            with ownership(call, len(entries)) as may_replace:
                 whole = target.finish(overwrite=may_replace)
                 target.settle()
         except BaseException:
             target.abort()
             raise
-    stored = job.store.head(job.key)
-    return describe_object(job, verifier, whole, stored=stored, entries=len(entries)), entries
+    stored = call.store.head(call.key)
+    return describe_object(call, verifier, whole, stored=stored, entries=len(entries)), entries

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from airflow_provider_assets.landing.call import ANYTHING, LandingCall
 from airflow_provider_assets.landing.entries import Files
-from airflow_provider_assets.landing.job import ANYTHING, Job
 from airflow_provider_assets.landing.layouts.archive import land_one
 from airflow_provider_assets.landing.layouts.unzip import land_stored
 from airflow_provider_assets.landing.manifest import Manifest
@@ -22,39 +22,39 @@ from airflow_provider_assets.landing.stores.object_options import ObjectOptions
 from airflow_provider_assets.sansio.errors import IntegrityError
 
 
-def land_package(job: Job, source: Source) -> tuple[Manifest, Files]:
+def land_package(call: LandingCall, source: Source) -> tuple[Manifest, Files]:
     """Land the files of the package that an earlier attempt has staged, or that *source* downloads.
 
     :raises AssetsError: if the landing failed. A staged package stays for the next attempt, unless it is
         damaged.
     """
-    package = _stage(job, source)
+    package = _stage(call, source)
     # The manifest names the vendor's job that made these bytes, even if another one is landed now.
-    unpacking = replace(job, facts=package.facts)
+    unpacking = replace(call, facts=package.facts)
     try:
-        return land_stored(unpacking, _at(job).key, package.bytes, source.own_name)
+        return land_stored(unpacking, _at(call).key, package.bytes, source.own_name)
     except IntegrityError:
-        clear_stage(job)  # so that the next attempt does not find the damaged package
+        clear_stage(call)  # so that the next attempt does not find the damaged package
         raise
 
 
-def clear_stage(job: Job) -> None:
+def clear_stage(call: LandingCall) -> None:
     """Remove the package if one is staged; a failure is logged."""
-    stage = _at(job)
+    stage = _at(call)
 
     def clear() -> None:
-        if job.store.head(stage.manifest_key):
-            job.store.delete(stage.key)
-            job.store.delete(stage.manifest_key)
+        if call.store.head(stage.manifest_key):
+            call.store.delete(stage.key)
+            call.store.delete(stage.manifest_key)
 
     best_effort(clear)
 
 
-def _stage(job: Job, source: Source) -> Manifest:
-    stage = _at(job)
+def _stage(call: LandingCall, source: Source) -> Manifest:
+    stage = _at(call)
     before = landed_before(stage)
-    if before and before.is_whole(stage) and not before.is_due_again(job):
-        job.meter.keep(before.record.bytes)
+    if before and before.is_whole(stage) and not before.is_due_again(call):
+        call.meter.keep(before.record.bytes)
         return before.record
     stage.store.sweep([stage.key])
     record, entries = land_one(stage, source)
@@ -62,15 +62,15 @@ def _stage(job: Job, source: Source) -> Manifest:
     return record
 
 
-def _at(job: Job) -> Job:
+def _at(call: LandingCall) -> LandingCall:
     """The landing of the package itself, below the staging folder.
 
     Of the options of its objects only the key is its own: it is read again soon, and then removed.
     """
     return replace(
-        job,
-        prefix=f"{job.prefix}{STAGING_FOLDER}",
+        call,
+        prefix=f"{call.prefix}{STAGING_FOLDER}",
         layout="archive",
         replacing=ANYTHING,  # its files are counted when they are unpacked
-        object_options=ObjectOptions(kms_key=job.object_options.kms_key),
+        object_options=ObjectOptions(kms_key=call.object_options.kms_key),
     )

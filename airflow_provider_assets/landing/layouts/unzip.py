@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
+from airflow_provider_assets.landing.call import LandingCall
 from airflow_provider_assets.landing.checkpoint import stored_files
 from airflow_provider_assets.landing.describe import describe_files
 from airflow_provider_assets.landing.entries import Files, UnpackedFiles
-from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import FIRST, part_size
 from airflow_provider_assets.landing.layouts.files import land_many
 from airflow_provider_assets.landing.layouts.unzip_ranged import WINDOW, Reader, Unpacker
@@ -57,51 +57,53 @@ def _as_stream(read: Read, total: int) -> Callable[[memoryview], int]:
     return next_bytes
 
 
-def land_unpacked(job: Job, source: Source) -> tuple[Manifest, Files]:
+def land_unpacked(call: LandingCall, source: Source) -> tuple[Manifest, Files]:
     """Land the files inside the zip of *source*; a file that is not a zip lands as it is.
 
     :raises AssetsError: if the landing failed. Files that were verified before stay for the next attempt,
         but do not count as landed without a manifest.
     """
-    download = Download(source, job.options, job.cancel, on_bytes=job.meter.add)
-    connections, other = (Connections(job.options) for _ in range(2))
+    download = Download(source, call.options, call.cancel, on_bytes=call.meter.add)
+    connections, other = (Connections(call.options) for _ in range(2))
     try:
         download.open(connections, FIRST)
-        job.meter.begin(download.total)
+        call.meter.begin(download.total)
         if not download.ranged or download.total is None:
-            entries, is_zip = _unpack_stream(job, download.read_stream, source.own_name)
+            entries, is_zip = _unpack_stream(call, download.read_stream, source.own_name)
             known = download.total is not None
-            return describe_files(job, entries, known_length=known, zipped=is_zip), entries
+            return describe_files(call, entries, known_length=known, zipped=is_zip), entries
         read = partial(download.read, other)
         identity = f"{download.validator} {download.total}"
         if location := locate(read, download.total):
-            return _land_located(job, download, connections, location, read=read, identity=identity)
+            return _land_located(
+                call, download, connections, location, read=read, identity=identity
+            )
     except SourceChangedError:
         raise TransferInterruptedError("the download changed while it was unpacked") from None
     finally:
         connections.close()
         other.close()
-    refuse_zip_name(job, source.own_name)
-    job.meter.begin(download.total)
-    return land_many(job, [source])
+    refuse_zip_name(call, source.own_name)
+    call.meter.begin(download.total)
+    return land_many(call, [source])
 
 
-def land_stored(job: Job, key: str, total: int, name: str) -> tuple[Manifest, Files]:
+def land_stored(call: LandingCall, key: str, total: int, name: str) -> tuple[Manifest, Files]:
     """Land the files inside the zip that is stored under *key*; a file that is not a zip lands as *name*.
 
     :raises IntegrityError: if the zip is damaged.
     """
-    reader, connections = StoredReader(job.store, key), Connections()
+    reader, connections = StoredReader(call.store, key), Connections()
     read = partial(reader.read, connections)
     if location := locate(read, total):
         identity = f"{key} {total}"
-        return _land_located(job, reader, connections, location, read=read, identity=identity)
-    entries, is_zip = _unpack_stream(job, _as_stream(read, total), name)
-    return describe_files(job, entries, zipped=is_zip), entries
+        return _land_located(call, reader, connections, location, read=read, identity=identity)
+    entries, is_zip = _unpack_stream(call, _as_stream(read, total), name)
+    return describe_files(call, entries, zipped=is_zip), entries
 
 
 def _land_located(
-    job: Job,
+    call: LandingCall,
     reader: Reader,
     connections: Connections,
     location: Location,
@@ -116,40 +118,40 @@ def _land_located(
     """
     if location.size > _LARGEST_INDEX:
         stream = _as_stream(partial(reader.read, connections), location.total)
-        entries, _ = _unpack_stream(job, stream, job.name)
+        entries, _ = _unpack_stream(call, stream, call.name)
     else:
-        there = stored_files(job, identity)
+        there = stored_files(call, identity)
         # Nothing here keeps the index, so that its memory is free when the manifest is written.
         entries = _unpack_ranged(
-            job,
+            call,
             reader,
-            location.read_index(read, max_entries=job.options.max_entries),
+            location.read_index(read, max_entries=call.options.max_entries),
             connections,
             there=there,
         )
-    return describe_files(job, entries), entries
+    return describe_files(call, entries), entries
 
 
 def _unpack_ranged(
-    job: Job,
+    call: LandingCall,
     reader: Reader,
     extents: Index,
     connections: Connections,
     *,
     there: Mapping[str, int],
 ) -> UnpackedFiles:
-    buffers = BufferPool(job.options.max_memory // 2)
-    unpacker = Unpacker(job, reader, extents, buffers, there)
+    buffers = BufferPool(call.options.max_memory // 2)
+    unpacker = Unpacker(call, reader, extents, buffers, there)
     pool = WorkerPool(
         unpacker.step,
-        job.cancel,
-        job.options,
-        tuner=None if job.options.concurrency else _tuner(buffers),
+        call.cancel,
+        call.options,
+        tuner=None if call.options.concurrency else _tuner(buffers),
         busy=lambda: reader.busy,
     )
     try:
-        with job.cancel.on_cancel(unpacker.cancel):
-            pool.run(connections, job.options.concurrency or PARALLEL_REQUESTS, job.meter.tick)
+        with call.cancel.on_cancel(unpacker.cancel):
+            pool.run(connections, call.options.concurrency or PARALLEL_REQUESTS, call.meter.tick)
     finally:
         unpacker.abort()
     return unpacker.entries
@@ -162,27 +164,27 @@ def _tuner(buffers: BufferPool) -> Tuner:
 
 
 def _unpack_stream(
-    job: Job, read: Callable[[memoryview], int], name: str
+    call: LandingCall, read: Callable[[memoryview], int], name: str
 ) -> tuple[UnpackedFiles, bool]:
     """Land a stream; return its files and whether it is a zip. Any other stream lands as one file, *name*."""
-    buffers = BufferPool(job.options.max_memory // 2)
+    buffers = BufferPool(call.options.max_memory // 2)
     buffer = memoryview(bytearray(WINDOW))
     with (
-        job.cancel.on_cancel(buffers.cancel),
+        call.cancel.on_cancel(buffers.cancel),
         ThreadPoolExecutor(PARALLEL_REQUESTS, "landing") as pool,
     ):
-        unpacker = StreamUnpacker(job, buffers, part_size(job), pool)
+        unpacker = StreamUnpacker(call, buffers, part_size(call), pool)
         try:
             count = read(buffer)
             scanner = unpacker.scanner_for(buffer[:count], name)
             while count:
                 scanner.feed(buffer[:count])
-                job.meter.tick()
+                call.meter.tick()
                 count = read(buffer)
             scanner.close()
             unpacker.close()
         except BaseException:
-            job.cancel.set()
+            call.cancel.set()
             unpacker.abort()
             raise
     return unpacker.entries, isinstance(scanner, ZipScanner)

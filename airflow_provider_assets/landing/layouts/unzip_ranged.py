@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from airflow_provider_assets.landing.call import LandingCall
 from airflow_provider_assets.landing.checkpoint import verified_keys
 from airflow_provider_assets.landing.crc import Checksum, combine_all, crc32
 from airflow_provider_assets.landing.entries import UnpackedFiles
-from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.layouts.archive import part_size
 from airflow_provider_assets.landing.names import FEW_FOLDERS, Names
 from airflow_provider_assets.landing.options import MIB
@@ -84,7 +84,7 @@ class Unpacker:
     :param there: key -> bytes of the objects that an earlier attempt may have landed.
     """
 
-    job: Job
+    call: LandingCall
     reader: Reader
     extents: Index
     buffers: BufferPool
@@ -98,13 +98,13 @@ class Unpacker:
 
     def __post_init__(self) -> None:
         """Check the limits, name the files and find those that have landed, before anything is written."""
-        options = self.job.options
+        options = self.call.options
         limits = Limits(options.max_unpacked, options.max_ratio)
         limits.check(extent.member for extent in self.extents)
-        self._name(Names(max(options.max_entries, FEW_FOLDERS), self.job.prefix))
-        refuse_fewer(self.job, sum(1 for _ in self._files()), self.job.replacing.at_least)
+        self._name(Names(max(options.max_entries, FEW_FOLDERS), self.call.prefix))
+        refuse_fewer(self.call, sum(1 for _ in self._files()), self.call.replacing.at_least)
         self._keep_what_landed()
-        sweep(self.job.store, (self._key(member) for member in self._files()))
+        sweep(self.call.store, (self._key(member) for member in self._files()))
         self._items = self._plan()
 
     def step(self, connections: Connections) -> bool:
@@ -143,7 +143,7 @@ class Unpacker:
                 self._renamed[member.offset] = given
 
     def _key(self, member: Member) -> str:
-        return self.job.prefix + self._renamed.get(member.offset, member.name)
+        return self.call.prefix + self._renamed.get(member.offset, member.name)
 
     def _keep_what_landed(self) -> None:
         if not self.there:
@@ -153,7 +153,7 @@ class Unpacker:
             for member in self._files()
             if self.there.get(key := self._key(member)) == member.size
         }
-        self._kept = verified_keys(self.job.store, wanted) if wanted else set()
+        self._kept = verified_keys(self.call.store, wanted) if wanted else set()
         for key in self._kept:
             self._landed(key, wanted[key])
 
@@ -163,7 +163,7 @@ class Unpacker:
         window: list[Extent] = []
         for extent in self.extents:
             if self._kept and self._key(extent.member) in self._kept:
-                self.job.meter.keep(extent.end - extent.member.offset)
+                self.call.meter.keep(extent.end - extent.member.offset)
                 continue
             large = self._is_large(extent)
             too_far = window and extent.end - window[0].member.offset > WINDOW
@@ -172,7 +172,7 @@ class Unpacker:
                 window = []
             if not large:
                 window.append(extent)
-            elif extent.member.method == STORED and not self.job.store.rules.in_order:
+            elif extent.member.method == STORED and not self.call.store.rules.in_order:
                 yield from self._parts(extent)
             else:
                 yield WorkItem((extent,))
@@ -180,7 +180,7 @@ class Unpacker:
             yield WorkItem(tuple(window))
 
     def _parts(self, extent: Extent) -> Iterator[WorkItem]:
-        size = part_size(self.job, extent.member.size)
+        size = part_size(self.call, extent.member.size)
         large = LargeEntry(extent, self._key(extent.member), size)
         self._open.append(large)
         count = -(-extent.member.size // size)
@@ -191,7 +191,7 @@ class Unpacker:
         return max(extent.size, extent.member.size) > WINDOW
 
     def _landed(self, key: str, whole: Checksum) -> None:
-        name = key[len(self.job.prefix) :]
+        name = key[len(self.call.prefix) :]
         with self._lock:
             self.entries.add(name, whole.size, whole.crc32)
 
@@ -214,13 +214,13 @@ class Unpacker:
         data = packed if member.method == STORED else inflate(member, packed)
         whole = Checksum(len(data), crc32(data, 0))
         check_whole(member, whole.size, whole.crc32)
-        key, job = self._key(member), self.job
-        job.store.put(
+        key, call = self._key(member), self.call
+        call.store.put(
             key,
             data,
             crc32=whole.crc32,
-            overwrite=job.replacing.is_allowed,
-            options=job.object_options,
+            overwrite=call.replacing.is_allowed,
+            options=call.object_options,
         )
         self._landed(key, whole)
 
@@ -229,8 +229,8 @@ class Unpacker:
         with large.lock:
             if large.writer is None:
                 large.data = self._find_data(connections, large.extent)
-                job = self.job
-                begun = job.store.begin(large.key, label=job.label, options=job.object_options)
+                call = self.call
+                begun = call.store.begin(large.key, label=call.label, options=call.object_options)
                 large.writer = GuardedWriter(begun)
         writer, offset = large.writer, item.part * large.part_size
         with self.buffers.lent(large.part_size) as buffer:
@@ -246,7 +246,7 @@ class Unpacker:
         crc = combine_all((part.crc32, part.size) for part in large.parts)
         whole = Checksum(sum(part.size for part in large.parts), crc)
         check_whole(member, whole.size, whole.crc32)
-        writer.commit(whole, overwrite=self.job.replacing.is_allowed)
+        writer.commit(whole, overwrite=self.call.replacing.is_allowed)
         large.writer = None
         best_effort(writer.abort)
         self._landed(large.key, whole)
@@ -254,15 +254,15 @@ class Unpacker:
     def _inflate_large(self, connections: Connections, extent: Extent) -> None:
         member = extent.member
         key, at = self._key(member), self._find_data(connections, extent)
-        job, size = self.job, part_size(self.job, member.size)
+        call, size = self.call, part_size(self.call, member.size)
         writer = ObjectWriter(
-            job.store, key, job.label, self.buffers, size, options=job.object_options
+            call.store, key, call.label, self.buffers, size, options=call.object_options
         )
         try:
             writer.write_all(self._inflated(connections, member, at))
             written = writer.whole()
             check_whole(member, written.size, written.crc32)
-            whole = writer.finish(overwrite=job.replacing.is_allowed)
+            whole = writer.finish(overwrite=call.replacing.is_allowed)
         except BaseException:
             writer.abort()
             raise

@@ -7,8 +7,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from airflow_provider_assets.landing.call import LandingCall
 from airflow_provider_assets.landing.entries import UnpackedFiles
-from airflow_provider_assets.landing.job import Job
 from airflow_provider_assets.landing.names import FEW_FOLDERS, Names
 from airflow_provider_assets.landing.previous import refuse_fewer
 from airflow_provider_assets.landing.stores.base import sweep
@@ -40,7 +40,7 @@ class StreamUnpacker:
     :param pool: runs the uploads.
     """
 
-    job: Job
+    call: LandingCall
     buffers: BufferPool
     part_size: int
     pool: Executor
@@ -54,8 +54,8 @@ class StreamUnpacker:
 
     def __post_init__(self) -> None:
         """Set the limits."""
-        options = self.job.options
-        self._names = Names(max(options.max_entries, FEW_FOLDERS), self.job.prefix)
+        options = self.call.options
+        self._names = Names(max(options.max_entries, FEW_FOLDERS), self.call.prefix)
         self._limits = Limits(options.max_unpacked, options.max_ratio)
 
     def scanner_for(self, first: memoryview, name: str) -> Scanner:
@@ -64,25 +64,25 @@ class StreamUnpacker:
         :param name: the vendor's name of the stream, under which it lands if it is not a zip.
         """
         if bytes(first[:4]) in ZIP_MAGICS:
-            options = self.job.options
+            options = self.call.options
             return ZipScanner(
                 self,
                 max_entries=options.max_entries,
                 limits=self._limits,
                 keeps_members=False,  # those that have landed are counted here
             )
-        refuse_zip_name(self.job, name)
-        return _Plain(self, name, StreamVerifier(name, hash_it=False, look_inside=self.job.verify))
+        refuse_zip_name(self.call, name)
+        return _Plain(self, name, StreamVerifier(name, hash_it=False, look_inside=self.call.verify))
 
     def start(self, name: str) -> None:
         """Begin an entry."""
         self._settle(_AHEAD)
         self._writer, self._folder = None, name
         if not name.endswith("/"):
-            key = self.job.prefix + self._names.give(name)
+            key = self.call.prefix + self._names.give(name)
             self._writer = ObjectWriter(
-                self.job.store, key, self.job.label, self.buffers, self.part_size,
-                self.pool, self.job.object_options,
+                self.call.store, key, self.call.label, self.buffers, self.part_size,
+                self.pool, self.call.object_options,
             )  # fmt: skip
 
     def data(self, piece: memoryview | bytes) -> None:
@@ -99,8 +99,8 @@ class StreamUnpacker:
         if writer is None:
             return
         self._under_way.append(writer)
-        whole = writer.finish(overwrite=self.job.replacing.is_allowed)
-        name = writer.key[len(self.job.prefix) :]
+        whole = writer.finish(overwrite=self.call.replacing.is_allowed)
+        name = writer.key[len(self.call.prefix) :]
         self.entries.add(name, whole.size, whole.crc32)
 
     def close(self) -> None:
@@ -110,9 +110,9 @@ class StreamUnpacker:
         """
         self._settle(0)
         # Only now are they counted; what the manifest lists besides files of the same names is all there.
-        refuse_fewer(self.job, len(self.entries), self.job.replacing.at_least, is_unpacked=True)
+        refuse_fewer(self.call, len(self.entries), self.call.replacing.at_least, is_unpacked=True)
         # Only now are all names known.
-        sweep(self.job.store, (self.job.prefix + entry.name for entry in self.entries))
+        sweep(self.call.store, (self.call.prefix + entry.name for entry in self.entries))
 
     def abort(self) -> None:
         """Abort the entries that are not published."""
@@ -157,11 +157,11 @@ class _Plain:
             self.unpacker.start(self.name)
 
 
-def refuse_zip_name(job: Job, name: str) -> None:
+def refuse_zip_name(call: LandingCall, name: str) -> None:
     """Refuse a file that is named ``.zip`` without being a zip, since it is most likely an error page.
 
     :raises IntegrityError: if it is refused.
     """
-    for given in (name, job.name):
+    for given in (name, call.name):
         if given.lower().endswith(".zip"):
             raise IntegrityError(f"{given} is not a zip archive")

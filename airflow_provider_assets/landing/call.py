@@ -32,7 +32,7 @@ NOTHING, ANYTHING = Replacing(), Replacing(is_allowed=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class LandingCall:
     """One landing: the arguments of :func:`~.engine.land`, its meter and its cancel token."""
 
     store: Store
