@@ -42,7 +42,7 @@ $(VENV)/.lintable: $(VENV)/.testable
 demo: $(VENV)/.installed ## run a nightly export through Airflow, from a vendor sandbox into .demo/landed
 	@$(BIN)/python dags_examples/demo $(VENDOR)
 
-UNIT := tests/sansio tests/vendors tests/transport tests/test_import_law.py
+UNIT := tests/sansio tests/vendors tests/network tests/test_import_law.py
 
 unit: $(VENV)/.testable ## run the tests that need neither Airflow nor a store (half a minute)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(UNIT)

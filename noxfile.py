@@ -20,7 +20,7 @@ PYTHONS = [
     for one in PROJECT["project"]["classifiers"]
     if (found := re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", one))
 ]
-TESTS = ["tests/airflow", "tests/sansio", "tests/vendors", "tests/transport", "tests/triggers"]
+TESTS = ["tests/airflow", "tests/sansio", "tests/vendors", "tests/network", "tests/triggers"]
 MARKS = "not (long or hostile or chaos or cluster or pages)"
 
 nox.options.default_venv_backend = "uv"

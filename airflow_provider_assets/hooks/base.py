@@ -15,6 +15,7 @@ from airflow.sdk import BaseHook
 from airflow_provider_assets.airflow_compat import mask_secret
 from airflow_provider_assets.hooks.airflow_connection import to_connection
 from airflow_provider_assets.hooks.client import mask_link, poll_policy, rate_limit, vendor_for
+from airflow_provider_assets.network.transport import Transport
 from airflow_provider_assets.sansio.arguments import require_mapping, require_text, shown
 from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
@@ -30,7 +31,6 @@ from airflow_provider_assets.sansio.records import OnRecord, Record, ignore
 from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.waiter import PASSING, Waitlist, submit_when_free, wait_for
 from airflow_provider_assets.sansio.window import Window
-from airflow_provider_assets.transport import Transport
 from airflow_provider_assets.vendors import vendor_class
 from airflow_provider_assets.vendors.base import Vendor
 from airflow_provider_assets.vendors.connection import COMMON_FIELDS, VendorConnection

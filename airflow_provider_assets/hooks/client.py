@@ -10,13 +10,14 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from airflow_provider_assets.airflow_compat import amask_secret, mask_secret
+from airflow_provider_assets.network.rate_limit import RateLimit
+from airflow_provider_assets.network.transport import AsyncTransport
 from airflow_provider_assets.sansio.downloads import Link
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.flow import Flow, arun
 from airflow_provider_assets.sansio.jobs import ArchiveJob
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
 from airflow_provider_assets.sansio.waiter import PollPolicy
-from airflow_provider_assets.transport import AsyncTransport, RateLimit
 from airflow_provider_assets.vendors import vendor_class
 from airflow_provider_assets.vendors.base import Vendor
 from airflow_provider_assets.vendors.connection import VendorConnection

@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NamedTuple
 
+from airflow_provider_assets.network.retries import BUDGET_SECONDS
+from airflow_provider_assets.network.transport import Transport
 from airflow_provider_assets.sansio.errors import RateLimitedError
 from airflow_provider_assets.sansio.jobs import Item, Selected
 from airflow_provider_assets.sansio.records import OnRecord, Record
 from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.window import Window
-from airflow_provider_assets.transport import BUDGET_SECONDS, Transport
 from airflow_provider_assets.vendors import paging
 from airflow_provider_assets.vendors.base import Vendor
 

@@ -17,7 +17,7 @@ from servers import S3Server
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from airflow_provider_assets import transport
+from airflow_provider_assets.network import retries
 from airflow_provider_assets.sansio import waiter
 from airflow_provider_assets.vendors import BUILT_IN, vendor_class
 
@@ -37,7 +37,7 @@ def database() -> None:
 @pytest.fixture
 def airflow(database: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Airflow]:
     """A real Airflow: no pauses before requests are tried again, quick polls, waits that bear no outage."""
-    monkeypatch.setattr(transport, "_BACKOFF", tenacity.wait_none())
+    monkeypatch.setattr(retries, "_BACKOFF", tenacity.wait_none())
     monkeypatch.setattr(waiter, "OUTAGE_SECONDS", 0.0)
     monkeypatch.setattr(waiter, "LONGEST_BACKOFF", 0.1)
     for name in BUILT_IN:

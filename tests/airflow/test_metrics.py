@@ -77,7 +77,7 @@ def test_waits_for_rate_limits_say_whose_limit_it_was(sandbox, monkeypatch, data
     extra = {**connection["extra"], "requests_per_second": 50}
     connect(monkeypatch, "with:a colon", {**connection, "extra": extra})
     sandbox.fault("list:429:1")
-    monkeypatch.setattr("airflow_provider_assets.transport._wait", lambda state: 0.001)
+    monkeypatch.setattr("airflow_provider_assets.network.retries._wait", lambda state: 0.001)
     hook = AssetArchiveHook.for_conn("with:a colon")
     assert list(hook.list_items())
     waits = [(tags, value) for name, tags, value, _ in statsd.lines() if name == "rate_limit_wait"]

@@ -25,6 +25,7 @@ from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.listing import gaps
 from airflow_provider_assets.listing.inputs import ExportInputs
 from airflow_provider_assets.listing.periods import each_period
+from airflow_provider_assets.network.transport import Transport
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.operators.reconcile import AssetReconcileOperator
 from airflow_provider_assets.sandbox import running
@@ -33,7 +34,6 @@ from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.transfers.archive_to_object_storage import (
     ArchiveToObjectStorageOperator,
 )
-from airflow_provider_assets.transport import Transport
 
 pytestmark = pytest.mark.airflow
 DOCS = Path(__file__).parent.parent.parent / "docs"

@@ -29,8 +29,8 @@ from landing_kit import leftovers
 from leaks import nothing_leaks
 from s3_quirks import Quirks, QuirkyS3
 
-from airflow_provider_assets import transport
 from airflow_provider_assets.landing import LocalStore, S3Store
+from airflow_provider_assets.network import retries, transport
 from airflow_provider_assets.retry_policy import ArchiveRetryPolicy
 from airflow_provider_assets.sansio import waiter
 from airflow_provider_assets.sansio.errors import JobError
@@ -86,8 +86,8 @@ class Kit:
         """Short pauses, and as much patience as the fault leaves to be tried."""
         # Errors that pytest keeps for its report hold the connections of whoever raised them.
         patch.setattr(logging.root.manager, "disable", logging.CRITICAL)
-        patch.setattr(transport, "_BACKOFF", tenacity.wait_none())
-        patch.setattr(transport, "_STOP", tenacity.stop_after_attempt(2))
+        patch.setattr(retries, "_BACKOFF", tenacity.wait_none())
+        patch.setattr(retries, "_STOP", tenacity.stop_after_attempt(2))
         patch.setattr(waiter, "OUTAGE_SECONDS", 0.0)
         patch.setattr(waiter, "MAX_FAILED_POLLS", 2)
         patch.setattr(waiter, "LONGEST_BACKOFF", 0.05)

@@ -28,7 +28,6 @@ from airflow_runs import connect
 from canary_kit import Canaries, Planted, forms, home, telling, told, without_masks
 from exported import arm
 
-from airflow_provider_assets import transport
 from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS, task_state_store
 from airflow_provider_assets.cli import main
 from airflow_provider_assets.exports import asset_export, land
@@ -38,6 +37,7 @@ from airflow_provider_assets.landing import LandingOptions, LocalStore, Source, 
 from airflow_provider_assets.landing.cancel import CancelToken
 from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.source.download import Download
+from airflow_provider_assets.network import retries
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.operators.reconcile import AssetReconcileOperator
 from airflow_provider_assets.sandbox import running
@@ -483,7 +483,7 @@ def on_a_loop(connection, number, arguments):
 def test_a_vendor_that_repeats_what_it_was_told_is_not_quoted(
     database, vendor, canaries, printed, figure, monkeypatch
 ):
-    monkeypatch.setattr(transport, "_BACKOFF", tenacity.wait_none())
+    monkeypatch.setattr(retries, "_BACKOFF", tenacity.wait_none())
     hook = AssetArchiveHook.for_conn(CONN)
     errors = []
     with telling() as server:

@@ -28,9 +28,10 @@ from reply_flows import DEADLINE, EndlessError, Play, asking_flows, planned, pla
 from stored_records import READERS, read_case
 from vendor_script import NOW, Clock
 
+from airflow_provider_assets.network.retries import BUDGET_SECONDS, TRIES
+from airflow_provider_assets.network.transport import Transport
 from airflow_provider_assets.sansio.errors import AssetsError, ProtocolError
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
-from airflow_provider_assets.transport import BUDGET_SECONDS, TRIES, Transport
 from airflow_provider_assets.vendors import BUILT_IN, paging
 
 

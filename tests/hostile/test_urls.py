@@ -15,10 +15,11 @@ from landing_kit import linked, small
 from origin import Fault, Origin, http_origin
 from proxy import http_proxy
 
-from airflow_provider_assets import transport
 from airflow_provider_assets.landing import LandingOptions, LocalStore, Source, land
 from airflow_provider_assets.landing.source.addresses import check_address
 from airflow_provider_assets.landing.source.connections import Connections
+from airflow_provider_assets.network import retries, transport
+from airflow_provider_assets.network.transport import AsyncTransport, Transport
 from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -29,7 +30,6 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
 from airflow_provider_assets.sansio.strict_json import MAX_BYTES
-from airflow_provider_assets.transport import AsyncTransport, Transport
 from airflow_provider_assets.vendors import BUILT_IN, vendor_class
 from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.parsing import MAX_TEXT
@@ -420,14 +420,14 @@ both = pytest.mark.parametrize("perform", [perform_now, perform_on_a_loop])
 def test_an_endless_answer_of_an_api_ends_too(
     perform: Callable[[str], None], kind: str, monkeypatch
 ):
-    monkeypatch.setattr(transport, "_BACKOFF", tenacity.wait_none())
+    monkeypatch.setattr(retries, "_BACKOFF", tenacity.wait_none())
     # aiohttp bounds neither of these, and keeps nothing of them: only the time ends them.
     is_kept = kind not in {"interim answers", "a size of a chunk"}
     monkeypatch.setattr(transport, "TOTAL_SECONDS", 10.0 if is_kept else 0.2)
     with endless(*ENDLESS[kind]) as server:
         with pytest.raises((ProtocolError, VendorUnavailableError)):
             perform(f"{server.url}/a")
-        assert len(server.sent) <= transport.TRIES
+        assert len(server.sent) <= retries.TRIES
         if is_kept or perform is perform_now:
             assert max(server.sent) < MAX_BYTES + READ_AND_BUFFERS
 

@@ -7,7 +7,7 @@ import pytest
 import tenacity
 from poller_kit import Account
 
-from airflow_provider_assets import transport
+from airflow_provider_assets.network import retries
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio import waiter
 
@@ -59,4 +59,4 @@ def no_outage(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """What goes wrong reaches the poller at once."""
-    monkeypatch.setattr(transport, "_STOP", tenacity.stop_after_attempt(1))
+    monkeypatch.setattr(retries, "_STOP", tenacity.stop_after_attempt(1))

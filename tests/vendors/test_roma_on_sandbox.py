@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 import pytest
 from vendor_live import fetch, live
 
+from airflow_provider_assets.network.transport import Transport
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio import flow as flows
 from airflow_provider_assets.sansio.batching import split_into_batches
@@ -22,7 +23,6 @@ from airflow_provider_assets.sansio.errors import (
 from airflow_provider_assets.sansio.jobs import JobState
 from airflow_provider_assets.sansio.waiter import ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
-from airflow_provider_assets.transport import Transport
 
 
 @pytest.fixture(autouse=True)

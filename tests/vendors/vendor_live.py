@@ -9,11 +9,11 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 
+from airflow_provider_assets.network.transport import AsyncTransport, Transport
 from airflow_provider_assets.sansio.batching import split_into_batches
 from airflow_provider_assets.sansio.flow import Flow
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference
 from airflow_provider_assets.sansio.waiter import PollPolicy, Waitlist, wait_for
-from airflow_provider_assets.transport import AsyncTransport, Transport
 from airflow_provider_assets.vendors import vendor_class
 from airflow_provider_assets.vendors.base import Vendor
 from airflow_provider_assets.vendors.connection import VendorConnection

@@ -17,10 +17,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_assets.landing.options import LandingOptions
 from airflow_provider_assets.landing.source.addresses import check_address, check_link
-from airflow_provider_assets.pace import paced
-from airflow_provider_assets.proxies import Proxy, proxy_for
+from airflow_provider_assets.network.pace import paced
+from airflow_provider_assets.network.proxies import Proxy, proxy_for
+from airflow_provider_assets.network.trust import ssl_context
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.trust import ssl_context
 
 _SMALLEST, _LARGEST = 1 << 14, 1 << 21  # bytes of one read
 _BRISK, _SLOW = 0.02, 0.1  # seconds: a faster read enlarges the next one, a slower read shrinks it

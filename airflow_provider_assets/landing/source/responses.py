@@ -8,7 +8,7 @@ import re
 import time
 from urllib.parse import urlsplit
 
-from airflow_provider_assets.pace import SlowError
+from airflow_provider_assets.network.pace import SlowError
 from airflow_provider_assets.sansio.downloads import Link
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,

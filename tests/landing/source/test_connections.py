@@ -17,7 +17,7 @@ from proxy import http_proxy
 
 from airflow_provider_assets.landing import LandingOptions
 from airflow_provider_assets.landing.source.connections import Connections
-from airflow_provider_assets.pace import SlowError
+from airflow_provider_assets.network.pace import SlowError
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 PLAIN = b"A" * (8 << 20)

@@ -7,11 +7,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from airflow_provider_assets.network.rate_limit import RateLimit
+from airflow_provider_assets.network.transport import AsyncTransport, Transport
 from airflow_provider_assets.sandbox import Sandbox
 from airflow_provider_assets.sansio.flow import Flow
 from airflow_provider_assets.sansio.jobs import ArchiveRequest
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
-from airflow_provider_assets.transport import AsyncTransport, RateLimit, Transport
 from airflow_provider_assets.vendors.scenario import Scenario
 
 

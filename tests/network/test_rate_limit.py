@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_assets.transport import BUDGET_SECONDS, RateLimit
+from airflow_provider_assets.network.rate_limit import RateLimit
+from airflow_provider_assets.network.retries import BUDGET_SECONDS
 
 
 @given(

@@ -44,7 +44,7 @@ def client_of(request):
 
 @pytest.mark.parametrize("in_head", [False, True])
 def test_a_server_that_drips_is_an_unavailable_one(client_of, origin, monkeypatch, in_head):
-    monkeypatch.setattr("airflow_provider_assets.transport.TOTAL_SECONDS", 1.0)
+    monkeypatch.setattr("airflow_provider_assets.network.transport.TOTAL_SECONDS", 1.0)
     origin.files["/assets"] = b" " * 10_000
     origin.fault = lambda seen, number: Fault(drip=0.02, drip_head=in_head)
     with pytest.raises(VendorUnavailableError, match="got no answer"):
@@ -94,7 +94,6 @@ def test_what_no_proxy_lists_is_reached_directly(client_of, origin, monkeypatch)
 
 
 def test_a_refused_login_shows_no_password(client_of, origin, monkeypatch):
-    monkeypatch.setattr("airflow_provider_assets.transport.TRIES", 1)
     with http_proxy("user:right") as proxy:
         monkeypatch.setenv("ALL_PROXY", f"http://user:canary@{proxy.address}")
         with pytest.raises(Exception, match="assets") as told:

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 from transport_kit import Client, requests_to, waits
 
+from airflow_provider_assets.network.rate_limit import RateLimit
 from airflow_provider_assets.sandbox import Sandbox, running
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -22,7 +23,6 @@ from airflow_provider_assets.sansio.errors import (
     VendorUnavailableError,
 )
 from airflow_provider_assets.sansio.messages import HttpRequest
-from airflow_provider_assets.transport import RateLimit
 from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.scenario import Scenario
 
@@ -63,7 +63,7 @@ def naps(monkeypatch) -> list[float]:
     monkeypatch.setattr("time.sleep", slept.append)
     monkeypatch.setattr("asyncio.sleep", anap)
     clock = SimpleNamespace(sleep=slept.append, monotonic=lambda: time.monotonic() + sum(slept))
-    monkeypatch.setattr("airflow_provider_assets.transport.time", clock)
+    monkeypatch.setattr("airflow_provider_assets.network.transport.time", clock)
     return slept
 
 
@@ -149,7 +149,7 @@ def test_a_status_that_the_flow_expects_is_a_response(client, sandbox, naps) -> 
 
 
 def test_a_server_that_hangs_is_an_unavailable_one(client, sandbox, naps, monkeypatch) -> None:
-    monkeypatch.setattr("airflow_provider_assets.transport.READ_SECONDS", 0.2)
+    monkeypatch.setattr("airflow_provider_assets.network.transport.READ_SECONDS", 0.2)
     sandbox.fault("list:hang")
     with pytest.raises(VendorUnavailableError, match=r"got no answer .the time limit was reached"):
         client.get()
@@ -256,8 +256,8 @@ def test_requests_are_spaced_evenly(client, monkeypatch) -> None:
     async def anap(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr("airflow_provider_assets.transport.time.sleep", waited.append)
-    monkeypatch.setattr("airflow_provider_assets.transport.asyncio.sleep", anap)
+    monkeypatch.setattr("airflow_provider_assets.network.transport.time.sleep", waited.append)
+    monkeypatch.setattr("airflow_provider_assets.network.transport.asyncio.sleep", anap)
     client.rate = RateLimit(0.01)
     client.perform(*[HttpRequest("GET", client.vendor.base_url + "/assets")] * 3)
     assert [round(seconds, -1) for seconds in waited[:3]] == [0, 100, 200]

@@ -8,7 +8,7 @@ import pytest
 import requests
 import requests_mock
 
-from airflow_provider_assets import transport
+from airflow_provider_assets.network import transport
 from airflow_provider_assets.sansio.errors import RateLimitedError, VendorUnavailableError
 from airflow_provider_assets.sansio.messages import HttpRequest
 from airflow_provider_assets.vendors import vendor_class

@@ -1,17 +1,9 @@
-"""Performs one HTTP request, with the retry budget and the rate limit of a connection.
-
-The budget, written down once: an idempotent request is attempted 4 times within 30 s. The time that the
-vendor asks for (``Retry-After``) is waited exactly, or the error is raised if it exceeds the budget. A
-submit is sent again only after a refusal that proves it was not accepted (429), never when in doubt.
-"""
+"""Performs one HTTP request, with the retry budget and the rate limit of a connection."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-import socket
-import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,21 +13,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import tenacity
 
 from airflow_provider_assets import __version__
-from airflow_provider_assets.pace import paced
-from airflow_provider_assets.proxies import proxy_for
+from airflow_provider_assets.network.pace import paced
+from airflow_provider_assets.network.proxies import proxy_for
+from airflow_provider_assets.network.rate_limit import RateLimit
+from airflow_provider_assets.network.retries import within_budget
+from airflow_provider_assets.network.trust import ssl_context
+from airflow_provider_assets.network.unanswered import unanswered
 from airflow_provider_assets.sansio import flow as flows
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     InvalidRequestError,
     ProtocolError,
     RateLimitedError,
-    TransientError,
-    VendorUnavailableError,
 )
 from airflow_provider_assets.sansio.flow import Flow
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
 from airflow_provider_assets.sansio.strict_json import MAX_BYTES
-from airflow_provider_assets.trust import ssl_context
 
 if TYPE_CHECKING:
     import aiohttp
@@ -44,8 +37,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Classify = Callable[[HttpRequest, HttpResponse], AssetsError]
 
-TRIES = 4
-BUDGET_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0  # between two bytes
 TOTAL_SECONDS = 120.0  # of one answer
@@ -53,75 +44,6 @@ _PIECE = 1 << 16
 # More than a vendor's own concurrency limit would allow, fewer than would slow an event loop down.
 MAX_CONNECTIONS = 32
 USER_AGENT = f"airflow-provider-assets/{__version__}"
-
-
-def _wait(state: tenacity.RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, AssetsError) and error.retry_after is not None:
-        return error.retry_after
-    return _BACKOFF(state)
-
-
-_BACKOFF = tenacity.wait_random_exponential(multiplier=0.5, max=8)
-_STOP = tenacity.stop_any(
-    tenacity.stop_after_attempt(TRIES), tenacity.stop_before_delay(BUDGET_SECONDS)
-)
-
-
-def _retry(request: HttpRequest) -> tenacity.retry_base:
-    return tenacity.retry_if_exception_type(
-        TransientError if request.idempotent else RateLimitedError
-    )
-
-
-@dataclass(slots=True)
-class RateLimit:
-    """Spaces requests evenly, and holds up all of them while the vendor asks to wait.
-
-    :param per_second: requests per second; None for no limit.
-    :param on_wait: called before each wait with its seconds and the limit that causes it: ``connection``
-        for this one, ``vendor`` for an answer of the vendor's (429). It must return at once.
-    """
-
-    per_second: float | None = None
-    on_wait: Callable[[float, str], object] = lambda seconds, limit: None
-    _next: float = 0.0
-    _held_until: float = 0.0
-    _refusals: int = 0
-    # Reentrant: a signal that kills a task may come while it holds it, and cancels through it.
-    _lock: threading.RLock = field(default_factory=threading.RLock)
-
-    def reserve(self, now: float) -> float:
-        """Reserve the next turn; returns the seconds to wait for it."""
-        with self._lock:
-            turn = max(self._next, now)
-            if self.per_second:
-                self._next = turn + 1.0 / self.per_second
-        if turn > now:
-            self.on_wait(turn - now, "vendor" if now < self._held_until else "connection")
-        return turn - now
-
-    def note_retry(self, state: tenacity.RetryCallState) -> None:
-        """Note the pause before a request is sent again, if it was refused for its rate."""
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, RateLimitedError):
-            self.on_wait(state.upcoming_sleep, "vendor")
-
-    def refused(self, wait: float | None, now: float) -> None:
-        """Note that a request was refused for its rate, and hold up the others for as long as it waits.
-
-        Nobody waits for longer than the budget: the refused request is given up at once.
-        """
-        with self._lock:
-            self._refusals += 1
-            if wait is not None and wait <= BUDGET_SECONDS:
-                self._held_until = now + wait
-                self._next = max(self._next, self._held_until)
-
-    @property
-    def refusals(self) -> int:
-        """Number of requests that were refused for their rate."""
-        return self._refusals
 
 
 def _checked(
@@ -133,42 +55,6 @@ def _checked(
     if isinstance(error, RateLimitedError):
         rate.refused(error.retry_after, time.monotonic())
     raise error
-
-
-# Reasons in plain words, the most specific first; both libraries wrap their causes several times.
-_REASONS: tuple[tuple[type[BaseException], str], ...] = (
-    (socket.gaierror, "the name of the host could not be resolved"),
-    (ConnectionRefusedError, "the host refused the connection"),
-    (ssl.SSLError, "no TLS connection could be made"),
-    (ConnectionError, "the connection was closed"),
-    (asyncio.TimeoutError, "the time limit was reached"),
-    (TimeoutError, "the time limit was reached"),  # another class than asyncio's below Python 3.11
-)
-
-
-def _unanswered(request: HttpRequest, error: Exception) -> AssetsError:
-    causes = list(_causes(error))
-    for cause in causes:
-        # aiohttp's own error is one of these too, without the attribute.
-        if isinstance(cause, ssl.SSLCertVerificationError) and hasattr(cause, "verify_message"):
-            return InvalidRequestError(
-                f"{request}: the certificate of its host cannot be verified ({cause.verify_message}); if "
-                "your network has a certificate authority of its own, set REQUESTS_CA_BUNDLE to its "
-                "certificates"
-            )
-    # The library's own text may quote the URL with its query; its type and our reason say enough.
-    reasons = [why for kind, why in _REASONS if any(isinstance(one, kind) for one in causes)]
-    why = f"{reasons[0]}, " if reasons else ""
-    return VendorUnavailableError(
-        f"{request} got no answer ({why}{type(error).__name__}); "
-        "check the connection's base_url, the network and any proxy"
-    )
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 @dataclass(slots=True)
@@ -214,11 +100,7 @@ class Transport:
             :class:`VendorUnavailableError` where there was no answer.
         """
         retrying = tenacity.Retrying(
-            stop=_STOP,
-            wait=_wait,
-            retry=_retry(request),
-            before_sleep=self.rate.note_retry,
-            reraise=True,
+            **within_budget(request), before_sleep=self.rate.note_retry, reraise=True
         )
         return retrying(self._once, request)
 
@@ -240,7 +122,7 @@ class Transport:
                 for piece in got.iter_content(_PIECE):
                     body.add(piece)
         except requests.RequestException as error:
-            raise _unanswered(request, error) from None
+            raise unanswered(request, error) from None
         except OSError as error:  # a bundle of certificates that is not there, which the text names
             raise InvalidRequestError(f"{request} cannot be sent: {error}") from None
         headers = {name.lower(): value for name, value in got.headers.items()}
@@ -318,11 +200,7 @@ class AsyncTransport:
     async def perform(self, request: HttpRequest) -> HttpResponse:
         """The asynchronous twin of :meth:`Transport.perform`."""
         retrying = tenacity.AsyncRetrying(
-            stop=_STOP,
-            wait=_wait,
-            retry=_retry(request),
-            before_sleep=self.rate.note_retry,
-            reraise=True,
+            **within_budget(request), before_sleep=self.rate.note_retry, reraise=True
         )
         return await retrying(self._once, request)
 
@@ -347,7 +225,7 @@ class AsyncTransport:
                 async for piece in got.content.iter_chunked(_PIECE):
                     body.add(piece)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            raise _unanswered(request, error) from None
+            raise unanswered(request, error) from None
         headers = {name.lower(): value for name, value in got.headers.items()}
         response = HttpResponse(got.status, headers, bytes(body.data))
         return _checked(self._classify, self.rate, request, response)
