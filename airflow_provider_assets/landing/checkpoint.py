@@ -9,16 +9,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import cast
 
-from airflow_provider_assets.ahead import in_order
-from airflow_provider_assets.landing.call import LandingCall
-from airflow_provider_assets.landing.crc import Checksum
-from airflow_provider_assets.landing.options import PARALLEL_REQUESTS
 from airflow_provider_assets.landing.state import State
-from airflow_provider_assets.landing.stores.base import Store, StoredPart, holds
+from airflow_provider_assets.landing.stores.base import StoredPart
 from airflow_provider_assets.landing.zips.format import ZipCensus
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.stored import (
@@ -31,7 +26,7 @@ from airflow_provider_assets.sansio.stored import (
 )
 from airflow_provider_assets.sansio.strict_json import JSON
 
-_PREFIX = "landing:"
+STATE_PREFIX = "landing:"
 _FIELDS: Mapping[str, Fits] = {
     **dict.fromkeys(("label", "validator", "proof", "container"), is_text),
     **dict.fromkeys(("part_size", "total", "parts", "crc32", "offset", "count"), is_count),
@@ -103,7 +98,7 @@ def chain(proof: str, tag: str) -> str:
 
 def load(state: State | None, key: str, *, label: str) -> Checkpoint | None:
     """The checkpoint that an earlier attempt at the same landing left; None if there is no usable one."""
-    data = None if state is None else state.get(_PREFIX + key)
+    data = None if state is None else state.get(STATE_PREFIX + key)
     if not isinstance(data, dict):
         return None
     try:
@@ -120,83 +115,6 @@ def save(state: State | None, key: str, found: Checkpoint | None) -> None:
     if state is None:
         return
     if found is not None:
-        state.set(_PREFIX + key, cast("JSON", asdict(found)))
+        state.set(STATE_PREFIX + key, cast("JSON", asdict(found)))
     else:
-        state.delete(_PREFIX + key)
-
-
-@dataclass(slots=True)
-class LandedFiles:
-    """The files that a landing of many files has completed, small enough for a task's state.
-
-    :param identity: identity of the source; a landing of another source starts from scratch.
-    :ivar again: whether an earlier attempt began to land the same source.
-    :ivar done: number of a landed file -> bytes, CRC-32, whether its length was announced.
-    """
-
-    call: LandingCall
-    identity: str
-    again: bool = False
-    done: dict[str, JSON] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Load the record of an earlier attempt."""
-        state = self.call.state
-        data = None if state is None else state.get(_files(self.call))
-        if not isinstance(data, dict):
-            return
-        self.again = (data.get("label"), data.get("identity")) == (self.call.label, self.identity)
-        kept = data.get("done") if self.again else None
-        if isinstance(kept, dict):
-            self.done = {number: one for number, one in kept.items() if _is_landed(one)}
-
-    def save(self) -> None:
-        """Write the record to the state."""
-        if self.call.state is None:
-            return
-        known: JSON = {"label": self.call.label, "identity": self.identity, "done": self.done}
-        self.call.state.set(_files(self.call), known)
-
-
-def _is_landed(record: JSON) -> bool:
-    """Whether *record* is one of :attr:`LandedFiles.done`."""
-    if not isinstance(record, list) or [*map(type, record)] != [int, str, bool]:
-        return False
-    size, crc, _ = record
-    return is_count(size) and re.fullmatch("[0-9a-f]{1,8}", str(crc)) is not None
-
-
-def stored_files(call: LandingCall, identity: str) -> dict[str, int]:
-    """Key -> bytes of the objects below the prefix, if an earlier attempt began to land the same source.
-
-    Any of them may be older than that attempt, or foreign: see :func:`verified_keys`.
-
-    :param identity: identity of the source: its validator and length.
-    """
-    if call.state is None:
-        return {}
-    landed = LandedFiles(call, identity)
-    landed.save()
-    return call.store.sizes(call.prefix) if landed.again else {}
-
-
-def verified_keys(store: Store, wanted: Mapping[str, Checksum]) -> set[str]:
-    """The keys of *wanted* under which *store* holds exactly these bytes."""
-
-    def held(one: tuple[str, Checksum]) -> bool:
-        return holds(store, *one)
-
-    with ThreadPoolExecutor(PARALLEL_REQUESTS, "landing") as pool:
-        # There may be a million: a request for each of them takes 2 KB while it waits.
-        answers = in_order(pool, wanted.items(), held, ahead=2 * PARALLEL_REQUESTS)
-        return {key for key, is_there in zip(wanted, answers, strict=True) if is_there}
-
-
-def forget_files(call: LandingCall) -> None:
-    """Forget the files of a landing that is finished."""
-    if call.state is not None:
-        call.state.delete(_files(call))
-
-
-def _files(call: LandingCall) -> str:
-    return f"{_PREFIX}{call.key}:files"
+        state.delete(STATE_PREFIX + key)

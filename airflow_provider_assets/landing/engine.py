@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from airflow_provider_assets.landing.call import ANYTHING, NOTHING, LandingCall, Replacing
-from airflow_provider_assets.landing.checkpoint import forget_files, load
+from airflow_provider_assets.landing.checkpoint import load
 from airflow_provider_assets.landing.entries import Files
+from airflow_provider_assets.landing.files_checkpoint import forget_files
 from airflow_provider_assets.landing.layouts.archive import land_one
 from airflow_provider_assets.landing.manifest import Contents, Manifest
 from airflow_provider_assets.landing.markers import OWNERSHIP_MARKER

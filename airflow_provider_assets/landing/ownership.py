@@ -6,7 +6,7 @@ sends other bytes by then; no other landing may. The manifest of an object that 
 withdrawn first, so that it never vouches for another one. While it is withdrawn, the marker remembers how
 many files it listed, so that no smaller landing of the same contents takes its place. If the object turns
 out not to have been replaced, the manifest comes back. Only ``layout="archive"`` needs a marker: for many
-files, the state remembers which of them have landed (:class:`~.checkpoint.LandedFiles`).
+files, the state remembers which of them have landed (:class:`~.files_checkpoint.FilesCheckpoint`).
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ from vendor_contract import MOMENT
 from vendor_script import NOW, Clock
 
 from airflow_provider_assets.batches.ledger import BatchEntry, RecordedBatches
-from airflow_provider_assets.landing.checkpoint import Checkpoint, LandedFiles, chain, load
+from airflow_provider_assets.landing.checkpoint import Checkpoint, chain, load
+from airflow_provider_assets.landing.files_checkpoint import FilesCheckpoint
 from airflow_provider_assets.landing.inventory import _landing
 from airflow_provider_assets.landing.manifest import Contents, Entry, Manifest, identity, parse_all
 from airflow_provider_assets.landing.previous import PreviousLanding
@@ -195,7 +196,7 @@ def _checkpoint(rng: Random, tree: Any) -> None:
 
 def _landed_files(rng: Random, tree: Any) -> None:
     job = SimpleNamespace(state=SimpleNamespace(get=lambda key: tree), label="l", key="k")
-    for record in LandedFiles(job, "i").done.values():
+    for record in FilesCheckpoint(job, "i").done.values():
         size, crc, known_length = record
         assert size >= 0
         assert int(crc, 16) >= 0

@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import cast
 
 from airflow_provider_assets.landing.call import LandingCall
-from airflow_provider_assets.landing.checkpoint import Checkpoint, LandedFiles, load
+from airflow_provider_assets.landing.checkpoint import Checkpoint, load
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.describe import describe_files
+from airflow_provider_assets.landing.files_checkpoint import FilesCheckpoint
 from airflow_provider_assets.landing.layouts.archive import land_one, part_size
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.names import Names
@@ -41,9 +42,9 @@ def land_many(call: LandingCall, sources: Sequence[Source]) -> tuple[Manifest, l
     call.meter.shared = True
     if all(source.file.size is not None for source in sources):
         call.meter.total = sum(source.file.size or 0 for source in sources)
-    landed = LandedFiles(call, fingerprint([one.name for one in calls]))
+    landed = FilesCheckpoint(call, fingerprint([one.name for one in calls]))
     broken = [
-        load(call.state, one.key, label=call.label) if landed.again else None for one in calls
+        load(call.state, one.key, label=call.label) if landed.is_known else None for one in calls
     ]
     fresh = [one.key for one, known in zip(calls, broken, strict=True) if not known]
     call.store.sweep([call.manifest_key, *fresh])
@@ -67,7 +68,9 @@ def land_many(call: LandingCall, sources: Sequence[Source]) -> tuple[Manifest, l
     return describe_files(call, entries, known_length=known_length, zipped=False), entries
 
 
-def _wait_for(running: Sequence[Future[Result]], call: LandingCall, landed: LandedFiles) -> None:
+def _wait_for(
+    running: Sequence[Future[Result]], call: LandingCall, landed: FilesCheckpoint
+) -> None:
     """Wait until all have landed.
 
     :raises BaseException: the first failure.
@@ -84,7 +87,7 @@ def _wait_for(running: Sequence[Future[Result]], call: LandingCall, landed: Land
             _remember(running, landed)
 
 
-def _remember(running: Sequence[Future[Result]], landed: LandedFiles) -> None:
+def _remember(running: Sequence[Future[Result]], landed: FilesCheckpoint) -> None:
     for number, future in enumerate(running):
         if future.done() and not future.cancelled() and not future.exception():
             entry, known_length = future.result()
@@ -118,7 +121,7 @@ def _land_or_keep(
 ) -> Result:
     """Land one file, unless an earlier attempt has landed it.
 
-    :param done: record of the file in :class:`LandedFiles`, None if it has not landed.
+    :param done: record of the file in :class:`FilesCheckpoint`, None if it has not landed.
     :param known: checkpoint of the file, None if there is none.
     """
     if isinstance(done, list):

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from airflow_provider_assets.landing.call import LandingCall
-from airflow_provider_assets.landing.checkpoint import verified_keys
 from airflow_provider_assets.landing.crc import Checksum, combine_all, crc32
 from airflow_provider_assets.landing.entries import UnpackedFiles
+from airflow_provider_assets.landing.files_checkpoint import verified_keys
 from airflow_provider_assets.landing.layouts.archive import part_size
 from airflow_provider_assets.landing.names import FEW_FOLDERS, Names
 from airflow_provider_assets.landing.options import MIB
