@@ -7,6 +7,7 @@ from datetime import datetime, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS
+from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.moments import iso_ms
 from airflow_provider_assets.sansio.partitions import KeyFormat
 from airflow_provider_assets.sansio.run_window import RunTiming, resolve
@@ -112,11 +113,18 @@ def _event_window(context: Context, conn_id: str) -> tuple[str, str] | None:
 
 
 def _zone(timetable: object) -> tzinfo:
+    """:raises InvalidRequestError: if it is named by what Airflow does not know."""
     zone = getattr(timetable, "timezone", None) or getattr(timetable, "_timezone", None)
     if isinstance(zone, str):
-        from zoneinfo import ZoneInfo
+        import pendulum  # as Airflow's parse_timezone, which has no public place
 
-        return ZoneInfo(zone)
+        try:
+            return pendulum.timezone(zone)
+        except ValueError:
+            raise InvalidRequestError(
+                f"the schedule's timezone {zone!r} is unknown; pass a name of the IANA time zone database, "
+                "such as Europe/Berlin"
+            ) from None
     return zone or timezone.utc
 
 

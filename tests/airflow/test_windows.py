@@ -247,6 +247,20 @@ def test_a_schedule_by_assets_or_times_has_the_periods_of_its_times():
         resolve_window("auto", started, CONN)
 
 
+@pytest.mark.parametrize("zone", ["utc", "UTC", "Etc/UTC"])
+def test_a_time_zone_is_named_as_airflow_names_it(zone):
+    context = timed(CronTriggerTimetable(CRON, timezone=zone))
+    window = resolve_window("auto", context, CONN)
+    assert (window.start, window.end) == INTERVAL
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "../utc"])
+def test_a_time_zone_that_there_is_not_is_an_error_that_names_it(zone):
+    context = timed(CronTriggerTimetable(CRON, timezone=zone))
+    with pytest.raises(InvalidRequestError, match=f"timezone '{zone}' is unknown"):
+        resolve_window("auto", context, CONN)
+
+
 def test_an_expression_that_is_no_cron_leaves_the_windows_that_need_none():
     context = timed(SimpleNamespace(expression="FREQ=DAILY;BYHOUR=2"))
     for given in (INTERVAL, timedelta(days=1)):
