@@ -19,6 +19,7 @@ from airflow_provider_assets.network.retries import BUDGET_SECONDS
 from airflow_provider_assets.network.transport import Transport
 from airflow_provider_assets.sansio.errors import RateLimitedError
 from airflow_provider_assets.sansio.jobs import Item, Selected
+from airflow_provider_assets.sansio.moments import whole_ms
 from airflow_provider_assets.sansio.records import OnRecord, Record
 from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.window import Window
@@ -162,8 +163,7 @@ def _start(window: Window | None) -> float:
 
 def halves(window: Window) -> list[Window]:
     """*window* in two, at a whole millisecond, the finest time of the vendors; in one if it is too short."""
-    middle = window.start + (window.end - window.start) / 2
-    middle = middle.replace(microsecond=middle.microsecond // 1000 * 1000)
+    middle = whole_ms(window.start + (window.end - window.start) / 2)
     if middle <= window.start:
         return [window]
     return [Window(window.start, middle), Window(middle, window.end)]

@@ -62,6 +62,11 @@ def parse_moment(value: object, name: str) -> datetime:
     return value
 
 
+def whole_ms(moment: datetime) -> datetime:
+    """*moment* without the microseconds that its written form leaves out."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
 def iso_ms(moment: datetime) -> str:
     """*moment* in UTC as ``2026-01-31T00:00:00.000Z``."""
     utc = moment.astimezone(timezone.utc)

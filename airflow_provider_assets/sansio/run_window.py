@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.moments import in_utc, is_to_come, parse_moment
+from airflow_provider_assets.sansio.moments import in_utc, is_to_come, parse_moment, whole_ms
 from airflow_provider_assets.sansio.partitions import KeyFormat, UncertainKeyError, span_of_key
 from airflow_provider_assets.sansio.window import BEGINNING, Window, WindowSpec
 
@@ -148,7 +148,7 @@ def _since(timing: RunTiming) -> Window:
             "window='since_last': this run has neither a window of its own nor a date; pass an explicit "
             "(start, end) pair"
         )
-    end = window.end if window else parse_moment(timing.run_date, "run date")
+    end = window.end if window else whole_ms(parse_moment(timing.run_date, "run date"))
     if timing.now is not None and is_to_come(end, timing.now):
         raise InvalidRequestError(
             f"window='since_last': the run's span ends at {end.isoformat()}, which is in the future; clear "

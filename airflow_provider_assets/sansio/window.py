@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Union
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
-from airflow_provider_assets.sansio.moments import in_utc, iso_ms
+from airflow_provider_assets.sansio.moments import in_utc, iso_ms, whole_ms
 
 # The start of a window without a beginning: no vendor holds anything older.
 BEGINNING = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -18,7 +18,8 @@ WindowSpec = Union[str, timedelta, "tuple[object, object]", "list[object]", None
 class Window:
     """A half-open span; both bounds are in UTC and ``start < end``.
 
-    One without a beginning starts at :data:`BEGINNING`.
+    They are whole milliseconds, as they are written: else an item of the last one would be in this window
+    and in one that resumes from the written end. One without a beginning starts at :data:`BEGINNING`.
     """
 
     start: datetime
@@ -31,7 +32,7 @@ class Window:
                 raise InvalidRequestError(
                     f"window {name} {bound.isoformat()} has no time zone; add one, e.g. +00:00"
                 )
-            object.__setattr__(self, name, in_utc(bound))
+            object.__setattr__(self, name, whole_ms(in_utc(bound)))
         if self.start >= self.end:
             raise InvalidRequestError(
                 f"window [{self.start.isoformat()}, {self.end.isoformat()}) is empty; "

@@ -12,7 +12,7 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError, ProtocolE
 from airflow_provider_assets.sansio.fingerprints import fingerprint
 from airflow_provider_assets.sansio.jobs import LINKS, ArchiveJob, ArchiveRequest, JobState
 from airflow_provider_assets.sansio.messages import without_queries
-from airflow_provider_assets.sansio.moments import iso_ms, parse_moment
+from airflow_provider_assets.sansio.moments import iso_ms, parse_moment, whole_ms
 from airflow_provider_assets.sansio.records import Facts
 from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.window import Window
@@ -78,9 +78,7 @@ def listing(query: Mapping[str, JSON], by: str, window: Window | None) -> list[t
             if window.has_beginning:
                 after = iso_ms(window.start - timedelta(milliseconds=1))
                 params.append((f"{field}After", after))
-            # A bound within a millisecond: whether an item of that millisecond counts is decided by us.
-            before = iso_ms(window.end + timedelta(microseconds=999))
-            params.append((f"{field}Before", before))
+            params.append((f"{field}Before", iso_ms(window.end)))
     given = {n: value for n, value in query.items() if n not in OWN_FILTERS and value is not None}
     return params + [(name, param(given[name], f"select.{name}")) for name in sorted(given)]
 
@@ -238,7 +236,7 @@ def divided(
     times = [str(asset.get("createdAt") or "") for asset in assets]
     if window is None or not times or times[0] == times[-1] or times != sorted(times):
         return assets, None
-    start = _moment(times[-1], "createdAt")
+    start = whole_ms(_moment(times[-1], "createdAt"))
     if not window.start < start < window.end:
         return assets, None
     before = [one for one, at in zip(assets, times, strict=True) if at != times[-1]]

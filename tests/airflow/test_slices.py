@@ -185,11 +185,11 @@ def test_records_are_handed_on_one_at_a_time(hook, year):
         assert pending == hook.run(hook.vendor.select({}, YEAR)).pending
 
 
-@given(st.integers(0, 5_000), st.integers(1, 5_000_000))
+@given(st.integers(0, 5_000), st.integers(1, 5_000))
 def test_a_window_is_halved_without_a_gap(start, length):
-    begin = YEAR.start + timedelta(microseconds=start)
-    whole = Window(begin, begin + timedelta(microseconds=length))
+    begin = YEAR.start + timedelta(milliseconds=start)
+    whole = Window(begin, begin + timedelta(milliseconds=length))
     parts = halves(whole)
     assert (parts[0].start, parts[-1].end) == (whole.start, whole.end)
     assert parts[0].end == parts[-1].start or parts == [whole]
-    assert len(parts) == 2 or length < 2_000
+    assert len(parts) == (2 if length > 1 else 1)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.moments import parse_moment, whole_ms
 from airflow_provider_assets.sansio.run_window import RunTiming, resolve
 from airflow_provider_assets.sansio.window import BEGINNING, Window
 
@@ -16,6 +17,9 @@ UTC = timezone.utc
 DAY = timedelta(days=1)
 # A calendar far from the ends of time, where every zone has an offset.
 MOMENTS = st.datetimes(datetime(1980, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))
+
+# An asset starts a run at any microsecond.
+NOON = datetime(2026, 1, 10, 12, 0, 0, 123456, tzinfo=UTC)
 
 
 class ProxyOfNone:
@@ -129,6 +133,7 @@ def test_since_last_spans_meet_without_gap_or_overlap(start, first, second) -> N
         RunTiming(data_interval=(bounds[2] - timedelta(minutes=1), bounds[2]), watermark=bounds[1]),
     ]
     one, two = (resolve("since_last", each) for each in timing)
+    bounds = tuple(map(whole_ms, bounds))
     assert (one.start, one.end, two.start, two.end) == (*bounds[:2], *bounds[1:])
 
 
@@ -144,6 +149,17 @@ def test_since_last_of_a_run_without_a_span_ends_at_its_date() -> None:
     assert resolve("since_last", keyed) == days("2026-01-09", "2026-01-10T07:30:00")
     with pytest.raises(InvalidRequestError, match=r"'since_last': .* nor a date"):
         resolve("since_last", RunTiming(watermark=at("2026-01-09")))
+
+
+def test_an_item_of_the_millisecond_in_which_since_last_ends_is_in_one_span() -> None:
+    first = resolve("since_last", RunTiming(run_date=NOON, start_date=at("2026-01-01")))
+    watermark = parse_moment(first.iso()[1], "watermark")
+    second = resolve("since_last", RunTiming(run_date=NOON + DAY, watermark=watermark))
+    item = NOON.replace(microsecond=123000)
+    assert (first.holds(item), second.holds(item)) == (False, True)
+    again = RunTiming(run_date=NOON, watermark=watermark)
+    with pytest.raises(InvalidRequestError, match="has been exported"):
+        resolve("since_last", again)
 
 
 def test_the_first_run_of_since_last_without_a_span_begins_with_the_dag() -> None:
