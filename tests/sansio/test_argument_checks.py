@@ -94,6 +94,7 @@ def test_a_long_value_is_shown_in_part_and_what_has_no_bytes_as_an_escape() -> N
     assert shown("é") == "'é'"
     assert shown("\ud800") == r"'\ud800'"
     assert len(shown("x" * 9_000)) == 200
+    assert shown("x" * 198) == f"'{'x' * 198}'"
     assert shown(1 << 40_000) == "<int>"
 
 

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_assets.sansio.batching import MAX_BATCH_BYTES, Batches, split_into_batches
+from airflow_provider_assets.sansio.batching import (
+    MAX_BATCH_BYTES,
+    BatchCount,
+    Batches,
+    split_into_batches,
+)
 from airflow_provider_assets.sansio.jobs import ArchiveRequest, Item
 
 ITEMS = st.lists(
@@ -47,6 +53,60 @@ def test_the_same_items_give_the_same_batches(items, limit) -> None:
         )
 
     assert again(items) == again(items) == again([*items, *items])
+
+
+def test_every_batch_says_what_was_exported() -> None:
+    common = ArchiveRequest(
+        "v",
+        {},
+        {"a": 1},
+        window=("2026-01-09T00:00:00.000Z", "2026-01-10T00:00:00.000Z"),
+        query_id="q",
+        run_date="2026-01-10T00:00:00.000Z",
+    )
+    batches = split_into_batches(
+        "v",
+        [Item("apps", "1"), Item("apps", "2")],
+        max_batch=1,
+        options=common.options,
+        window=common.window,
+        query_id=common.query_id,
+        run_date=common.run_date,
+    )
+    assert [replace(one, items={}, index=0, of=1) for one in batches] == [common, common]
+    (bare,) = split_into_batches("v", [Item("apps", "1")], max_batch=1, options={})
+    assert bare == ArchiveRequest("v", {"apps": ("1",)})
+
+
+@given(ITEMS, st.integers(1, 20))
+def test_batches_can_be_counted_without_being_made(items, limit) -> None:
+    count = BatchCount(limit)
+    begun = [item for item in dict.fromkeys(items) if count.begins(item)]
+    made = split_into_batches("v", items, max_batch=limit, options={})
+    assert count.batches == len(begun) == len(made)
+
+
+def test_only_the_next_one_of_a_single_kind_begins_another_batch() -> None:
+    items = [Item(kind, str(n)) for n, kind in enumerate(["apps", "tasks", "apps", "tasks"])]
+    items[1:1] = [Item("tasks", "first")]
+    asked = []
+
+    def between(start: int, stop: int) -> list[Item]:
+        asked.append((start, stop))
+        return items[start:stop]
+
+    batches = Batches(items, between, ArchiveRequest("v", {}), 9, frozenset({"apps"}))
+    assert [one.count for one in batches] == [3, 2]
+    assert asked == [(0, 3), (3, 5)]
+    tasks_first = Batches(items[1:4], between, ArchiveRequest("v", {}), 9, frozenset({"apps"}))
+    assert len(tasks_first) == 1
+
+
+def test_many_short_ids_do_not_outgrow_the_record_either() -> None:
+    items = [Item("apps", f"{n:05}") for n in range(MAX_BATCH_BYTES // 5)]
+    batches = split_into_batches("v", items, max_batch=len(items), options={})
+    for batch in batches:
+        assert len(json.dumps(batch.to_dict()["items"])) <= MAX_BATCH_BYTES + 64
 
 
 @given(ITEMS, st.integers(1, 20))

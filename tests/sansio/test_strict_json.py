@@ -23,6 +23,7 @@ from airflow_provider_assets.sansio.strict_json import MAX_DEPTH, is_shallow, pa
         b'"\xed\xa0\x80"',  # half of a surrogate pair in bytes
         b"[" * 10_000 + b"]" * 10_000,
         b"[" + b"[]," * 200_000 + b"[]]",
+        b"[" + b"[],{}," * 100_000 + b"[]]",
         b'{"a":' * (MAX_DEPTH + 1) + b"1" + b"}" * (MAX_DEPTH + 1),
     ],
 )
@@ -51,6 +52,7 @@ def test_half_of_a_surrogate_pair_becomes_the_character_for_what_is_none() -> No
     halves = ["\U0001f600 \ufffd \ufffd\ufffd \\ud83d", {"\ufffd": "\ufffd\ufffd"}]
     assert parse(document) == halves
     json.dumps(halves, ensure_ascii=False).encode()
+    assert parse(rb'["\ud800"]') == parse(rb'["\uD800"]') == ["\ufffd"]
 
 
 def test_a_body_of_more_bytes_than_any_page_has_is_not_read(monkeypatch) -> None:

@@ -6,11 +6,14 @@ import itertools
 
 import pytest
 from roma_samples import roma
-from vendor_script import reply
+from scenario_samples import scenario
+from vendor_script import Clock, reply
 
 from airflow_provider_assets.sansio import flow as flows
 from airflow_provider_assets.sansio.errors import ProtocolError
 from airflow_provider_assets.vendors import paging
+from airflow_provider_assets.vendors.connection import VendorConnection
+from airflow_provider_assets.vendors.topaz import Topaz
 
 
 def read(pages, monkeypatch, why, most=50, empty=20) -> int:
@@ -48,6 +51,22 @@ def test_empty_pages_that_always_name_a_new_one_end_earlier(monkeypatch) -> None
 def test_tokens_that_come_again_end_at_once(monkeypatch) -> None:
     circle = itertools.cycle([([{}], "a"), ([], "b"), ([], "c")])
     assert read(circle, monkeypatch, "pagination loop") == 4
+
+
+@pytest.mark.parametrize(
+    ("vendor", "page", "name"),
+    [
+        (scenario().vendor, {"assets": [], "nextPaginationToken": "t"}, "Scenario /assets"),
+        (
+            Topaz(VendorConnection("t", "topaz", password="k"), clock=Clock()),
+            {"data": [], "pagination": {"has_next_page": True, "next_cursor": "t"}},
+            "Topaz, list of statuses",
+        ),
+    ],
+)
+def test_the_listing_without_an_end_is_named(vendor, page, name) -> None:
+    with pytest.raises(ProtocolError, match=f"^{name}: pagination loop"):
+        flows.run(vendor.select({}, None), perform=lambda request: reply(page), sleep=None)
 
 
 def test_a_listing_by_offset_ends_likewise(monkeypatch) -> None:

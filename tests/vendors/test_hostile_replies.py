@@ -146,8 +146,18 @@ def test_a_base_url_of_another_script_names_the_remedy() -> None:
 
 def test_a_credential_that_no_header_may_carry_is_not_sent() -> None:
     script = topaz("a\nb")
-    with pytest.raises(AuthenticationError, match="line break"):
+    with pytest.raises(AuthenticationError, match="line break") as raised:
         script.run(script.vendor.check())
+    assert raised.value.vendor == "topaz"
+
+
+def test_downloads_come_from_the_hosts_that_the_connection_lists_and_from_the_api() -> None:
+    given = VendorConnection("t", "topaz", password="k", extra={"download_hosts": "cdn.test"})
+    assert Topaz(given, clock=lambda: NOW).download_hosts == ("cdn.test", "api.topazlabs.com")
+
+
+def test_a_connection_made_in_python_may_hold_what_is_no_json() -> None:
+    check_texts(VendorConnection("t", "topaz", extra={"download_hosts": {"a.test"}}))
 
 
 def test_an_id_that_no_state_could_keep_is_refused() -> None:

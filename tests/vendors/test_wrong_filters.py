@@ -86,6 +86,12 @@ def test_a_target_format_is_letters_and_digits(target_format) -> None:
         one.run(one.vendor.files(reference(), target_format=target_format))
 
 
+def test_a_target_format_may_have_capitals() -> None:
+    one = scenario()
+    files = one.run(one.vendor.files(reference(), target_format="WebP"))
+    assert [file.name for file in files] == ["a.WebP", "b.WebP"]
+
+
 def test_the_ids_of_all_kinds_are_checked_before_the_first_is_listed() -> None:
     one = scenario()
     with pytest.raises(InvalidRequestError, match=r"items\.model_ids\[0\]: 5"):

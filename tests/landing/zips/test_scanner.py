@@ -24,12 +24,13 @@ class _Collect:
         self.files: dict[str, bytes] = {}
 
     def start(self, name):
-        self.now = bytearray()
+        self.name, self.now = name, bytearray()
 
     def data(self, piece):
         self.now += piece
 
     def end(self, member):
+        assert member.name == self.name
         self.files[member.name] = bytes(self.now)
 
 
@@ -172,6 +173,25 @@ def test_entries_are_listed_only_where_they_are_wanted():
     assert scanner.census.count == len(FILES)
 
 
+@pytest.mark.parametrize("comment", [b"", b"more", b"PK\5\6"])
+def test_a_comment_that_holds_an_end_record_is_refused(comment):
+    end = zipped({})
+    for text in (end + comment, b"c" + end + comment):
+        with pytest.raises(IntegrityError, match=r"its comment holds an end record$"):
+            scan(zipped(FILES, comment=text))
+
+
+def test_the_place_of_damage_is_told():
+    whole = zipped({"a": b"1"})
+    with pytest.raises(IntegrityError, match=r"damaged at byte 0$"):
+        scan(b"\0" + whole)
+    start = whole.index(b"PK\5\6")
+    with pytest.raises(IntegrityError, match=f"damaged at byte {start}$"):
+        scan(whole[:start] + b"PK\5\7" + whole[start + 4 :])
+    with pytest.raises(IntegrityError, match=f"ends early, after {start} bytes$"):
+        scan(whole[:start])
+
+
 def test_bytes_after_the_end_are_refused():
     with pytest.raises(IntegrityError, match="follow"):
         scan(zipped(FILES) + b"x")
@@ -185,15 +205,16 @@ def test_a_directory_that_names_another_entry_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("method", "at", "why"),
+    ("method", "by", "why"),
     [
-        (zipfile.ZIP_STORED, 18, "it is stored, but its packed and unpacked sizes differ"),
-        (zipfile.ZIP_DEFLATED, 18, "its data ends early"),
+        (zipfile.ZIP_STORED, -1, "it is stored, but its packed and unpacked sizes differ"),
+        (zipfile.ZIP_DEFLATED, -1, "its data ends early"),
+        (zipfile.ZIP_DEFLATED, 1, r"it takes (\d+) bytes, the archive says \d+"),
     ],
 )
-def test_an_entry_of_a_false_length_is_told_with_its_name(method, at, why):
+def test_an_entry_of_a_false_length_is_told_with_its_name(method, by, why):
     whole = bytearray(zipped({"a": b"x" * 50}, method))
-    whole[at] -= 1
+    whole[18] += by
     with pytest.raises(IntegrityError, match=f"^'a' is damaged: {why}$"):
         scan(bytes(whole))
 
