@@ -156,10 +156,8 @@ class Transfer:
         if self.call.store.rules.in_order:
             # Each part is written right after it was verified, in order.
             feed, writer = SequentialWriter(verifier, writer), NullWriter()
-        buffers = self._buffers(size)
-        scheduler = PartScheduler(
-            download.total, size, FIRST if download.ranged else size, size, feed,
-            sliced=download.ranged, window=buffers,
+        scheduler = PartScheduler.of(
+            download, size, feed, first_slice=FIRST, most_parts=self._buffers(size),
             on_verified=self._record_checkpoint(download, verifier, size),
         )  # fmt: skip
         if known:
@@ -263,7 +261,7 @@ class Transfer:
         They are stored, but no store that resumes an upload can return them before its end.
         """
         size, buffers = known.part_size, self._buffers(known.part_size)
-        scheduler = PartScheduler(known.done, size, size, size, scanner, window=buffers)
+        scheduler = PartScheduler(known.done, size, size, size, scanner, most_parts=buffers)
         scheduler.skip(0, Checksum(known.offset, 0))
         connections = Connections(self.call.options)
         with self.cancel.on_cancel(connections.interrupt):

@@ -168,10 +168,9 @@ class Packer:
             fetched.close()
             raise
         download, options = fetched.download, self.call.options
-        scheduler = PartScheduler(
-            download.total, _PART_SIZE, FIRST if download.ranged else _PART_SIZE, _PART_SIZE,
-            self.writer, sliced=download.ranged, window=_BUFFERS,
-        )  # fmt: skip
+        scheduler = PartScheduler.of(
+            download, _PART_SIZE, self.writer, first_slice=FIRST, most_parts=_BUFFERS
+        )
         pump = PartPump(download, scheduler, NullWriter())
         pool = WorkerPool(pump.step, self.call.cancel, options, resized=scheduler.resize)
         with self.call.cancel.on_cancel(scheduler.cancel):

@@ -34,7 +34,7 @@ class Feed(Protocol):
 class PartInFlight:
     """A part being transferred.
 
-    :ivar asked: bytes that were handed out to workers. :ivar missing: bytes that have not arrived.
+    :ivar handed_out: bytes that were handed out to workers. :ivar missing: bytes that have not arrived.
     :ivar crc: CRC-32 of the part. :ivar tag: the store's tag of the part, once it is stored.
     """
 
@@ -42,7 +42,7 @@ class PartInFlight:
     offset: int
     size: int
     buffer: Buffer
-    asked: int = 0
+    handed_out: int = 0
     missing: int = 0
     crc: int = 0
     tag: str = ""
@@ -57,12 +57,16 @@ class PartInFlight:
 class PartScheduler:
     """Hands out slices to workers, and feeds completed parts to the verifier in order.
 
+    Parts take buffers in the order of their numbers, and give them back in that order, each after it was
+    verified. So the part that is verified next always has a buffer, and whoever waits for a buffer waits only
+    for parts that other workers are moving: not even one buffer for all can block them for ever.
+
     :param total: bytes of the file, None if unknown. :param part_size: bytes of each part but the last.
     :param first_slice: bytes of the first slice. :param slice_size: bytes of the others.
     :param feed: receives every part in order.
-    :param sliced: whether a part can be fetched in several slices.
+    :param is_sliced: whether a part can be fetched in several slices.
     :param on_verified: called after each part with the CRC-32 of all parts so far.
-    :param window: largest number of parts in memory; more than one per worker are never needed.
+    :param most_parts: largest number of parts in memory; more than one per worker are never needed.
     """
 
     total: int | None
@@ -70,9 +74,9 @@ class PartScheduler:
     first_slice: int
     slice_size: int
     feed: Feed
-    sliced: bool = True
+    is_sliced: bool = True
     on_verified: Callable[[PartInFlight, int], None] = lambda part, crc: None
-    window: int = 1
+    most_parts: int = 1
     buffers: list[Buffer] = field(default_factory=list)
     _created: int = 0
     _workers: int = 1
@@ -81,11 +85,37 @@ class PartScheduler:
     _filling: PartInFlight | None = None
     _turn: int = 1
     _waiting: dict[int, PartInFlight] = field(default_factory=dict)
-    _verifying: bool = False
+    _is_verifying: bool = False
     _whole: Checksum = field(default=Checksum(0, 0))
-    _first: bool = True
-    _cancelled: bool = False
+    _is_first: bool = True
+    _is_cancelled: bool = False
     _ready: threading.Condition = field(default_factory=threading.Condition)
+
+    @classmethod
+    def of(
+        cls,
+        download: Download,
+        part_size: int,
+        feed: Feed,
+        *,
+        first_slice: int,
+        most_parts: int,
+        on_verified: Callable[[PartInFlight, int], None] = lambda part, crc: None,
+    ) -> PartScheduler:
+        """A scheduler of a *download* that was opened: part by part, and in slices if it has ranges.
+
+        :param first_slice: bytes that its first request has asked for.
+        """
+        return cls(
+            download.total,
+            part_size,
+            first_slice if download.ranged else part_size,
+            part_size,
+            feed,
+            is_sliced=download.ranged,
+            on_verified=on_verified,
+            most_parts=most_parts,
+        )
 
     def take(self) -> tuple[PartInFlight, int, int] | None:
         """The next slice to fetch (part, offset in it, bytes); None if no work is left.
@@ -93,17 +123,17 @@ class PartScheduler:
         Waits for a free buffer.
         """
         with self._ready:
-            while not self._cancelled:
+            while not self._is_cancelled:
                 part = self._filling or self._new_part()
                 if part:
-                    start = part.asked
-                    wanted = self.first_slice if self._first else self.slice_size
-                    self._first = False
+                    start = part.handed_out
+                    wanted = self.first_slice if self._is_first else self.slice_size
+                    self._is_first = False
                     size = min(wanted, part.size - start)
-                    part.asked += size
-                    self._filling = part if part.asked < part.size else None
+                    part.handed_out += size
+                    self._filling = part if part.handed_out < part.size else None
                     return part, start, size
-                if self._is_all_asked():
+                if self._is_all_handed_out():
                     return None
                 self._ready.wait()
             return None
@@ -113,9 +143,9 @@ class PartScheduler:
         with self._ready:
             self._workers = workers
             self._ready.notify_all()
-        if self.sliced:
-            fair = self.part_size * self.window * 2 // (3 * workers)
-            is_enough = workers < self.window
+        if self.is_sliced:
+            fair = self.part_size * self.most_parts * 2 // (3 * workers)
+            is_enough = workers < self.most_parts
             self.slice_size = self.part_size if is_enough else max(_LEAST_SLICE, fair)
 
     def cut(self, part: PartInFlight, size: int) -> None:
@@ -135,14 +165,14 @@ class PartScheduler:
         """Count *part* as stored; verify the parts that are next in order, and free their buffers."""
         with self._ready:
             self._waiting[part.number] = part
-            if self._verifying:
+            if self._is_verifying:
                 return
-            self._verifying = True
+            self._is_verifying = True
         while True:
             with self._ready:
                 due = self._waiting.pop(self._turn, None)
-                if due is None or self._cancelled:
-                    self._verifying = False
+                if due is None or self._is_cancelled:
+                    self._is_verifying = False
                     return
             self.feed.feed(due.view)
             before = self._whole
@@ -162,7 +192,7 @@ class PartScheduler:
     def cancel(self) -> None:
         """Hand out no more work, and end waits for buffers."""
         with self._ready:
-            self._cancelled = True
+            self._is_cancelled = True
             self._ready.notify_all()
 
     @property
@@ -170,14 +200,14 @@ class PartScheduler:
         """Checksum of the parts that were verified; of the whole file when no work is left."""
         return self._whole
 
-    def _is_all_asked(self) -> bool:
+    def _is_all_handed_out(self) -> bool:
         return self.total is not None and self._next_offset >= self.total
 
     def _new_part(self) -> PartInFlight | None:
-        if self._is_all_asked():
+        if self._is_all_handed_out():
             return None
         if not self.buffers:
-            if self._created >= min(self.window, self._workers):
+            if self._created >= min(self.most_parts, self._workers):
                 return None
             self._created += 1
             self.buffers.append(new_buffer(self.part_size))

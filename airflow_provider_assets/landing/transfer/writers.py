@@ -61,7 +61,10 @@ class BufferedPut(NullWriter):
     held: list[memoryview] = field(default_factory=list)
 
     def put_part(self, part: Part, data: memoryview) -> str:
-        """Keep the part in memory."""
+        """Keep the part in memory.
+
+        Its buffer counts as free once the part is verified, but no other part follows to take it.
+        """
         self.held.append(data)
         return ""
 

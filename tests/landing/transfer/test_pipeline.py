@@ -18,7 +18,7 @@ class Ignoring:
 
 @pytest.fixture
 def scheduler():
-    found = PartScheduler(100 * PART, PART, PART, PART, Ignoring(), window=8)
+    found = PartScheduler(100 * PART, PART, PART, PART, Ignoring(), most_parts=8)
     yield found
     found.cancel()
 
