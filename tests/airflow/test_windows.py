@@ -13,6 +13,7 @@ from airflow.sdk import (
     CronDataIntervalTimetable,
     CronPartitionTimetable,
     CronTriggerTimetable,
+    DeltaTriggerTimetable,
     PartitionedAssetTimetable,
     StartOfDayMapper,
 )
@@ -245,6 +246,15 @@ def test_a_schedule_by_assets_or_times_has_the_periods_of_its_times():
     started = timed(schedule, run_type=DagRunType.ASSET_TRIGGERED)
     with pytest.raises(InvalidRequestError, match="no data interval of its own"):
         resolve_window("auto", started, CONN)
+
+
+def test_a_run_keeps_its_data_interval_when_the_schedule_is_changed():
+    hourly = CronTriggerTimetable("@hourly", timezone="UTC")
+    start, end = INTERVAL
+    stored = {"data_interval_start": start, "data_interval_end": end}
+    for schedule in (hourly, DeltaTriggerTimetable(timedelta(hours=1))):
+        window = resolve_window("auto", {**timed(schedule, logical_date=end), **stored}, CONN)
+        assert (window.start, window.end) == INTERVAL
 
 
 @pytest.mark.parametrize("zone", ["utc", "UTC", "Etc/UTC"])
