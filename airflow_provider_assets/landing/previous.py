@@ -96,8 +96,10 @@ def landed_before(call: LandingCall) -> PreviousLanding | None:
         return PreviousLanding(known, files)
     if call.replacing.is_allowed:
         return None
+    held, wanted = known.facts.get("items"), call.facts.get("items")
+    counts = f" ({held} items then, {wanted} now)" if held != wanted else ""
     raise InvalidRequestError(
         f"{call.store.uri(call.manifest_key)} records another landing: another export of that name, one "
-        "of the same window when it listed other items, or one in another layout; choose another name, "
-        "or set overwrite=True to replace it"
+        f"of the same window when it listed other items{counts}, or one in another layout; choose another "
+        "name, or set overwrite=True to replace it"
     )

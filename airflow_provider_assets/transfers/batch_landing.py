@@ -188,7 +188,11 @@ class BatchLanding:
 
     def _log_landed(self, manifest: Manifest) -> None:
         if manifest.skipped:
-            self.log.info("%s has landed before and is intact; skipping", manifest.uri)
+            self.log.info(
+                "%s has landed before; its size, and its checksum where the store keeps one, are those "
+                "of its manifest; skipping",
+                manifest.uri,
+            )
             return
         self.log.info(
             "Landed %s: %d bytes, %d files, sha256 %s; verified: %s",

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,12 @@ from airflow_runs import connect
 from s3_quirks import CHECKSUMS, Quirks, quirky_s3
 
 from airflow_provider_assets.destinations import check_destination, open_destination
-from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.landing.stores.base import put_document
+from airflow_provider_assets.sansio.errors import (
+    AuthenticationError,
+    InvalidRequestError,
+    TransferInterruptedError,
+)
 
 pytestmark = pytest.mark.airflow
 STORES = Path(__file__).parent.parent.parent / "docs" / "stores.md"
@@ -158,3 +164,26 @@ def test_a_blob_goes_through_the_proxy_of_its_connection(s3_server, monkeypatch)
 
 def test_a_path_is_a_destination_too(tmp_path):
     assert open_destination(tmp_path).store.uri("a.zip") == (tmp_path / "a.zip").as_uri()
+
+
+def test_a_store_that_refuses_the_keys_names_the_connection_to_check(s3_server, monkeypatch):
+    aws(monkeypatch, replace(s3_server, secret_key="wrong"), endpoint_url=s3_server.endpoint)
+    with pytest.raises(AuthenticationError, match="the connection that the destination names"):
+        open_destination("s3://aws_test@bucket/").store.head("a.zip.manifest.json")
+
+
+def test_a_bucket_that_is_not_there_has_to_be_created(moto_server, monkeypatch):
+    aws(monkeypatch, moto_server, endpoint_url=moto_server.endpoint)
+    with pytest.raises(InvalidRequestError, match=r"NoSuchBucket.*; create it, or correct the"):
+        put_document(open_destination("s3://aws_test@absent/").store, "a.manifest.json", b"{}")
+
+
+def test_missing_keys_are_passing_as_those_of_a_role_may_be_but_say_what_to_check(
+    s3_server, monkeypatch
+):
+    aws(monkeypatch, replace(s3_server, access_key="", secret_key=""))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(TransferInterruptedError, match="exists and has keys, or that the worker"):
+        put_document(open_destination("s3://aws_test@bucket/").store, "a.manifest.json", b"{}")

@@ -32,6 +32,12 @@ def store(request, tmp_path):
     )
 
 
+DENIED = (
+    "AccessDenied: not here; check the keys and permissions of the connection that the destination names "
+    "(not the vendor's)"
+)
+
+
 def landed(store, origin, name, layout, prefix="out/", **how):
     contents = Contents({"asset_ids": tuple(one.partition(".")[0] for one in FILES)}, 5.0)
     return land(
@@ -207,7 +213,7 @@ def test_an_object_that_cannot_be_read_is_named_and_the_others_are_checked(s3, s
         landed(s3, origin, name, "archive")
     landed(s3, origin, "c", "files", "out/c/")
     locked = Refusal(r":path: .*(/a\.zip|/asset_1\.png)$", 403, "AccessDenied")
-    refused = "the object cannot be read: AccessDenied: not here"
+    refused = f"the object cannot be read: {DENIED}"
     with quirky_s3(s3_server, Quirks(refuses=(locked,))) as server:
         assert read(S3Store(server.client(), s3.bucket), "bytes") == {
             "a.zip.manifest.json": refused,
@@ -271,7 +277,7 @@ def test_a_manifest_that_the_store_refuses_to_hand_out_is_named(s3, s3_server, o
     with quirky_s3(s3_server, Quirks(refuses=(one,))) as server:
         store = S3Store(server.client(), s3.bucket)
         assert read(store, "manifest") == {
-            "a.zip.manifest.json": "the manifest cannot be read: AccessDenied: not here",
+            "a.zip.manifest.json": f"the manifest cannot be read: {DENIED}",
             "b.zip.manifest.json": {},
         }
         server.quirks = Quirks(refuses=(every,))

@@ -25,9 +25,8 @@ from airflow_provider_assets.landing.stores.base import (
     name_taken,
 )
 from airflow_provider_assets.landing.stores.object_options import DEFAULTS, ObjectOptions
-from airflow_provider_assets.landing.stores.shared import check_size, fill, put_as_one_part
+from airflow_provider_assets.landing.stores.shared import check_size, denied, fill, put_as_one_part
 from airflow_provider_assets.sansio.errors import (
-    AuthenticationError,
     InvalidRequestError,
     TransferInterruptedError,
 )
@@ -44,7 +43,7 @@ def _call(what: str, action: Callable[[], T]) -> T:
     try:
         return action()
     except PermissionError as error:
-        raise AuthenticationError(f"{what}: permission denied") from error
+        raise denied(f"{what}: permission denied") from error
     except (NotImplementedError, TypeError, ValueError) as error:
         raise InvalidRequestError(
             f"{what}: the file system does not support it ({type(error).__name__})"

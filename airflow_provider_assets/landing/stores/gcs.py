@@ -34,10 +34,9 @@ from airflow_provider_assets.landing.stores.object_options import (
     check_own_name,
     check_value,
 )
-from airflow_provider_assets.landing.stores.shared import check_size, error_of, fill
+from airflow_provider_assets.landing.stores.shared import check_size, denied, error_of, fill
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
-    AuthenticationError,
     IntegrityError,
     InvalidRequestError,
     TransferInterruptedError,
@@ -65,7 +64,7 @@ def _call(what: str, action: Callable[[], T]) -> T:
         status = int(error.code or 0)
         raise error_of(f"{what}: HTTP {status}", status) from error
     except GoogleAuthError as error:
-        raise AuthenticationError(f"{what}: {type(error).__name__}") from error
+        raise denied(f"{what}: {type(error).__name__}") from error
     # The SDK has given up repeating, or what it read has another checksum than the service names.
     except (GoogleAPIError, _data_corruption(), OSError) as error:
         raise TransferInterruptedError(f"{what}: {type(error).__name__}") from error

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from airflow_provider_assets.landing.stores.shared import error_of
+from airflow_provider_assets.landing.stores.shared import denied, error_of
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
-    AuthenticationError,
     IntegrityError,
     InvalidRequestError,
     TransferInterruptedError,
@@ -44,12 +43,17 @@ def call(what: str, action: Callable[[], T]) -> T:
     :param what: the operation that failed, as the beginning of an error's text.
     :raises AssetsError: in place of any error of botocore.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
     try:
         return action()
     except ClientError as error:
         raise translated(what, error.response) from error
+    except NoCredentialsError as error:  # passing, too, where a role is asked for by the network
+        raise TransferInterruptedError(
+            f"{what}: no credentials were found; check that the connection which the destination names "
+            "exists and has keys, or that the worker has a role"
+        ) from error
     except (BotoCoreError, OSError) as error:
         raise TransferInterruptedError(f"{what}: {type(error).__name__}") from error
 
@@ -72,7 +76,7 @@ def translated(what: str, response: Mapping[str, object]) -> AssetsError:
     if code in _PASSING:
         return TransferInterruptedError(text, code=code, status=status)
     if code in _DENIED:
-        return AuthenticationError(text, code=code, status=status)
+        return denied(text, code=code, status=status)
     if code in _DAMAGED:
         return IntegrityError(text, code=code, status=status)
     if status == 501:

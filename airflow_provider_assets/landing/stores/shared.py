@@ -15,15 +15,29 @@ from airflow_provider_assets.sansio.errors import (
     TransferInterruptedError,
 )
 
+# The store's codes for a bucket or container that is not there (Amazon S3 and Azure Storage references).
+_NO_BUCKET = frozenset({"NoSuchBucket", "ContainerNotFound"})
+
 
 def error_of(text: str, status: int, code: str = "") -> AssetsError:
     """The error for an HTTP *status*, and the *code* with which the store explains it; 0: no answer came."""
-    kind: type[AssetsError] = InvalidRequestError
     if status in (401, 403):
-        kind = AuthenticationError
-    elif status in (0, 408, 429) or status >= 500:
-        kind = TransferInterruptedError
+        return denied(text, code=code, status=status)
+    if code in _NO_BUCKET:
+        text = f"{text}; create it, or correct the destination"
+    is_passing = status in (0, 408, 429) or status >= 500
+    kind = TransferInterruptedError if is_passing else InvalidRequestError
     return kind(text, code=code or None, status=status)
+
+
+def denied(text: str, *, code: str = "", status: int | None = None) -> AuthenticationError:
+    """The error for an operation that the store refuses to whoever asks."""
+    return AuthenticationError(
+        f"{text}; check the keys and permissions of the connection that the destination names "
+        "(not the vendor's)",
+        code=code or None,
+        status=status,
+    )
 
 
 def fill(view: memoryview, data: bytes, what: str) -> None:
