@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseHook
 
-from airflow_provider_assets.airflow_compat import mask_secret
+from airflow_provider_assets.airflow_compat import AirflowNotFoundException, mask_secret
 from airflow_provider_assets.hooks.airflow_connection import to_connection
 from airflow_provider_assets.hooks.client import mask_link, poll_policy, rate_limit, vendor_for
 from airflow_provider_assets.network.transport import Transport
 from airflow_provider_assets.sansio.arguments import require_mapping, require_text, shown
 from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
-from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
+from airflow_provider_assets.sansio.errors import (
+    AssetsError,
+    AuthenticationError,
+    InvalidRequestError,
+)
 from airflow_provider_assets.sansio.flow import Flow
 from airflow_provider_assets.sansio.jobs import (
     Answer,
@@ -104,9 +108,32 @@ class AssetArchiveHook(BaseHook):
 
         return Metrics(self.vendor)
 
-    @cached_property
-    def _poll(self) -> Callable[[Sequence[ArchiveJob]], Flow[list[Answer]]]:
-        return self.metrics.counting(self.vendor.poll)
+    def _poll(self, jobs: Sequence[ArchiveJob]) -> Flow[list[Answer]]:
+        """Poll, and once more where the connection is refused and its key has been replaced meanwhile."""
+        try:
+            answers = yield from self.metrics.counting(self.vendor.poll)(jobs)
+        except AuthenticationError:
+            if not self._is_replaced():
+                raise
+        else:
+            is_refused = any(isinstance(answer, AuthenticationError) for answer in answers)
+            if not is_refused or not self._is_replaced():
+                return answers
+        return (yield from self.metrics.counting(self.vendor.poll)(jobs))
+
+    def _is_replaced(self) -> bool:
+        """Whether the connection was changed since it was read; if so, the new one is used from now on."""
+        try:
+            connection = to_connection(self.get_connection(self.conn_id), self.conn_id)
+        except AirflowNotFoundException:
+            return False
+        if connection == self.connection:
+            return False
+        self.log.info("Connection %s was refused, and has been changed since", self.conn_id)
+        for name in ("vendor", "transport", "metrics"):
+            vars(self).pop(name, None)
+        self.connection = connection
+        return True
 
     @cached_property
     def plans(self) -> Plans:
@@ -231,7 +258,10 @@ class AssetArchiveHook(BaseHook):
         poll_interval: float | None = None,
         on_change: Callable[[ArchiveJob], None] = lambda job: None,
     ) -> list[Answer]:
-        """Wait for *jobs* to end or for *deadline* (epoch seconds); the ends, in their order."""
+        """Wait for *jobs* to end or for *deadline* (epoch seconds); the ends, in their order.
+
+        A connection whose key has been replaced meanwhile is read again when the old one is refused.
+        """
         waitlist = Waitlist(
             self._poll,
             policy=poll_policy(self.vendor, poll_interval),

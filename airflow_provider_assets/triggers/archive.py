@@ -16,6 +16,7 @@ from airflow_provider_assets.hooks.client import cancel_job
 from airflow_provider_assets.sansio.arguments import cut
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
+    AuthenticationError,
     ErrorDict,
     InvalidRequestError,
     StaleEventError,
@@ -102,14 +103,7 @@ class AssetArchiveTrigger(BaseTrigger):
         """Yield one event when all jobs have ended."""
         jobs = [ArchiveJob.from_dict(job) for job in self.jobs]
         try:
-            connection = await connection_for(self.conn_id)
-            async with shared(connection) as poller:
-                ends = await poller.wait(
-                    jobs,
-                    deadline=self.deadline,
-                    interval=self.poll_interval,
-                    on_change=self._progress,
-                )
+            ends = await self._wait(jobs)
         except AssetsError as error:
             ends = [error] * len(jobs)
         except asyncio.CancelledError as cancelled:
@@ -122,6 +116,33 @@ class AssetArchiveTrigger(BaseTrigger):
                 "carry": self.carry,
             }
         )
+
+    async def _wait(self, jobs: Sequence[ArchiveJob]) -> list[Answer]:
+        """The ends of *jobs*.
+
+        A connection that is refused is read again: its key may have been replaced during the wait, which
+        then continues with the new one.
+        """
+        ends: list[Answer] = list(jobs)
+        waiting = list(range(len(ends)))
+        connection = await connection_for(self.conn_id)
+        while True:
+            async with shared(connection) as poller:
+                told = await poller.wait(
+                    [jobs[i] for i in waiting],
+                    deadline=self.deadline,
+                    interval=self.poll_interval,
+                    on_change=self._progress,
+                )
+            for i, end in zip(waiting, told, strict=True):
+                ends[i] = end
+            waiting = [i for i in waiting if isinstance(ends[i], AuthenticationError)]
+            if not waiting:
+                return ends
+            used, connection = connection, await connection_for(self.conn_id)
+            if connection == used:
+                return ends
+            self._tell("Connection %s was refused, and has been changed since", self.conn_id)
 
     async def on_kill(self) -> None:
         """The task was cleared, marked or ended by a person: ask the vendor to cancel its jobs.
@@ -175,8 +196,11 @@ class AssetArchiveTrigger(BaseTrigger):
                     )
 
     def _progress(self, job: ArchiveJob) -> None:
+        self._tell("%s", describe(job))
+
+    def _tell(self, text: str, about: str) -> None:
         # A triggerer's log is a pipe to a process that may be busy; once full, it blocks the writer.
-        log = partial(copy_context().run, self.log.info, "%s", describe(job))
+        log = partial(copy_context().run, self.log.info, text, about)
         asyncio.get_running_loop().run_in_executor(None, log)
 
 

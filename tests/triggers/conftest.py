@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import gc
+import json
 from collections.abc import Iterator
 
 import pytest
 import tenacity
 from poller_kit import Account
+from trigger_kit import CONN
 
 from airflow_provider_assets.network import retries
 from airflow_provider_assets.sandbox import running
@@ -47,6 +49,17 @@ def scenario(sandbox) -> Account:
 @pytest.fixture
 def topaz(sandbox) -> Account:
     return Account(sandbox, "topaz")
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch):
+    """Make the connection :data:`CONN`, or change it."""
+
+    def put(part, **changes) -> None:
+        conn = {**part["connection"], **changes}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{CONN.upper()}", json.dumps(conn))
+
+    return put
 
 
 @pytest.fixture

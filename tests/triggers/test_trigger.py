@@ -9,39 +9,12 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from airflow.providers.common.compat.sdk import redact
-from poller_kit import PACE, Account, left, states, until
+from poller_kit import Account, left, states, until
+from trigger_kit import CONN, run, trigger
 
 from airflow_provider_assets.sansio.jobs import ArchiveJob
 from airflow_provider_assets.triggers import poller as module
-from airflow_provider_assets.triggers.archive import AssetArchiveTrigger, read_ends
-
-CONN = "waits"
-
-
-@pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch):
-    def put(part, **changes) -> None:
-        conn = {**part["connection"], **changes}
-        monkeypatch.setenv(f"AIRFLOW_CONN_{CONN.upper()}", json.dumps(conn))
-
-    return put
-
-
-def trigger(jobs, *, seconds=60.0, **options) -> AssetArchiveTrigger:
-    dicts = [job.to_dict() for job in jobs]
-    made = AssetArchiveTrigger(
-        CONN, dicts, time.time() + seconds, **{"poll_interval": PACE, **options}
-    )
-    path, arguments = made.serialize()
-    assert path.rpartition(".")[2] == "AssetArchiveTrigger"
-    return AssetArchiveTrigger(**json.loads(json.dumps(arguments)))
-
-
-async def run(one: AssetArchiveTrigger):
-    """The payload of the one event, as it is after the database."""
-    events = [event async for event in one.run()]
-    assert len(events) == 1
-    return json.loads(json.dumps(events[0].payload))
+from airflow_provider_assets.triggers.archive import read_ends
 
 
 def test_one_event_tells_the_ends_of_all_jobs_in_order(account: Account, connect) -> None:
