@@ -302,19 +302,21 @@ def test_credentials_for_one_host_never_reach_another(good, internet, trusted, s
 # --- the hosts that a connection lists ----------------------------------------------------------
 
 
-CREDENTIALS = {
-    "scenario": {"login": "key", "password": "secret"},
-    "topaz": {"password": "key"},
-    "huawei_roma": {"login": "ak", "password": "sk"},
+GIVEN = {
+    "scenario": {"login": "key", "password": "secret", "extra": {"project_id": "p"}},
+    "topaz": {"password": "key", "extra": {}},
+    "huawei_roma": {
+        "login": "ak",
+        "password": "sk",
+        "extra": {"instance_id": "i", "region": "ap-southeast-1", "project_id": "p"},
+    },
 }
 API = "https://api.example.net/v1"
 
 
 def listing(name: str, hosts: object) -> VendorConnection:
-    extra = {"instance_id": "i", "region": "ap-southeast-1", "project_id": "p", "base_url": API}
-    return VendorConnection(
-        "mine", name, **CREDENTIALS[name], extra={**extra, "download_hosts": hosts}
-    )
+    extra = {**GIVEN[name]["extra"], "base_url": API, "download_hosts": hosts}
+    return VendorConnection("mine", name, **{**GIVEN[name], "extra": extra})
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
