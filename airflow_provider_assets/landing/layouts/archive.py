@@ -11,8 +11,9 @@ from airflow_provider_assets.landing.checkpoint import Checkpoint, chain, save
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.describe import describe_object, files_in
 from airflow_provider_assets.landing.entries import Files
+from airflow_provider_assets.landing.layouts.parts import FIRST, part_size, verifier_for
 from airflow_provider_assets.landing.manifest import Manifest
-from airflow_provider_assets.landing.options import MIB, SAVE_SECONDS, Source
+from airflow_provider_assets.landing.options import SAVE_SECONDS, Source
 from airflow_provider_assets.landing.ownership import ensure_free, ownership
 from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.source.download import Download, SourceChangedError
@@ -42,10 +43,7 @@ from airflow_provider_assets.sansio.errors import (
 _RESTARTS = 3
 _UNSEEN = "unseen"  # container of a checkpoint that was recorded with verify=False
 _HOPELESS = (SourceChangedError, IntegrityError, PermanentError, JobError)
-PART = 8 * MIB
 _WRITERS = 6  # workers of a stream, of which one reads at a time
-FIRST = 2 * MIB  # requested first, before the length of the file is known
-_HASHED = 256 * MIB  # for larger files, sha256 costs over 15 % of the time of a fast transfer
 
 
 def land_one(
@@ -312,26 +310,6 @@ class Transfer:
                 save(self.call.state, self.call.key, None)
         finally:
             best_effort(self._writer.abort)
-
-
-def verifier_for(call: LandingCall, total: int | None) -> StreamVerifier:
-    """A verifier for an object of *total* bytes, with a SHA-256 if the options ask for one."""
-    wanted = call.options.sha256
-    if wanted is None:
-        wanted = not call.store.rules.checksum or total is None or total <= _HASHED
-    return StreamVerifier(
-        call.name,
-        hash_it=wanted,
-        look_inside=call.verify,
-        max_entries=call.options.max_entries,
-    )
-
-
-def part_size(call: LandingCall, total: int | None = None) -> int:
-    """Bytes per part, so that *total* bytes need no more parts than the store allows."""
-    rules = call.store.rules
-    least = -(-(total or 0) // max(1, rules.max_parts * 19 // 20))
-    return max(call.options.part_size or PART, rules.min_part, -(-least // MIB) * MIB)
 
 
 def _check_length(download: Download, source: Source, whole: Checksum) -> None:

@@ -12,7 +12,8 @@ from airflow_provider_assets.landing.checkpoint import Checkpoint, load
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.describe import describe_files
 from airflow_provider_assets.landing.files_checkpoint import FilesCheckpoint
-from airflow_provider_assets.landing.layouts.archive import land_one, part_size
+from airflow_provider_assets.landing.layouts.archive import land_one
+from airflow_provider_assets.landing.layouts.parts import part_size
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.names import Names
 from airflow_provider_assets.landing.options import (

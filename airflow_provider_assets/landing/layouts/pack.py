@@ -16,7 +16,12 @@ from dataclasses import dataclass, field
 from airflow_provider_assets.ahead import in_order
 from airflow_provider_assets.landing.call import LandingCall
 from airflow_provider_assets.landing.describe import describe_object
-from airflow_provider_assets.landing.layouts.archive import FIRST, part_size, verifier_for
+from airflow_provider_assets.landing.layouts.parts import (
+    FIRST,
+    object_writer,
+    part_size,
+    verifier_for,
+)
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.names import Names
 from airflow_provider_assets.landing.options import MIB, Source
@@ -24,7 +29,6 @@ from airflow_provider_assets.landing.ownership import ownership
 from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.source.download import Download, SourceChangedError
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
-from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
 from airflow_provider_assets.landing.transfer.pipeline import PartPump, PartScheduler
 from airflow_provider_assets.landing.transfer.workers import WorkerPool
 from airflow_provider_assets.landing.transfer.writers import NullWriter
@@ -200,9 +204,7 @@ def land_packed(call: LandingCall, sources: Sequence[Source]) -> tuple[Manifest,
     size = part_size(call, total)
     buffers = BufferPool(max(3 * size, call.options.max_memory // 5))
     with ThreadPoolExecutor(_WORKERS, "landing-upload") as pool:
-        target = ObjectWriter(
-            call.store, call.key, call.label, buffers, size, pool, call.object_options
-        )
+        target = object_writer(call, call.key, buffers, size, pool)
         try:
             if total is not None and total > size:
                 target.begin()

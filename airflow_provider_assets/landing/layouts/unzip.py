@@ -11,8 +11,8 @@ from airflow_provider_assets.landing.call import LandingCall
 from airflow_provider_assets.landing.describe import describe_files
 from airflow_provider_assets.landing.entries import Files, UnpackedFiles
 from airflow_provider_assets.landing.files_checkpoint import stored_files
-from airflow_provider_assets.landing.layouts.archive import FIRST, part_size
 from airflow_provider_assets.landing.layouts.files import land_many
+from airflow_provider_assets.landing.layouts.parts import FIRST, part_size
 from airflow_provider_assets.landing.layouts.unzip_ranged import WINDOW, Reader, Unpacker
 from airflow_provider_assets.landing.layouts.unzip_stream import StreamUnpacker, refuse_zip_name
 from airflow_provider_assets.landing.manifest import Manifest

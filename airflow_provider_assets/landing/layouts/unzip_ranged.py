@@ -15,14 +15,13 @@ from airflow_provider_assets.landing.call import LandingCall
 from airflow_provider_assets.landing.crc import Checksum, combine_all, crc32
 from airflow_provider_assets.landing.entries import UnpackedFiles
 from airflow_provider_assets.landing.files_checkpoint import verified_keys
-from airflow_provider_assets.landing.layouts.archive import part_size
+from airflow_provider_assets.landing.layouts.parts import object_writer, part_size
 from airflow_provider_assets.landing.names import FEW_FOLDERS, Names
 from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.landing.previous import refuse_fewer
 from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.stores.base import Part, PartWriter, best_effort, pieces, sweep
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
-from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
 from airflow_provider_assets.landing.transfer.writers import GuardedWriter
 from airflow_provider_assets.landing.zips.format import STORED, Member
 from airflow_provider_assets.landing.zips.index import (
@@ -255,9 +254,7 @@ class Unpacker:
         member = extent.member
         key, at = self._key(member), self._find_data(connections, extent)
         call, size = self.call, part_size(self.call, member.size)
-        writer = ObjectWriter(
-            call.store, key, call.label, self.buffers, size, options=call.object_options
-        )
+        writer = object_writer(call, key, self.buffers, size)
         try:
             writer.write_all(self._inflated(connections, member, at))
             written = writer.whole()

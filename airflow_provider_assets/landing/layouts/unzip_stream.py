@@ -9,6 +9,7 @@ from typing import Protocol
 
 from airflow_provider_assets.landing.call import LandingCall
 from airflow_provider_assets.landing.entries import UnpackedFiles
+from airflow_provider_assets.landing.layouts.parts import object_writer
 from airflow_provider_assets.landing.names import FEW_FOLDERS, Names
 from airflow_provider_assets.landing.previous import refuse_fewer
 from airflow_provider_assets.landing.stores.base import sweep
@@ -80,10 +81,7 @@ class StreamUnpacker:
         self._writer, self._folder = None, name
         if not name.endswith("/"):
             key = self.call.prefix + self._names.give(name)
-            self._writer = ObjectWriter(
-                self.call.store, key, self.call.label, self.buffers, self.part_size,
-                self.pool, self.call.object_options,
-            )  # fmt: skip
+            self._writer = object_writer(self.call, key, self.buffers, self.part_size, self.pool)
 
     def data(self, piece: memoryview | bytes) -> None:
         """Write the next bytes of the entry."""

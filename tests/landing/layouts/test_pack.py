@@ -15,7 +15,7 @@ from landing_kit import FewParts, contents, leftovers, linked, noise
 from origin import Fault
 
 from airflow_provider_assets.landing import LandingOptions, Source, land
-from airflow_provider_assets.landing.layouts import archive
+from airflow_provider_assets.landing.layouts import parts
 from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 
@@ -105,7 +105,7 @@ def test_a_file_gives_the_same_bytes_whether_its_length_is_announced(local, orig
 def test_a_large_archive_is_not_hashed_where_the_store_keeps_a_checksum(
     s3, origin, quick, monkeypatch
 ):
-    monkeypatch.setattr(archive, "_HASHED", 10_000_000)
+    monkeypatch.setattr(parts, "_HASHED", 10_000_000)
     large = [
         Source(ArchiveFile(one.file.key, one.file.name, len(data)), one.resolve)
         for one, data in zip(sources_quoted(origin), things().values(), strict=True)

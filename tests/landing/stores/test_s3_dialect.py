@@ -13,7 +13,7 @@ from s3_quirks import CHECKSUMS, Quirks, QuirkyS3, Refusal, quirky_s3
 
 from airflow_provider_assets.landing import S3Store, land
 from airflow_provider_assets.landing.crc import Checksum
-from airflow_provider_assets.landing.layouts import archive
+from airflow_provider_assets.landing.layouts import parts as sizes
 from airflow_provider_assets.landing.stores.base import Part
 from airflow_provider_assets.sansio.errors import (
     AuthenticationError,
@@ -223,7 +223,7 @@ def test_a_store_that_obeys_conditions_is_not_asked_before_each_object(serve, s3
 def test_the_sha256_is_left_out_only_where_the_store_keeps_a_checksum(
     serve, s3, origin, quick, monkeypatch, quirk
 ):
-    monkeypatch.setattr(archive, "_HASHED", 1 << 20)
+    monkeypatch.setattr(sizes, "_HASHED", 1 << 20)
     _, store = serve(QUIRKS[quirk])
     manifest = land([linked(origin, parts())], store, options=quick, facts=FACTS)
     assert (manifest.sha256 is None) == QUIRKS[quirk].keeps_checksum
