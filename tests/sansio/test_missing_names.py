@@ -24,6 +24,7 @@ from airflow_provider_assets.sansio.completeness import (
         (["asset_7", "asset_8"], ["asset_7_a cat.png", "2_asset_8.png"], []),
         (["a1", "a2"], ["picture.png"], []),
         (["a1"], [], ["a1"]),
+        ([], ["a1.png"], []),
         (["a1", "a2"], ["upscale of a1-a2.png"], ["a1"]),
         (["a1", "a2"], ["a1-a2.png", "a1-a2-2.png"], []),
         (["a1", "a2"], ["a1-a2.png", "a2-a1.png", "a1 and a2.png"], []),
@@ -32,6 +33,7 @@ from airflow_provider_assets.sansio.completeness import (
     ids=[
         "whole", "an id within an id", "an id that begins another", "both of them", "an extra file",
         "in a template", "before and behind a name", "names without ids", "an archive without files",
+        "no ids",
         "a name that quotes another item", "two files with both", "more files than items",
         "ids in front of what they quote",
     ],

@@ -137,6 +137,7 @@ EXTRAS = {
     "too short": (extra(1, 8), (M, M, 7), (8, M, 7, True)),
     "too short by a byte": (extra(1, 8, more=bytes(7)), (M, M, 7), (8, M, 7, True)),
     "largest of 32 bits": (extra(1, M, 9), (M, M, 7), (M, 9, 7, True)),
+    "largest of 64 bits": (extra(1, (1 << 64) - 1), (M, 6, 7), ((1 << 64) - 1, 6, 7, True)),
     "behind another": (extra(2, 8) + extra(1, 9), (M, 6, 7), (9, 6, 7, True)),
     "behind an empty one": (extra(2) + extra(1, 9), (M, 6, 7), (9, 6, 7, True)),
     "behind an odd one": (extra(2, more=b"abc") + extra(1, 9), (M, 6, 7), (9, 6, 7, True)),
