@@ -103,7 +103,7 @@ def test_options_are_completed_and_the_id_is_in_every_template(script):
         ({"archive_name": 1}, "archive_name must be a string"),
         ({"archive_name": "x" * 129}, "129"),
         ({"archive_name": "a/b"}, "archive_name"),
-        ({"flat": "yes"}, "flat"),
+        ({"flat": "yes"}, "flat must be true or false, not 'yes'"),
         ({"prefer_original": 1}, "prefer_original"),
     ],
 )

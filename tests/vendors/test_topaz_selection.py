@@ -73,7 +73,7 @@ def test_explicit_processes_are_taken_once_each(script):
 
 @pytest.mark.parametrize("wrong", ["1", A[:-1], f"{A}0", f"{{{A}}}", A.replace("-", ""), f"../{A}"])
 def test_a_process_id_that_is_no_uuid_is_refused_before_any_request(script, wrong):
-    with pytest.raises(InvalidRequestError, match=r"items\.process_ids\[1\].*UUID"):
+    with pytest.raises(InvalidRequestError, match=rf"items\.process_ids\[1\]: {wrong!r}.*UUID"):
         script.run(script.vendor.expand({"process_ids": [A.upper(), wrong]}))
 
 
