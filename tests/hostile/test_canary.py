@@ -488,7 +488,7 @@ def test_a_vendor_that_repeats_what_it_was_told_is_not_quoted(
     errors = []
     with telling() as server:
         extra = {**hook.connection.extra, "base_url": f"{server.url}/v1"}
-        if hook.vendor.spec.name == "huawei_roma":
+        if hook.connection.conn_type == "huawei_roma":
             extra["iam_url"] = server.url
             if extra.get("auth_type") != "token":
                 extra["security_token"] = "canary-of-a-session"
