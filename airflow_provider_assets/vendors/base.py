@@ -351,7 +351,7 @@ class Vendor(ABC):
         names = redacted(names_of(response, code, shown), secrets)
         return kind(
             f"{self.spec.title} answered {request} with HTTP {status}{detail}{names}"
-            f"{remedy_of(kind, self.connection.conn_id)}",
+            f"{remedy_of(kind, self.connection)}",
             vendor=self.spec.name,
             code=code,
             status=status,

@@ -344,6 +344,6 @@ class HuaweiRoma(Vendor):
             return error
         kind, hint = parsing.refusal(reply.json_or_none())
         if kind is AuthenticationError:
-            hint = remedy_of(kind, self.connection.conn_id)
-        message = error.message.removesuffix(remedy_of(type(error), self.connection.conn_id))
+            hint = remedy_of(kind, self.connection)
+        message = error.message.removesuffix(remedy_of(type(error), self.connection))
         return kind(message + hint, vendor=error.vendor, code=error.code, status=status)

@@ -15,6 +15,7 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.messages import HttpResponse, without_queries
 from airflow_provider_assets.sansio.strict_json import JSON
+from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.parsing import brief
 
 Detail = tuple[str | None, str]
@@ -71,10 +72,13 @@ def names_of(response: HttpResponse, code: str | None, data: JSON) -> str:
     return f" ({without_queries(', '.join(names))})" if names else ""
 
 
-def remedy_of(kind: type[AssetsError], conn_id: str) -> str:
+def remedy_of(kind: type[AssetsError], connection: VendorConnection) -> str:
     """The end of the message for an error of *kind*: what to do about it, if that is known."""
     if kind is AuthenticationError:
-        return f"; check the credentials and permissions of connection {conn_id!r}"
+        project = ", and its project_id" if connection.text("project_id") else ""
+        return (
+            f"; check the credentials and permissions of connection {connection.conn_id!r}{project}"
+        )
     if kind is QuotaExceededError:
         return "; the plan's ceiling is reached or its credits are used up"
     return ""

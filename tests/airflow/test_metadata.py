@@ -54,7 +54,7 @@ def test_each_row_says_what_the_vendor_knows_and_where_the_file_is(airflow, sand
     (manifest,) = run.results("export.land")
     ((key, rows),) = lines(read(folder)).items()
     assert re.fullmatch(r"metadata/day=2026-01-06/scenario-2026-01-06-[0-9a-f]{8}\.zip\.jsonl", key)
-    assert manifest["metadata_uri"] == (folder / key).as_uri()
+    assert manifest["metadata_uri"] == f"{folder.as_uri()}/{key}"
     assert manifest["metadata_rows"] == len(rows) == 7
     assert [extra["metadata_uri"] for _, extra in run.events()] == [manifest["metadata_uri"]]
     assert sorted(row["item_id"] for row in rows) == exportable(sandbox, "2026-01-06", "2026-01-07")
@@ -117,7 +117,7 @@ def test_two_layouts_of_one_selection_have_metadata_of_their_own(airflow, sandbo
     assert run.state == "success", run.tries
     (one,), (many,) = run.results("export.land"), run.results("files.land")
     assert one["manifest_uri"] != many["manifest_uri"]
-    rows = {(folder / key).as_uri(): table for key, table in lines(read(folder)).items()}
+    rows = {f"{folder.as_uri()}/{key}": table for key, table in lines(read(folder)).items()}
     assert {row["uri"] for row in rows[one["metadata_uri"]]} == {one["uri"]}
     files = {(folder / row["file"]).as_uri() for row in rows[many["metadata_uri"]]}
     assert {row["uri"] for row in rows[many["metadata_uri"]]} == files

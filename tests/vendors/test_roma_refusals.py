@@ -80,7 +80,7 @@ def test_a_refusal_for_lack_of_permission_is_not_a_package_that_is_gone(refused,
         message,
         code,
         REQUEST_ID,
-        "check the credentials and permissions of connection 'r'",
+        "check the credentials and permissions of connection 'r', and its project_id",
     ):
         assert told in error.message
 

@@ -42,6 +42,8 @@ from airflow_provider_assets.sansio.errors import (
 )
 
 _RULES = Rules(reads_back=True)
+# What the path of a URL may contain (RFC 3986, 3.3): other programs open day=2026-01-04/ as it is written.
+_IN_PATHS = "/!$&'()*+,;=:@~"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class LocalStore:
     def uri(self, key: str) -> str:
         """``file://`` and the absolute path; a folder keeps its slash."""
         # Path.as_uri() fails where the encoding of the file system lacks a character.
-        path = quote(str(self._path(key).absolute()), errors="surrogateescape")
+        path = quote(str(self._path(key).absolute()), _IN_PATHS, errors="surrogateescape")
         return f"file://{path}" + ("/" if key.endswith("/") else "")
 
     def head(self, key: str) -> StoredObject | None:

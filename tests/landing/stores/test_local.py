@@ -253,3 +253,8 @@ def test_a_name_that_the_encoding_of_the_worker_lacks_is_told_with_a_remedy(loca
     assert len(told) == 4
     assert all("as ascii" in line and "PYTHONUTF8=1" in line for line in told)
     assert set(local.sizes("")) == {"plain.png"}
+
+
+def test_an_address_encodes_no_more_than_it_must(tmp_path):
+    uri = LocalStore(tmp_path).uri("day=2026-01-04/a+b, c%.zip")
+    assert uri == f"file://{tmp_path}/day=2026-01-04/a+b,%20c%25.zip"
