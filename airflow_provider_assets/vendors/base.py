@@ -12,6 +12,7 @@ from airflow_provider_assets.sansio.errors import (
     AssetsError,
     AuthenticationError,
     ProtocolError,
+    VendorUnavailableError,
     is_about_the_connection,
 )
 from airflow_provider_assets.sansio.flow import Flow, call
@@ -46,6 +47,10 @@ from airflow_provider_assets.vendors.connection import (
 )
 from airflow_provider_assets.vendors.parsing import check_names
 from airflow_provider_assets.vendors.refusals import class_of, detail_of, names_of, remedy_of
+
+# Seconds in which a vendor may deny what it has just accepted: an answer may come from a part of it that has
+# not heard of it yet.
+FRESH_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +361,42 @@ class Vendor(ABC):
             code=code,
             status=status,
             retry_after=wait,
+        )
+
+    def is_fresh(self, since: float | None) -> bool:
+        """Whether the vendor may not know everywhere yet what it accepted at *since*, in epoch seconds.
+
+        No vendor says how long that takes. What is of unknown age is old: an id that a person has entered
+        may be wrong, and is to be refused at once.
+        """
+        return since is not None and self.clock() < since + FRESH_SECONDS
+
+    def is_own_answer(self, data: JSON) -> bool:
+        """Whether the vendor's API wrote an error body, and not a gateway or proxy in front of it.
+
+        :param data: the body; None if it is not JSON.
+        """
+        return isinstance(data, dict)
+
+    def ensure_unknown(
+        self, request: HttpRequest, reply: HttpResponse, since: float | None
+    ) -> None:
+        """Conclude from a 404 that the vendor does not have, or no longer has, what *request* asks for.
+
+        That ends a job for good, so that it is exported once more, or not at all.
+
+        :param since: epoch seconds at which the vendor accepted it; None if that is not known.
+        :raises VendorUnavailableError: if it does not prove that: a later answer may be another one.
+        """
+        if not self.is_own_answer(reply.json_or_none()):
+            doubt = "something in front of its API answered"
+        elif self.is_fresh(since):
+            doubt = "it may not know everywhere yet what is so new"
+        else:
+            return
+        error = self.error_for(request, reply)
+        raise VendorUnavailableError(
+            f"{error.message}; {doubt}", vendor=error.vendor, code=error.code, status=error.status
         )
 
     def error_class(self, status: int, data: JSON) -> type[AssetsError]:

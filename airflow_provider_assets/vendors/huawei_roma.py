@@ -121,6 +121,10 @@ class HuaweiRoma(Vendor):
         """The common classes, but "another export is running" is a BusyError, not a missing permission."""
         return BusyError if parsing.is_busy(status, data) else super().error_class(status, data)
 
+    def is_own_answer(self, data: JSON) -> bool:
+        """JSON, but not that of the cloud's API gateway."""
+        return isinstance(data, dict) and not parsing.is_of_gateway(data)
+
     def _request(
         self,
         path: str,
@@ -298,6 +302,7 @@ class HuaweiRoma(Vendor):
         request = yield from self._progress(job)
         reply = yield from self.send(request)
         if reply.status in request.accept:
+            self.ensure_unknown(request, reply, job.submitted_at)
             return parsing.job(job, {"status": contract.UNKNOWN_JOB}, JobState.EXPIRED)
         data = reply.json_object()
         return parsing.job(job, data, self.state_of(data.get("status")))

@@ -54,15 +54,24 @@ def is_busy(status: int, data: JSON) -> bool:
     return _BUSY.search(words) is not None and _DENIED.search(words) is None
 
 
+def is_of_gateway(body: Mapping[str, JSON]) -> bool:
+    """Whether the cloud's API gateway in front of the service answered, as for authentication and routing.
+
+    Its codes begin with ``APIG.`` or ``APIGW.``, those of the service with ``ROMA.``.
+    """
+    return str(body.get("error_code")).startswith("APIG")
+
+
 def refusal(data: JSON) -> tuple[type[AssetsError], str]:
     """The error that the words of a refused download mean, and a hint to add to them."""
     body = data if isinstance(data, dict) else {}
     words = f"{body.get('error_msg')} {body.get('error_details')}"
     is_gone = _GONE.search(words) is not None
-    # The cloud's API gateway in front of the service answers for authentication and routing.
-    is_denied = (_DENIED.search(words) is not None or _CREDENTIAL.search(words) is not None) or str(
-        body.get("error_code")
-    ).startswith("APIG")
+    is_denied = (
+        _DENIED.search(words) is not None
+        or _CREDENTIAL.search(words) is not None
+        or is_of_gateway(body)
+    )
     if is_gone and not is_denied:
         return ArchiveExpiredError, "; a package can be downloaded once, so export it again"
     if is_denied and not is_gone:

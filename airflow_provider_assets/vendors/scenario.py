@@ -294,19 +294,20 @@ class Scenario(Vendor):
         return (yield from each(jobs, ask))
 
     def _one(self, job: ArchiveJob) -> Flow[dict[str, JSON]]:
-        reply = yield from self.send(self._get(url_path("/jobs/{}", job.job_id), missing=True))
+        asked = self._get(url_path("/jobs/{}", job.job_id), missing=True)
+        reply = yield from self.send(asked)
         if reply.status != HTTPStatus.NOT_FOUND:
             data = reply.json_object().get("job")
             if not isinstance(data, dict):
                 raise ProtocolError(f"Scenario job {job.job_id}: the reply lacks a job")
             return data
-        reply = yield from self.send(
-            self._get(url_path("/assets/download/{}", job.job_id), missing=True)
-        )
-        if reply.status == HTTPStatus.NOT_FOUND:
-            return {"jobId": job.job_id, "status": contract.UNKNOWN_JOB}
-        data = reply.json_object()
-        return {"jobId": job.job_id, "status": data.get("jobStatus")}
+        asked_too = self._get(url_path("/assets/download/{}", job.job_id), missing=True)
+        other = yield from self.send(asked_too)
+        if other.status != HTTPStatus.NOT_FOUND:
+            return {"jobId": job.job_id, "status": other.json_object().get("jobStatus")}
+        self.ensure_unknown(asked, reply, job.submitted_at)
+        self.ensure_unknown(asked_too, other, job.submitted_at)
+        return {"jobId": job.job_id, "status": contract.UNKNOWN_JOB}
 
     def _job(self, data: Mapping[str, JSON], submitted_at: float | None = None) -> ArchiveJob:
         return parsing.job(data, self.state_of(data.get("status")), submitted_at)

@@ -214,7 +214,8 @@ class Topaz(Vendor):
         def ask(job: ArchiveJob) -> Flow[ArchiveJob]:
             if job.state.is_terminal:
                 return job
-            statuses = yield from self._completed(listed, parsing.open_of(job))
+            open_ids = parsing.open_of(job)
+            statuses = yield from self._completed(listed, open_ids, since=job.submitted_at)
             return parsing.judge(job, statuses, self.clock())
 
         return (yield from each(jobs, ask))
@@ -237,12 +238,19 @@ class Topaz(Vendor):
         return seen
 
     def _completed(
-        self, listed: Mapping[str, parsing.Status], ids: Sequence[str]
+        self,
+        listed: Mapping[str, parsing.Status],
+        ids: Sequence[str],
+        *,
+        since: float | None = None,
     ) -> Flow[dict[str, parsing.Status]]:
-        """Id -> status of *ids*: as *listed*, else asked for one by one; unknown ones are absent."""
+        """Id -> status of *ids*: as *listed*, else asked for one by one; unknown ones are absent.
+
+        :param since: epoch seconds since which they are waited for: a process may be as new as its wait.
+        """
         seen = {i: listed[i] for i in ids if i in listed}
         for process_id in sorted(set(ids) - seen.keys()):
-            status = yield from self._status(process_id)
+            status = yield from self._status(process_id, since=since)
             if status is not None:
                 seen[process_id] = status
         return seen
@@ -261,11 +269,20 @@ class Topaz(Vendor):
         following = text(pagination, "next_cursor") if pagination.get("has_next_page") else ""
         return objects(data, "data"), following
 
-    def _status(self, process_id: str) -> Flow[parsing.Status | None]:
+    def _status(
+        self, process_id: str, *, since: float | None = None
+    ) -> Flow[parsing.Status | None]:
+        """The status of a process; None if Topaz does not know it.
+
+        :param since: as in :meth:`ensure_unknown`.
+        """
         path = url_path("/status/{}", process_id)
         request = self._request(path, accept=[HTTPStatus.NOT_FOUND])
         reply = yield from self.send(request)
-        return None if reply.status in request.accept else reply.json_object()
+        if reply.status not in request.accept:
+            return reply.json_object()
+        self.ensure_unknown(request, reply, since)
+        return None
 
     def cancel(self, job: ArchiveJob) -> Flow[bool]:
         """``DELETE /cancel`` for every open process; 404 and 409 say that it has ended already.
@@ -324,23 +341,31 @@ class Topaz(Vendor):
         :raises VendorUnavailableError: if the output is not ready yet.
         :raises JobFailedError: or JobCancelledError, if there will never be an output.
         """
-        path = url_path(contract.DOWNLOADS[parsing.kind_of(reference.job)], file.key)
+        kind = parsing.kind_of(reference.job)
+        path = url_path(contract.DOWNLOADS[kind], file.key)
         request = self._request(path, accept=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
         for wait in contract.NOT_READY_PAUSES:
             yield from pause(wait)
             reply = yield from self.send(request)
             if reply.status not in request.accept:
                 return parsing.link(reply.json_object())
-            yield from self._explain(file.key, gone=reply.status == HTTPStatus.NOT_FOUND)
+            status = yield from self._status(file.key, since=reference.job.submitted_at)
+            if reply.status == HTTPStatus.NOT_FOUND:
+                kept_since = None if status is None else parsing.kept_since(status, kind)
+                self.ensure_unknown(request, reply, kept_since)
+                status = None
+            self._explain(file.key, status)
         raise VendorUnavailableError(
             f"Topaz process {file.key} is completed but its output is not ready yet; retry later",
             vendor=self.spec.name,
         )
 
-    def _explain(self, process_id: str, *, gone: bool) -> Flow[None]:
-        """Raise the error that a refused download means; a 409 may be "not ready" or "failed"."""
-        status = yield from self._status(process_id)
-        if status is None or gone:
+    def _explain(self, process_id: str, status: parsing.Status | None) -> None:
+        """Raise the error that a refused download means; a 409 may be "not ready" or "failed".
+
+        :param status: of the process; None if the process, or its image, is gone.
+        """
+        if status is None:
             raise ArchiveExpiredError(
                 f"Topaz no longer has this image of process {process_id}: it keeps images for "
                 "7 days; submit the image again",

@@ -167,8 +167,12 @@ def verdict(status: Status, kind: str, now: float) -> tuple[str, JobState]:
 
 def is_old(status: Status, kind: str, now: float) -> bool:
     """Whether the image's 7 days are over."""
-    since = number(status, "creation_time" if kind == INPUT else "modification_time")
-    return since + RETENTION.total_seconds() < now
+    return kept_since(status, kind) + RETENTION.total_seconds() < now
+
+
+def kept_since(status: Status, kind: str) -> float:
+    """Epoch seconds since which Topaz keeps the image."""
+    return number(status, "creation_time" if kind == INPUT else "modification_time")
 
 
 def file_name(process_id: str, status: Status | None, kind: str) -> str:

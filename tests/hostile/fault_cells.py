@@ -35,7 +35,7 @@ from airflow_provider_assets.retry_policy import ArchiveRetryPolicy
 from airflow_provider_assets.sansio import waiter
 from airflow_provider_assets.sansio.errors import JobError
 from airflow_provider_assets.triggers.events import Look
-from airflow_provider_assets.vendors import BUILT_IN, vendor_class
+from airflow_provider_assets.vendors import BUILT_IN, base, vendor_class
 
 NOT_MET = "n/a"
 BUCKET = "faults"
@@ -92,6 +92,7 @@ class Kit:
         patch.setattr(waiter, "MAX_FAILED_POLLS", 2)
         patch.setattr(waiter, "LONGEST_BACKOFF", 0.05)
         patch.setattr(waiter, "BUSY_PAUSE_SECONDS", 0.1)
+        patch.setattr(base, "FRESH_SECONDS", 0.0)
         for name in BUILT_IN:
             vendor = vendor_class(name)
             quick = replace(vendor.spec.poll, initial=0.1, maximum=0.2)

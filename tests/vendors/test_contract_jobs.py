@@ -11,11 +11,13 @@ from vendor_script import NOW
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     AuthenticationError,
+    TransientError,
     VendorUnavailableError,
 )
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveReference, JobState
 from airflow_provider_assets.sansio.messages import HttpResponse
 from airflow_provider_assets.sansio.waiter import ensure_succeeded
+from airflow_provider_assets.vendors.base import FRESH_SECONDS
 
 # --- jobs ---
 
@@ -83,10 +85,23 @@ def test_an_unknown_word_counts_as_running(contract):
 def test_a_job_the_vendor_does_not_know_ends_without_stopping_the_others(contract):
     jobs = contract.submitted()
     contract.wire.word = ""
+    contract.clock.now += FRESH_SECONDS
     for job in contract.run(contract.vendor.poll(jobs)):
         assert job.state.is_terminal
         with pytest.raises(AssetsError):
             ensure_succeeded(job)
+
+
+def test_a_job_that_the_vendor_does_not_know_yet_is_asked_for_again(contract):
+    jobs = contract.submitted()
+    known, contract.wire.word = contract.wire.word, ""
+    contract.clock.now += FRESH_SECONDS - 1
+    for answer in contract.run(contract.vendor.poll(jobs)):
+        assert isinstance(answer, TransientError) or answer.state is JobState.RUNNING
+    contract.wire.word = known
+    assert [job.job_id for job in contract.run(contract.vendor.poll(jobs))] == [
+        j.job_id for j in jobs
+    ]
 
 
 def test_many_jobs_are_answered_in_order_and_in_bulk_where_there_is_a_bulk_call(contract):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 
 import pytest
 from roma_samples import (
@@ -34,8 +36,11 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.jobs import ArchiveJob, ArchiveRequest, Item, JobState
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
+from airflow_provider_assets.vendors.base import FRESH_SECONDS
 from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.huawei_roma import HuaweiRoma
+
+DAY = 86400
 
 
 @pytest.fixture
@@ -207,11 +212,38 @@ def test_a_package_that_is_no_longer_named_is_gone(script, data):
 
 def test_a_job_the_vendor_does_not_know_is_expired_and_ended_jobs_are_not_asked_for(script):
     done = job(state=JobState.SUCCEEDED)
+    script.vendor.clock.now += FRESH_SECONDS
     found = script.run(
         script.vendor.poll([done, job()]), (STATUS, error(404, "no such job", "ROMA.00000102"))
     )
     assert found[0] == done
     assert (found[1].state, found[1].vendor_status) == (JobState.EXPIRED, "unknown to the vendor")
+
+
+@pytest.mark.parametrize(
+    ("answer", "age", "doubt"),
+    [
+        (error(404, "no such job", "ROMA.00000102"), 59, "no such job.*what is so new"),
+        (error(404, "the API is not published", "APIGW.0101"), DAY, "not published.*in front of"),
+        (error(404, "instance not found", "APIG.3030"), None, "instance not found.*in front of"),
+        (HttpResponse(404, {}, b"<html>Not Found</html>"), DAY, "HTTP 404; .*in front of its API"),
+    ],
+)
+def test_a_404_that_does_not_prove_that_a_job_is_lost_is_asked_for_again(
+    script, answer, age, doubt
+):
+    """A job that counts as lost is exported once more."""
+    since = None if age is None else NOW - age
+    (told,) = script.run(script.vendor.poll([replace(job(), submitted_at=since)]), (STATUS, answer))
+    assert isinstance(told, VendorUnavailableError)
+    assert told.status == 404
+    assert re.search(doubt, told.message)
+
+
+def test_a_job_of_unknown_age_that_the_vendor_does_not_know_is_expired(script):
+    unknown = replace(job(), submitted_at=None)
+    (found,) = script.run(script.vendor.poll([unknown]), (STATUS, error(404, "no such job")))
+    assert found.state is JobState.EXPIRED
 
 
 def test_nothing_can_be_cancelled_or_found_again(script):

@@ -23,6 +23,8 @@ from airflow_provider_assets.sansio.jobs import (
     ArchiveRequest,
     JobState,
 )
+from airflow_provider_assets.sansio.messages import HttpResponse
+from airflow_provider_assets.vendors.base import FRESH_SECONDS
 
 
 @pytest.fixture
@@ -143,6 +145,30 @@ def test_a_job_that_only_its_download_knows_is_read_there(script):
     assert "lacks a job" in error.message
 
 
+NO_JOB = reply({"status": "error", "code": "NOT_FOUND", "message": "Job not found"}, 404)
+PAGE = HttpResponse(404, {}, b"<html>Not Found</html>")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "age"),
+    [(NO_JOB, NO_JOB, 59), (PAGE, NO_JOB, 86400), (NO_JOB, PAGE, 86400), (PAGE, PAGE, None)],
+)
+def test_a_404_that_does_not_prove_that_a_job_is_lost_is_asked_for_again(
+    script, first, second, age
+):
+    known = replace(JOB, submitted_at=None if age is None else NOW - age)
+    (told,) = script.run(script.vendor.poll([known]), (STATUS, first), (BATCH, second))
+    assert isinstance(told, VendorUnavailableError)
+    assert told.status == 404
+
+
+@pytest.mark.parametrize("since", [NOW - FRESH_SECONDS, None])
+def test_a_job_that_the_vendor_does_not_know_is_expired(script, since):
+    known = replace(JOB, submitted_at=since)
+    (job,) = script.run(script.vendor.poll([known]), (STATUS, NO_JOB), (BATCH, NO_JOB))
+    assert (job.state, job.vendor_status) == (JobState.EXPIRED, "unknown to the vendor")
+
+
 # --- bytes ---
 
 
@@ -213,6 +239,7 @@ def test_a_link_that_is_late_is_waited_for_and_then_transient(script, metadata):
     ],
 )
 def test_a_job_that_did_not_succeed_has_no_link(script, exchanges, error):
+    script.vendor.clock.now += FRESH_SECONDS
     with pytest.raises(error or ArchiveExpiredError):
         link_of(script, *exchanges)
 

@@ -25,6 +25,8 @@ from airflow_provider_assets.sansio.errors import (
     JobFailedError,
     VendorUnavailableError,
 )
+from airflow_provider_assets.sansio.messages import HttpResponse
+from airflow_provider_assets.vendors.base import FRESH_SECONDS
 from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.topaz import Topaz
 
@@ -59,6 +61,7 @@ def test_failed_processes_have_no_file_and_a_lost_status_leaves_the_bare_id(scri
         script.vendor.poll([job_of(script, A, B, C)]),
         (PAGE, page(status(A), status(B, "Failed"), status(C))),
     )
+    script.vendor.clock.now += FRESH_SECONDS
     files = script.run(
         script.vendor.files(reference(job)), (PAGE, page(status(A))), (f"GET /status/{C}", UNKNOWN)
     )
@@ -92,9 +95,10 @@ def test_a_link_without_head_url_and_expiry_is_still_a_link(script):
     assert (link.head_url, link.expires_at) == (None, None)
 
 
-def refused(script, *exchanges):
-    flow = script.vendor.link(reference(job_of(script, A)), ArchiveFile(A))
-    return script.run(flow, *exchanges)
+def refused(script, *exchanges, age=0, kind="output"):
+    collected = job_of(script, A, kind=kind)
+    script.vendor.clock.now += age
+    return script.run(script.vendor.link(reference(collected), ArchiveFile(A)), *exchanges)
 
 
 @pytest.mark.parametrize(
@@ -129,8 +133,33 @@ def test_completed_but_not_ready_is_tried_again_briefly(script):
     assert raised.value.vendor == "topaz"
 
 
-@pytest.mark.parametrize("now", [UNKNOWN, reply(status(modification_time=NOW - 8 * DAY))])
+OLD = {"modification_time": NOW - 8 * DAY, "creation_time": NOW - 8 * DAY}
+HTML = HttpResponse(404, {}, b"<html>Not Found</html>")
+
+
+@pytest.mark.parametrize("now", [UNKNOWN, reply(status(**OLD))])
 def test_a_404_is_an_archive_past_its_7_days(script, now):
     with pytest.raises(ArchiveExpiredError, match="7 days") as raised:
-        refused(script, (f"GET /download/{A}", UNKNOWN), (f"GET /status/{A}", now))
+        refused(
+            script, (f"GET /download/{A}", UNKNOWN), (f"GET /status/{A}", now), age=FRESH_SECONDS
+        )
+    assert raised.value.vendor == "topaz"
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "answer", "now"),
+    [
+        ("output", "", UNKNOWN, reply(status(**{**OLD, "modification_time": NOW - 59}))),
+        ("input", "input/", UNKNOWN, reply(status(**{**OLD, "creation_time": NOW - 59}))),
+        ("output", "", UNKNOWN, UNKNOWN),  # of a process that is waited for since a moment ago
+        ("output", "", HTML, reply(status(**OLD))),
+        ("output", "", UNKNOWN, HTML),
+    ],
+)
+def test_a_404_that_does_not_prove_that_an_image_is_gone_is_transient(
+    script, kind, path, answer, now
+):
+    exchanges = [(f"GET /download/{path}{A}", answer), (f"GET /status/{A}", now)]
+    with pytest.raises(VendorUnavailableError, match="404") as raised:
+        refused(script, *exchanges, kind=kind)
     assert raised.value.vendor == "topaz"

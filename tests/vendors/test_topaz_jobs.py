@@ -10,6 +10,8 @@ from airflow_provider_assets.sansio.errors import (
     VendorUnavailableError,
 )
 from airflow_provider_assets.sansio.jobs import ArchiveJob, JobState
+from airflow_provider_assets.sansio.messages import HttpResponse
+from airflow_provider_assets.vendors.base import FRESH_SECONDS
 from airflow_provider_assets.vendors.connection import VendorConnection
 from airflow_provider_assets.vendors.topaz import Topaz
 
@@ -79,15 +81,34 @@ def test_ended_jobs_are_not_asked_for(script):
 
 
 def test_an_id_that_the_pages_lack_is_asked_for_alone(script):
+    waited = job_of(script, A, B)
+    script.vendor.clock.now += FRESH_SECONDS
     (job,) = script.run(
-        script.vendor.poll([job_of(script, A, B)]),
-        (PAGE, page(status(A))),
-        (f"GET /status/{B}", UNKNOWN),
+        script.vendor.poll([waited]), (PAGE, page(status(A))), (f"GET /status/{B}", UNKNOWN)
     )
     assert job.state is JobState.SUCCEEDED
     assert job.details["failed"] == {B: "Unknown"}
     assert "1 of 2 not available" in job.reason
     assert "7 days" in job.reason
+
+
+@pytest.mark.parametrize(
+    ("answer", "age"), [(UNKNOWN, 59), (HttpResponse(404, {}, b"<html>Not Found</html>"), DAY)]
+)
+def test_a_404_that_does_not_prove_that_a_process_is_lost_is_asked_for_again(script, answer, age):
+    """One that counts as lost is left out of the export for good."""
+    waited = job_of(script, A, B)
+    script.vendor.clock.now += age
+    exchanges = [(PAGE, page(status(A))), (f"GET /status/{B}", answer)]
+    (told,) = script.run(script.vendor.poll([waited]), *exchanges)
+    assert isinstance(told, VendorUnavailableError)
+    (job,) = script.run(script.vendor.poll([waited]), (PAGE, page(status(A), status(B))))
+    assert (job.state, job.failed) == (JobState.SUCCEEDED, {})
+
+
+def test_a_process_of_unknown_age_that_the_vendor_does_not_know_has_failed(script):
+    (job,) = script.run(script.vendor.poll([ArchiveJob("topaz", A)]), (f"GET /status/{A}", UNKNOWN))
+    assert (job.state, job.failed) == (JobState.FAILED, {A: "Unknown"})
 
 
 def test_a_process_that_cannot_be_asked_for_is_the_answer_of_its_job_only(script):

@@ -24,6 +24,7 @@ from airflow_provider_assets.sansio.jobs import (
 )
 from airflow_provider_assets.sansio.waiter import ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
+from airflow_provider_assets.vendors import base
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +91,8 @@ def test_topaz_polls_a_hundred_processes_with_few_requests(sandbox, topaz):
     assert sandbox.stats()["totals"]["requests"] <= 4
 
 
-def test_topaz_names_what_failed_and_what_is_gone(sandbox, topaz):
+def test_topaz_names_what_failed_and_what_is_gone(sandbox, topaz, monkeypatch):
+    monkeypatch.setattr(base, "FRESH_SECONDS", 0.0)
     bad = next(i for i in sandbox.items("topaz") if i["kept"] and i["status"] == "Failed")
     gone = next(i for i in sandbox.items("topaz") if not i["kept"])
     good = completed(sandbox)[0]

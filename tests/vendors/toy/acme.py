@@ -117,7 +117,10 @@ class Acme(Vendor):
         return [
             replace(job, state=self.state_of(word), vendor_status=word)
             for job in jobs
-            for word in [words.get(job.job_id, "lost")]
+            # One that it has just accepted is not lost: the list may be a moment behind.
+            for word in [
+                words.get(job.job_id, "packing" if self.is_fresh(job.submitted_at) else "lost")
+            ]
         ]
 
     def cancel(self, job: ArchiveJob) -> Flow[bool]:
