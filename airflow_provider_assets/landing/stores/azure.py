@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_assets.landing.crc import Checksum
+from airflow_provider_assets.landing.stores.azure_errors import parsed, translated
 from airflow_provider_assets.landing.stores.base import (
     Part,
     Rules,
@@ -30,18 +31,22 @@ from airflow_provider_assets.landing.stores.object_options import (
     check_tags,
     check_value,
 )
-from airflow_provider_assets.landing.stores.shared import check_size, digest, error_of, fill
+from airflow_provider_assets.landing.stores.shared import (
+    check_size,
+    digest,
+    fill,
+    if_there,
+    stored_before,
+)
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
-    IntegrityError,
     InvalidRequestError,
     TransferInterruptedError,
 )
 
 if TYPE_CHECKING:
-    from azure.storage.blob import BlobClient, BlobProperties, ContainerClient
+    from azure.storage.blob import BlobBlock, BlobClient, BlobProperties, ContainerClient
 
-T = TypeVar("T")
 # "Scalability and performance targets for Blob storage": 50,000 blocks of up to 4,000 MiB.
 _RULES = Rules(max_parts=50_000, checksum=True)
 _NAME = "Azure Blob Storage"
@@ -58,41 +63,6 @@ _ARGUMENTS = {
 _TAG = re.compile(r"[A-Za-z0-9 +\-./:=_]*")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TAKEN = frozenset({"BlobAlreadyExists", "ConditionNotMet", "UnauthorizedBlobOverwrite"})
-_FOREIGN = (
-    "the answer is not one of Azure Blob Storage; check for a proxy or a sign-in page on the way"
-)
-
-
-def _call(what: str, action: Callable[[], T]) -> T:
-    from azure.core import exceptions
-
-    try:
-        return action()
-    except exceptions.HttpResponseError as error:
-        raise _translate(what, error) from error
-    except (exceptions.AzureError, OSError) as error:
-        raise TransferInterruptedError(f"{what}: {type(error).__name__}") from error
-
-
-def _read(what: str, action: Callable[[], T]) -> T:
-    """The result of *action*, which has the SDK parse an answer: a proxy's page breaks its parser."""
-    try:
-        return _call(what, action)
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise TransferInterruptedError(f"{what}: {_FOREIGN}") from error
-
-
-def _translate(what: str, error: object) -> AssetsError:
-    code = str(
-        getattr(getattr(error, "error_code", ""), "value", getattr(error, "error_code", "")) or ""
-    )
-    status = int(getattr(error, "status_code", None) or 0)
-    text = f"{what}: {code or 'HTTP ' + str(status)}"
-    if 200 <= status < 300:  # the SDK expected another
-        return TransferInterruptedError(f"{what}: {_FOREIGN}", code=code, status=status)
-    if code in ("Md5Mismatch", "Crc64Mismatch"):
-        return IntegrityError(text, code=code, status=status)
-    return error_of(text, status, code)
 
 
 def _described(found: BlobProperties) -> StoredObject:
@@ -117,21 +87,15 @@ class AzureStore:
 
     def head(self, key: str) -> StoredObject | None:
         """Length, and the CRC-32 in the metadata of the blob."""
-        try:
-            return _read(
-                f"cannot inspect {self.uri(key)}",
-                lambda: _described(self._blob(key).get_blob_properties()),
-            )
-        except InvalidRequestError as error:
-            if error.status == 404:
-                return None
-            raise
+        with if_there(), parsed(f"cannot inspect {self.uri(key)}"):
+            return _described(self._blob(key).get_blob_properties())
+        return None
 
     def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
         """List Blobs, page by page."""
-        blobs = iter(self.container.list_blobs(name_starts_with=prefix))
-        while blob := _read(f"cannot list {self.uri(prefix)}", lambda: next(blobs, None)):
-            yield blob.name, int(blob.size)
+        with parsed(f"cannot list {self.uri(prefix)}"):
+            for blob in self.container.list_blobs(name_starts_with=prefix):
+                yield blob.name, int(blob.size)
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """Bytes of the listed blobs."""
@@ -139,18 +103,15 @@ class AzureStore:
 
     def get(self, key: str) -> bytes | None:
         """Contents of the blob."""
-        try:
-            blob = self._blob(key)
-            return _read(f"cannot read {self.uri(key)}", lambda: blob.download_blob().readall())
-        except InvalidRequestError as error:
-            if error.status == 404:
-                return None
-            raise
+        with if_there(), parsed(f"cannot read {self.uri(key)}"):
+            return self._blob(key).download_blob().readall()
+        return None
 
     def read(self, key: str, offset: int, view: memoryview) -> None:
         """Read a range of the blob."""
-        what, blob = f"cannot read {self.uri(key)}", self._blob(key)
-        data = _read(what, lambda: blob.download_blob(offset=offset, length=len(view)).readall())
+        what = f"cannot read {self.uri(key)}"
+        with parsed(what):
+            data = self._blob(key).download_blob(offset=offset, length=len(view)).readall()
         fill(view, data, what)
 
     def check(self, options: ObjectOptions) -> None:
@@ -196,17 +157,17 @@ class AzureStore:
         whole = Checksum(len(data), crc32)
         blob, content = self._blob(key), bytes(data)
         try:
-            _call(
-                f"cannot write {self.uri(key)}",
-                lambda: blob.upload_blob(
+            with translated(f"cannot write {self.uri(key)}"):
+                blob.upload_blob(
                     content,
                     overwrite=overwrite,
                     validate_content=True,
                     **self.arguments(key, crc32, options),
-                ),
-            )
+                )
         except AssetsError as error:
-            return self.settle(key, error, whole)
+            if error.code not in _TAKEN:
+                raise
+            return stored_before(self, key, whole)
         return StoredObject(whole.size, crc32)
 
     def begin(self, key: str, *, label: str, options: ObjectOptions = DEFAULTS) -> AzureWriter:
@@ -223,24 +184,12 @@ class AzureStore:
 
     def delete(self, key: str) -> None:
         """Delete Blob."""
-        try:
-            _call(f"cannot delete {self.uri(key)}", self._blob(key).delete_blob)
-        except InvalidRequestError as error:
-            if error.status != 404:
-                raise
+        with if_there(), translated(f"cannot delete {self.uri(key)}"):
+            self._blob(key).delete_blob()
 
     def sweep(self, keys: Collection[str]) -> int:
         """Do nothing: the service itself drops uncommitted blocks, which cannot be deleted."""
         return 0
-
-    def settle(self, key: str, error: AssetsError, whole: Checksum) -> StoredObject:
-        """The stored blob after a failed publish, which may have succeeded although its answer was lost."""
-        if error.code not in _TAKEN:
-            raise error
-        there = self.head(key)
-        if there == StoredObject(whole.size, whole.crc32):
-            return there
-        raise name_taken(self.uri(key)) from error
 
     def _blob(self, key: str) -> BlobClient:
         return self.container.get_blob_client(key)
@@ -263,12 +212,10 @@ class AzureWriter:
         tag = f"{part.crc32:08x}"
         block = f"{self.run}-{part.number:06}-{tag}"
         content = bytes(data)
-        _call(
-            f"part {part.number} of {self.store.uri(self.key)}",
-            lambda: self.blob.stage_block(
+        with translated(f"part {part.number} of {self.store.uri(self.key)}"):
+            self.blob.stage_block(
                 block, content, validate_content=True, encryption_scope=self.options.kms_key
-            ),
-        )
+            )
         self._ids[part.number] = block
         return tag
 
@@ -279,15 +226,9 @@ class AzureWriter:
 
     def done(self) -> Sequence[StoredPart]:
         """Get Block List: the uncommitted blocks of this run."""
-        try:
-            _, blocks = _read(
-                f"cannot list the blocks of {self.store.uri(self.key)}",
-                lambda: self.blob.get_block_list("uncommitted"),
-            )
-        except InvalidRequestError as error:
-            if error.status == 404:
-                return []
-            raise
+        blocks: Sequence[BlobBlock] = ()
+        with if_there(), parsed(f"cannot list the blocks of {self.store.uri(self.key)}"):
+            _, blocks = self.blob.get_block_list("uncommitted")
         held = []
         for block in blocks:
             run, number, tag = _parse(block.id)
@@ -312,18 +253,18 @@ class AzureWriter:
         blocks = [BlobBlock(self._ids[number]) for number in sorted(self._ids)]
         only_new = None if overwrite else MatchConditions.IfMissing
         try:
-            _call(
-                f"cannot publish {self.store.uri(self.key)}",
-                lambda: self.blob.commit_block_list(
+            with translated(f"cannot publish {self.store.uri(self.key)}"):
+                self.blob.commit_block_list(
                     blocks,
                     match_condition=only_new,
                     **self.store.arguments(self.key, whole.crc32, self.options),
-                ),
-            )
+                )
         except AssetsError as error:
             if error.code == "InvalidBlockList":
                 return self._dropped(whole, overwrite=overwrite)
-            return self.store.settle(self.key, error, whole)
+            if error.code not in _TAKEN:
+                raise
+            return stored_before(self.store, self.key, whole)
         return StoredObject(whole.size, whole.crc32)
 
     def _dropped(self, whole: Checksum, *, overwrite: bool) -> StoredObject:

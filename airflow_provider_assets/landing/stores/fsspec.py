@@ -7,11 +7,10 @@ appears at the same moment. A broken landing starts from scratch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.markers import hidden_name, hidden_name_in, part_file
@@ -35,13 +34,14 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
     from fsspec.spec import AbstractBufferedFile
 
-T = TypeVar("T")
 _RULES = Rules(in_order=True)
 
 
-def _call(what: str, action: Callable[[], T]) -> T:
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Translate errors of the file system; *what* failed, as the beginning of an error's text."""
     try:
-        return action()
+        yield
     except PermissionError as error:
         raise denied(f"{what}: permission denied") from error
     except (NotImplementedError, TypeError, ValueError) as error:
@@ -52,15 +52,11 @@ def _call(what: str, action: Callable[[], T]) -> T:
         raise TransferInterruptedError(f"{what}: {type(error).__name__}") from error
 
 
-def _found(what: str, action: Callable[[], T]) -> T | None:
-    """The result of *action*; None if there is no such file."""
-
-    def look() -> T | None:
-        with suppress(FileNotFoundError):
-            return action()
-        return None
-
-    return _call(what, look)
+@contextmanager
+def _if_there(what: str) -> Iterator[None]:
+    """Likewise, but end the block without an error if there is no such file."""
+    with _translated(what), suppress(FileNotFoundError):
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +84,10 @@ class FsspecStore:
 
     def head(self, key: str) -> StoredObject | None:
         """Length of the file."""
-        size = _found(f"cannot inspect {self.uri(key)}", lambda: self._size(key))
-        return None if size is None else StoredObject(size)
+        with _if_there(f"cannot inspect {self.uri(key)}"):
+            self.fs.invalidate_cache()
+            return StoredObject(int(self.fs.info(self.path(key))["size"]))
+        return None
 
     def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
         """The files below the folder of *prefix*; fsspec lists them at once."""
@@ -98,20 +96,25 @@ class FsspecStore:
     def sizes(self, prefix: str) -> dict[str, int]:
         """Bytes of every file below the folder of *prefix*."""
         folder = self.path(prefix.rpartition("/")[0])
-        found = _found(f"cannot list {self.uri(prefix)}", lambda: self._find(folder)) or {}
+        found: Mapping[str, Mapping[str, int]] = {}
+        with _if_there(f"cannot list {self.uri(prefix)}"):
+            self.fs.invalidate_cache()
+            found = self.fs.find(folder, detail=True)
         cut = len(self.path("x").lstrip("/")) - 1
         keys = {name.lstrip("/")[cut:]: int(info["size"]) for name, info in found.items()}
         return {key: size for key, size in keys.items() if key.startswith(prefix)}
 
     def get(self, key: str) -> bytes | None:
         """Contents of the file."""
-        found = _found(f"cannot read {self.uri(key)}", lambda: self.fs.cat_file(self.path(key)))
-        return None if found is None else bytes(found)
+        with _if_there(f"cannot read {self.uri(key)}"):
+            return bytes(self.fs.cat_file(self.path(key)))
+        return None
 
     def read(self, key: str, offset: int, view: memoryview) -> None:
         """Read a range of the file."""
         what, end = f"cannot read {self.uri(key)}", offset + len(view)
-        data = _call(what, lambda: self.fs.cat_file(self.path(key), start=offset, end=end))
+        with _translated(what):
+            data = self.fs.cat_file(self.path(key), start=offset, end=end)
         fill(view, data, what)
 
     def check(self, options: ObjectOptions) -> None:
@@ -136,8 +139,10 @@ class FsspecStore:
         folder, slash, name = self.path(key).rpartition("/")
         temporary = f"{folder}{slash}{part_file(name)}"
         if folder:
-            _call(f"cannot write to {folder}", lambda: self.fs.makedirs(folder, exist_ok=True))
-        file = _call(f"cannot write {self.uri(key)}", lambda: self.fs.open(temporary, "wb"))
+            with _translated(f"cannot write to {folder}"):
+                self.fs.makedirs(folder, exist_ok=True)
+        with _translated(f"cannot write {self.uri(key)}"):
+            file = self.fs.open(temporary, "wb")
         return FsspecWriter(self, key, temporary, file)
 
     def resume(
@@ -148,7 +153,8 @@ class FsspecStore:
 
     def delete(self, key: str) -> None:
         """Remove the file."""
-        _found(f"cannot delete {self.uri(key)}", lambda: self.fs.rm_file(self.path(key)))
+        with _if_there(f"cannot delete {self.uri(key)}"):
+            self.fs.rm_file(self.path(key))
 
     def sweep(self, keys: Collection[str]) -> int:
         """Remove part files of dead landings, recognized by their names."""
@@ -158,23 +164,19 @@ class FsspecStore:
         for folder in {folder for folder, _ in targets}:
             for path in self._list(folder):
                 if (folder, hidden_name_in(path.rpartition("/")[2])) in targets:
-                    _found(f"cannot delete {path}", partial(self.fs.rm_file, path))
+                    self.remove(path)
                     stale += 1
         return stale
 
+    def remove(self, path: str) -> None:
+        """Remove a part file, if there is one."""
+        with _if_there(f"cannot delete {path}"):
+            self.fs.rm_file(path)
+
     def _list(self, folder: str) -> list[str]:
-        found = _found(
-            f"cannot list {folder}", lambda: self.fs.ls(folder, detail=False, refresh=True)
-        )
-        return [str(path) for path in found or ()]
-
-    def _size(self, key: str) -> int:
-        self.fs.invalidate_cache()
-        return int(self.fs.info(self.path(key))["size"])
-
-    def _find(self, folder: str) -> dict[str, dict[str, int]]:
-        self.fs.invalidate_cache()
-        return dict(self.fs.find(folder, detail=True))
+        with _if_there(f"cannot list {folder}"):
+            return [str(path) for path in self.fs.ls(folder, detail=False, refresh=True)]
+        return []
 
 
 @dataclass(slots=True)
@@ -190,7 +192,8 @@ class FsspecWriter:
         """Append the part."""
         file = self.file
         assert file is not None  # noqa: S101  # for the type checker: open until commit
-        _call(f"part {part.number} of {self.store.uri(self.key)}", lambda: file.write(bytes(data)))
+        with _translated(f"part {part.number} of {self.store.uri(self.key)}"):
+            file.write(bytes(data))
         return f"{part.crc32:08x}"
 
     @property
@@ -211,17 +214,20 @@ class FsspecWriter:
         fs, target = self.store.fs, self.store.path(self.key)
         what = f"cannot publish {self.store.uri(self.key)}"
         if self.file is not None:
-            _call(what, self.file.close)
+            with _translated(what):
+                self.file.close()
             self.file = None
-        fs.invalidate_cache()
-        size = _call(what, lambda: int(fs.info(self.temporary)["size"]))
+        with _translated(what):
+            fs.invalidate_cache()
+            size = int(fs.info(self.temporary)["size"])
         check_size(self.temporary, size, whole)
         if not overwrite and self.store.head(self.key):
             if not holds(self.store, self.key, whole):
                 raise name_taken(self.store.uri(self.key))
         else:
-            _call(what, lambda: self._move(target, overwrite=overwrite))
-            fs.invalidate_cache()
+            with _translated(what):
+                self._move(target, overwrite=overwrite)
+                fs.invalidate_cache()
         return StoredObject(size)
 
     def _move(self, target: str, *, overwrite: bool) -> None:
@@ -258,5 +264,4 @@ class FsspecWriter:
             with suppress(Exception):
                 self.file.discard() if hasattr(self.file, "discard") else self.file.close()
             self.file = None
-        remove = partial(self.store.fs.rm_file, self.temporary)
-        best_effort(lambda: _found(f"cannot delete {self.temporary}", remove))
+        best_effort(lambda: self.store.remove(self.temporary))

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from os.path import commonprefix  # of characters, as keys are
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING
 
 from airflow_provider_assets.landing.crc import CASTAGNOLI, Checksum, combine_all
 from airflow_provider_assets.landing.markers import PARTS_FOLDER
@@ -28,55 +28,34 @@ from airflow_provider_assets.landing.stores.base import (
     crc32_in,
     name_taken,
 )
+from airflow_provider_assets.landing.stores.gcs_errors import translated
 from airflow_provider_assets.landing.stores.object_options import (
     DEFAULTS,
     ObjectOptions,
     check_own_name,
     check_value,
 )
-from airflow_provider_assets.landing.stores.shared import check_size, denied, error_of, fill
+from airflow_provider_assets.landing.stores.shared import (
+    check_size,
+    fill,
+    if_there,
+    stored_before,
+)
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     IntegrityError,
-    InvalidRequestError,
-    TransferInterruptedError,
 )
 
 if TYPE_CHECKING:
     from google.api_core.retry import Retry
     from google.cloud.storage import Blob, Bucket
 
-T = TypeVar("T")
 _RULES = Rules(checksum=True)
+_TAKEN = 412  # status of a condition that is not met
 _JOINED = 32  # the most objects that one Compose joins
 _OPTIONS = ("content_type", "storage_class", "metadata", "acl", "kms_key")
 _NAME = "Google Cloud Storage"
 _CRC = "crc32"  # name of our CRC-32 in the metadata of an object
-
-
-def _call(what: str, action: Callable[[], T]) -> T:
-    from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
-    from google.auth.exceptions import GoogleAuthError
-
-    try:
-        return action()
-    except GoogleAPICallError as error:
-        status = int(error.code or 0)
-        raise error_of(f"{what}: HTTP {status}", status) from error
-    except GoogleAuthError as error:
-        raise denied(f"{what}: {type(error).__name__}") from error
-    # The SDK has given up repeating, or what it read has another checksum than the service names.
-    except (GoogleAPIError, _data_corruption(), OSError) as error:
-        raise TransferInterruptedError(f"{what}: {type(error).__name__}") from error
-
-
-def _data_corruption() -> type[Exception]:
-    """The error of a damaged download, which has no base class in common with the others."""
-    try:
-        from google.cloud.storage.exceptions import DataCorruption
-    except ImportError:  # before google-cloud-storage 3
-        from google.resumable_media import DataCorruption
-    return cast("type[Exception]", DataCorruption)
 
 
 def _retry() -> Retry:
@@ -102,16 +81,17 @@ class GcsStore:
 
     def head(self, key: str) -> StoredObject | None:
         """Length, and the CRC-32 in the metadata of the object."""
-        blob = _call(f"cannot inspect {self.uri(key)}", lambda: self.bucket.get_blob(key))
+        with translated(f"cannot inspect {self.uri(key)}"):
+            blob = self.bucket.get_blob(key)
         if blob is None:
             return None
         return StoredObject(int(blob.size), crc32_in((blob.metadata or {}).get(_CRC)))
 
     def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
         """List the objects, page by page."""
-        what, blobs = f"cannot list {self.uri(prefix)}", iter(self.bucket.list_blobs(prefix=prefix))
-        while blob := _call(what, lambda: next(blobs, None)):
-            yield blob.name, int(blob.size)
+        with translated(f"cannot list {self.uri(prefix)}"):
+            for blob in self.bucket.list_blobs(prefix=prefix):
+                yield blob.name, int(blob.size)
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """Bytes of the listed objects."""
@@ -119,27 +99,20 @@ class GcsStore:
 
     def blobs(self, prefix: str) -> list[Blob]:
         """List the objects whose names begin with *prefix*."""
-        what = f"cannot list {self.uri(prefix)}"
-        return _call(what, lambda: list(self.bucket.list_blobs(prefix=prefix)))
+        with translated(f"cannot list {self.uri(prefix)}"):
+            return list(self.bucket.list_blobs(prefix=prefix))
 
     def get(self, key: str) -> bytes | None:
         """Contents of the object."""
-        try:
-            blob = self.bucket.blob(key)
-            return bytes(_call(f"cannot read {self.uri(key)}", blob.download_as_bytes))
-        except InvalidRequestError as error:
-            if error.status == 404:
-                return None
-            raise
+        with if_there(), translated(f"cannot read {self.uri(key)}"):
+            return bytes(self.bucket.blob(key).download_as_bytes())
+        return None
 
     def read(self, key: str, offset: int, view: memoryview) -> None:
         """Read a range of the object."""
-        what, blob, end = (
-            f"cannot read {self.uri(key)}",
-            self.bucket.blob(key),
-            offset + len(view) - 1,
-        )
-        data = _call(what, lambda: blob.download_as_bytes(start=offset, end=end, checksum=None))
+        what, end = f"cannot read {self.uri(key)}", offset + len(view) - 1
+        with translated(what):
+            data = self.bucket.blob(key).download_as_bytes(start=offset, end=end, checksum=None)
         fill(view, data, what)
 
     def check(self, options: ObjectOptions) -> None:
@@ -166,7 +139,9 @@ class GcsStore:
         try:
             blob = self.upload(key, bytes(data), crc32=crc32, overwrite=overwrite, options=options)
         except AssetsError as error:
-            return self.settle(key, error, whole)
+            if error.status != _TAKEN:
+                raise
+            return stored_before(self, key, whole)
         check_size(self.uri(key), int(blob.size), whole)
         return StoredObject(whole.size, crc32)
 
@@ -185,17 +160,15 @@ class GcsStore:
         """Upload an object, and return it with the properties that the service reports."""
         blob = self.blob(key, crc32, options)
         only_new = None if overwrite else 0
-        _call(
-            f"cannot write {self.uri(key)}",
-            lambda: blob.upload_from_string(
+        with translated(f"cannot write {self.uri(key)}"):
+            blob.upload_from_string(
                 content,
                 content_type=blob.content_type,
                 predefined_acl=options.acl,
                 checksum="crc32c",
                 if_generation_match=only_new,
                 retry=_retry(),
-            ),
-        )
+            )
         return blob
 
     def begin(self, key: str, *, label: str, options: ObjectOptions = DEFAULTS) -> GcsWriter:
@@ -211,14 +184,8 @@ class GcsStore:
 
     def delete(self, key: str) -> None:
         """Delete the object."""
-        try:
-            _call(
-                f"cannot delete {self.uri(key)}",
-                partial(self.bucket.blob(key).delete, retry=_retry()),
-            )
-        except InvalidRequestError as error:
-            if error.status != 404:
-                raise
+        with if_there(), translated(f"cannot delete {self.uri(key)}"):
+            self.bucket.blob(key).delete(retry=_retry())
 
     def sweep(self, keys: Collection[str]) -> int:
         """Delete the parts of dead runs, recognized by their names."""
@@ -239,15 +206,6 @@ class GcsStore:
         """Delete objects in parallel."""
         with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
             list(pool.map(self.delete, names))
-
-    def settle(self, key: str, error: AssetsError, whole: Checksum) -> StoredObject:
-        """The stored object after a failed publish, which may have succeeded although its answer was lost."""
-        if error.status != 412:
-            raise error
-        there = self.head(key)
-        if there == StoredObject(whole.size, whole.crc32):
-            return there
-        raise name_taken(self.uri(key)) from error
 
     def check_free(self, key: str, whole: Checksum) -> StoredObject | None:
         """The object under *key* if it equals *whole*; an early check, since the condition decides.
@@ -312,10 +270,8 @@ class GcsWriter:
         stored = there or self._publish(whole, overwrite=overwrite)
         if self.options.acl:  # the SDK sets none with a copy
             acl = self.store.bucket.blob(self.key).acl
-            _call(
-                f"cannot set the ACL of {self.store.uri(self.key)}",
-                lambda: acl.save_predefined(self.options.acl, retry=_retry()),
-            )
+            with translated(f"cannot set the ACL of {self.store.uri(self.key)}"):
+                acl.save_predefined(self.options.acl, retry=_retry())
         return stored
 
     def _publish(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
@@ -329,12 +285,12 @@ class GcsWriter:
         target = self.store.blob(self.key, whole.crc32, self.options)
         only_new = None if overwrite else 0
         try:
-            _call(
-                f"cannot publish {self.store.uri(self.key)}",
-                lambda: _copy(joined, target, only_new),
-            )
+            with translated(f"cannot publish {self.store.uri(self.key)}"):
+                _copy(joined, target, only_new)
         except AssetsError as error:
-            return self.store.settle(self.key, error, whole)
+            if error.status != _TAKEN:
+                raise
+            return stored_before(self.store, self.key, whole)
         if (int(target.size or 0), _number(target.crc32c)) != (whole.size, crc):
             best_effort(lambda: self.store.delete(self.key))
             raise IntegrityError(f"{self.store.uri(self.key)}: the copy is not what was verified")
@@ -350,12 +306,11 @@ class GcsWriter:
                 blob = bucket.blob(name)
                 blob.content_type = "application/octet-stream"
                 parts = [bucket.blob(part) for part in group]
-                _call(
-                    f"cannot join {self.store.uri(name)}",
-                    partial(blob.compose, parts, retry=_retry()),
-                )
+                with translated(f"cannot join {self.store.uri(name)}"):
+                    blob.compose(parts, retry=_retry())
             if len(names) == 1:
-                _call(f"cannot inspect {self.store.uri(names[0])}", blob.reload)
+                with translated(f"cannot inspect {self.store.uri(names[0])}"):
+                    blob.reload()
                 return blob
 
     def keep(self) -> None:

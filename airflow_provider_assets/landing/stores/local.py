@@ -32,7 +32,7 @@ from airflow_provider_assets.landing.stores.local_files import (
     is_in_use,
     make_folder,
     sync_folder,
-    told,
+    translated,
 )
 from airflow_provider_assets.landing.stores.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.stores.shared import check_size, put_as_one_part
@@ -61,7 +61,7 @@ class LocalStore:
 
     def head(self, key: str) -> StoredObject | None:
         """Length of the file."""
-        with told(f"cannot inspect {self.uri(key)}"):
+        with translated(f"cannot inspect {self.uri(key)}"):
             try:
                 return StoredObject(self._path(key).stat().st_size)
             except (FileNotFoundError, NotADirectoryError):
@@ -70,7 +70,7 @@ class LocalStore:
     def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
         """The files below the folder of *prefix*, in linked folders, too."""
         folder = self._path(prefix.rpartition("/")[0])
-        with told(f"cannot list {folder}"):
+        with translated(f"cannot list {folder}"):
             for path, size in files_below(folder):
                 key = path.relative_to(self.root).as_posix()
                 if key.startswith(prefix):
@@ -82,7 +82,7 @@ class LocalStore:
 
     def get(self, key: str) -> bytes | None:
         """Contents of the file."""
-        with told(f"cannot read {self.uri(key)}"):
+        with translated(f"cannot read {self.uri(key)}"):
             try:
                 return self._path(key).read_bytes()
             except (FileNotFoundError, NotADirectoryError):
@@ -90,7 +90,10 @@ class LocalStore:
 
     def read(self, key: str, offset: int, view: memoryview) -> None:
         """Read a range of the file."""
-        with told(f"cannot read {self.uri(key)}"), self._path(key).open("rb", buffering=0) as file:
+        with (
+            translated(f"cannot read {self.uri(key)}"),
+            self._path(key).open("rb", buffering=0) as file,
+        ):
             file.seek(offset)
             if file.readinto(view) != len(view):
                 raise TransferInterruptedError(f"{self.uri(key)} is shorter than expected")
@@ -115,7 +118,7 @@ class LocalStore:
     def begin(self, key: str, *, label: str, options: ObjectOptions = DEFAULTS) -> LocalWriter:
         """Create a hidden part file beside the target."""
         target = self._path(key)
-        with told(f"cannot write to {target.parent}"):
+        with translated(f"cannot write to {target.parent}"):
             make_folder(target.parent)
             part = target.parent / part_file(target.name, label)
             handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
@@ -143,7 +146,7 @@ class LocalStore:
 
     def delete(self, key: str) -> None:
         """Remove the file."""
-        with told(f"cannot delete {self.uri(key)}"):
+        with translated(f"cannot delete {self.uri(key)}"):
             self._path(key).unlink(missing_ok=True)
 
     def sweep(self, keys: Collection[str]) -> int:
@@ -154,7 +157,7 @@ class LocalStore:
             targets.setdefault(path.parent, set()).add(hidden_name(path.name))
         stale = 0
         for folder, names in targets.items():
-            with told(f"cannot clean up {folder}"):
+            with translated(f"cannot clean up {folder}"):
                 for part in folder.glob(f".*{PART_SUFFIX}"):
                     if hidden_name_in(part.name) in names and not is_in_use(part):
                         part.unlink(missing_ok=True)
@@ -183,7 +186,7 @@ class LocalWriter:
     def put_part(self, part: Part, data: memoryview) -> str:
         """Write at the part's offset."""
         self.part_size = max(self.part_size, part.size)
-        with told(f"cannot write {self.target}"):
+        with translated(f"cannot write {self.target}"):
             at, left = part.offset, data
             while left:
                 count = os.pwrite(self.handle, left, at)
@@ -197,7 +200,7 @@ class LocalWriter:
 
     def done(self) -> Sequence[StoredPart]:
         """The parts in the file, read back; a hole shows in the CRC-32."""
-        with told(f"cannot read {self.part}"):
+        with translated(f"cannot read {self.part}"):
             size = os.fstat(self.handle).st_size
         held = pieces(self.read, size, self.part_size or MIB)
         return [
@@ -207,12 +210,12 @@ class LocalWriter:
 
     def read(self, offset: int, view: memoryview) -> bool:
         """Read from the part file."""
-        with told(f"cannot read {self.part}"):
+        with translated(f"cannot read {self.part}"):
             return os.preadv(self.handle, [view], offset) == len(view)
 
     def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
         """Check the length, sync the data, then link it to its name in one step."""
-        with told(f"cannot publish {self.target}"):
+        with translated(f"cannot publish {self.target}"):
             size = os.fstat(self.handle).st_size
             check_size(self.part.name, size, whole)
             self._sync()
@@ -241,7 +244,7 @@ class LocalWriter:
     def abort(self) -> None:
         """Remove the part file."""
         self.keep()
-        with told(f"cannot delete {self.part}"):
+        with translated(f"cannot delete {self.part}"):
             self.part.unlink(missing_ok=True)
 
     def _link(self, whole: Checksum) -> None:

@@ -36,7 +36,7 @@ _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
+def translated(what: str) -> Iterator[None]:
     """Translate failures of the file system into errors of this package, with a remedy."""
     try:
         yield

@@ -26,7 +26,7 @@ from airflow_provider_assets.landing.stores.base import (
 )
 from airflow_provider_assets.landing.stores.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.stores.s3_dialect import Params, encoded
-from airflow_provider_assets.landing.stores.s3_errors import call, is_refusal
+from airflow_provider_assets.landing.stores.s3_errors import is_refusal, translated
 from airflow_provider_assets.landing.stores.s3_objects import S3Objects
 from airflow_provider_assets.landing.stores.shared import check_size, digest
 from airflow_provider_assets.sansio.errors import (
@@ -93,16 +93,13 @@ class S3Store(S3Objects):
         prefix = commonprefix(list(keys))  # noqa: RUF071  # keys, not paths
         markers = {key + UPLOAD_MARKER: key for key in keys}
         try:
-            pages = self.pages("list_multipart_uploads", prefix)
-            found = call(
-                f"cannot list the uploads to {self.uri(prefix)}",
-                lambda: [
+            with translated(f"cannot list the uploads to {self.uri(prefix)}"):
+                found = [
                     S3Writer(self, up["Key"], up["UploadId"])
-                    for page in pages
+                    for page in self.pages("list_multipart_uploads", prefix)
                     for up in page.get("Uploads", ())
                     if up["Key"] + UPLOAD_MARKER in markers
-                ],
-            )
+                ]
             # List the markers as well: a lifecycle rule may have removed the upload of one.
             listed = self.listing(commonprefix(list(markers)))  # noqa: RUF071  # likewise
             ours = {markers[name] for name, _ in listed if name in markers}
@@ -156,15 +153,15 @@ class S3Writer:
 
     def done(self) -> Sequence[StoredPart]:
         """ListParts: the parts that the store holds."""
-        what = f"cannot list the parts of {self.store.uri(self.key)}"
         pages = self.store.client.get_paginator("list_parts").paginate(
             Bucket=self.store.bucket, Key=self.key, UploadId=self.upload
         )
-        found = call(what, lambda: [part for page in pages for part in page.get("Parts", ())])
-        self._held = {
-            part["PartNumber"]: StoredPart(part["PartNumber"], part["Size"], part["ETag"])
-            for part in found
-        }
+        with translated(f"cannot list the parts of {self.store.uri(self.key)}"):
+            self._held = {
+                part["PartNumber"]: StoredPart(part["PartNumber"], part["Size"], part["ETag"])
+                for page in pages
+                for part in page.get("Parts", ())
+            }
         return self._in_order()
 
     def read(self, offset: int, view: memoryview) -> bool:
@@ -208,12 +205,10 @@ class S3Writer:
         """AbortMultipartUpload, unless it is complete or gone; then remove the marker."""
         try:
             if self.upload:
-                call(
-                    f"cannot abort the upload to {self.store.uri(self.key)}",
-                    lambda: self.store.client.abort_multipart_upload(
+                with translated(f"cannot abort the upload to {self.store.uri(self.key)}"):
+                    self.store.client.abort_multipart_upload(
                         Bucket=self.store.bucket, Key=self.key, UploadId=self.upload
-                    ),
-                )
+                    )
         except AssetsError as error:
             if error.code != "NoSuchUpload":
                 raise

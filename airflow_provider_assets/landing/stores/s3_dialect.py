@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, TypeVar
 
-from airflow_provider_assets.landing.stores.s3_errors import call, is_refusal
+from airflow_provider_assets.landing.stores.s3_errors import is_refusal, translated
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 T = TypeVar("T")
@@ -60,7 +60,8 @@ class Dialect:
             for name in offered.keys() - set(left_out):
                 params |= offered[name]
             try:
-                answer = call(what, lambda params=params: send(**params))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                with translated(what):
+                    answer = send(**params)
             except InvalidRequestError as error:
                 if not is_refusal(error):
                     raise

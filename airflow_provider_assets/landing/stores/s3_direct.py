@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from airflow_provider_assets.landing.stores.s3_errors import translated
+from airflow_provider_assets.landing.stores.s3_errors import error_in
 from airflow_provider_assets.sansio.errors import AuthenticationError, InvalidRequestError
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class DirectWrites:
             found = {name: response.headers.get(header) for name, header in _ANSWER.items()}
             return found, None
         parsed = _parsed(response, pattern.operation)
-        error = translated("", parsed)
+        error = error_in(parsed)
         if error.code == "PreconditionFailed":  # nothing is gained by asking again
             raise ClientError(parsed, pattern.operation.name)
         is_refusal = isinstance(error, (AuthenticationError, InvalidRequestError))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from airflow_provider_assets.landing.stores.shared import denied, error_of
 from airflow_provider_assets.sansio.errors import (
@@ -13,7 +13,6 @@ from airflow_provider_assets.sansio.errors import (
     TransferInterruptedError,
 )
 
-T = TypeVar("T")
 _DENIED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"})
 _DAMAGED = frozenset({"BadDigest", "XAmzContentChecksumMismatch", "InvalidDigest"})
 # Transient, although several have status 400 (Amazon S3 API Reference, "Error responses").
@@ -37,18 +36,18 @@ _REFUSED = frozenset(
 )  # fmt: skip
 
 
-def call(what: str, action: Callable[[], T]) -> T:
-    """The result of *action*.
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Translate errors of botocore.
 
     :param what: the operation that failed, as the beginning of an error's text.
-    :raises AssetsError: in place of any error of botocore.
     """
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
     try:
-        return action()
+        yield
     except ClientError as error:
-        raise translated(what, error.response) from error
+        raise error_in(error.response, what) from error
     except NoCredentialsError as error:  # passing, too, where a role is asked for by the network
         raise TransferInterruptedError(
             f"{what}: no credentials were found; check that the connection which the destination names "
@@ -65,8 +64,8 @@ def is_refusal(error: AssetsError) -> bool:
     )
 
 
-def translated(what: str, response: Mapping[str, object]) -> AssetsError:
-    """The error for a *response* that botocore has parsed."""
+def error_in(response: Mapping[str, object], what: str = "") -> AssetsError:
+    """The error in a *response* that botocore has parsed."""
     found = response.get("Error")
     code = str(found.get("Code", "")) if isinstance(found, dict) else ""
     said = str(found.get("Message", "")) if isinstance(found, dict) else ""

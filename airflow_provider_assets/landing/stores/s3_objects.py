@@ -32,7 +32,7 @@ from airflow_provider_assets.landing.stores.object_options import (
 )
 from airflow_provider_assets.landing.stores.s3_dialect import Dialect, Params, crc_of_whole
 from airflow_provider_assets.landing.stores.s3_direct import DirectWrites
-from airflow_provider_assets.landing.stores.s3_errors import call
+from airflow_provider_assets.landing.stores.s3_errors import translated
 from airflow_provider_assets.landing.stores.shared import fill
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -114,10 +114,9 @@ class S3Objects:
 
     def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
         """ListObjectsV2, page by page."""
-        what = f"cannot list {self.uri(prefix)}"
-        pages = self.pages("list_objects_v2", prefix)
-        while page := call(what, lambda: next(pages, None)):
-            yield from ((item["Key"], item["Size"]) for item in page.get("Contents", ()))
+        with translated(f"cannot list {self.uri(prefix)}"):
+            for page in self.pages("list_objects_v2", prefix):
+                yield from ((item["Key"], item["Size"]) for item in page.get("Contents", ()))
 
     def pages(
         self, operation: Literal["list_objects_v2", "list_multipart_uploads"], prefix: str
@@ -137,22 +136,20 @@ class S3Objects:
     def get(self, key: str) -> bytes | None:
         """The object's bytes."""
         try:
-            found = call(
-                f"cannot read {self.uri(key)}",
-                lambda: self.client.get_object(Bucket=self.bucket, Key=key),
-            )
+            with translated(f"cannot read {self.uri(key)}"):
+                return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
         except InvalidRequestError as error:
             if error.code in _MISSING:
                 return None
             raise
-        return bytes(call(f"cannot read {self.uri(key)}", found["Body"].read))
 
     def read(self, key: str, offset: int, view: memoryview) -> None:
         """GetObject with a Range."""
         what = f"cannot read {self.uri(key)}"
         span = f"bytes={offset}-{offset + len(view) - 1}"
-        found = call(what, lambda: self.client.get_object(Bucket=self.bucket, Key=key, Range=span))
-        data = call(what, found["Body"].read)
+        with translated(what):
+            found = self.client.get_object(Bucket=self.bucket, Key=key, Range=span)
+            data = found["Body"].read()
         fill(view, data, what)
 
     def check(self, options: ObjectOptions) -> None:
@@ -273,10 +270,8 @@ class S3Objects:
 
     def delete(self, key: str) -> None:
         """DeleteObject."""
-        call(
-            f"cannot delete {self.uri(key)}",
-            lambda: self.client.delete_object(Bucket=self.bucket, Key=key),
-        )
+        with translated(f"cannot delete {self.uri(key)}"):
+            self.client.delete_object(Bucket=self.bucket, Key=key)
 
     def _settle(self, key: str, error: AssetsError, whole: Checksum) -> StoredObject:
         """The stored object after a failed publish, which may have succeeded although its answer was lost."""

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from airflow_provider_assets.landing.crc import Checksum
-from airflow_provider_assets.landing.stores.base import Part, PartWriter, StoredObject, best_effort
+from airflow_provider_assets.landing.stores.base import (
+    Part,
+    PartWriter,
+    Store,
+    StoredObject,
+    best_effort,
+    name_taken,
+)
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     AuthenticationError,
@@ -40,6 +49,16 @@ def denied(text: str, *, code: str = "", status: int | None = None) -> Authentic
     )
 
 
+@contextmanager
+def if_there() -> Iterator[None]:
+    """End the block without an error if the store has no such object (404)."""
+    try:
+        yield
+    except InvalidRequestError as error:
+        if error.status != 404:
+            raise
+
+
 def fill(view: memoryview, data: bytes, what: str) -> None:
     """Fill *view* with *data*, which a store has sent.
 
@@ -58,6 +77,17 @@ def check_size(name: str, held: int, whole: Checksum) -> None:
     """
     if held != whole.size:
         raise IntegrityError(f"{name} holds {held} of {whole.size} bytes")
+
+
+def stored_before(store: Store, key: str, whole: Checksum) -> StoredObject:
+    """The object that took the name before: perhaps by a request of ours, whose answer was lost.
+
+    :raises InvalidRequestError: if it is not *whole*.
+    """
+    there = store.head(key)
+    if there != StoredObject(whole.size, whole.crc32):
+        raise name_taken(store.uri(key))
+    return there
 
 
 def put_as_one_part(
