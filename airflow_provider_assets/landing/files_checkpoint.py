@@ -69,7 +69,7 @@ def stored_files(call: LandingCall, source: str) -> dict[str, int]:
         return {}
     landed = FilesCheckpoint(call, source)
     landed.save()
-    return call.store.sizes(call.prefix) if landed.is_known else {}
+    return dict(call.store.listing(call.prefix)) if landed.is_known else {}
 
 
 def verified_keys(store: Store, wanted: Mapping[str, Checksum]) -> set[str]:

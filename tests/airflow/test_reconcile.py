@@ -53,7 +53,7 @@ class Place:
 
     def keys(self, ending=""):
         return sorted(
-            key for key in self.target.store.sizes(self.target.prefix) if key.endswith(ending)
+            key for key, _ in self.target.store.listing(self.target.prefix) if key.endswith(ending)
         )
 
     def key(self, day, ending=".zip"):

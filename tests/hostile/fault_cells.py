@@ -213,7 +213,7 @@ class Cell:
         self.case.end()
         shutil.rmtree(self.folder, ignore_errors=True)
         if self.store:
-            for key in self._s3().sizes(self._prefix()):
+            for key, _ in self._s3().listing(self._prefix()):
                 self._s3().delete(key)
 
     def _told(self, errors: list[str], *, is_final: bool) -> str:
@@ -378,7 +378,7 @@ class Cell:
 
     def _stored(self) -> dict[str, bytes]:
         if self.store:
-            found = self._s3().sizes(self._prefix())
+            found = dict(self._s3().listing(self._prefix()))
             return {key.rpartition("/")[2]: self._s3().get(key) or b"" for key in found}
         return {one.name: one.read_bytes() for one in self.folder.rglob("*") if one.is_file()}
 

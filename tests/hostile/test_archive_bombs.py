@@ -69,7 +69,7 @@ class Place:
     spec: dict[str, object]
 
     def written(self) -> dict[str, int]:
-        return self.store.sizes("")
+        return dict(self.store.listing(""))
 
 
 @pytest.fixture

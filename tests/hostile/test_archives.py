@@ -87,7 +87,9 @@ def test_every_archive_lands_rightly_or_is_refused(store, origin, layout, way, t
         for number, (name, archive) in enumerate(zoo().items()):
             prefix = f"{layout} {way}/{number}/"
             came = came_of(archive, origin, store, prefix, layout)
-            found = differences(expected(archive, layout, way), came, store.sizes(prefix), layout)
+            found = differences(
+                expected(archive, layout, way), came, dict(store.listing(prefix)), layout
+            )
             gc.collect()  # a failed landing is freed, so that the next one is measured alone
             if problems := list(found):
                 wrong[name] = problems

@@ -69,10 +69,12 @@ class Place:
         }
 
     def landed(self, prefix: str) -> dict[str, bytes]:
-        return {key.removeprefix(prefix): self.store.get(key) for key in self.store.sizes(prefix)}
+        return {
+            key.removeprefix(prefix): self.store.get(key) for key, _ in self.store.listing(prefix)
+        }
 
     def clear(self, prefix: str) -> None:
-        for key in self.store.sizes(prefix):
+        for key, _ in self.store.listing(prefix):
             self.store.delete(key)
 
 

@@ -108,7 +108,7 @@ def contents(store: LocalStore | S3Store, key: str) -> bytes | None:
 
 def landed(store, prefix: str) -> dict[str, bytes]:
     """The objects below *prefix* without its manifest, by their names below it."""
-    keys = [key for key in store.sizes(prefix) if not key.endswith(".manifest.json")]
+    keys = [key for key, _ in store.listing(prefix) if not key.endswith(".manifest.json")]
     return {key[len(prefix) :]: store.get(key) for key in keys}
 
 
@@ -117,7 +117,7 @@ def leftovers(store: LocalStore | S3Store) -> list[str]:
     if isinstance(store, LocalStore):
         return [str(path) for path in store.root.rglob("*.part")]
     if isinstance(store, (FsspecStore, GcsStore)):
-        return [key for key in store.sizes("") if ".landing" in key]
+        return [key for key, _ in store.listing("") if ".landing" in key]
     if isinstance(store, AzureStore):
         return []  # its uncommitted blocks are invisible and expire
     found = store.client.list_multipart_uploads(Bucket=store.bucket)

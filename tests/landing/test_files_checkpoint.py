@@ -23,8 +23,8 @@ class _Objects:
     def __init__(self, **held: bytes) -> None:
         self.held = held
 
-    def sizes(self, prefix: str) -> dict[str, int]:
-        return {key: len(data) for key, data in self.held.items() if key.startswith(prefix)}
+    def listing(self, prefix: str) -> list[tuple[str, int]]:
+        return [(key, len(data)) for key, data in self.held.items() if key.startswith(prefix)]
 
     def head(self, key: str) -> Checksum | None:
         data = self.held.get(key)

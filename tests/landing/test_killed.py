@@ -45,10 +45,10 @@ def wait_for_the_server(store) -> None:
     fake-gcs-server completes a compose after its client is gone. A sweep that looked before that sees
     nothing to remove; with a real service, the next landing removes it.
     """
-    before, quiet = store.sizes(""), 0
+    before, quiet = dict(store.listing("")), 0
     while quiet < 3:
         time.sleep(0.2)
-        now = store.sizes("")
+        now = dict(store.listing(""))
         before, quiet = now, quiet + 1 if now == before else 0
 
 
@@ -70,13 +70,13 @@ def test_a_killed_landing_shows_nothing_partial_and_is_swept_by_the_next(
     # `make chaos` asks for all twenty.
     for _ in range(20 if request.config.getoption("-m") == "slow" else 4):
         kill_at_random(spec, draw.uniform(0.0, 1.4))
-        for key in store.sizes("out/"):
+        for key, _ in store.listing("out/"):
             if ".landing" not in key and not key.endswith((".part", ".manifest.json")):
                 assert store.get(key) == whole[key], f"{key} is visible and not whole"
     origin.rate = None
     wait_for_the_server(store)
     land([source], store, layout=layout, prefix="out/", facts=FACTS, options=quick)
-    sizes = store.sizes("out/")
+    sizes = dict(store.listing("out/"))
     assert set(sizes) == set(whole) | {"out/export.zip.manifest.json"}
     assert all(store.get(key) == data for key, data in whole.items())
     assert not leftovers(store)

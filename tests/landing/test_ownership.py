@@ -77,7 +77,7 @@ def test_our_own_object_without_a_manifest_is_replaced(
     assert contents(store, "night.zip") == old
     land(sources(newer), store, facts=FACTS, **how)
     assert contents(store, "night.zip") not in (None, old)
-    assert set(store.sizes("")) == {"night.zip", "night.zip.manifest.json"}
+    assert set(dict(store.listing(""))) == {"night.zip", "night.zip.manifest.json"}
     assert not leftovers(store)
 
 
@@ -96,11 +96,11 @@ def test_a_manifest_never_vouches_for_the_object_that_replaces_its_own(
     told = {"facts": FACTS, "overwrite": True}
     killed_before_the_manifest(monkeypatch, sources(newer), store, **told, **how)
     assert contents(store, "night.zip") != old
-    assert set(store.sizes("")) == {"night.zip", "night.zip.landing.json"}
+    assert set(dict(store.listing(""))) == {"night.zip", "night.zip.landing.json"}
     with pytest.raises(InvalidRequestError, match="overwrite"):
         land(sources(older), store, facts={"fingerprint": "old"}, **how)
     assert not land(sources(newer), store, facts=FACTS, **how).skipped
-    assert set(store.sizes("")) == {"night.zip", "night.zip.manifest.json"}
+    assert set(dict(store.listing(""))) == {"night.zip", "night.zip.manifest.json"}
 
 
 class Publish:
@@ -164,7 +164,7 @@ def test_the_manifest_comes_back_if_its_object_was_not_replaced(publish, error):
     # A request that was interrupted may still be performed: then the object is ours.
     assert (publish.marker is None) == isinstance(error, IntegrityError)
     assert not publish("3", 2).skipped
-    assert set(publish.store.sizes("")) == {"export.zip", "export.zip.manifest.json"}
+    assert set(dict(publish.store.listing(""))) == {"export.zip", "export.zip.manifest.json"}
 
 
 def test_the_manifest_stays_away_if_its_object_was_replaced_before_the_interruption(publish):
@@ -271,14 +271,14 @@ def test_a_kill_right_after_the_manifest_leaves_no_mark_once_the_landing_is_skip
             land([source], store, facts=FACTS, options=quick)
     assert contents(store, "export.zip.landing.json")
     assert land([source], store, facts=FACTS, options=quick).skipped
-    assert set(store.sizes("")) == {"export.zip", "export.zip.manifest.json"}
+    assert set(dict(store.listing(""))) == {"export.zip", "export.zip.manifest.json"}
 
 
 def test_a_refused_publish_leaves_no_mark(store, origin, quick):
     write(store, "export.zip", b"precious")
     with pytest.raises(InvalidRequestError, match="overwrite"):
         land([linked(origin, small())], store, options=quick, facts=FACTS)
-    assert set(store.sizes("")) == {"export.zip"}
+    assert set(dict(store.listing(""))) == {"export.zip"}
 
 
 def test_another_object_of_our_name_is_seen_before_the_download_is_fetched(store, origin, quick):

@@ -49,4 +49,4 @@ def test_a_gzip_file_is_verified_in_any_pieces(data, step):
 def test_a_damaged_gzip_file_is_refused(local, origin, quick, data):
     with pytest.raises(IntegrityError, match="gzip"):
         land([linked(origin, data, "a.json.gz")], local, options=quick)
-    assert not local.sizes("")
+    assert not dict(local.listing(""))

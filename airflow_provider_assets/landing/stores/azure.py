@@ -97,10 +97,6 @@ class AzureStore:
             for blob in self.container.list_blobs(name_starts_with=prefix):
                 yield blob.name, int(blob.size)
 
-    def sizes(self, prefix: str) -> dict[str, int]:
-        """Bytes of the listed blobs."""
-        return dict(self.listing(prefix))
-
     def get(self, key: str) -> bytes | None:
         """Contents of the blob."""
         with if_there(), parsed(f"cannot read {self.uri(key)}"):

@@ -147,9 +147,6 @@ class Store(Readable, Protocol):
     def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Key and bytes of every object whose key begins with *prefix*, page by page."""
 
-    def sizes(self, prefix: str) -> dict[str, int]:
-        """Bytes of every object whose key begins with *prefix*."""
-
     def get(self, key: str) -> bytes | None:
         """The bytes of a small object; None if there is none."""
 

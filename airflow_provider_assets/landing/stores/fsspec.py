@@ -91,18 +91,16 @@ class FsspecStore:
 
     def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
         """The files below the folder of *prefix*; fsspec lists them at once."""
-        yield from self.sizes(prefix).items()
-
-    def sizes(self, prefix: str) -> dict[str, int]:
-        """Bytes of every file below the folder of *prefix*."""
         folder = self.path(prefix.rpartition("/")[0])
         found: Mapping[str, Mapping[str, int]] = {}
         with _if_there(f"cannot list {self.uri(prefix)}"):
             self.fs.invalidate_cache()
             found = self.fs.find(folder, detail=True)
         cut = len(self.path("x").lstrip("/")) - 1
-        keys = {name.lstrip("/")[cut:]: int(info["size"]) for name, info in found.items()}
-        return {key: size for key, size in keys.items() if key.startswith(prefix)}
+        for name, info in found.items():
+            key = name.lstrip("/")[cut:]
+            if key.startswith(prefix):
+                yield key, int(info["size"])
 
     def get(self, key: str) -> bytes | None:
         """Contents of the file."""

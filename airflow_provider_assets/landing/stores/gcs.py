@@ -93,10 +93,6 @@ class GcsStore:
             for blob in self.bucket.list_blobs(prefix=prefix):
                 yield blob.name, int(blob.size)
 
-    def sizes(self, prefix: str) -> dict[str, int]:
-        """Bytes of the listed objects."""
-        return dict(self.listing(prefix))
-
     def blobs(self, prefix: str) -> list[Blob]:
         """List the objects whose names begin with *prefix*."""
         with translated(f"cannot list {self.uri(prefix)}"):

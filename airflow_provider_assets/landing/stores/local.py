@@ -76,10 +76,6 @@ class LocalStore:
                 if key.startswith(prefix):
                     yield key, size
 
-    def sizes(self, prefix: str) -> dict[str, int]:
-        """Bytes of the listed files."""
-        return dict(self.listing(prefix))
-
     def get(self, key: str) -> bytes | None:
         """Contents of the file."""
         with translated(f"cannot read {self.uri(key)}"):

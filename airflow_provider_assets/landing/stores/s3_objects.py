@@ -129,10 +129,6 @@ class S3Objects:
         all_pages: Any = cast("Any", self.client).get_paginator(operation)
         yield from all_pages.paginate(Bucket=self.bucket, Prefix=prefix)
 
-    def sizes(self, prefix: str) -> dict[str, int]:
-        """Bytes of the listed objects."""
-        return dict(self.listing(prefix))
-
     def get(self, key: str) -> bytes | None:
         """The object's bytes."""
         try:

@@ -55,7 +55,7 @@ def test_a_staged_package_counts_as_landed_only_when_its_files_have(
     with pytest.raises(TransferInterruptedError):
         land([source], local, options=quick, contents=given, **HOW)
     monkeypatch.undo()
-    (staged,) = [key for key in local.sizes("out/") if key.endswith(MANIFEST_SUFFIX)]
+    (staged,) = [key for key, _ in local.listing("out/") if key.endswith(MANIFEST_SUFFIX)]
     assert staged.startswith(f"out/{STAGING_FOLDER}")
     for prefix in ("", "out/"):
         assert not list(Inventory(local, prefix, verify).read())
@@ -71,7 +71,7 @@ def test_a_package_that_cannot_be_unpacked_is_not_found_again(local, origin, qui
         source = linked(origin, data, single_use=True)
         with pytest.raises(IntegrityError):
             land([source], local, options=quick, verify=False, **HOW)
-        assert ".staging" not in " ".join(local.sizes(""))
+        assert ".staging" not in " ".join(dict(local.listing("")))
     land([linked(origin, kind("stored"), single_use=True)], local, options=quick, **HOW)
     assert landed(local, "out/") == unzipped(kind("stored"))
 
@@ -90,7 +90,7 @@ def test_nothing_is_left_of_a_package_that_lands_as_an_archive_since_it_cannot_b
     for is_skipped in (False, True):
         source = linked(origin, sealed, single_use=True)
         assert land([source], local, **{**how, "layout": "archive"}).skipped == is_skipped
-        assert set(local.sizes("")) == {"out/package", "out/package.manifest.json"}
+        assert set(dict(local.listing(""))) == {"out/package", "out/package.manifest.json"}
         assert not how["state"].kept
 
 

@@ -104,7 +104,7 @@ def test_a_damaged_entry_never_appears_and_nothing_is_committed(local, origin, q
             options=quick,
         )
     assert "images/030.png" not in landed(local, "out/")
-    assert not [key for key in local.sizes("out/") if key.endswith("export.zip.manifest.json")]
+    assert not [key for key, _ in local.listing("out/") if key.endswith("export.zip.manifest.json")]
     assert not leftovers(local)
 
 
@@ -154,7 +154,7 @@ def test_an_archive_over_the_limits_is_refused_before_anything_lands(local, orig
             layout="files",
             options=LandingOptions(max_unpacked=2_000_000),
         )
-    assert not local.sizes("")
+    assert not dict(local.listing(""))
 
 
 def test_drops_and_refusals_do_not_harm(local, origin, quick):

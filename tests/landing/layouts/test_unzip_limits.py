@@ -76,7 +76,7 @@ def test_unpacking_stops_where_the_announced_size_ends(store, origin, ranged, an
     with pytest.raises(IntegrityError, match=f"more than the {announced} bytes"):
         land([source], watched, layout="files", options=LandingOptions(max_unpacked=20 * MIB))
     assert sum(written) <= announced + MIB
-    assert not store.sizes("")
+    assert not dict(store.listing(""))
     assert not leftovers(store)
 
 

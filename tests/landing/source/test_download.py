@@ -366,7 +366,7 @@ def test_a_page_that_comes_instead_of_a_file_is_not_landed(local, origin, single
     with pytest.raises(TransferInterruptedError, match="an HTML page") as caught:
         land([linked(origin, b"<html>", "a", single_use=single_use)], local, options=options)
     assert caught.value.is_of_download == single_use  # so that a package is exported again
-    assert not local.sizes("")
+    assert not dict(local.listing(""))
 
 
 def test_a_page_that_came_once_costs_a_request(local, origin, quick):

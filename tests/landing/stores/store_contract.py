@@ -87,7 +87,7 @@ class StoreContract:
         assert put(store, KEY, b"contents") in may_be(store, b"contents")
         assert store.head(KEY) in may_be(store, b"contents")
         assert store.get(KEY) == b"contents"
-        assert store.sizes("nightly/") == {KEY: 8}
+        assert dict(store.listing("nightly/")) == {KEY: 8}
         assert list(store.listing("nightly/")) == [(KEY, 8)]
 
     def test_an_empty_object_is_an_object(self, store):
@@ -98,7 +98,7 @@ class StoreContract:
     def test_what_is_not_there_is_none(self, store):
         assert store.head(KEY) is None
         assert store.get(KEY) is None
-        assert store.sizes("nightly/") == {}
+        assert dict(store.listing("nightly/")) == {}
         store.delete(KEY)
 
     def test_a_range_is_read(self, store):
@@ -119,7 +119,7 @@ class StoreContract:
         put(store, key, b"contents")
         put(store, key, b"replaced", overwrite=True)
         assert store.get(key) == b"replaced"
-        assert store.sizes("odd/") == {key: 8}
+        assert dict(store.listing("odd/")) == {key: 8}
         store.delete(key)
         assert store.head(key) is None
 
@@ -177,7 +177,7 @@ class StoreContract:
         write(writer, three_parts(), (1, 2))
         writer.abort()
         writer.abort()
-        assert store.sizes("") == {}
+        assert dict(store.listing("")) == {}
         assert not leftovers(store)
 
     def test_a_sweep_removes_what_is_ours_and_nothing_else(self, store):
@@ -194,7 +194,9 @@ class StoreContract:
             assert len(leftovers(store)) == 1
         store.sweep(["nightly/other"])
         assert not leftovers(store)
-        assert isinstance(store, AzureStore) or set(store.sizes("")) == {"nightly/other.zip"}
+        assert isinstance(store, AzureStore) or set(dict(store.listing(""))) == {
+            "nightly/other.zip"
+        }
 
     def test_an_archive_of_many_parts_lands(self, store, origin, quick):
         manifest = land(
@@ -205,7 +207,7 @@ class StoreContract:
             [linked(origin, archive())], store, prefix="in/", options=quick, facts=FACTS
         ).skipped
         assert ("store_checksum" in manifest.verified) == self.confirms_checksums(store)
-        assert set(store.sizes("in/")) == {"in/export.zip", "in/export.zip.manifest.json"}
+        assert set(dict(store.listing("in/"))) == {"in/export.zip", "in/export.zip.manifest.json"}
         assert not leftovers(store)
 
     def test_files_of_an_archive_land(self, store, origin, quick):
@@ -249,7 +251,7 @@ class StoreContract:
         damaged[len(archive()) // 2] ^= 1
         with pytest.raises(IntegrityError):
             land([linked(origin, bytes(damaged))], store, options=quick)
-        assert store.sizes("") == {}
+        assert dict(store.listing("")) == {}
         assert not leftovers(store)
 
 

@@ -86,7 +86,7 @@ def test_a_file_is_replaced_where_a_move_does_not_replace(tmp_path):
     with pytest.raises(InvalidRequestError, match="overwrite"):
         put(store, "thing", b"other", overwrite=False)
     assert store.get("thing") == b"new"
-    assert set(store.sizes("")) == {"thing"}
+    assert set(dict(store.listing(""))) == {"thing"}
 
 
 class Late(Cautious):
@@ -112,7 +112,7 @@ def test_a_failure_of_the_library_does_not_look_like_a_missing_file(tmp_path, fa
         lambda: store.head("thing"),
         lambda: store.get("thing"),
         lambda: store.delete("thing"),
-        lambda: store.sizes(""),
+        lambda: dict(store.listing("")),
         lambda: store.sweep(["thing"]),
         lambda: store.begin("thing", label="label"),
     ):

@@ -50,7 +50,7 @@ def test_a_sweep_of_s3_keeps_only_its_own_markers(moto):
     swept = []
     assert peak(lambda: swept.append(store.sweep(["out/new.png", "out/other.png"]))) < MOST
     assert swept == [1]
-    assert moto.sizes("") == {}
+    assert dict(moto.listing("")) == {}
     left.abort()
 
 

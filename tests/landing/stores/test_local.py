@@ -213,11 +213,11 @@ def test_a_folder_that_was_moved_and_linked_back_is_listed(local):
     (place / "deep" / "back").symlink_to(local.root)
     (place / "to itself").symlink_to(place / "to itself")
     (place / "to nothing").symlink_to(local.root / "nothing")
-    assert local.sizes("images/deep/o") == {"images/deep/one.png": len(DATA)}
+    assert dict(local.listing("images/deep/o")) == {"images/deep/one.png": len(DATA)}
     below = {"images/deep/one.png", "elsewhere/deep/one.png"}
-    assert below <= set(local.sizes(""))
-    assert not any("back/" in key for key in local.sizes(""))
-    assert all(local.get(key) == DATA for key in local.sizes(""))
+    assert below <= set(dict(local.listing("")))
+    assert not any("back/" in key for key, _ in local.listing(""))
+    assert all(local.get(key) == DATA for key, _ in local.listing(""))
 
 
 def test_what_another_task_removes_during_a_listing_is_left_out(local):
@@ -252,7 +252,7 @@ def test_a_name_that_the_encoding_of_the_worker_lacks_is_told_with_a_remedy(loca
     ).stdout.splitlines()  # fmt: skip
     assert len(told) == 4
     assert all("as ascii" in line and "PYTHONUTF8=1" in line for line in told)
-    assert set(local.sizes("")) == {"plain.png"}
+    assert set(dict(local.listing(""))) == {"plain.png"}
 
 
 def test_an_address_encodes_no_more_than_it_must(tmp_path):

@@ -350,7 +350,7 @@ def test_what_a_store_lacks_is_refused_before_anything_is_downloaded(
             object_options=ObjectOptions.parse(given),
         )
     assert origin.seen == []
-    assert store.sizes("") == {}
+    assert dict(store.listing("")) == {}
 
 
 @pytest.mark.parametrize("region", ["eu-west-1", "cn-north-1"])

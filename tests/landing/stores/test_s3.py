@@ -47,5 +47,5 @@ def test_a_listing_of_many_pages_has_every_object_once(moto):
 def test_one_page_is_listed_without_the_paginators_of_botocore(moto, monkeypatch):
     put_document(moto, "page/one", b"1")
     monkeypatch.setattr(moto.client, "get_paginator", None)
-    assert moto.sizes("page/") == {"page/one": 1}
+    assert dict(moto.listing("page/")) == {"page/one": 1}
     assert moto.sweep(["page/one"]) == 0

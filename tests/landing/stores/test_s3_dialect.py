@@ -91,7 +91,7 @@ def test_an_archive_lands_and_is_claimed_verified_only_where_the_store_said_so(
     assert contents(s3, "export.zip") == parts()
     assert ("store_checksum" in manifest.verified) == quirks.keeps_checksum
     assert ("store_checksum" in manifest.unverified) != quirks.keeps_checksum
-    assert set(s3.sizes("")) == {"export.zip", "export.zip.manifest.json"}
+    assert set(dict(s3.listing(""))) == {"export.zip", "export.zip.manifest.json"}
     assert not leftovers(s3)
     assert land([linked(origin, parts())], store, options=quick, facts=FACTS).skipped
 
@@ -248,7 +248,7 @@ def test_an_upload_that_is_refused_leaves_no_mark(serve, s3):
     _, store = serve(Quirks(refuses=(Refusal("Create", 403, "AccessDenied"),)))
     with pytest.raises(AuthenticationError):
         store.begin("thing", label="label")
-    assert s3.sizes("") == {}
+    assert dict(s3.listing("")) == {}
 
 
 def test_a_mark_whose_upload_a_lifecycle_rule_removed_is_swept(s3):
@@ -256,7 +256,7 @@ def test_a_mark_whose_upload_a_lifecycle_rule_removed_is_swept(s3):
     s3.client.abort_multipart_upload(Bucket=s3.bucket, Key="thing", UploadId=writer.upload)
     other = s3.begin("other", label="label")
     s3.sweep(["thing"])
-    assert set(s3.sizes("")) == {"other.landing"}
+    assert set(dict(s3.listing(""))) == {"other.landing"}
     other.abort()
 
 
