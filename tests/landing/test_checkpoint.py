@@ -120,7 +120,7 @@ def test_damage_in_what_was_stored_before_is_found(local, origin, quick):
 
 def test_an_upload_that_is_gone_is_started_anew(s3, origin, quick):
     state = broken_half_way(s3, origin)
-    S3Writer(s3, "export.zip", state.get("landing:export.zip")["writer"]["upload"]).abort()
+    S3Writer(s3, "export.zip", state.get("landing:export.zip")["writer"]["upload"]).discard()
     land([linked(origin, big())], s3, options=quick, facts=FACTS, state=state)
     assert contents(s3, "export.zip") == big()
 

@@ -220,7 +220,7 @@ class Transfer:
             self._proof, self._checkpoint = known.proof, known
             return known, writer
         if writer:
-            best_effort(writer.abort)
+            best_effort(writer.discard)
         save(call.state, call.key, None)
         call.store.sweep([call.key])
         return None, None
@@ -309,7 +309,7 @@ class Transfer:
             if self.known or self._saved:  # else the state has nothing of this object
                 save(self.call.state, self.call.key, None)
         finally:
-            best_effort(self._writer.abort)
+            best_effort(self._writer.discard)
 
 
 def _check_length(download: Download, source: Source, whole: Checksum) -> None:

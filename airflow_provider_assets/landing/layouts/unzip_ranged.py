@@ -130,7 +130,7 @@ class Unpacker:
         """Remove the parts of entries that were not published."""
         for large in self._open:
             if large.writer:
-                best_effort(large.writer.abort)
+                best_effort(large.writer.discard)
 
     def _files(self) -> Iterator[Member]:
         return (extent.member for extent in self.extents if not extent.member.is_folder)
@@ -247,7 +247,7 @@ class Unpacker:
         check_whole(member, whole.size, whole.crc32)
         writer.commit(whole, overwrite=self.call.replacing.is_allowed)
         large.writer = None
-        best_effort(writer.abort)
+        best_effort(writer.discard)
         self._landed(large.key, whole)
 
     def _inflate_large(self, connections: Connections, extent: Extent) -> None:

@@ -285,7 +285,7 @@ class AzureWriter:
     def keep(self) -> None:
         """Leave the blocks as they are."""
 
-    def abort(self) -> None:
+    def discard(self) -> None:
         """Do nothing: the blocks are invisible and expire."""
 
 

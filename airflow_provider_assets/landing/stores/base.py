@@ -120,8 +120,8 @@ class PartWriter(Protocol):
     def keep(self) -> None:
         """Close the writer, but keep its parts for :meth:`Store.resume`."""
 
-    def abort(self) -> None:
-        """Remove all parts; those that are gone already are not an error."""
+    def discard(self) -> None:
+        """Remove what is not part of a published object; what is gone already is not an error."""
 
 
 class Readable(Protocol):

@@ -254,9 +254,9 @@ class FsspecWriter:
 
     def keep(self) -> None:
         """Remove the file, since it cannot be resumed."""
-        self.abort()
+        self.discard()
 
-    def abort(self) -> None:
+    def discard(self) -> None:
         """Remove the part file. Object stores create it only when it is closed."""
         if self.file is not None:
             with suppress(Exception):

@@ -312,7 +312,7 @@ class GcsWriter:
     def keep(self) -> None:
         """Leave the parts as they are."""
 
-    def abort(self) -> None:
+    def discard(self) -> None:
         """Delete the parts."""
         self.store.delete_all([blob.name for blob in self.store.blobs(self.prefix)])
 

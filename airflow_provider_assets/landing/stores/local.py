@@ -237,7 +237,7 @@ class LocalWriter:
             os.close(self.handle)
             self.handle = -1
 
-    def abort(self) -> None:
+    def discard(self) -> None:
         """Remove the part file."""
         self.keep()
         with translated(f"cannot delete {self.part}"):

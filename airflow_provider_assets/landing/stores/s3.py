@@ -73,7 +73,7 @@ class S3Store(S3Objects):
             _log.info(
                 "The upload starts from scratch: object_options or the connection have changed"
             )
-            best_effort(writer.abort)
+            best_effort(writer.discard)
             return None
         try:
             return writer if writer.upload and writer.done() else None
@@ -83,7 +83,7 @@ class S3Store(S3Objects):
             if not _may_do_without(error):
                 raise
             _log.warning("The upload starts from scratch: %s", error)
-            best_effort(writer.abort)
+            best_effort(writer.discard)
             return None
 
     def sweep(self, keys: Collection[str]) -> int:
@@ -110,7 +110,7 @@ class S3Store(S3Objects):
             return 0
         stale = [writer for writer in found if writer.key in ours]
         for writer in stale:
-            best_effort(writer.abort)
+            best_effort(writer.discard)
         for key in ours - {writer.key for writer in stale}:
             best_effort(partial(self.delete, key + UPLOAD_MARKER))
         return len(stale)
@@ -201,7 +201,7 @@ class S3Writer:
     def keep(self) -> None:
         """Leave the upload as it is."""
 
-    def abort(self) -> None:
+    def discard(self) -> None:
         """AbortMultipartUpload, unless it is complete or gone; then remove the marker."""
         try:
             if self.upload:

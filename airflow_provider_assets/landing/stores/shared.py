@@ -98,7 +98,7 @@ def put_as_one_part(
         writer.put_part(Part(1, 0, len(data), crc32), memoryview(data))
         return writer.commit(Checksum(len(data), crc32), overwrite=overwrite)
     finally:
-        best_effort(writer.abort)
+        best_effort(writer.discard)
 
 
 def digest(properties: object) -> str:

@@ -80,7 +80,7 @@ class ObjectWriter:
         self.settle()
         whole = self.whole()
         self._writer.commit(whole, overwrite=overwrite)
-        best_effort(self._writer.abort)
+        best_effort(self._writer.discard)
         return whole
 
     @property
@@ -108,7 +108,7 @@ class ObjectWriter:
             self.buffers.release(self._buffer)
             self._buffer = None
         if self._writer:
-            best_effort(self._writer.abort)
+            best_effort(self._writer.discard)
 
     def _finish_small(self, *, overwrite: bool) -> Checksum:
         buffer, self._buffer = self._buffer, None

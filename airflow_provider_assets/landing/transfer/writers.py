@@ -47,7 +47,7 @@ class NullWriter:
     def keep(self) -> None:
         """Keep nothing."""
 
-    def abort(self) -> None:
+    def discard(self) -> None:
         """Remove nothing."""
 
 
@@ -78,23 +78,23 @@ class BufferedPut(NullWriter):
 
 @dataclass(slots=True)
 class GuardedWriter:
-    """Removes parts that arrive after the landing was aborted.
+    """Removes parts that arrive after the others were discarded.
 
     The pool waits for its workers only for a limited time: one may hang in a request to the store.
     """
 
     writer: PartWriter
-    _is_aborted: bool = False
+    _is_discarded: bool = False
 
     def put_part(self, part: Part, data: memoryview) -> str:
-        """Store the part, unless the object was aborted; if that happens meanwhile, abort it again."""
-        if self._is_aborted:
+        """Store the part, unless all are discarded; if that happens meanwhile, discard this one, too."""
+        if self._is_discarded:
             raise TransferInterruptedError("the landing was aborted")
         try:
             return self.writer.put_part(part, data)
         finally:
-            if self._is_aborted:
-                best_effort(self.writer.abort)
+            if self._is_discarded:
+                best_effort(self.writer.discard)
 
     @property
     def state(self) -> Mapping[str, str]:
@@ -117,10 +117,10 @@ class GuardedWriter:
         """Keep the parts; a late one may be used as well."""
         self.writer.keep()
 
-    def abort(self) -> None:
+    def discard(self) -> None:
         """Remove all parts, now and after each late one."""
-        self._is_aborted = True
-        self.writer.abort()
+        self._is_discarded = True
+        self.writer.discard()
 
 
 @dataclass(slots=True)

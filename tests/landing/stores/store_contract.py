@@ -137,7 +137,7 @@ class StoreContract:
         write(writer, three_parts())
         assert store.head(KEY) is None
         stored = writer.commit(whole(three_parts()), overwrite=False)
-        writer.abort()
+        writer.discard()
         assert stored in may_be(store, three_parts())
         assert store.head(KEY) in may_be(store, three_parts())
         assert store.get(KEY) == three_parts()
@@ -152,7 +152,7 @@ class StoreContract:
             writer.commit(whole(three_parts()), overwrite=False)
         assert store.get(KEY) == b"precious"
         writer.commit(whole(three_parts()), overwrite=True)
-        writer.abort()
+        writer.discard()
         assert store.get(KEY) == three_parts()
 
     def test_a_commit_of_what_is_there_already_is_no_conflict(self, store):
@@ -160,7 +160,7 @@ class StoreContract:
         writer = store.begin(KEY, label="label")
         write(writer, three_parts())
         assert writer.commit(whole(three_parts()), overwrite=False).size == len(three_parts())
-        writer.abort()
+        writer.discard()
         assert not leftovers(store)
 
     def test_a_commit_of_something_else_is_refused(self, store):
@@ -170,13 +170,13 @@ class StoreContract:
         with pytest.raises((IntegrityError, InvalidRequestError)):
             writer.commit(Checksum(len(data) + 1, 1), overwrite=False)
         assert store.head("thing") is None
-        writer.abort()
+        writer.discard()
 
     def test_an_abort_leaves_nothing(self, store):
         writer = store.begin(KEY, label="label")
         write(writer, three_parts(), (1, 2))
-        writer.abort()
-        writer.abort()
+        writer.discard()
+        writer.discard()
         assert dict(store.listing("")) == {}
         assert not leftovers(store)
 
@@ -268,7 +268,7 @@ class ResumingStoreContract(StoreContract):
         assert held == [(1, PART, tags[1]), (2, PART, tags[2])]
         write(again, three_parts(), (3,))
         again.commit(whole(three_parts()), overwrite=False)
-        again.abort()
+        again.discard()
         assert store.get(KEY) == three_parts()
         assert store.resume(KEY, {}) is None
 
@@ -286,7 +286,7 @@ class ResumingStoreContract(StoreContract):
         self, store, origin, quick, monkeypatch
     ):
         probe, state = store.begin("probe", label="probe"), MemoryState()
-        probe.abort()
+        probe.discard()
 
         def fail(self, whole, *, overwrite):
             raise TransferInterruptedError("the store is away")

@@ -42,7 +42,7 @@ def test_what_has_our_name_is_compared_piece_by_piece(fsspec_memory, monkeypatch
     writer = fsspec_memory.begin("thing", label="label")
     write(writer, three_parts())
     writer.commit(whole(three_parts()), overwrite=False)
-    writer.abort()
+    writer.discard()
     assert sum(sizes) >= len(three_parts())
     assert max(sizes) <= 1 << 20
 

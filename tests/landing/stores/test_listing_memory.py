@@ -51,7 +51,7 @@ def test_a_sweep_of_s3_keeps_only_its_own_markers(moto):
     assert peak(lambda: swept.append(store.sweep(["out/new.png", "out/other.png"]))) < MOST
     assert swept == [1]
     assert dict(moto.listing("")) == {}
-    left.abort()
+    left.discard()
 
 
 def test_a_sweep_of_google_keeps_only_the_names_of_dead_parts(gcs, monkeypatch):

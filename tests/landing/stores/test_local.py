@@ -62,7 +62,7 @@ def test_a_sweep_leaves_the_part_file_of_a_landing_that_is_under_way(local):
     assert local.resume("thing", {**live.state, "part_size": "1"}) is None
     assert local.sweep(["thing"]) == 1
     assert [path.name for path in local.root.iterdir()] == [live.part.name]
-    live.abort()
+    live.discard()
 
 
 def test_a_file_system_without_locks_has_its_part_files_swept(local, monkeypatch):
@@ -72,7 +72,7 @@ def test_a_file_system_without_locks_has_its_part_files_swept(local, monkeypatch
     monkeypatch.setattr(fcntl, "flock", fail)
     left = local.begin("thing", label="label")
     assert local.sweep(["thing"]) == 1
-    left.abort()
+    left.discard()
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_failure_of_the_disk_says_what_to_do(local, monkeypatch, number, kind,
     with pytest.raises(kind, match=remedy):
         writer.put_part(Part(1, 0, len(DATA), 0), memoryview(DATA))
     monkeypatch.undo()
-    writer.abort()
+    writer.discard()
 
 
 def test_a_full_disk_is_a_passing_failure():
@@ -180,7 +180,7 @@ def test_a_part_file_that_cannot_be_opened_is_left_to_its_owner(local, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", refuse)
         assert local.sweep(["thing"]) == 0
-    writer.abort()
+    writer.discard()
 
 
 def test_a_part_file_that_could_not_be_synced_is_not_published_by_the_next_attempt(

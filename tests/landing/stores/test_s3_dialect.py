@@ -154,7 +154,7 @@ def test_a_condition_of_one_operation_says_nothing_about_the_other(serve, s3, qu
         writer.put_part(Part(1, 0, whole.size, whole.crc32), memoryview(data))
         with pytest.raises(InvalidRequestError, match="overwrite"):
             writer.commit(whole, overwrite=False)
-        writer.abort()
+        writer.discard()
         with pytest.raises(InvalidRequestError, match="overwrite"):
             store.put(name, other, crc32=zlib.crc32(other), overwrite=False)
         assert contents(s3, name) == b"precious"
@@ -200,7 +200,7 @@ def test_a_part_that_is_damaged_on_its_way_is_a_passing_failure(serve, s3):
     data = noise(100)
     with pytest.raises(TransferInterruptedError, match="BadDigest"):
         writer.put_part(Part(1, 0, 100, zlib.crc32(data)), memoryview(data))
-    writer.abort()
+    writer.discard()
 
 
 def test_what_a_store_refuses_is_asked_of_it_once(serve, s3, caplog):
@@ -257,7 +257,7 @@ def test_a_mark_whose_upload_a_lifecycle_rule_removed_is_swept(s3):
     other = s3.begin("other", label="label")
     s3.sweep(["thing"])
     assert set(dict(s3.listing(""))) == {"other.landing"}
-    other.abort()
+    other.discard()
 
 
 def test_a_missing_permission_to_list_uploads_does_not_stop_a_landing(
@@ -281,7 +281,7 @@ def test_a_store_that_forbids_to_delete_lands_again_and_again(serve, s3, origin,
         assert not manifest.skipped
     assert contents(s3, "export.zip") == parts()
     assert "Cleanup failed" in caplog.text
-    left.abort()
+    left.discard()
 
 
 def test_an_archive_without_files_looks_at_nothing_else_in_the_bucket(serve, s3, origin, quick):

@@ -68,7 +68,7 @@ def test_every_part_is_sent_once_and_after_the_first_without_preparation(server,
             assert writer.put_part(part, memoryview(piece)).strip('"')
         whole = b"".join(pieces)
         assert [part.size for part in writer.done()] == [5 << 20] * 4
-        writer.abort()
+        writer.discard()
     assert len(whole) == 20 << 20
     assert server.count("UploadPart") == 8
     assert len([headers for headers in direct(server) if int(headers["content-length"]) > 100]) == 7
