@@ -273,12 +273,12 @@ class Transfer:
         def record(part: PartInFlight, crc: int) -> None:
             self._proof = chain(self._proof, part.tag)
             snapshot = verifier.snapshot()
-            if self._writer is None or snapshot is None or not self._writer.state:
+            if self._writer is None or snapshot is None or not self._writer.handle:
                 return
             container, census = snapshot
             self._checkpoint = Checkpoint(
                 label=self.call.label,
-                writer=dict(self._writer.state),
+                writer=dict(self._writer.handle),
                 part_size=size,
                 total=download.total or 0,
                 validator=download.validator,

@@ -171,11 +171,11 @@ class AzureStore:
         return AzureWriter(self, key, self._blob(key), secrets.token_hex(4), options)
 
     def resume(
-        self, key: str, state: Mapping[str, str], *, options: ObjectOptions = DEFAULTS
+        self, key: str, handle: Mapping[str, str], *, options: ObjectOptions = DEFAULTS
     ) -> AzureWriter | None:
         """Resume with the blocks of an earlier run, if there are any, in the same encryption scope."""
-        writer = AzureWriter(self, key, self._blob(key), state.get("run", ""), options)
-        is_same = writer.run and dict(state) == writer.state
+        writer = AzureWriter(self, key, self._blob(key), handle.get("run", ""), options)
+        is_same = writer.run and dict(handle) == writer.handle
         return writer if is_same and writer.done() else None
 
     def delete(self, key: str) -> None:
@@ -216,7 +216,7 @@ class AzureWriter:
         return tag
 
     @property
-    def state(self) -> Mapping[str, str]:
+    def handle(self) -> Mapping[str, str]:
         """Identifier of this run, and the digest of the encryption scope that all blocks must share."""
         return {"run": self.run, "scope": digest(self.options.kms_key)}
 

@@ -101,8 +101,8 @@ class PartWriter(Protocol):
         """Store one part; thread-safe. Returns the tag that :meth:`done` will list."""
 
     @property
-    def state(self) -> Mapping[str, str]:
-        """The data that :meth:`Store.resume` needs; empty if the store cannot resume."""
+    def handle(self) -> Mapping[str, str]:
+        """The names by which :meth:`Store.resume` finds the unfinished object; empty if it cannot."""
 
     def done(self) -> Sequence[StoredPart]:
         """The parts that the store holds, from earlier attempts too."""
@@ -178,9 +178,9 @@ class Store(Readable, Protocol):
         """
 
     def resume(
-        self, key: str, state: Mapping[str, str], *, options: ObjectOptions = DEFAULTS
+        self, key: str, handle: Mapping[str, str], *, options: ObjectOptions = DEFAULTS
     ) -> PartWriter | None:
-        """The unfinished object that an earlier :attr:`PartWriter.state` names; None if it is gone.
+        """The unfinished object that an earlier :attr:`PartWriter.handle` names; None if it is gone.
 
         :param options: properties of the object. One that was begun with others, which it would keep, is
             not resumed.

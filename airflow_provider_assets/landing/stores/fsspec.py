@@ -144,7 +144,7 @@ class FsspecStore:
         return FsspecWriter(self, key, temporary, file)
 
     def resume(
-        self, key: str, state: Mapping[str, str], *, options: ObjectOptions = DEFAULTS
+        self, key: str, handle: Mapping[str, str], *, options: ObjectOptions = DEFAULTS
     ) -> None:
         """Not supported: return None."""
         return
@@ -195,7 +195,7 @@ class FsspecWriter:
         return f"{part.crc32:08x}"
 
     @property
-    def state(self) -> Mapping[str, str]:
+    def handle(self) -> Mapping[str, str]:
         """Empty: there is nothing to resume."""
         return {}
 

@@ -172,10 +172,10 @@ class GcsStore:
         return GcsWriter(self, key, secrets.token_hex(4), options)
 
     def resume(
-        self, key: str, state: Mapping[str, str], *, options: ObjectOptions = DEFAULTS
+        self, key: str, handle: Mapping[str, str], *, options: ObjectOptions = DEFAULTS
     ) -> GcsWriter | None:
         """Resume with the parts of an earlier run, if there are any."""
-        writer = GcsWriter(self, key, state.get("run", ""), options)
+        writer = GcsWriter(self, key, handle.get("run", ""), options)
         return writer if writer.run and writer.done() else None
 
     def delete(self, key: str) -> None:
@@ -244,7 +244,7 @@ class GcsWriter:
         return ObjectOptions(kms_key=self.options.kms_key)
 
     @property
-    def state(self) -> Mapping[str, str]:
+    def handle(self) -> Mapping[str, str]:
         """Identifier of this run."""
         return {"run": self.run}
 

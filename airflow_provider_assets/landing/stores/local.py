@@ -116,29 +116,29 @@ class LocalStore:
         target = self._path(key)
         with translated(f"cannot write to {target.parent}"):
             make_folder(target.parent)
-            part = target.parent / part_file(target.name, label)
-            handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        if not claim(handle) or not os.fstat(handle).st_nlink:
-            os.close(handle)  # another landing swept it before it was locked
+            path = target.parent / part_file(target.name, label)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        if not claim(descriptor) or not os.fstat(descriptor).st_nlink:
+            os.close(descriptor)  # another landing swept it before it was locked
             return self.begin(key, label=label, options=options)
-        return LocalWriter(target, part, handle)
+        return LocalWriter(target, path, descriptor)
 
     def resume(
-        self, key: str, state: Mapping[str, str], *, options: ObjectOptions = DEFAULTS
+        self, key: str, handle: Mapping[str, str], *, options: ObjectOptions = DEFAULTS
     ) -> LocalWriter | None:
         """Open the part file again."""
         target = self._path(key)
-        part = target.parent / state.get("part", "")
-        if part.parent != target.parent or not hidden_name_in(part.name):
+        path = target.parent / handle.get("part", "")
+        if path.parent != target.parent or not hidden_name_in(path.name):
             return None
         try:
-            size, handle = int(state["part_size"]), os.open(part, os.O_RDWR)
+            size, descriptor = int(handle["part_size"]), os.open(path, os.O_RDWR)
         except (OSError, KeyError, ValueError):
             return None
-        if not claim(handle):  # the earlier attempt has not ended
-            os.close(handle)
+        if not claim(descriptor):  # the earlier attempt has not ended
+            os.close(descriptor)
             return None
-        return LocalWriter(target, part, handle, size)
+        return LocalWriter(target, path, descriptor, size)
 
     def delete(self, key: str) -> None:
         """Remove the file."""
@@ -175,8 +175,8 @@ class LocalWriter:
     """One part file, written at any offset by any thread."""
 
     target: Path
-    part: Path
-    handle: int
+    path: Path
+    descriptor: int
     part_size: int = 0
 
     def put_part(self, part: Part, data: memoryview) -> str:
@@ -185,19 +185,19 @@ class LocalWriter:
         with translated(f"cannot write {self.target}"):
             at, left = part.offset, data
             while left:
-                count = os.pwrite(self.handle, left, at)
+                count = os.pwrite(self.descriptor, left, at)
                 at, left = at + count, left[count:]
         return f"{part.crc32:08x}"
 
     @property
-    def state(self) -> Mapping[str, str]:
+    def handle(self) -> Mapping[str, str]:
         """Name of the part file, and its part size."""
-        return {"part": self.part.name, "part_size": str(self.part_size)}
+        return {"part": self.path.name, "part_size": str(self.part_size)}
 
     def done(self) -> Sequence[StoredPart]:
         """The parts in the file, read back; a hole shows in the CRC-32."""
-        with translated(f"cannot read {self.part}"):
-            size = os.fstat(self.handle).st_size
+        with translated(f"cannot read {self.path}"):
+            size = os.fstat(self.descriptor).st_size
         held = pieces(self.read, size, self.part_size or MIB)
         return [
             StoredPart(number, len(view), f"{crc32(view, 0):08x}")
@@ -206,17 +206,17 @@ class LocalWriter:
 
     def read(self, offset: int, view: memoryview) -> bool:
         """Read from the part file."""
-        with translated(f"cannot read {self.part}"):
-            return os.preadv(self.handle, [view], offset) == len(view)
+        with translated(f"cannot read {self.path}"):
+            return os.preadv(self.descriptor, [view], offset) == len(view)
 
     def commit(self, whole: Checksum, *, overwrite: bool) -> StoredObject:
         """Check the length, sync the data, then link it to its name in one step."""
         with translated(f"cannot publish {self.target}"):
-            size = os.fstat(self.handle).st_size
-            check_size(self.part.name, size, whole)
+            size = os.fstat(self.descriptor).st_size
+            check_size(self.path.name, size, whole)
             self._sync()
             if overwrite:
-                self.part.replace(self.target)
+                self.path.replace(self.target)
             else:
                 self._link(whole)
             sync_folder(self.target.parent)
@@ -224,28 +224,28 @@ class LocalWriter:
 
     def _sync(self) -> None:
         try:
-            os.fsync(self.handle)
+            os.fsync(self.descriptor)
         except OSError:
             # The system may have given up writing some bytes, would still show them to a reader, and would
             # call the next sync a success: nothing of this file can be trusted.
-            self.part.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
             raise
 
     def keep(self) -> None:
         """Close the file and keep it."""
-        if self.handle >= 0:
-            os.close(self.handle)
-            self.handle = -1
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
 
     def discard(self) -> None:
         """Remove the part file."""
         self.keep()
-        with translated(f"cannot delete {self.part}"):
-            self.part.unlink(missing_ok=True)
+        with translated(f"cannot delete {self.path}"):
+            self.path.unlink(missing_ok=True)
 
     def _link(self, whole: Checksum) -> None:
         try:
-            os.link(self.part, self.target)
+            os.link(self.path, self.target)
         except FileExistsError:
             pass
         except OSError as error:
@@ -253,7 +253,7 @@ class LocalWriter:
                 raise
             # On a file system without links, the check and the rename are two steps.
             if not self.target.exists():
-                self.part.rename(self.target)
+                self.path.rename(self.target)
                 return
         else:
             return

@@ -91,13 +91,13 @@ def checksum_of(path: Path) -> Checksum:
     return Checksum(size, crc)
 
 
-def claim(handle: int) -> bool:
+def claim(descriptor: int) -> bool:
     """Lock an open part file until it is closed or its process has died; whether that was possible.
 
     A file system without locks leaves every part file to whoever sweeps.
     """
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
@@ -108,15 +108,15 @@ def claim(handle: int) -> bool:
 def is_in_use(part: Path) -> bool:
     """Whether another landing may be writing a part file: it is locked, or of another user."""
     try:
-        handle = os.open(part, os.O_RDWR)
+        descriptor = os.open(part, os.O_RDWR)
     except PermissionError:  # of another user, whose landing may be alive
         return True
     except OSError:  # gone meanwhile
         return False
     try:
-        return not claim(handle)
+        return not claim(descriptor)
     finally:
-        os.close(handle)
+        os.close(descriptor)
 
 
 def make_folder(folder: Path) -> None:
@@ -129,12 +129,12 @@ def make_folder(folder: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Write the entries of *folder* to the disk, if its file system can."""
-    handle = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        os.fsync(descriptor)
     except OSError as error:
         # Some network file systems cannot sync a folder, because they write its entries through.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
             raise
     finally:
-        os.close(handle)
+        os.close(descriptor)

@@ -64,12 +64,12 @@ class S3Store(S3Objects):
         return S3Writer(self, key, str(answer["UploadId"]), digest(properties))
 
     def resume(
-        self, key: str, state: Mapping[str, str], *, options: ObjectOptions = DEFAULTS
+        self, key: str, handle: Mapping[str, str], *, options: ObjectOptions = DEFAULTS
     ) -> S3Writer | None:
         """Resume an upload, if the store still lists its parts, and it was begun with the same properties."""
         properties = digest(self._parameters(key, options))
-        writer = S3Writer(self, key, state.get("upload", ""), properties)
-        if writer.upload and state.get("properties") != properties:
+        writer = S3Writer(self, key, handle.get("upload", ""), properties)
+        if writer.upload and handle.get("properties") != properties:
             _log.info(
                 "The upload starts from scratch: object_options or the connection have changed"
             )
@@ -147,7 +147,7 @@ class S3Writer:
         return str(answer["ETag"])
 
     @property
-    def state(self) -> Mapping[str, str]:
+    def handle(self) -> Mapping[str, str]:
         """The upload id, and the digest of the object's properties."""
         return {"upload": self.upload, "properties": self.properties}
 

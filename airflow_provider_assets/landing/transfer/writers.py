@@ -24,7 +24,7 @@ class NullWriter:
     """A part writer that does nothing, used where the ordered feed does the writing."""
 
     @property
-    def state(self) -> Mapping[str, str]:
+    def handle(self) -> Mapping[str, str]:
         """Empty: there is nothing to resume."""
         return {}
 
@@ -97,9 +97,9 @@ class GuardedWriter:
                 best_effort(self.writer.discard)
 
     @property
-    def state(self) -> Mapping[str, str]:
-        """The state of the writer."""
-        return self.writer.state
+    def handle(self) -> Mapping[str, str]:
+        """The handle of the writer."""
+        return self.writer.handle
 
     def done(self) -> Sequence[StoredPart]:
         """The parts that the writer holds."""

@@ -261,9 +261,9 @@ class ResumingStoreContract(StoreContract):
     def test_kept_parts_are_listed_and_completed_by_another_process(self, store):
         writer = store.begin(KEY, label="label")
         tags = write(writer, three_parts(), (1, 2))
-        state = dict(writer.state)
+        handle = dict(writer.handle)
         writer.keep()
-        again = store.resume(KEY, state)
+        again = store.resume(KEY, handle)
         held = [(part.number, part.size, part.tag) for part in again.done()]
         assert held == [(1, PART, tags[1]), (2, PART, tags[2])]
         write(again, three_parts(), (3,))

@@ -59,9 +59,9 @@ def test_a_key_stays_below_the_root(local, key):
 def test_a_sweep_leaves_the_part_file_of_a_landing_that_is_under_way(local):
     live, dead = (local.begin("thing", label="label") for _ in range(2))
     dead.keep()
-    assert local.resume("thing", {**live.state, "part_size": "1"}) is None
+    assert local.resume("thing", {**live.handle, "part_size": "1"}) is None
     assert local.sweep(["thing"]) == 1
-    assert [path.name for path in local.root.iterdir()] == [live.part.name]
+    assert [path.name for path in local.root.iterdir()] == [live.path.name]
     live.discard()
 
 
