@@ -75,7 +75,7 @@ def describe_files(
         lines.update(f"{entry.crc32}  {entry.bytes}  {entry.name}\n".encode())
     checks = {
         "length": "" if known_length else "the source announces none",
-        "store_checksum": "" if call.store.rules.checksum else "the store keeps none",
+        "store_checksum": "" if call.store.rules.keeps_checksum else "the store keeps none",
     }
     if zipped:
         checks |= {"zip_structure": "", "zip_crc32": ""}

@@ -151,7 +151,7 @@ class Transfer:
     ) -> PartPump:
         """A pump for the parts that are missing."""
         feed: Feed = verifier
-        if self.call.store.rules.in_order:
+        if self.call.store.rules.needs_order:
             # Each part is written right after it was verified, in order.
             feed, writer = SequentialWriter(verifier, writer), NullWriter()
         scheduler = PartScheduler.of(

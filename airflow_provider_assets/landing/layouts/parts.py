@@ -26,7 +26,7 @@ def verifier_for(call: LandingCall, total: int | None) -> StreamVerifier:
     """A verifier for an object of *total* bytes, with a SHA-256 if the options ask for one."""
     wanted = call.options.sha256
     if wanted is None:
-        wanted = not call.store.rules.checksum or total is None or total <= _HASHED
+        wanted = not call.store.rules.keeps_checksum or total is None or total <= _HASHED
     return StreamVerifier(
         call.name,
         hash_it=wanted,

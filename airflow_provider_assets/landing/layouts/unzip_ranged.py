@@ -171,7 +171,7 @@ class Unpacker:
                 window = []
             if not large:
                 window.append(extent)
-            elif extent.member.method == STORED and not self.call.store.rules.in_order:
+            elif extent.member.method == STORED and not self.call.store.rules.needs_order:
                 yield from self._parts(extent)
             else:
                 yield WorkItem((extent,))

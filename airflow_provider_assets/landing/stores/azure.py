@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobBlock, BlobClient, BlobProperties, ContainerClient
 
 # "Scalability and performance targets for Blob storage": 50,000 blocks of up to 4,000 MiB.
-_RULES = Rules(max_parts=50_000, checksum=True)
+_RULES = Rules(max_parts=50_000, keeps_checksum=True)
 _NAME = "Azure Blob Storage"
 _CRC = "crc32"  # name of our CRC-32 in the metadata of a blob
 # Arguments of the SDK, beside content_settings.

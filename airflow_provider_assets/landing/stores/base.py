@@ -71,15 +71,15 @@ class Rules:
     """The requirements and capabilities of a store.
 
     :param min_part: least bytes of every part but the last. :param max_parts: most parts per object.
-    :param in_order: whether parts must arrive in order, one at a time; else in any order, in parallel.
-    :param checksum: whether the store verifies and keeps a checksum of the whole, as far as known so far.
+    :param needs_order: whether parts must arrive in order, one at a time; else in any order, in parallel.
+    :param keeps_checksum: whether the store verifies and keeps a checksum of the whole, as far as is known.
     :param reads_back: whether an unfinished object can be read back (:meth:`PartWriter.read`).
     """
 
     min_part: int = 1
     max_parts: int = 1 << 30
-    in_order: bool = False
-    checksum: bool = False
+    needs_order: bool = False
+    keeps_checksum: bool = False
     reads_back: bool = False
 
     def admit(self, number: int) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
     from fsspec.spec import AbstractBufferedFile
 
-_RULES = Rules(in_order=True)
+_RULES = Rules(needs_order=True)
 
 
 @contextmanager

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from google.api_core.retry import Retry
     from google.cloud.storage import Blob, Bucket
 
-_RULES = Rules(checksum=True)
+_RULES = Rules(keeps_checksum=True)
 _TAKEN = 412  # status of a condition that is not met
 _JOINED = 32  # the most objects that one Compose joins
 _OPTIONS = ("content_type", "storage_class", "metadata", "acl", "kms_key")

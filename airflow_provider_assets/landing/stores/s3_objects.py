@@ -88,7 +88,7 @@ class S3Objects:
     @property
     def rules(self) -> Rules:
         """The limits of S3; a checksum counts as kept once an answer has shown it."""
-        return replace(_RULES, checksum=self.dialect.keeps_checksums)
+        return replace(_RULES, keeps_checksum=self.dialect.keeps_checksums)
 
     def uri(self, key: str) -> str:
         """``s3://bucket/key``."""

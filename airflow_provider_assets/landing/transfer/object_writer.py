@@ -151,7 +151,7 @@ class ObjectWriter:
         self._do(upload)
 
     def _do(self, work: Callable[[], None]) -> None:
-        if self.pool and not (self._writer and self.store.rules.in_order):
+        if self.pool and not (self._writer and self.store.rules.needs_order):
             self._check()
             self._pending.append(self.pool.submit(work))
         else:

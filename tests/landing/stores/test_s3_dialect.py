@@ -105,7 +105,7 @@ def test_files_land_and_are_claimed_verified_only_where_the_store_said_so(
     claims = "store_checksum" in manifest.verified
     # Small files need no FULL_OBJECT.
     assert claims == (quirks.keeps_checksum or quirks == QUIRKS["refuses FULL_OBJECT"])
-    assert claims == (s3.rules.checksum or store.rules.checksum)
+    assert claims == (s3.rules.keeps_checksum or store.rules.keeps_checksum)
 
 
 @pytest.mark.parametrize("data", [one_part, parts], ids=["one part", "many parts"])
