@@ -190,13 +190,13 @@ class Transfer:
             busy=lambda: download.busy,
         )
         with self.cancel.on_cancel(scheduler.cancel):
-            first = START if download.ranged else _WRITERS
+            first = START if download.is_ranged else _WRITERS
             workers.run(connections, options.concurrency or first, self._tick)
         return scheduler.whole
 
     def _tuner(self, download: Download) -> Tuner | None:
         options = self.call.options
-        given = options.concurrency or not download.ranged
+        given = options.concurrency or not download.is_ranged
         return None if given else Tuner()
 
     def _tick(self) -> int:
@@ -291,7 +291,7 @@ class Transfer:
                 digest=f"{census.digest:x}",
             )
 
-        can_resume = self.call.state is not None and download.ranged and download.validator
+        can_resume = self.call.state is not None and download.is_ranged and download.validator
         return record if can_resume else lambda part, crc: None
 
     def _leave(self, failure: BaseException | None) -> None:

@@ -124,7 +124,9 @@ class Packer:
         fetched = self._open(source)
         try:
             with self.call.cancel.on_cancel(fetched.connections.interrupt):
-                is_kept = self._read_small(fetched) or fetched.download.ranged or source.single_use
+                is_kept = (
+                    self._read_small(fetched) or fetched.download.is_ranged or source.single_use
+                )
         except BaseException:
             fetched.close()
             raise
@@ -138,7 +140,7 @@ class Packer:
         if (total is None and download.source.single_use) or (total is not None and total > SMALL):
             return False
         view = memoryview(bytearray((SMALL if total is None else total) + 1))
-        if download.ranged:
+        if download.is_ranged:
             fetched.data = view[:-1]
             download.read(fetched.connections, 0, fetched.data)
             return True

@@ -68,7 +68,7 @@ def land_unpacked(call: LandingCall, source: Source) -> tuple[Manifest, Files]:
     try:
         download.open(connections, FIRST)
         call.meter.begin(download.total)
-        if not download.ranged or download.total is None:
+        if not download.is_ranged or download.total is None:
             entries, is_zip = _unpack_stream(call, download.read_stream, source.own_name)
             known = download.total is not None
             return describe_files(call, entries, known_length=known, zipped=is_zip), entries

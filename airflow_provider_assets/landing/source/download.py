@@ -72,7 +72,7 @@ class Download:
     :param cancel: cancels every wait of the download.
     :param on_bytes: called with the number of bytes as they arrive, by many threads.
     :ivar total: bytes of the file, None while unknown.
-    :ivar ranged: whether the server serves ranges that can be told to be of one file; known after
+    :ivar is_ranged: whether the server serves ranges that can be told to be of one file; known after
         :meth:`open`.
     :ivar validator: ETag or Last-Modified of the file, "" if the server sends none.
     """
@@ -82,7 +82,7 @@ class Download:
     cancel: CancelToken
     on_bytes: Callable[[int], None] = lambda _: None
     total: int | None = None
-    ranged: bool = False
+    is_ranged: bool = False
     validator: str = ""
     _first: _Opened | None = None
     _stream: Stream | None = None
@@ -113,7 +113,7 @@ class Download:
         self._patiently(lambda: self._open_ranged(connections, at, first))
 
     def read(self, connections: Connections, offset: int, view: memoryview) -> None:
-        """Fill *view* with the bytes from *offset* on. Thread-safe if the download is ``ranged``.
+        """Fill *view* with the bytes from *offset* on. Thread-safe if the download ``is_ranged``.
 
         :raises SourceChangedError: if the link leads to another file by now.
         :raises AssetsError: as :meth:`open` does.
@@ -180,7 +180,7 @@ class Download:
             self.validator = validator(response)
             if self.validator:
                 self._expect(total)
-                self.ranged = True
+                self.is_ranged = True
                 body = self._body(response, connections, url)
                 self._first = _Opened(body, start, end - start + 1)
             elif (start, end) == (0, total - 1):
@@ -193,7 +193,7 @@ class Download:
         elif is_empty(response, self._announced):
             connections.drop(url)
             self._expect(0)
-            self.ranged = True
+            self.is_ranged = True
         elif at:
             connections.drop(url)
             raise SourceChangedError  # the file is shorter now than the bytes that were fetched of it

@@ -109,10 +109,10 @@ class PartScheduler:
         return cls(
             download.total,
             part_size,
-            first_slice if download.ranged else part_size,
+            first_slice if download.is_ranged else part_size,
             part_size,
             feed,
-            is_sliced=download.ranged,
+            is_sliced=download.is_ranged,
             on_verified=on_verified,
             most_parts=most_parts,
         )
@@ -235,7 +235,7 @@ class PartPump:
 
     def step(self, connections: Connections) -> bool:
         """Fetch one slice, and upload its part if it was the last one; false if no work is left."""
-        return self._fetch_ranged(connections) if self.download.ranged else self._fetch()
+        return self._fetch_ranged(connections) if self.download.is_ranged else self._fetch()
 
     def _fetch_ranged(self, connections: Connections) -> bool:
         task = self.scheduler.take()
