@@ -9,7 +9,7 @@ import zipfile
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.crc import crc32
-from airflow_provider_assets.landing.zips.format import STORED, Member
+from airflow_provider_assets.landing.zips.format import STORED
 from airflow_provider_assets.landing.zips.index import locate, payload
 from airflow_provider_assets.landing.zips.inflate import Limits, check_whole, inflate
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
@@ -33,16 +33,16 @@ class _Collector:
     total: int = 0
 
     def start(self, name: str) -> None:
-        self.now = bytearray()
+        self.name, self.now = name, bytearray()
 
     def data(self, piece: memoryview | bytes) -> None:
         self.total += len(piece)
         LIMITS.check_total(self.total)
         self.now += piece
 
-    def end(self, member: Member) -> None:
-        if not member.is_folder:
-            self.files.append((member.name, bytes(self.now)))
+    def end(self) -> None:
+        if not self.name.endswith("/"):
+            self.files.append((self.name, bytes(self.now)))
 
 
 def _facts(members) -> list[tuple[object, ...]]:

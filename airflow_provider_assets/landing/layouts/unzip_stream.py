@@ -16,7 +16,6 @@ from airflow_provider_assets.landing.stores.base import sweep
 from airflow_provider_assets.landing.transfer.buffers import BufferPool
 from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
 from airflow_provider_assets.landing.verify import ZIP_MAGICS, StreamVerifier
-from airflow_provider_assets.landing.zips.format import Member
 from airflow_provider_assets.landing.zips.inflate import Limits, holds_content
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
 from airflow_provider_assets.sansio.errors import IntegrityError
@@ -91,7 +90,7 @@ class StreamUnpacker:
             raise holds_content(self._folder)
         self._writer.write(piece)
 
-    def end(self, member: Member | None) -> None:
+    def end(self) -> None:
         """Publish the entry, which is complete and verified."""
         writer, self._writer = self._writer, None
         if writer is None:
@@ -147,7 +146,7 @@ class _Plain:
     def close(self) -> None:
         self._begin()
         self.verifier.close()
-        self.unpacker.end(None)
+        self.unpacker.end()
 
     def _begin(self) -> None:
         if not self._begun:

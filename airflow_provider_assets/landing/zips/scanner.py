@@ -52,7 +52,7 @@ class Handler(Protocol):
     def data(self, piece: memoryview | bytes) -> None:
         """Process the next unpacked bytes of the entry, which are valid during the call only."""
 
-    def end(self, member: Member) -> None:
+    def end(self) -> None:
         """End the entry; its length and CRC-32 have been verified."""
 
 
@@ -180,7 +180,7 @@ class ZipScanner:
         else:
             member = yield from self._stored(head, offset)
         if self.handler:
-            self.handler.end(member)
+            self.handler.end()
         self.census.add(member, self.position)
         self._named += n
         check_count(self.census.count, self._named, self.max_entries)

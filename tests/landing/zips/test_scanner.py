@@ -29,9 +29,8 @@ class _Collect:
     def data(self, piece):
         self.now += piece
 
-    def end(self, member):
-        assert member.name == self.name
-        self.files[member.name] = bytes(self.now)
+    def end(self):
+        self.files[self.name] = bytes(self.now)
 
 
 FILES = {
