@@ -209,7 +209,7 @@ def crc32_in(text: object) -> int | None:
 
 
 def put_document(store: Store, key: str, document: bytes) -> None:
-    """Store a marker or a manifest, replacing an earlier one."""
+    """Store a document that this package keeps beside the data, replacing an earlier one."""
     store.put(key, document, crc32=crc32(document, 0), overwrite=True)
 
 

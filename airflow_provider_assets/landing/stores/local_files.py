@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ _REMEDIES = {
 }
 _DENIED = frozenset({errno.EACCES, errno.EPERM})
 _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NOT_THERE = (FileNotFoundError, NotADirectoryError, PermissionError)  # or closed to the worker
 
 
 @contextmanager
@@ -59,27 +61,40 @@ def translated(what: str) -> Iterator[None]:
 
 def files_below(folder: Path) -> Iterator[tuple[Path, int]]:
     """The files below *folder* and their bytes; a folder that is linked into itself is listed once."""
-    left: list[tuple[Path, frozenset[tuple[int, int]]]] = [(folder, frozenset())]
+    try:
+        top = folder.stat()
+    except _NOT_THERE:
+        return
+    left = [(folder, frozenset([_identity(top)]))]
     while left:
         here, above = left.pop()
-        try:
-            found = here.stat()
-            entries = os.scandir(here)
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
-            continue
-        this = (found.st_dev, found.st_ino)
-        inside = above | {this}
-        with entries:
-            for entry in () if this in above else entries:
-                try:
-                    if entry.is_dir():
-                        left.append((here / entry.name, inside))
-                    elif entry.is_file():
-                        yield here / entry.name, entry.stat().st_size
-                except OSError as error:
-                    # Another task has published or removed it meanwhile, or it is a link to itself.
-                    if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-                        raise
+        for path, found in _entries_of(here):
+            if stat.S_ISREG(found.st_mode):
+                yield path, found.st_size
+            elif stat.S_ISDIR(found.st_mode) and _identity(found) not in above:
+                left.append((path, above | {_identity(found)}))
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
+
+
+def _entries_of(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """What *folder* holds; nothing if it is gone, or closed to the worker's user."""
+    try:
+        entries = os.scandir(folder)
+    except _NOT_THERE:
+        return
+    with entries:
+        for entry in entries:
+            try:
+                found = entry.stat()
+            except OSError as error:
+                # Another task has published or removed it meanwhile, or it is a link to itself.
+                if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                    raise
+            else:
+                yield folder / entry.name, found
 
 
 def checksum_of(path: Path) -> Checksum:
