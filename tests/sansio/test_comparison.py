@@ -310,3 +310,12 @@ def test_a_listing_at_once_and_its_comparison_need_what_is_documented():
     assert len(items) == len(facts)
     assert with_ids / count == pytest.approx(int(alone), rel=0.2)
     assert held / count == pytest.approx(int(together), rel=0.2)
+
+
+def test_what_is_not_finished_is_counted_in_the_period_that_is_listed():
+    comparison = listed("a")
+    comparison.postpone(2)
+    comparison.begin("2026-01-05")
+    comparison.postpone(3)
+    comparison.postpone(1)
+    assert [row.pending for row in comparison.counts().values()] == [2, 4]

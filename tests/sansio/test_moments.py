@@ -4,6 +4,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,3 +30,9 @@ def test_any_text_is_a_zoned_moment_or_refused(text) -> None:
     except InvalidRequestError:
         return
     assert moment.tzinfo is not None
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_a_moment_without_a_year_in_utc_is_refused_by_the_name_of_its_field(text) -> None:
+    with pytest.raises(InvalidRequestError, match=r"^the_name: .* before the year 1 or after"):
+        parse_moment(text, "the_name")

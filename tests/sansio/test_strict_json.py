@@ -62,6 +62,13 @@ def test_a_body_of_more_bytes_than_any_page_has_is_not_read(monkeypatch) -> None
         parse(b'"123456789"')
 
 
+def test_as_many_objects_and_lists_as_are_allowed_are_read(monkeypatch) -> None:
+    monkeypatch.setattr(strict_json, "MAX_HOLDERS", 3)
+    assert parse(b"[{}, []]") == [{}, []]
+    with pytest.raises(ValueError, match="4 objects and lists are more than 3"):
+        parse(b"[{}, [], {}]")
+
+
 def test_brackets_within_strings_are_no_objects() -> None:
     workflow = json.dumps([{"path": "C:\\", "quote": '"'}] * 3_000)
     page = {"assets": [{"workflow": workflow, "more": [{}]} for _ in range(100)]}

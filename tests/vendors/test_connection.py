@@ -235,6 +235,13 @@ def test_a_download_is_an_address_of_http(url, is_one) -> None:
     assert parsing.is_address(url) is is_one
 
 
+def test_a_text_of_a_reply_may_have_as_many_letters_as_a_link() -> None:
+    longest = "a" * parsing.MAX_TEXT
+    assert parsing.text({"x": longest}, "x") == longest
+    with pytest.raises(ProtocolError, match="'x' of 8193 characters"):
+        parsing.text({"x": f"{longest}a"}, "x")
+
+
 @pytest.mark.parametrize("value", [None, "", 1, [], {}, True])
 def test_a_reply_that_lacks_what_was_promised_is_a_protocol_error(value) -> None:
     for read in (parsing.objects, parsing.text, parsing.number):
