@@ -42,10 +42,10 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context, ObjectStoragePath, XComArg
 
+    from airflow_provider_assets.deliveries.batch_landing import Choices
+    from airflow_provider_assets.deliveries.landed_items import LandedItems
     from airflow_provider_assets.landing import LandingOptions, ObjectOptions
     from airflow_provider_assets.metadata import Format
-    from airflow_provider_assets.transfers.batch_landing import Choices
-    from airflow_provider_assets.transfers.landed_items import LandedItems
     from airflow_provider_assets.vendors.base import Vendor
 
 MIB = 1 << 20
@@ -231,7 +231,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         """Land the archive and return its manifest without the entries; of a group, a list of them."""
         from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 
-        from airflow_provider_assets.transfers.announcements import tell_outlets, tell_report
+        from airflow_provider_assets.deliveries.announcements import tell_outlets, tell_report
 
         # Airflow reads it from the context after the task has run; ``partial()`` knows no default of ours.
         context["map_index_template"] = context.get("map_index_template") or self.label or None
@@ -272,12 +272,12 @@ class ArchiveToObjectStorageOperator(BaseOperator):
             failure.
         :raises AssetsError: the first failure that a retry may change, or else the first.
         """
+        from airflow_provider_assets.deliveries.announcements import reason_of
+        from airflow_provider_assets.deliveries.batch_landing import BatchLanding
+        from airflow_provider_assets.deliveries.state import landing_state
         from airflow_provider_assets.destinations import check_destination, open_destination
         from airflow_provider_assets.landing import ObjectOptions
         from airflow_provider_assets.metadata import check_format
-        from airflow_provider_assets.transfers.announcements import reason_of
-        from airflow_provider_assets.transfers.batch_landing import BatchLanding
-        from airflow_provider_assets.transfers.state import landing_state
 
         check_arguments(vars(self), CHECKS)
         check_destination(self.destination, "destination")
@@ -318,7 +318,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         return landed
 
     def _choices(self, hook: AssetArchiveHook, object_options: ObjectOptions) -> Choices:
-        from airflow_provider_assets.transfers.batch_landing import Choices
+        from airflow_provider_assets.deliveries.batch_landing import Choices
 
         return Choices(
             layout=self.layout,

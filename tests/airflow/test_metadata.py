@@ -18,6 +18,7 @@ from exported import CONN, archive, export, exportable, read
 from pyarrow import parquet
 
 from airflow_provider_assets import metadata as formats
+from airflow_provider_assets.deliveries.landed_items import LandedItems
 from airflow_provider_assets.exports import asset_export
 from airflow_provider_assets.hooks.scenario import ScenarioHook
 from airflow_provider_assets.sandbox import running
@@ -26,7 +27,6 @@ from airflow_provider_assets.sansio.metadata import COLUMNS
 from airflow_provider_assets.transfers.archive_to_object_storage import (
     ArchiveToObjectStorageOperator,
 )
-from airflow_provider_assets.transfers.landed_items import LandedItems
 
 pytestmark = pytest.mark.airflow
 YESTERDAY = (datetime.now(timezone.utc) - timedelta(days=1)).date().isoformat()

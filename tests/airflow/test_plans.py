@@ -13,9 +13,9 @@ from exported import CONN, archive, archives, export, exportable, ids_in, read
 from sqlalchemy import select
 
 from airflow_provider_assets.batches.ledger import KEY
+from airflow_provider_assets.deliveries.batch_landing import BatchLanding
 from airflow_provider_assets.exports import asset_export
 from airflow_provider_assets.sansio import errors
-from airflow_provider_assets.transfers.batch_landing import BatchLanding
 
 pytestmark = pytest.mark.airflow
 LARGE = {"logical_date": "2026-01-09"}  # 1003 assets: a batch of 1000 and one of 3

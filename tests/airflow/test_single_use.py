@@ -13,6 +13,7 @@ from airflow.sdk import task
 from airflow_runs import connect
 from exported import archive
 
+from airflow_provider_assets.deliveries.single_use import Marker
 from airflow_provider_assets.exports import asset_export
 from airflow_provider_assets.landing import LocalStore, open_store
 from airflow_provider_assets.landing.markers import STARTED_MARKER
@@ -32,7 +33,6 @@ from airflow_provider_assets.sensors.archive import AssetArchiveSensor
 from airflow_provider_assets.transfers.archive_to_object_storage import (
     ArchiveToObjectStorageOperator,
 )
-from airflow_provider_assets.transfers.single_use import Marker
 from airflow_provider_assets.vendors.huawei_roma import HuaweiRoma
 
 pytestmark = [pytest.mark.airflow, pytest.mark.long]

@@ -18,6 +18,10 @@ from vendor_contract import MOMENT
 from vendor_script import NOW, Clock
 
 from airflow_provider_assets.batches.ledger import BatchEntry, RecordedBatches
+from airflow_provider_assets.deliveries.announcements import _event as event_of
+from airflow_provider_assets.deliveries.origin import check_facts
+from airflow_provider_assets.deliveries.origin import facts_of as manifest_facts
+from airflow_provider_assets.deliveries.single_use import Marker
 from airflow_provider_assets.landing.checkpoint import Checkpoint, chain, load
 from airflow_provider_assets.landing.files_checkpoint import FilesCheckpoint
 from airflow_provider_assets.landing.inventory import _landing
@@ -46,10 +50,6 @@ from airflow_provider_assets.sansio.run_window import resolve
 from airflow_provider_assets.sansio.stems import end_of
 from airflow_provider_assets.sansio.verdict import ensure_complete
 from airflow_provider_assets.sansio.waiter import ensure_succeeded
-from airflow_provider_assets.transfers.announcements import _event as event_of
-from airflow_provider_assets.transfers.origin import check_facts
-from airflow_provider_assets.transfers.origin import facts_of as manifest_facts
-from airflow_provider_assets.transfers.single_use import Marker
 from airflow_provider_assets.triggers.archive import read_ends
 from airflow_provider_assets.vendors import BUILT_IN, vendor_class
 from airflow_provider_assets.vendors.connection import VendorConnection

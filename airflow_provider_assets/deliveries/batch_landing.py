@@ -9,6 +9,9 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
+from airflow_provider_assets.deliveries.landed_items import LandedItems
+from airflow_provider_assets.deliveries.origin import check_facts, contents_of, facts_of
+from airflow_provider_assets.deliveries.single_use import SingleUseLanding
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.landing import LandingOptions, ObjectOptions, Source, land
 from airflow_provider_assets.landing.markers import MANIFEST_SUFFIX, STARTED_MARKER
@@ -16,9 +19,6 @@ from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.reports.page import report_name
 from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 from airflow_provider_assets.sansio.jobs import ArchiveReference, ArchiveRequest, Data
-from airflow_provider_assets.transfers.landed_items import LandedItems
-from airflow_provider_assets.transfers.origin import check_facts, contents_of, facts_of
-from airflow_provider_assets.transfers.single_use import SingleUseLanding
 
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
