@@ -118,10 +118,20 @@ def test_a_test_command_names_a_test_that_exists(command):
             assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8") if name else True
 
 
-@pytest.mark.parametrize("command", sorted(set(commands("export"))))
-def test_a_connection_of_the_pages_is_complete(command):
+def declared(command):
+    """Name of the variable and connection of a line of the pages."""
     name, _, value = shlex.split(command)[1].partition("=")
-    data = json.loads(value)
+    return name, json.loads(value)
+
+
+CONNECTIONS = dict(map(declared, commands("export")))
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, data in CONNECTIONS.items() if data["conn_type"] in BUILT_IN]
+)
+def test_a_connection_of_the_pages_is_complete(name):
+    data = CONNECTIONS[name]
     connection = VendorConnection(
         conn_id=name.removeprefix("AIRFLOW_CONN_").lower(),
         conn_type=data["conn_type"],
@@ -130,6 +140,11 @@ def test_a_connection_of_the_pages_is_complete(command):
         extra=data.get("extra", {}),
     )
     assert vendor_class(data["conn_type"])(connection, clock=lambda: 0.0).base_url
+
+
+def test_all_other_connections_of_the_pages_are_of_stores():
+    others = {data["conn_type"] for data in CONNECTIONS.values()} - set(BUILT_IN)
+    assert others == {"aws", "google_cloud_platform", "wasb"}
 
 
 def test_the_page_of_connections_lists_every_extra_once_for_each_vendor():
