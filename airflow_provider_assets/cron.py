@@ -1,15 +1,14 @@
 """The ticks of a cron schedule, as Airflow's scheduler has them where clocks go forward or back.
 
-A tick in an hour that clocks skip is moved to after it, and a tick in an hour that comes twice is in the
-second. A schedule that has ticks in every hour of the day goes by elapsed time instead. Source:
-``CronMixin`` in ``airflow.timetables``, which a worker may not have.
+Each tick is found from the one before, by what clocks show at it. One in an hour that they skip is moved to
+after it, in place of those that lie between, and one in an hour that comes twice is in the second. A schedule
+that has ticks in every hour of the day goes by elapsed time instead. Source: ``CronMixin`` in
+``airflow.timetables``, which a worker may not have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone, tzinfo
-from typing import Literal
 
 from croniter import croniter
 from croniter.croniter import CroniterError  # 2.0 names it here only
@@ -32,32 +31,48 @@ class Cron:
 
     def after(self, moment: datetime) -> datetime:
         """The first tick after *moment*, in UTC."""
-        return next(tick for tick in self._ticks(moment, "next") if tick > moment)
+        tick = self._well_before(moment)
+        while tick <= moment:
+            tick = self._next(tick)
+        return tick
 
     def before(self, moment: datetime) -> datetime:
         """The last tick before *moment*, in UTC."""
-        return next(tick for tick in self._ticks(moment, "prev") if tick < moment)
+        tick = self._well_before(moment)
+        while (following := self._next(tick)) < moment:
+            tick = following
+        return tick
 
     def period(self, moment: datetime) -> tuple[datetime, datetime]:
         """The bounds of the last period that had ended at *moment*, in UTC."""
         end = self.before(moment + timedelta(microseconds=1))
         return self.before(end), end
 
-    def _ticks(self, moment: datetime, direction: Literal["next", "prev"]) -> Iterator[datetime]:
-        moment = in_utc(moment)
-        wall = moment.astimezone(self._zone).replace(tzinfo=None)
-        # From well on the other side of *moment*: its wall clock may have passed a tick that was moved.
-        margin = timedelta(0) if self._is_hourly else _SHIFT
-        start = wall - margin if direction == "next" else wall + margin
-        ticks = croniter(self._expression, start, datetime)
+    def _well_before(self, moment: datetime) -> datetime:
+        """A tick before any change of the clocks around *moment*, from which the scheduler comes to it."""
+        ticks = self._ticks(self._wall(moment) - _SHIFT)
         while True:
-            tick = ticks.get_next() if direction == "next" else ticks.get_prev()
-            if self._is_hourly:
-                yield moment + (tick - wall)
-            else:
-                yield max(_instants(tick, self._zone))
+            wall: datetime = ticks.get_prev()
+            tick = self._instant(wall)
+            if (
+                self._wall(tick) == wall
+            ):  # not in an hour that was skipped, where it may never have come
+                return tick
 
+    def _next(self, tick: datetime) -> datetime:
+        wall = self._wall(tick)
+        following: datetime = self._ticks(wall).get_next()
+        return tick + (following - wall) if self._is_hourly else self._instant(following)
 
-def _instants(wall: datetime, zone: tzinfo) -> list[datetime]:
-    """Both instants of an hour that comes twice. In one that is skipped, the later is after it."""
-    return [wall.replace(tzinfo=zone, fold=fold).astimezone(timezone.utc) for fold in (0, 1)]
+    def _ticks(self, wall: datetime) -> croniter:
+        return croniter(self._expression, wall, datetime)
+
+    def _wall(self, moment: datetime) -> datetime:
+        """What the clocks show at *moment*."""
+        return in_utc(moment).astimezone(self._zone).replace(tzinfo=None)
+
+    def _instant(self, wall: datetime) -> datetime:
+        """The second of an hour that comes twice; of an hour that is skipped, as long after its beginning."""
+        return max(
+            wall.replace(tzinfo=self._zone, fold=fold).astimezone(timezone.utc) for fold in (0, 1)
+        )

@@ -18,6 +18,7 @@ NIGHTS = {
     "America/New_York": ("2026-03-08", "2026-11-01"),
     "America/St_Johns": ("2026-03-08", "2026-11-01"),
     "Asia/Kathmandu": ("2026-03-29",),
+    "Australia/Lord_Howe": ("2026-04-05", "2026-10-04"),  # by half an hour
 }
 
 
@@ -31,6 +32,9 @@ NIGHTS = {
         "0 */6 * * *",
         "*/15 * * * *",
         "0 0 * * 0",
+        "*/20 2 * * *",
+        "0,30 */2 * * *",
+        "10,45 1-3 * * *",
     ],
 )
 @pytest.mark.parametrize("zone", NIGHTS)
@@ -39,7 +43,7 @@ def test_a_tick_follows_and_precedes_those_that_airflow_schedules(expression, zo
         CronTriggerTimetable(expression, timezone=zone),
         Cron(expression, ZoneInfo(zone)),
     )
-    around = timedelta(days=8 if "*/15" not in expression else 1)
+    around = timedelta(days=8 if expression.endswith("0") else 0.5)
     for night in NIGHTS[zone]:
         tick = airflow._get_next(instance(day(night) - around))
         while tick < day(night) + around:
