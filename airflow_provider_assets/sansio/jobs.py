@@ -85,10 +85,13 @@ class Selected:
     :param items: the items that can be exported now.
     :param pending: ids of what matches as well but is not finished at the vendor. What has failed there
         is in neither list.
+    :param undated: those of *items* to which the vendor gives no time, so that they lie in every window: an
+        export takes them with each, rather than with none, but they are not news.
     """
 
     items: list[Item]
     pending: list[str] = field(default_factory=list)
+    undated: list[Item] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class Seen(NamedTuple):
 class Found(NamedTuple):
     """The answer to one look.
 
-    :param items: their number, finished or not.
+    :param items: their number, finished or not, without those that lie in every window.
     :param window: what is left of the window; its beginning may be older than what the vendor lists.
     """
 
@@ -85,7 +85,8 @@ class Look:
             check_names(self._select, client.vendor.spec.filters, "select")
             found = await client.run(client.vendor.select(self._select, window))
             left = _left_of(window, client.vendor.spec.retention)
-            return Found(len(found.items) + len(found.pending), left)
+            new = len(found.items) - len(found.undated) + len(found.pending)
+            return Found(new, left)
 
 
 def _left_of(window: Window, retention: timedelta | None) -> Window:
@@ -104,7 +105,9 @@ class AssetArchiveEventTrigger(BaseEventTrigger):
     starts from now, and no event covers the items in between. A triggerer that ends within seconds of an
     event announces the same window once more, rather than never.
     ``items`` counts those that the vendor has not finished, too: the run that the event starts waits
-    for them. A failure to read the listing is logged, and the listing is read again at the next interval.
+    for them. It does not count what the vendor gives no time (ROMA Connect): that lies in every window, so
+    each look would start a run. The runs export it with their windows.
+    A failure to read the listing is logged, and the listing is read again at the next interval.
     After a pause that was longer than the vendor lists (Topaz Labs: 7 days) that is so until *select* has
     ``allow_truncated``: the watch then continues with what the vendor still lists, and logs what is lost.
 

@@ -186,10 +186,12 @@ class HuaweiRoma(Vendor):
 
         The vendor cannot list what changed: the window is applied here, to ``update_time`` of an
         application and ``last_modified_time`` of a task. Both are exported in their current state,
-        so none is ever pending; a change after the window belongs to a later one. Only the time of a
-        record is handed on, since the record of an application holds its access key.
+        so none is ever pending; a change after the window belongs to a later one. An entry without a
+        readable time is taken with every window and named in ``undated``. Only the time of a record is
+        handed on, since the record of an application holds its access key.
         """
         found: list[Item] = []
+        undated: list[Item] = []
         for kind, params in parsing.listings(query).items():
             key = parsing.key_of(kind, old=self.old)
             entries = yield from self._list(kind, params)
@@ -198,7 +200,8 @@ class HuaweiRoma(Vendor):
             for item, entry in inside.items():
                 on_record(item, parsing.times(entry))
             found += sorted(inside)
-        return self._expressible(found)
+            undated += [item for item, entry in inside.items() if not parsing.changed_at(entry)]
+        return replace(self._expressible(found), undated=undated)
 
     def _expressible(self, found: list[Item]) -> Selected:
         """*found*; with ``old_export_body``, tasks are exported beside the last application.

@@ -127,7 +127,7 @@ def key_of(kind: str, *, old: bool) -> str:
 
 
 def changed(entry: Mapping[str, JSON], window: Window | None) -> bool:
-    """Whether *entry* was last changed in *window*; one without a time is exported, not lost."""
+    """Whether *entry* was last changed in *window*; one without a time, perhaps in any."""
     found = changed_at(entry)
     return window is None or found is None or window.holds(found)
 

@@ -52,6 +52,11 @@ def topaz(sandbox) -> Account:
 
 
 @pytest.fixture
+def roma(sandbox) -> Account:
+    return Account(sandbox, "roma")
+
+
+@pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch):
     """Make the connection :data:`CONN`, or change it."""
 

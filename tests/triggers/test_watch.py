@@ -17,6 +17,7 @@ from airflow_provider_assets.sansio.moments import iso_ms, parse_moment
 from airflow_provider_assets.triggers import events as module
 from airflow_provider_assets.triggers import poller
 from airflow_provider_assets.triggers.archive import AssetArchiveEventTrigger
+from airflow_provider_assets.vendors import huawei_roma_parsing
 
 CONN = "watched"
 _DAYS = count(1)
@@ -416,6 +417,30 @@ def test_a_watch_that_paused_for_longer_than_the_vendor_lists_continues_once_tha
         assert timedelta(days=6, hours=23) < now - parse_moment(start, "start") < timedelta(days=7)
         lost = f"no longer lists what is older than {start}; no event covers what came since {long_ago}"
         assert said == [f"{CONN} {lost}"]
+
+    asyncio.run(main())
+
+
+def test_what_has_no_time_is_not_announced_at_each_look(
+    roma, clock, stored_at_once, connect, monkeypatch
+) -> None:
+    """It lies in every window, so an export takes it with each that has something else."""
+    connect(roma.part)
+
+    async def main() -> None:
+        state = State()
+        async with triggerer() as one:
+            one.watch(state)
+            await until(lambda: state)
+            with monkeypatch.context() as patch:
+                patch.setattr(huawei_roma_parsing, "CHANGED", ())
+                quiet = clock.pass_hours(1)
+                await until(lambda: [quiet] in state.values())
+            assert one.told() == []
+            appear(roma, clock, 1)
+            end = clock.pass_hours(1)
+            await until(one.told)
+            assert one.told() == [(1, [quiet, end], 1)]
 
     asyncio.run(main())
 

@@ -144,6 +144,8 @@ def test_the_window_takes_what_was_changed_in_it_and_what_tells_no_time(script):
         (TASKS.format(0), page("entities", *entries, created)),
     )
     assert {item.id for item in found.items} == set(tasks) - {"end", "before", "naive before"}
+    timeless = {"garbled", "zero", "beyond every year", "not finite", "none"}
+    assert {item.id for item in found.undated} == timeless
 
 
 def test_a_listing_of_another_shape_is_a_protocol_error(script):
