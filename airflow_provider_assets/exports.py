@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator, TaskGroup, XComArg, get_current_context
 
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.operators.report import AssetReportOperator
-from airflow_provider_assets.outcomes import NOTES
+from airflow_provider_assets.reports.notes import NOTES
 from airflow_provider_assets.sansio.arguments import require_flag, require_mapping
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.transfers.archive_to_object_storage import (

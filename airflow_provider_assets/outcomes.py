@@ -7,21 +7,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS, AirflowFailException
 from airflow_provider_assets.sansio.errors import HOPELESS, AssetsError, Hopeless
-from airflow_provider_assets.sansio.jobs import ArchiveReference, Data
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
-
-NOTES = "notes"  # XCom key under which a landing leaves what the report of the run says about it
-
-
-def note_of(reference: ArchiveReference) -> Data:
-    """The part of a note that says which batch it is about: several exports may share a report."""
-    return {
-        "conn_id": reference.conn_id,
-        "job_id": reference.job.job_id,
-        "batch": reference.request.index + 1,
-    }
 
 
 def raise_for_airflow(error: AssetsError, hopeless: Hopeless = HOPELESS) -> NoReturn:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import Asset, AssetAlias
 
-from airflow_provider_assets.outcomes import NOTES, note_of
+from airflow_provider_assets.reports.notes import NOTES, note_of
 from airflow_provider_assets.sansio.errors import AssetsError
 from airflow_provider_assets.sansio.groups import ungrouped
 from airflow_provider_assets.sansio.jobs import ArchiveReference, Data
@@ -24,7 +24,7 @@ def tell_report(
 ) -> None:
     """Keep, for the report of the run, what no manifest contains.
 
-    :param notes: one for each batch that has been tried; :func:`~.outcomes.note_of` begins it.
+    :param notes: one for each batch that has been tried; :func:`~.reports.notes.note_of` begins it.
     :param error: ended the task; the reason of all batches of *archive* if none has a note.
     """
     try:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
 from airflow_provider_assets.airflow_compat import AirflowSkipException
 from airflow_provider_assets.links import ReportLink, show_link
-from airflow_provider_assets.outcomes import default_retry_policy, note_of, raise_for_airflow
+from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
 from airflow_provider_assets.sansio.arguments import at_least, to_plain
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -19,40 +18,12 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.groups import ungrouped
 from airflow_provider_assets.sansio.jobs import ArchiveReference, Data
-from airflow_provider_assets.sansio.stored import (
-    Fits,
-    check_fields,
-    is_count,
-    is_flag,
-    is_number,
-    is_text,
-    or_none,
-)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_assets.destinations import Destination
-    from airflow_provider_assets.reports.page import BatchLine, Picture
-
-_LANDING: Mapping[str, Fits] = {
-    **dict.fromkeys(("uri", "metadata_uri"), is_text),
-    **dict.fromkeys(("bytes", "entries"), is_count),
-    "skipped": is_flag,
-    "facts": lambda value: (
-        isinstance(value, dict)
-        and is_text(value.get("conn_id"))
-        and is_text(value.get("fingerprint"))
-        and or_none(is_text)(value.get("target_format"))
-    ),
-}
-_NOTE: Mapping[str, Fits] = {
-    **dict.fromkeys(("batch", "bytes", "entries"), is_count),
-    **dict.fromkeys(("conn_id", "job_id", "uri", "reason", "missing"), is_text),
-    "seconds": is_number,
-    "skipped": is_flag,
-}
-SEE_LOG = "the batch has not landed; the log of its landing task says why"
+    from airflow_provider_assets.reports.page import Picture
 
 
 class AssetReportOperator(BaseOperator):
@@ -108,52 +79,45 @@ class AssetReportOperator(BaseOperator):
 
     def _execute(self, context: Context) -> Data:
         from airflow_provider_assets.destinations import check_destination, open_destination
-        from airflow_provider_assets.landing.stores.base import put_document
+        from airflow_provider_assets.reports.lines import lines_of
         from airflow_provider_assets.reports.page import Report, render, report_name, report_title
 
         at_least(0)(self.thumbnails, "thumbnails")
         check_destination(self.destination, "destination")
         given = [one for archive in _flat(self.archives, "archives") for one in ungrouped(archive)]
         references = [ArchiveReference.from_dict(one) for one in given]
-        landings = [_landing(one) for one in _flat(self.manifests, "manifests")]
+        landings = _flat(self.manifests, "manifests")
+        lines = lines_of(references, landings, _flat(self.notes, "notes"))
         if not references:
             self._without_batches(context)
-        notes = {_batch(one): one for one in map(_note, _flat(self.notes, "notes"))}
-        # A manifest may name the job of an earlier run, which had landed the same items.
-        manifests = _manifests_of(references, landings)
-        lines = [
-            _line(one, notes.get(_batch(note_of(one))) or manifest)
-            for one, manifest in zip(references, manifests, strict=True)
-        ]
         target = open_destination(self.destination)
         pictures, note = self._pictures(target, landings)
         first = references[0].request
-        facts = {
-            "connection": references[0].conn_id,
-            "destination": target.store.uri(target.prefix),
-        }
-        if first.window and len({one.request.window for one in references}) == 1:
-            facts["window"] = f"{first.window[0]} to {first.window[1]}"
-        page = render(Report(report_title(first), facts, lines, pictures, note))
-        name = report_name(first)
-        key = f"{target.prefix}{name}"
-        put_document(target.store, key, page.encode())
-        uri = target.store.uri(key)
-        self.log.info("The report is %s", uri)
-        show_link(self, context, ReportLink, target.browser_url(name))
-        landed = [line for line in lines if line.landed is not None]
-        failed = [line for line in lines if "" in line.problems]
+        page = Report(report_title(first), _facts(references, target), lines, pictures, note)
+        uri = self._write(context, target, report_name(first), render(page))
+        failed = sum("" in line.problems for line in lines)
         if failed:
             raise PartialArchiveError(
-                f"{len(failed)} of {len(lines)} batches failed to land; {uri} says why",
+                f"{failed} of {len(lines)} batches failed to land; {uri} says why",
                 vendor=first.vendor,
             )
         return {
             "uri": uri,
             "batches": len(lines),
-            "landed": len(landed),
-            "bytes": sum(line.bytes for line in landed),
+            "landed": sum(line.landed is not None for line in lines),
+            "bytes": sum(line.bytes for line in lines if line.landed is not None),
         }
+
+    def _write(self, context: Context, target: Destination, name: str, page: str) -> str:
+        """Store the page, link the task to it, and return its URI."""
+        from airflow_provider_assets.landing.stores.base import put_document
+
+        key = f"{target.prefix}{name}"
+        put_document(target.store, key, page.encode())
+        uri = target.store.uri(key)
+        self.log.info("The report is %s", uri)
+        show_link(self, context, ReportLink, target.browser_url(name))
+        return uri
 
     def _without_batches(self, context: Context) -> None:
         """Skip, like the tasks before, or fail if one of them has failed."""
@@ -206,67 +170,13 @@ def _flat(values: Any, name: str) -> list[Data]:
     return found
 
 
-def _landing(data: Data) -> Data:
-    """*data*, a manifest as a landing returns it."""
-    check_fields({"facts": None, **data}, _LANDING, "a manifest, in manifests")
-    return data
-
-
-def _note(data: Data) -> Data:
-    """*data*, a note of a landing."""
-    check_fields(
-        {**dict.fromkeys(("conn_id", "job_id", "batch")), **data}, _NOTE, "a note, in notes"
-    )
-    return data
-
-
-def _batch(note: Data) -> tuple[object, ...]:
-    """The batch that a note is about."""
-    return note["conn_id"], note["job_id"], note["batch"]
-
-
-def _manifests_of(references: Sequence[ArchiveReference], manifests: Sequence[Data]) -> list[Data]:
-    """For each of *references*, the one of *manifests* that is of its items; empty if none is."""
-    facts = [cast("Data", one["facts"]) for one in manifests]
-    known = {
-        (str(one["conn_id"]), str(one["fingerprint"])): manifest
-        for one, manifest in zip(facts, manifests, strict=True)
+def _facts(references: Sequence[ArchiveReference], target: Destination) -> dict[str, str]:
+    """Name -> text, of what the page says about the whole run."""
+    facts = {
+        "connection": references[0].conn_id,
+        "destination": target.store.uri(target.prefix),
     }
-    formats = {cast("str | None", one.get("target_format")) for one in facts}
-    found = []
-    for reference in references:
-        names = [reference.request.landing_fingerprint(one) for one in formats]
-        fitting = [known[key] for name in names if (key := (reference.conn_id, name)) in known]
-        found.append(fitting[0] if fitting else {})
-    return found
-
-
-def _line(reference: ArchiveReference, landed: Data) -> BatchLine:
-    """The line of a batch.
-
-    :param landed: its note, or its manifest.
-    """
-    from airflow_provider_assets.reports.page import BatchLine
-
-    request, problems = reference.request, reference.job.failed
-    line = BatchLine(
-        number=request.index + 1,
-        items=request.count,
-        archived=request.count - len(problems),
-        problems=problems,
-    )
-    seconds = landed.get("seconds")
-    if "missing" in landed:  # and the landing task accepts that
-        problems = {"missing files": str(landed["missing"]), **problems}
-        line = replace(line, problems=problems)
-    if "uri" not in landed or "reason" in landed:
-        line = replace(line, problems={"": str(landed.get("reason", SEE_LOG)), **problems})
-    if "uri" not in landed:
-        return line
-    return replace(
-        line,
-        landed=int(str(landed["entries"])),
-        bytes=int(str(landed["bytes"])),
-        seconds=float(str(seconds)) if seconds and not landed.get("skipped") else None,
-        uri=str(landed["uri"]),
-    )
+    window = references[0].request.window
+    if window and len({one.request.window for one in references}) == 1:
+        facts["window"] = f"{window[0]} to {window[1]}"
+    return facts

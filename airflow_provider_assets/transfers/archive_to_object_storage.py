@@ -14,7 +14,8 @@ from airflow.sdk import BaseOperator
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.hooks.client import download_limit
 from airflow_provider_assets.links import DestinationLink, ManifestLink, show_link
-from airflow_provider_assets.outcomes import default_retry_policy, note_of, raise_for_airflow
+from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
+from airflow_provider_assets.reports.notes import note_of
 from airflow_provider_assets.sansio.arguments import (
     Check,
     at_least,

@@ -13,7 +13,7 @@ from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS
 from airflow_provider_assets.exports import asset_export
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.operators.report import AssetReportOperator
-from airflow_provider_assets.outcomes import NOTES
+from airflow_provider_assets.reports.notes import NOTES
 from airflow_provider_assets.transfers.archive_to_object_storage import (
     ArchiveToObjectStorageOperator,
 )
