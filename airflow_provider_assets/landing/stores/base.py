@@ -127,6 +127,9 @@ class PartWriter(Protocol):
 class Readable(Protocol):
     """Objects by key, read-only."""
 
+    def uri(self, key: str) -> str:
+        """The URI of *key*, for users and other tools."""
+
     def head(self, key: str) -> StoredObject | None:
         """The object under *key*; None if there is none."""
 
@@ -140,9 +143,6 @@ class Store(Readable, Protocol):
     @property
     def rules(self) -> Rules:
         """The store's requirements and capabilities."""
-
-    def uri(self, key: str) -> str:
-        """The URI of *key*, for users and other tools."""
 
     def listing(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Key and bytes of every object whose key begins with *prefix*, page by page."""

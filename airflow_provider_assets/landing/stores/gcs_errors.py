@@ -1,13 +1,25 @@
-"""Translates the errors of the client of Google Cloud Storage into those of this package."""
+"""Errors of the client of Google Cloud Storage: which it tries again, and what they are for this package."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from airflow_provider_assets.landing.stores.shared import denied, error_of
 from airflow_provider_assets.sansio.errors import TransferInterruptedError
+
+if TYPE_CHECKING:
+    from google.api_core.retry import Retry
+
+TAKEN = 412  # status of a condition that is not met
+
+
+def retry_policy() -> Retry:
+    """The retry policy of all writes, which are safe to repeat even without a generation condition."""
+    from google.cloud.storage.retry import DEFAULT_RETRY
+
+    return DEFAULT_RETRY
 
 
 @contextmanager

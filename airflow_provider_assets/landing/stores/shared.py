@@ -11,7 +11,7 @@ from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.stores.base import (
     Part,
     PartWriter,
-    Store,
+    Readable,
     StoredObject,
     best_effort,
     name_taken,
@@ -79,7 +79,7 @@ def check_size(name: str, held: int, whole: Checksum) -> None:
         raise IntegrityError(f"{name} holds {held} of {whole.size} bytes")
 
 
-def stored_before(store: Store, key: str, whole: Checksum) -> StoredObject:
+def stored_before(store: Readable, key: str, whole: Checksum) -> StoredObject:
     """The object that took the name before: perhaps by a request of ours, whose answer was lost.
 
     :raises InvalidRequestError: if it is not *whole*.
