@@ -38,11 +38,3 @@ def test_a_pure_room_needs_nothing_but_the_standard_library(room) -> None:
                 file,
                 name,
             )
-
-
-def test_the_contracts_about_stores_name_every_module_of_theirs() -> None:
-    contracts = (Path(__file__).parents[1] / "pyproject.toml").read_text()
-    names = {file.stem for file in (ROOT / "landing" / "stores").glob("*.py")} - {"__init__"}
-    assert {
-        one for one in names if f'"airflow_provider_assets.landing.stores.{one}"' not in contracts
-    } == set()

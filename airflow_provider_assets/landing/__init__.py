@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from airflow_provider_assets.landing.manifest import Entry, Manifest
     from airflow_provider_assets.landing.options import LandingOptions, Progress, Source
     from airflow_provider_assets.landing.state import State
-    from airflow_provider_assets.landing.stores.azure import AzureStore
+    from airflow_provider_assets.landing.stores.azure.store import AzureStore
     from airflow_provider_assets.landing.stores.base import Store
     from airflow_provider_assets.landing.stores.fsspec import FsspecStore
-    from airflow_provider_assets.landing.stores.gcs import GcsStore
-    from airflow_provider_assets.landing.stores.local import LocalStore, open_store
+    from airflow_provider_assets.landing.stores.gcs.store import GcsStore
+    from airflow_provider_assets.landing.stores.local.store import LocalStore, open_store
     from airflow_provider_assets.landing.stores.object_options import ObjectOptions
-    from airflow_provider_assets.landing.stores.s3 import S3Store
+    from airflow_provider_assets.landing.stores.s3.store import S3Store
 
 _HOMES = {
     "land": "engine",
@@ -32,12 +32,12 @@ _HOMES = {
     "Source": "options",
     "State": "state",
     "Store": "stores.base",
-    "AzureStore": "stores.azure",
+    "AzureStore": "stores.azure.store",
     "FsspecStore": "stores.fsspec",
-    "GcsStore": "stores.gcs",
-    "LocalStore": "stores.local",
-    "open_store": "stores.local",
-    "S3Store": "stores.s3",
+    "GcsStore": "stores.gcs.store",
+    "LocalStore": "stores.local.store",
+    "open_store": "stores.local.store",
+    "S3Store": "stores.s3.store",
 }
 __all__ = [
     "AzureStore",

@@ -21,7 +21,7 @@ from landing_kit import (
 from origin import Fault
 
 from airflow_provider_assets.landing import LandingOptions, land
-from airflow_provider_assets.landing.stores.s3 import S3Writer
+from airflow_provider_assets.landing.stores.s3.store import S3Writer
 from airflow_provider_assets.sansio.errors import IntegrityError, TransferInterruptedError
 
 

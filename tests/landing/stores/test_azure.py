@@ -11,7 +11,7 @@ from landing_kit import noise
 from store_contract import KEY, PART, ResumingStoreContract, put, three_parts, whole, write
 
 from airflow_provider_assets.landing import AzureStore
-from airflow_provider_assets.landing.stores.azure import AzureWriter
+from airflow_provider_assets.landing.stores.azure.store import AzureWriter
 from airflow_provider_assets.landing.stores.base import StoredObject
 from airflow_provider_assets.sansio.errors import InvalidRequestError, TransferInterruptedError
 

@@ -15,9 +15,9 @@ from landing_kit import FACTS, MemoryState, leftovers, linked
 from store_contract import ResumingStoreContract, StoreContract, archive
 
 from airflow_provider_assets.landing import LocalStore, land
-from airflow_provider_assets.landing.stores import local as local_store
 from airflow_provider_assets.landing.stores.base import Part
-from airflow_provider_assets.landing.stores.local import LocalWriter, open_store
+from airflow_provider_assets.landing.stores.local import store as local_store
+from airflow_provider_assets.landing.stores.local.store import LocalWriter, open_store
 from airflow_provider_assets.sansio.errors import (
     AuthenticationError,
     InvalidRequestError,

@@ -18,7 +18,7 @@ from s3_quirks import Quirks, QuirkyS3, Refusal, quirky_s3
 
 from airflow_provider_assets.landing import S3Store, land
 from airflow_provider_assets.landing.stores.base import Part
-from airflow_provider_assets.landing.stores.s3_direct import DirectWrites
+from airflow_provider_assets.landing.stores.s3.direct import DirectWrites
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 KEEPS = Quirks(keeps_checksum=True)

@@ -2,7 +2,7 @@
 
 Every part carries its CRC-32, and Complete the CRC-32 of the whole (``FULL_OBJECT``) and its size. So the
 store itself compares the bytes it holds with those that arrived from the vendor before the object becomes
-visible; :mod:`.s3_objects` is about objects of one request, and about what is published.
+visible; :mod:`.objects` is about objects of one request, and about what is published.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from airflow_provider_assets.landing.stores.base import (
     put_document,
 )
 from airflow_provider_assets.landing.stores.object_options import DEFAULTS, ObjectOptions
-from airflow_provider_assets.landing.stores.s3_dialect import Params, encoded
-from airflow_provider_assets.landing.stores.s3_errors import is_refusal, translated
-from airflow_provider_assets.landing.stores.s3_objects import S3Objects
+from airflow_provider_assets.landing.stores.s3.dialect import Params, encoded
+from airflow_provider_assets.landing.stores.s3.errors import is_refusal, translated
+from airflow_provider_assets.landing.stores.s3.objects import S3Objects
 from airflow_provider_assets.landing.stores.shared import check_size, digest
 from airflow_provider_assets.sansio.errors import (
     AssetsError,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, TypeVar
 
-from airflow_provider_assets.landing.stores.s3_errors import is_refusal, translated
+from airflow_provider_assets.landing.stores.s3.errors import is_refusal, translated
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 
 T = TypeVar("T")

@@ -2,7 +2,7 @@
 
 Every object carries its CRC-32, which the store compares with the bytes it holds before the object becomes
 visible (Amazon S3 User Guide, "Checking object integrity"). ``If-None-Match: *`` protects a name that is
-taken. Stores that lack some of this are the subject of :mod:`.s3_dialect` and of ``docs/stores.md``.
+taken. Stores that lack some of this are the subject of :mod:`.dialect` and of ``docs/stores.md``.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from airflow_provider_assets.landing.stores.object_options import (
     check_tags,
     check_value,
 )
-from airflow_provider_assets.landing.stores.s3_dialect import Dialect, Params, crc_of_whole
-from airflow_provider_assets.landing.stores.s3_direct import DirectWrites
-from airflow_provider_assets.landing.stores.s3_errors import translated
+from airflow_provider_assets.landing.stores.s3.dialect import Dialect, Params, crc_of_whole
+from airflow_provider_assets.landing.stores.s3.direct import DirectWrites
+from airflow_provider_assets.landing.stores.s3.errors import translated
 from airflow_provider_assets.landing.stores.shared import fill
 from airflow_provider_assets.sansio.errors import (
     AssetsError,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.options import PARALLEL_REQUESTS
 from airflow_provider_assets.landing.stores.base import Rules, StoredObject, crc32_in, name_taken
-from airflow_provider_assets.landing.stores.gcs_errors import TAKEN, retry_policy, translated
+from airflow_provider_assets.landing.stores.gcs.errors import TAKEN, retry_policy, translated
 from airflow_provider_assets.landing.stores.object_options import (
     DEFAULTS,
     ObjectOptions,

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from airflow_provider_assets.landing.stores.s3_errors import error_in
+from airflow_provider_assets.landing.stores.s3.errors import error_in
 from airflow_provider_assets.sansio.errors import AuthenticationError, InvalidRequestError
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class DirectWrites:
         """Write *data*, and return the answer as the client does.
 
         :param params: parameters of the operation. Those that differ from object to object are the key, the
-            part, the content type and the options of :class:`.s3_dialect.Dialect`.
+            part, the content type and the options of :class:`.dialect.Dialect`.
         :raises ClientError, BotoCoreError: exactly as the client does.
         """
         pattern = None if self._is_refused else self._patterns.get(_kind(operation, params))

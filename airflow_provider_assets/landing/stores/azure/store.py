@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_assets.landing.crc import Checksum
-from airflow_provider_assets.landing.stores.azure_errors import parsed, translated
+from airflow_provider_assets.landing.stores.azure.errors import parsed, translated
 from airflow_provider_assets.landing.stores.base import (
     Part,
     Rules,

@@ -25,7 +25,7 @@ from airflow_provider_assets.landing.stores.base import (
     name_taken,
     pieces,
 )
-from airflow_provider_assets.landing.stores.local_files import (
+from airflow_provider_assets.landing.stores.local.files import (
     checksum_of,
     claim,
     files_below,

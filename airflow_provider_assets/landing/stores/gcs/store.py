@@ -23,8 +23,8 @@ from airflow_provider_assets.landing.stores.base import (
     StoredPart,
     best_effort,
 )
-from airflow_provider_assets.landing.stores.gcs_errors import TAKEN, retry_policy, translated
-from airflow_provider_assets.landing.stores.gcs_objects import GcsObjects
+from airflow_provider_assets.landing.stores.gcs.errors import TAKEN, retry_policy, translated
+from airflow_provider_assets.landing.stores.gcs.objects import GcsObjects
 from airflow_provider_assets.landing.stores.object_options import DEFAULTS, ObjectOptions
 from airflow_provider_assets.landing.stores.shared import stored_before
 from airflow_provider_assets.sansio.errors import AssetsError, IntegrityError
