@@ -22,7 +22,7 @@ sys.path[:0] = [str(HERE.parent.parent), str(HERE.parent), str(HERE.parent / "la
 from land_once import store_at  # noqa: E402
 
 from airflow_provider_assets.landing import LandingOptions, Source, land  # noqa: E402
-from airflow_provider_assets.landing.layouts import archive, files  # noqa: E402
+from airflow_provider_assets.landing.layouts import files, resume  # noqa: E402
 from airflow_provider_assets.sansio.downloads import ArchiveFile, Link  # noqa: E402
 
 DAG = "killed"
@@ -81,7 +81,7 @@ def ensure_run(run_id: str) -> None:
 def land_one(spec: dict) -> str:
     """Land, and tell how that ended."""
     # Ten seconds of a landing that takes minutes are a fraction of a second of one that takes one.
-    archive.SAVE_SECONDS = files.SAVE_SECONDS = spec.get("save_seconds", 0.05)
+    resume.SAVE_SECONDS = files.SAVE_SECONDS = spec.get("save_seconds", 0.05)
     time.sleep(spec.get("delay", 0.0))
     options = LandingOptions(
         part_size=spec["part_size"], concurrency=spec.get("concurrency"), jitter=lambda: 0.0
