@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from inspect import signature
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import BaseOperator, TaskGroup, XComArg, get_current_context
 
+from airflow_provider_assets.deliveries.arguments import CHECKS, TEMPLATES, check_ahead, is_literal
 from airflow_provider_assets.operators.archive import AssetArchiveOperator
 from airflow_provider_assets.operators.report import AssetReportOperator
 from airflow_provider_assets.reports.notes import NOTES
@@ -33,16 +35,17 @@ _ARCHIVE = _TASK | _names(AssetArchiveOperator.__init__, "conn_id", "wait_for_co
 _LANDING = _TASK | _names(ArchiveToObjectStorageOperator.__init__, "archive", "destination")
 
 
-def _facts_of(landing: MappedOperator) -> Data:
-    """Facts of the manifests of *landing*, as far as they are known before it runs."""
+def _arguments_of(landing: MappedOperator) -> dict[str, Any]:
+    """The arguments of *landing*, before it runs."""
     # Airflow adds the default_args of DAG and groups only to the task that it makes of a mapped one.
-    task: Any = landing.unmap({"archive": {}})
-    facts: Data = {"layout": task.layout}
-    target_format = task.target_format
-    is_known = target_format is None or (
-        isinstance(target_format, str) and "{" not in target_format
-    )
-    return {**facts, "target_format": target_format} if is_known else facts
+    task = vars(landing.unmap({"archive": {}}))
+    return {name: task[name] for name in (*CHECKS, *TEMPLATES, "metadata")}
+
+
+def _facts_of(arguments: Mapping[str, Any]) -> Data:
+    """Facts of the manifests of a landing, as far as they are known before it runs."""
+    names = [name for name in ("layout", "target_format") if is_literal(arguments[name])]
+    return {name: arguments[name] for name in names}
 
 
 def _check_place(archive: AssetArchiveOperator, destination: str | ObjectStoragePath) -> None:
@@ -78,6 +81,9 @@ def asset_export(
     **kwargs: Any,
 ) -> AssetExport:
     """A task group of ``archive`` and a mapped ``land``, and of ``report`` if asked for.
+
+    If an argument of the landing is wrong, the archive task fails before it submits anything. Templates are
+    checked when the landing starts.
 
     :param group_id: id of the task group.
     :param conn_id: the vendor's connection.
@@ -124,7 +130,9 @@ def asset_export(
         land = ArchiveToObjectStorageOperator.partial(
             task_id="land", destination=destination, **of_landing
         ).expand(archive=archive.output)
-        archive.landing_facts = _facts_of(land)
+        arguments = _arguments_of(land)
+        archive.landing_facts = _facts_of(arguments)
+        archive.check_ahead = partial(check_ahead, arguments)
         if report:
             AssetReportOperator(
                 task_id="report",

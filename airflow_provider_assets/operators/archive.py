@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import timedelta
 from functools import cached_property
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from airflow_provider_assets.sansio.batching import Batches
     from airflow_provider_assets.sansio.strict_json import JSON
     from airflow_provider_assets.sansio.window import Window, WindowSpec
+    from airflow_provider_assets.vendors.base import Vendor
 
 MAPPINGS = ("items", "select", "options")
 
@@ -176,6 +177,8 @@ class AssetArchiveOperator(BaseOperator):
         # Facts that the manifests of its landing will have: lookback counts no other landing. Only
         # asset_export knows them, and sets them.
         self.landing_facts: Mapping[str, JSON] = {}
+        # The check of the arguments of its landing, which only asset_export knows, too.
+        self.check_ahead: Callable[[Vendor], None] | None = None
         self._batch_run: BatchRun | None = None
         self._is_killed = False
 
@@ -395,6 +398,8 @@ class AssetArchiveOperator(BaseOperator):
         """The inputs of the export, checked before any request to the vendor."""
         from airflow_provider_assets.listing.gaps import load_gaps
 
+        if self.check_ahead:
+            self.check_ahead(self.hook.vendor)
         inputs = ExportInputs(
             self.hook.vendor,
             load_gaps(self.items),

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 from urllib.parse import urlsplit
 
 from airflow.sdk import BaseOperator
 
+from airflow_provider_assets.deliveries.arguments import TEMPLATES, budgets, check_landing
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.hooks.client import download_limit
 from airflow_provider_assets.links import DestinationLink, ManifestLink, show_link
 from airflow_provider_assets.outcomes import default_retry_policy, raise_for_airflow
 from airflow_provider_assets.reports.notes import note_of
-from airflow_provider_assets.sansio.arguments import (
-    Check,
-    at_least,
-    check_arguments,
-    choice_of,
-    or_none,
-    require_flag,
-    require_string,
-    require_text,
-)
 from airflow_provider_assets.sansio.errors import (
     HOPELESS,
     ArchiveExpiredError,
@@ -37,7 +27,7 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.groups import ungrouped
 from airflow_provider_assets.sansio.jobs import ArchiveReference, Data, JobState
-from airflow_provider_assets.sansio.verdict import ON_PARTIAL, shown
+from airflow_provider_assets.sansio.verdict import shown
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -52,22 +42,6 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 # A retry of the landing cannot bring back an expired archive.
 _HOPELESS = (*HOPELESS, ArchiveExpiredError)
-
-
-CHECKS: Mapping[str, Check] = {
-    "layout": choice_of("archive", "files"),
-    "name": or_none(require_string),
-    **dict.fromkeys(("overwrite", "verify", "report"), require_flag),
-    "sha256": or_none(require_flag),
-    **dict.fromkeys(
-        ("concurrency", "part_size", "max_entries", "max_unpacked", "max_ratio"),
-        or_none(at_least(1)),
-    ),
-    "max_memory": at_least(1),
-    "max_reexports": at_least(0),
-    "target_format": or_none(require_text),
-    "on_partial": choice_of(*ON_PARTIAL),
-}
 
 
 class ArchiveToObjectStorageOperator(BaseOperator):
@@ -132,13 +106,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
     :raises AssetsError: if the landing failed (see ``sansio.errors``); no incomplete object is visible then.
     """
 
-    template_fields: Sequence[str] = (
-        "archive",
-        "destination",
-        "name",
-        "target_format",
-        "object_options",
-    )
+    template_fields: Sequence[str] = ("archive", *TEMPLATES)
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "archive": "json",
         "object_options": "json",
@@ -276,14 +244,9 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         from airflow_provider_assets.deliveries.announcements import reason_of
         from airflow_provider_assets.deliveries.batch_landing import BatchLanding
         from airflow_provider_assets.deliveries.state import landing_state
-        from airflow_provider_assets.destinations import check_destination, open_destination
-        from airflow_provider_assets.landing import ObjectOptions
-        from airflow_provider_assets.metadata import check_format
+        from airflow_provider_assets.destinations import open_destination
 
-        check_arguments(vars(self), CHECKS)
-        check_destination(self.destination, "destination")
-        check_format(self.metadata)
-        object_options = ObjectOptions.parse(self.object_options)
+        object_options = check_landing(vars(self))
         target = open_destination(self.destination)
         show_link(self, context, DestinationLink, target.browser_url())
         hook = AssetArchiveHook.for_conn(self.references[0].conn_id)
@@ -341,21 +304,12 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         limit, concurrency = download_limit(hook.vendor.connection), self.concurrency
         if limit is not None:
             concurrency = min(limit, concurrency or limit)
-        limits: dict[str, Any] = {
-            "max_entries": self.max_entries,
-            "max_unpacked": self.max_unpacked,
-            "max_ratio": self.max_ratio,
-        }
-        options = LandingOptions(
-            concurrency=concurrency,
-            part_size=self.part_size,
-            max_memory=self.max_memory,
-            sha256=self.sha256,
+        return LandingOptions(
+            **{**budgets(vars(self)), "concurrency": concurrency},
             private_hosts=_private_hosts(hook.vendor),
             allow_http=hook.vendor.connection.flag("allow_http"),
             download_hosts=hook.vendor.download_hosts,
         )
-        return replace(options, **{name: one for name, one in limits.items() if one is not None})
 
     def _check_complete(self, items: LandedItems) -> str:
         """Compare the files that landed with the items that were requested.

@@ -11,6 +11,7 @@ from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     AuthenticationError,
+    InvalidRequestError,
     ProtocolError,
     VendorUnavailableError,
     is_about_the_connection,
@@ -274,13 +275,22 @@ class Vendor(ABC):
         yield from ()
         return False
 
+    def check_target_format(self, target_format: str) -> None:
+        """Refuse a format into which the vendor cannot convert; an export asks before it submits.
+
+        :raises InvalidRequestError: by default, for every format: the vendor converts nothing.
+        """
+        raise InvalidRequestError(
+            f"target_format: {self.spec.title} cannot convert files; leave it out"
+        )
+
     @abstractmethod
     def files(
         self, reference: ArchiveReference, *, target_format: str | None = None
     ) -> Flow[list[ArchiveFile]]:
         """The files of a finished archive.
 
-        :raises InvalidRequestError: if *target_format* is given and the vendor cannot convert.
+        :raises InvalidRequestError: as :meth:`check_target_format` does, if *target_format* is given.
         """
 
     @abstractmethod

@@ -318,9 +318,7 @@ class HuaweiRoma(Vendor):
         """One package; the vendor names no container, so the name has no extension."""
         yield from ()
         if target_format is not None:
-            raise InvalidRequestError(
-                "target_format: ROMA Connect cannot convert files; leave it out"
-            )
+            self.check_target_format(target_format)
         return [ArchiveFile(text(reference.job.details, "archive_id"), reference.request.stem)]
 
     def link(

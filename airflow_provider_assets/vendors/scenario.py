@@ -321,6 +321,13 @@ class Scenario(Vendor):
 
     # --- bytes -------------------------------------------------------------------------------
 
+    def check_target_format(self, target_format: str) -> None:
+        """Refuse what cannot be a format; those that the vendor has depend on the kind of asset."""
+        if not re.fullmatch("[0-9A-Za-z]{1,16}", target_format):
+            raise InvalidRequestError(
+                f"target_format: {target_format!r} is not a format such as webp"
+            )
+
     def files(
         self, reference: ArchiveReference, *, target_format: str | None = None
     ) -> Flow[list[ArchiveFile]]:
@@ -331,10 +338,8 @@ class Scenario(Vendor):
         :raises ArchiveExpiredError: if it knows none of them.
         """
         request = reference.request
-        if target_format is not None and not re.fullmatch("[0-9A-Za-z]{1,16}", target_format):
-            raise InvalidRequestError(
-                f"target_format: {target_format!r} is not a format such as webp"
-            )
+        if target_format is not None:
+            self.check_target_format(target_format)
         if request.mode == LINKS:
             return (
                 yield from self._single_files(request.items.get("asset_ids", ()), target_format)

@@ -318,14 +318,18 @@ class Topaz(Vendor):
 
     # --- bytes -------------------------------------------------------------------------------
 
+    def check_target_format(self, target_format: str) -> None:
+        """Refuse any: an image has been converted by its process."""
+        raise InvalidRequestError(
+            "target_format: Topaz fixes the format when an image is submitted; leave it out"
+        )
+
     def files(
         self, reference: ArchiveReference, *, target_format: str | None = None
     ) -> Flow[list[ArchiveFile]]:
         """One file per process that did not fail, named ``<stem>-<process_id>.<format>``."""
         if target_format is not None:
-            raise InvalidRequestError(
-                "target_format: Topaz fixes the format when an image is submitted; leave it out"
-            )
+            self.check_target_format(target_format)
         failed = parsing.failed_of(reference.job)
         ids = [i for i in parsing.ids_of(reference.job) if i not in failed]
         statuses = yield from self._completed((yield from self._listed(ids)), ids)

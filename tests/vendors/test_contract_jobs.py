@@ -11,6 +11,7 @@ from vendor_script import NOW
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
     AuthenticationError,
+    InvalidRequestError,
     TransientError,
     VendorUnavailableError,
 )
@@ -156,6 +157,11 @@ def test_a_finished_archive_has_files_with_safe_names_and_links(contract):
         link = contract.run(contract.vendor.link(reference, file))
         assert link.url.startswith("https://")
         assert link.url not in repr(link)
+
+
+def test_what_cannot_be_a_format_is_refused_without_a_job(contract):
+    with pytest.raises(InvalidRequestError, match="target_format"):
+        contract.vendor.check_target_format("../x")
 
 
 def test_credentials_go_to_the_apis_host_only(contract):
