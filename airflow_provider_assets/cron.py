@@ -8,6 +8,8 @@ that has ticks in every hour of the day goes by elapsed time instead. Source: ``
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
 
 from croniter import croniter
@@ -15,13 +17,45 @@ from croniter.croniter import CroniterError  # 2.0 names it here only
 
 from airflow_provider_assets.sansio.moments import in_utc
 
-__all__ = ["Cron", "CroniterError"]
+__all__ = ["Cron", "CroniterError", "Crons", "Ticks"]
 
 # No zone moves its clocks by more than two hours.
 _SHIFT = timedelta(hours=3)
 
 
-class Cron:
+class Ticks(ABC):
+    """The ticks of a schedule, in UTC."""
+
+    @abstractmethod
+    def after(self, moment: datetime) -> datetime:
+        """The first tick after *moment*."""
+
+    @abstractmethod
+    def before(self, moment: datetime) -> datetime:
+        """The last tick before *moment*."""
+
+    def period(self, moment: datetime) -> tuple[datetime, datetime]:
+        """The bounds of the last period that had ended at *moment*."""
+        end = self.before(moment + timedelta(microseconds=1))
+        return self.before(end), end
+
+
+class Crons(Ticks):
+    """The ticks of several schedules that start runs of one DAG."""
+
+    def __init__(self, schedules: Sequence[Ticks]) -> None:
+        self._schedules = schedules
+
+    def after(self, moment: datetime) -> datetime:
+        """That of the schedule that is next."""
+        return min(one.after(moment) for one in self._schedules)
+
+    def before(self, moment: datetime) -> datetime:
+        """That of the schedule that was last."""
+        return max(one.before(moment) for one in self._schedules)
+
+
+class Cron(Ticks):
     """The ticks of *expression* on the clocks of *zone*."""
 
     def __init__(self, expression: str, zone: tzinfo) -> None:
@@ -42,11 +76,6 @@ class Cron:
         while (following := self._next(tick)) < moment:
             tick = following
         return tick
-
-    def period(self, moment: datetime) -> tuple[datetime, datetime]:
-        """The bounds of the last period that had ended at *moment*, in UTC."""
-        end = self.before(moment + timedelta(microseconds=1))
-        return self.before(end), end
 
     def _well_before(self, moment: datetime) -> datetime:
         """A tick before any change of the clocks around *moment*, from which the scheduler comes to it."""

@@ -17,7 +17,7 @@ from airflow_provider_assets.sansio.window import Window, WindowSpec
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_assets.cron import Cron
+    from airflow_provider_assets.cron import Ticks
 
 
 # The mappers of Airflow whose keys are times, and the periods that these name.
@@ -153,7 +153,7 @@ def _key_format(mapper: Any) -> KeyFormat | None:
 
 
 def _periods(
-    timetable: object, cron: Cron | None
+    timetable: object, cron: Ticks | None
 ) -> Callable[[datetime], tuple[datetime, datetime]] | None:
     """From a moment to the bounds of the schedule's period that ended at or before it."""
     if cron is not None:
@@ -162,7 +162,14 @@ def _periods(
     return None if delta is None else lambda moment: (moment - delta, moment)
 
 
-def _cron(timetable: object, zone: tzinfo) -> Cron | None:
+def _cron(timetable: object, zone: tzinfo) -> Ticks | None:
+    several = getattr(timetable, "timetables", None) or getattr(timetable, "_timetables", None)
+    if isinstance(several, list):  # MultipleCronTriggerTimetable
+        from airflow_provider_assets.cron import Crons
+
+        parts = [_cron(one, _zone(one)) for one in several]
+        known = [one for one in parts if one is not None]
+        return Crons(known) if len(known) == len(parts) else None
     expression = getattr(timetable, "expression", None) or getattr(timetable, "_expression", None)
     if not isinstance(expression, str) or not expression:
         return None

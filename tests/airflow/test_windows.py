@@ -271,8 +271,12 @@ def test_a_time_zone_that_there_is_not_is_an_error_that_names_it(zone):
         resolve_window("auto", context, CONN)
 
 
-def test_an_expression_that_is_no_cron_leaves_the_windows_that_need_none():
-    context = timed(SimpleNamespace(expression="FREQ=DAILY;BYHOUR=2"))
+RULE = SimpleNamespace(expression="FREQ=DAILY;BYHOUR=2")
+
+
+@pytest.mark.parametrize("schedule", [RULE, SimpleNamespace(timetables=[RULE])])
+def test_an_expression_that_is_no_cron_leaves_the_windows_that_need_none(schedule):
+    context = timed(schedule)
     for given in (INTERVAL, timedelta(days=1)):
         window = resolve_window(given, context, CONN)
         assert (window.start, window.end) == INTERVAL

@@ -18,6 +18,7 @@ from airflow.sdk import (
     CronTriggerTimetable,
     DeltaDataIntervalTimetable,
     DeltaTriggerTimetable,
+    MultipleCronTriggerTimetable,
 )
 from airflow.serialization.encoders import coerce_to_core_timetable
 from airflow.timetables.base import DagRunInfo, TimeRestriction
@@ -49,6 +50,7 @@ crons = st.tuples(st.sampled_from(CRONS), st.sampled_from(ZONES))
 of_cron = st.one_of(
     crons.map(lambda one: CronTriggerTimetable(one[0], timezone=one[1])),
     crons.map(lambda one: CronDataIntervalTimetable(one[0], one[1])),
+    crons.map(lambda one: MultipleCronTriggerTimetable(one[0], "45 8 * * 1", timezone=one[1])),
 )
 # To the second by default; a coarser key names the same partition, or all of those that share it.
 FORMATS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H", "%Y-%m-%d", "%Y-%m-%d%z"]
