@@ -22,7 +22,7 @@ from airflow_provider_assets.sansio.errors import AssetsError
 WRITING, READING = (
     text for name, text in blocks("json") if name == "docs/stores.md" and "Statement" in text
 )
-DENIED = r"AccessDenied|denied"
+DENIED = r"403|denied"
 
 
 @pytest.fixture(scope="module")
