@@ -22,7 +22,7 @@ from airflow_provider_assets.sansio.errors import AssetsError
 WRITING, READING = (
     text for name, text in blocks("json") if name == "docs/stores.md" and "Statement" in text
 )
-DENIED = r"403|denied"
+DENIED = r"403|[Dd]enied"
 
 
 @pytest.fixture(scope="module")
