@@ -13,6 +13,7 @@ from scenario_kit import JOB, VENDOR, reply, through
 
 from airflow_provider_assets.sansio.errors import (
     AuthenticationError,
+    QuotaExceededError,
     RateLimitedError,
     VendorUnavailableError,
 )
@@ -79,6 +80,22 @@ def test_a_limit_met_in_the_middle_of_a_poll_is_everybodys() -> None:
     with pytest.raises(RateLimitedError) as raised:
         through(answer).run(VENDOR.poll([replace(JOB, job_id="bad"), JOB]))
     assert raised.value.retry_after == 9
+
+
+@pytest.mark.parametrize("known", [[], ["1"]])
+def test_a_ceiling_that_a_poll_meets_is_met_by_one_request_not_by_one_for_each_job(known) -> None:
+    """Whether it is the list that meets it, or the question for the first job that the list lacks."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        if known and status_of(request) == "jobs":
+            return reply({"jobs": [{"jobId": one, "status": "queued"} for one in known]})
+        return reply({"message": "cooldown", "remainingSeconds": 30}, 429)
+
+    driver = through(answer)
+    with pytest.raises(QuotaExceededError) as raised:
+        driver.run(VENDOR.poll([replace(JOB, job_id=str(number)) for number in range(100)]))
+    assert raised.value.retry_after == 30
+    assert len(driver.requests) == 1 + len(known)
 
 
 @given(
