@@ -162,6 +162,12 @@ def moment(value: JSON) -> datetime | None:
         return None
 
 
+def ended_at(data: Mapping[str, JSON]) -> float | None:
+    """Epoch seconds at which a job ended, if its progress says so."""
+    ended = moment(data.get("end_time"))
+    return ended.timestamp() if ended else None
+
+
 def job(known: ArchiveJob, data: Mapping[str, JSON], state: JobState) -> ArchiveJob:
     """A job from the reply of "Obtaining Job Progress", in any edition."""
     nested = data.get("entities")

@@ -240,6 +240,34 @@ def test_a_404_that_does_not_prove_that_a_job_is_lost_is_asked_for_again(
     assert re.search(doubt, told.message)
 
 
+NAMELESS = {"status": "SUCCEEDED", "end_time": "2026-01-10T08:01:30Z"}  # ten seconds ago
+
+
+def test_a_package_that_has_no_id_yet_is_not_taken_for_one_that_is_gone(script):
+    (late,) = script.run(script.vendor.poll([job()]), (STATUS, reply(NAMELESS)))
+    assert isinstance(late, VendorUnavailableError)
+    assert "no id yet" in late.message
+    named = job(details={"archive_id": "arch-77aa"})
+    gone = {
+        "no longer new": (job(), {**NAMELESS, "end_time": "2026-01-10T08:00:30Z"}),
+        "downloaded": (job(), {**NAMELESS, "status": "Finished"}),
+        "of no known time": (job(), {**NAMELESS, "end_time": None}),
+        "had an id": (named, NAMELESS),
+    }
+    for why, (known, answer) in gone.items():
+        (found,) = script.run(script.vendor.poll([known]), (STATUS, reply(answer)))
+        assert found.state is JobState.EXPIRED, why
+
+
+@pytest.mark.parametrize("word", ["RUNNING", "rolling over"])
+def test_a_late_answer_about_a_finished_job_does_not_end_in_another_export(script, word):
+    """Only a verdict on the job leads to one, which JobTimeoutError would be."""
+    done = reference(job(state=JobState.SUCCEEDED, details={"archive_id": "arch-77aa"}))
+    flow = script.vendor.link(done, ArchiveFile("arch-77aa"))
+    with pytest.raises(VendorUnavailableError, match=f"late answer shows it as {word}"):
+        script.run(flow, (STATUS, reply({"status": word})))
+
+
 def test_a_job_of_unknown_age_that_the_vendor_does_not_know_is_expired(script):
     unknown = replace(job(), submitted_at=None)
     (found,) = script.run(script.vendor.poll([unknown]), (STATUS, error(404, "no such job")))

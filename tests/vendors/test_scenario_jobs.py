@@ -218,6 +218,30 @@ def test_the_link_may_stand_in_the_jobs_metadata(script, metadata, batch):
     assert link.url == "https://cdn.example.test/a.zip"
 
 
+URL = "https://cdn.example.test/a.zip"
+SUCCEEDED = {"jobId": "job_1", "status": "success", "metadata": {"archiveUrl": URL}}
+
+
+@pytest.mark.parametrize(
+    "exchanges",
+    [
+        [(BATCH, reply({"jobStatus": "finalizing", "downloadUrl": URL}))],
+        [(BATCH, reply({"jobStatus": "finalizing"})), (STATUS, reply({"job": SUCCEEDED}))],
+        [
+            (BATCH, reply({"jobStatus": "success"})),
+            (STATUS, reply({"job": {**SUCCEEDED, "status": "queued", "metadata": {}}})),
+            (BATCH, reply({"jobStatus": "success", "downloadUrl": URL})),
+        ],
+    ],
+)
+def test_a_job_that_has_succeeded_may_be_running_in_a_late_answer(script, exchanges):
+    done = reference(replace(JOB, state=JobState.SUCCEEDED))
+    assert script.run(script.vendor.link(done, ArchiveFile("job_1")), *exchanges).url == URL
+    failed = (BATCH, reply({"jobStatus": "failure", "downloadUrl": URL}))
+    with pytest.raises(JobFailedError):
+        script.run(script.vendor.link(done, ArchiveFile("job_1")), failed)
+
+
 @pytest.mark.parametrize("metadata", [None, {}])
 def test_a_link_that_is_late_is_waited_for_and_then_transient(script, metadata):
     late = [
