@@ -314,7 +314,10 @@ class Topaz(Vendor):
         request = self._request(
             path, method="DELETE", accept=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
         )
-        return (yield from self.send(request)).status not in request.accept
+        reply = yield from self.send(request)
+        if reply.status == HTTPStatus.NOT_FOUND:
+            self.ensure_unknown(request, reply, None)
+        return reply.status not in request.accept
 
     # --- bytes -------------------------------------------------------------------------------
 

@@ -244,5 +244,11 @@ def test_a_cancel_that_would_fail_for_every_process_is_not_repeated(script, stat
         )
 
 
+def test_a_cancel_that_a_gateway_answers_with_404_is_not_taken_for_one_that_came_too_late(script):
+    page = HttpResponse(404, {}, b"<html>Not Found</html>")
+    with pytest.raises(VendorUnavailableError, match=r"in front of .*; 1 of 1 processes may still"):
+        script.run(script.vendor.cancel(job_of(script, A)), (f"DELETE /cancel/{A}", page))
+
+
 def test_collecting_inputs_cancels_no_process(script):
     assert not script.run(script.vendor.cancel(job_of(script, A, kind="input")))
