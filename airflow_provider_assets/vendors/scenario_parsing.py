@@ -248,11 +248,16 @@ def facts(asset: Mapping[str, JSON], *, is_by_change: bool) -> Facts:
     holders = [asset.get("properties"), asset.get("metadata")]
     sizes = [one.get("size") for one in holders if isinstance(one, dict)]
     size = next((one for one in sizes if isinstance(one, (int, float))), None)
-    changed = asset.get("updatedAt") if is_by_change else None
-    return Facts(
-        parse_moment(changed, "updatedAt").timestamp() if changed else None,
-        None if size is None else int(size),
-    )
+    changed = _seconds_of(asset.get("updatedAt")) if is_by_change else None
+    return Facts(changed, None if size is None else int(size))
+
+
+def _seconds_of(value: JSON) -> float | None:
+    """Epoch seconds of a vendor's time; None if it cannot be read."""
+    try:
+        return parse_moment(value, "a time").timestamp()
+    except InvalidRequestError:
+        return None
 
 
 def is_ceiling(data: JSON) -> bool:
@@ -293,10 +298,8 @@ def job(data: Mapping[str, JSON], state: JobState, submitted_at: float | None) -
 
 def created_at(data: Mapping[str, JSON], default: float) -> float:
     """Epoch seconds at which a job was created; *default* if its record does not say."""
-    try:
-        return parse_moment(data.get("createdAt"), "createdAt").timestamp()
-    except InvalidRequestError:
-        return default
+    created = _seconds_of(data.get("createdAt"))
+    return default if created is None else created
 
 
 def job_of_links(request: ArchiveRequest, now: float) -> ArchiveJob:

@@ -439,6 +439,8 @@ def test_metadata_is_asked_for_200_at_a_time(script):
         ({"by": "createdAt"}, {"metadata": {"size": 7.0}}, (None, 7)),
         ({"by": "updatedAt"}, {"updatedAt": "1970-01-01T00:00:05.500Z"}, (5.5, None)),
         ({"by": "updatedAt"}, {"properties": None, "metadata": {"size": "?"}}, (None, None)),
+        ({"by": "updatedAt"}, {"updatedAt": "2026-01-09T10:00:05.500"}, (None, None)),
+        ({"by": "updatedAt"}, {"updatedAt": "yesterday", "metadata": {"size": 7}}, (None, 7)),
     ],
 )
 def test_a_record_says_the_size_and_in_a_listing_by_change_the_time(script, query, record, facts):
