@@ -19,7 +19,7 @@ from airflow_provider_assets.landing.source.responses import (
     page_instead,
     retry_after,
 )
-from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 
 _ANSWERS = frozenset({200, 206, 416})
 _REFUSED = frozenset({400, 401, 403, 404, 410})  # S3 and GCS answer 400 to an expired signature
@@ -53,10 +53,13 @@ class RangeRequester:
         status = response.status
         if status in _ANSWERS:
             self.links.refusals = 0
-            check_encoding(response)
-            if page := page_instead(response, url):
-                connections.drop(url)
-                raise BrokenError(page)
+            try:
+                _check(response, url)
+            except (AssetsError, BrokenError):
+                connections.drop(
+                    url
+                )  # its body is not read, so that it could not send another request
+                raise
             return response, url
         if is_busy(status):
             connections.drop(url)
@@ -71,6 +74,12 @@ class RangeRequester:
             raise error
         self.links.renew(serial, error)
         raise BrokenError(f"HTTP {status}")
+
+
+def _check(response: http.client.HTTPResponse, url: str) -> None:
+    check_encoding(response)
+    if page := page_instead(response, url):
+        raise BrokenError(page)
 
 
 def _follow(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
@@ -106,6 +107,16 @@ def test_a_server_that_drips_for_ever_ends_as_an_interruption(local, origin, in_
 def test_a_server_that_drips_once_costs_only_a_request(local, origin):
     origin.fault = lambda seen, number: Fault(drip=0.02) if number == 2 else None
     options = LandingOptions(stall_seconds=0.5, jitter=lambda: 0.0)
+    land([linked(origin, big())], local, options=options)
+    assert contents(local, "export.zip") == big()
+
+
+@over_http_and_https
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_part_that_does_not_tell_its_place_costs_only_a_request(local, origin, quick, number):
+    lost = Fault(headers={"Content-Range": "bytes"})
+    origin.fault = lambda seen, count: lost if count == number else None
+    options = replace(quick, attempts=2, concurrency=1)
     land([linked(origin, big())], local, options=options)
     assert contents(local, "export.zip") == big()
 
