@@ -228,7 +228,7 @@ class S3Objects:
         except AssetsError as error:
             if error.code == "PreconditionFailed":
                 self.dialect.only_new[operation] = True
-            return self._settle(key, error, whole), False
+            return self._published_or_raise(key, error, whole), False
         return self._confirmed(key, whole, answer), True
 
     def _confirmed(self, key: str, whole: Checksum, answer: Params) -> StoredObject:
@@ -269,7 +269,7 @@ class S3Objects:
         with translated(f"cannot delete {self.uri(key)}"):
             self.client.delete_object(Bucket=self.bucket, Key=key)
 
-    def _settle(self, key: str, error: AssetsError, whole: Checksum) -> StoredObject:
+    def _published_or_raise(self, key: str, error: AssetsError, whole: Checksum) -> StoredObject:
         """The stored object after a failed publish, which may have succeeded although its answer was lost."""
         if error.code == "PreconditionFailed":
             return self._same(key, whole, error)
