@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.cancel import CancelToken
-from airflow_provider_assets.landing.manifest import Contents, identity
+from airflow_provider_assets.landing.manifest import Contents, label_of
 from airflow_provider_assets.landing.markers import MANIFEST_SUFFIX
 from airflow_provider_assets.landing.options import LandingOptions
 from airflow_provider_assets.landing.progress import Meter
@@ -68,4 +68,4 @@ class LandingCall:
     @property
     def label(self) -> str:
         """Identity of the landing's contents."""
-        return identity(self.facts)
+        return label_of(self.facts)

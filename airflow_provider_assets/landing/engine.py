@@ -10,7 +10,7 @@ from airflow_provider_assets.landing.call import ANYTHING, NOTHING, LandingCall,
 from airflow_provider_assets.landing.checkpoint import load
 from airflow_provider_assets.landing.entries import Files
 from airflow_provider_assets.landing.files_checkpoint import forget_files
-from airflow_provider_assets.landing.layouts.archive import land_one
+from airflow_provider_assets.landing.layouts.archive import land_object
 from airflow_provider_assets.landing.manifest import Contents, Manifest
 from airflow_provider_assets.landing.markers import OWNERSHIP_MARKER
 from airflow_provider_assets.landing.options import LandingOptions, Progress, Source
@@ -24,27 +24,27 @@ from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.strict_json import JSON
 
 
-def _move(call: LandingCall, sources: Sequence[Source]) -> tuple[Manifest, Files]:
+def _by_layout(call: LandingCall, sources: Sequence[Source]) -> tuple[Manifest, Files]:
     if len(sources) > 1:
         refuse_fewer(call, len(sources), call.replacing.at_least)
     if call.layout == "files":
         if len(sources) == 1:
-            from airflow_provider_assets.landing.layouts.staged import land_package
+            from airflow_provider_assets.landing.layouts.staged import land_staged
             from airflow_provider_assets.landing.layouts.unzip import land_unpacked
 
-            land_files = land_package if sources[0].single_use else land_unpacked
-            return land_files(call, sources[0])
-        from airflow_provider_assets.landing.layouts.files import land_many
+            land_one = land_staged if sources[0].single_use else land_unpacked
+            return land_one(call, sources[0])
+        from airflow_provider_assets.landing.layouts.files import land_files
 
-        return land_many(call, sources)
+        return land_files(call, sources)
     if any(source.single_use for source in sources):
         ensure_free(call)
-    known = load(call.state, call.key, label=call.label)
+    checkpoint = load(call.state, call.key, label=call.label)
     # A kill may have left any of them; the object itself is continued if its parts are known.
     beside = [call.manifest_key, call.key + OWNERSHIP_MARKER]
-    call.store.sweep(beside if known else [call.key, *beside])
+    call.store.sweep(beside if checkpoint else [call.key, *beside])
     if len(sources) == 1:
-        return land_one(call, sources[0], known)
+        return land_object(call, sources[0], checkpoint)
     from airflow_provider_assets.landing.layouts.pack import land_packed
 
     return land_packed(call, sources)
@@ -134,7 +134,7 @@ def _land(call: LandingCall, sources: Sequence[Source]) -> Manifest:
         remove_own_marker(call)
         _clean_up(call, sources)
         return replace(before.record, skipped=True)
-    record, files = _move(call, sources)
+    record, files = _by_layout(call, sources)
     commit(call, record, files)
     _clean_up(call, sources)
     call.meter.finish()

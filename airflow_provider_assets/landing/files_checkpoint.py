@@ -21,13 +21,13 @@ from airflow_provider_assets.sansio.strict_json import JSON
 class FilesCheckpoint:
     """The files that a landing of many files has completed, small enough for a task's state.
 
-    :param source: identity of the source; a landing of another source starts from scratch.
+    :param source_id: identity of the source; a landing of another source starts from scratch.
     :ivar is_known: whether an earlier attempt began to land the same source.
     :ivar done: number of a landed file -> bytes, CRC-32, whether its length was announced.
     """
 
     call: LandingCall
-    source: str
+    source_id: str
     is_known: bool = False
     done: dict[str, JSON] = field(default_factory=dict)
 
@@ -37,7 +37,10 @@ class FilesCheckpoint:
         data = None if state is None else state.get(_files(self.call))
         if not isinstance(data, dict):
             return
-        self.is_known = (data.get("label"), data.get("identity")) == (self.call.label, self.source)
+        self.is_known = (data.get("label"), data.get("identity")) == (
+            self.call.label,
+            self.source_id,
+        )
         kept = data.get("done") if self.is_known else None
         if isinstance(kept, dict):
             self.done = {number: one for number, one in kept.items() if _is_landed(one)}
@@ -46,7 +49,7 @@ class FilesCheckpoint:
         """Write the record to the state."""
         if self.call.state is None:
             return
-        known: JSON = {"label": self.call.label, "identity": self.source, "done": self.done}
+        known: JSON = {"label": self.call.label, "identity": self.source_id, "done": self.done}
         self.call.state.set(_files(self.call), known)
 
 
@@ -58,16 +61,16 @@ def _is_landed(record: JSON) -> bool:
     return is_count(size) and re.fullmatch("[0-9a-f]{1,8}", str(crc)) is not None
 
 
-def stored_files(call: LandingCall, source: str) -> dict[str, int]:
+def stored_files(call: LandingCall, source_id: str) -> dict[str, int]:
     """Key -> bytes of the objects below the prefix, if an earlier attempt began to land the same source.
 
     Any of them may be older than that attempt, or foreign: see :func:`verified_keys`.
 
-    :param source: identity of the source: its validator and length.
+    :param source_id: identity of the source: its validator and length.
     """
     if call.state is None:
         return {}
-    landed = FilesCheckpoint(call, source)
+    landed = FilesCheckpoint(call, source_id)
     landed.save()
     return dict(call.store.listing(call.prefix)) if landed.is_known else {}
 

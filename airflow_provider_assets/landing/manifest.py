@@ -205,7 +205,7 @@ def _contents(data: Any) -> Contents | None:
     return Contents(items, data["exported_at"])
 
 
-def identity(facts: Mapping[str, JSON]) -> str:
+def label_of(facts: Mapping[str, JSON]) -> str:
     """Identity of a landing: ``facts["fingerprint"]``, else a digest of all the facts."""
     given = facts.get("fingerprint")
     return given if isinstance(given, str) else fingerprint(dict(facts))

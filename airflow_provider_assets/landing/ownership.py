@@ -2,11 +2,15 @@
 
 The marker holds the landing's label. If a landing is killed before it writes its manifest, the next
 landing of the same contents recognizes the object by the marker and may replace it, even if the vendor
-sends other bytes by then; no other landing may. The manifest of an object that is being replaced is
-withdrawn first, so that it never vouches for another one. While it is withdrawn, the marker remembers how
-many files it listed, so that no smaller landing of the same contents takes its place. If the object turns
-out not to have been replaced, the manifest comes back. Only ``layout="archive"`` needs a marker: for many
-files, the state remembers which of them have landed (:class:`~.files_checkpoint.FilesCheckpoint`).
+sends other bytes by then; no other landing may.
+
+The manifest of an object that is being replaced is withdrawn first, unless the store forbids deleting, so
+that it never vouches for another one. While it is withdrawn, the marker remembers how many files it listed,
+so that no smaller landing of the same contents takes its place. If the object turns out not to have been
+replaced, the manifest comes back.
+
+Only ``layout="archive"`` needs a marker: for many files, the state remembers which of them have landed
+(:class:`~.files_checkpoint.FilesCheckpoint`).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from airflow_provider_assets.landing.call import LandingCall
 from airflow_provider_assets.landing.crc import Checksum
-from airflow_provider_assets.landing.manifest import Entry, Manifest, identity, parse
+from airflow_provider_assets.landing.manifest import Entry, Manifest, label_of, parse
 from airflow_provider_assets.landing.stores.base import Store, crc32_in, holds
 from airflow_provider_assets.sansio.errors import InvalidRequestError, PartialArchiveError
 
@@ -92,7 +92,7 @@ def landed_before(call: LandingCall) -> PreviousLanding | None:
             f"{call.store.uri(call.manifest_key)} cannot be read ({error}); delete it if nobody needs "
             "it, choose another name, or set overwrite=True to replace it and the objects it lists"
         ) from error
-    if identity(known.facts) == call.label and known.layout == call.layout:
+    if label_of(known.facts) == call.label and known.layout == call.layout:
         return PreviousLanding(known, files)
     if call.replacing.is_allowed:
         return None

@@ -15,10 +15,10 @@ REPORT_SHARE = 0.05
 
 @dataclass(slots=True)
 class Meter:
-    """Counts the bytes of all threads and reports them at a human pace.
+    """Counts the bytes of all threads and reports them every few seconds.
 
     :param report: receives the reports; None: nobody does.
-    :param shared: whether several downloads count here; then only the thread that started them reports,
+    :param is_shared: whether several downloads count here; then only the thread that started them reports,
         by :meth:`report_if_due`.
     """
 
@@ -27,7 +27,7 @@ class Meter:
     total: int | None = None
     bytes: int = 0
     kept: int = 0
-    shared: bool = False
+    is_shared: bool = False
     _began: float = 0.0
     _last: tuple[float, int] = (0.0, 0)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -50,12 +50,12 @@ class Meter:
 
     def begin(self, total: int | None) -> None:
         """Start counting a download, or start again from its first byte."""
-        if not self.shared:
+        if not self.is_shared:
             self.total, self.bytes, self.kept = total, 0, 0
 
     def tick(self) -> int:
         """Report if a report is due and the meter is not shared; return the bytes so far."""
-        if not self.shared:
+        if not self.is_shared:
             self.report_if_due()
         return self.bytes
 

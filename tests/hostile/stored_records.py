@@ -25,7 +25,7 @@ from airflow_provider_assets.deliveries.single_use import Marker
 from airflow_provider_assets.landing.checkpoint import Checkpoint, chain, load
 from airflow_provider_assets.landing.files_checkpoint import FilesCheckpoint
 from airflow_provider_assets.landing.inventory import _landing
-from airflow_provider_assets.landing.manifest import Contents, Entry, Manifest, identity, parse_all
+from airflow_provider_assets.landing.manifest import Contents, Entry, Manifest, label_of, parse_all
 from airflow_provider_assets.landing.previous import PreviousLanding
 from airflow_provider_assets.landing.stores.base import StoredPart
 from airflow_provider_assets.lineage import _outputs as outputs_of
@@ -155,7 +155,7 @@ def _plan(rng: Random, tree: Any) -> None:
 def _manifest(rng: Random, tree: Any) -> None:
     record, files, contents = parse_all(encoded(rng, tree))
     record.document(files, contents)
-    storable(identity(record.facts))
+    storable(label_of(record.facts))
     compared = Comparison()
     compared.begin("p")
     for one in ("a", "b"):
@@ -310,7 +310,7 @@ def readers() -> dict[str, tuple[Any, Read]]:
         "manifest": (document, _manifest),
         "manifest of files": ({**document, "layout": "files"}, _manifest),
         "checkpoint": (asdict(checkpoint), _checkpoint),
-        "landed files": ({"label": "l", "identity": "i", "done": {"0": [3, "0a", True]}}, _landed_files),
+        "landed files": ({"label": "l", "label_of": "i", "done": {"0": [3, "0a", True]}}, _landed_files),
         "event": (event, _event),
         "carry": (RecordedBatches("c", None, [entry]).to_dict(), _carry),
         "record": (RECORD, _record),

@@ -49,7 +49,7 @@ _SPOILS_PARTS = (SourceChangedError, IntegrityError, PermanentError, JobError)
 _WRITERS = 6  # workers of a stream, of which one reads at a time
 
 
-def land_one(
+def land_object(
     call: LandingCall, source: Source, checkpoint: Checkpoint | None = None
 ) -> tuple[Manifest, Files]:
     """Land one file as it is, under ``call.key``.
@@ -88,7 +88,7 @@ class ObjectLanding:
         """Fetch, verify and publish the object.
 
         :raises SourceChangedError: if the source is another file by now.
-        :raises AssetsError: as in :func:`land_one`.
+        :raises AssetsError: as in :func:`land_object`.
         """
         call, options = self.call, self.call.options
         download = Download(self.source, options, self.cancel, on_bytes=call.meter.add)

@@ -12,7 +12,7 @@ from airflow_provider_assets.landing.checkpoint import Checkpoint, load
 from airflow_provider_assets.landing.crc import Checksum
 from airflow_provider_assets.landing.describe import describe_files
 from airflow_provider_assets.landing.files_checkpoint import FilesCheckpoint
-from airflow_provider_assets.landing.layouts.archive import land_one
+from airflow_provider_assets.landing.layouts.archive import land_object
 from airflow_provider_assets.landing.layouts.parts import part_size
 from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.names import Names
@@ -32,27 +32,27 @@ _TICK = 0.1  # seconds between looks at progress
 Result = tuple[Entry, bool]  # one file, and whether its length was announced
 
 
-def land_many(call: LandingCall, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
+def land_files(call: LandingCall, sources: Sequence[Source]) -> tuple[Manifest, list[Entry]]:
     """Land every source as a file of its own, in parallel. The first failure cancels the others.
 
     :raises AssetsError: the first failure. Files that were verified before it stay for the next attempt,
         but do not count as landed without a manifest.
     """
-    few = _downloads_at_a_time(call, len(sources))
-    calls = _calls(call, sources, few)
-    call.meter.shared = True
+    parallel = _downloads_at_a_time(call, len(sources))
+    calls = _calls(call, sources, parallel)
+    call.meter.is_shared = True
     if all(source.file.size is not None for source in sources):
         call.meter.total = sum(source.file.size or 0 for source in sources)
     landed = FilesCheckpoint(call, fingerprint([one.name for one in calls]))
     broken = [
         load(call.state, one.key, label=call.label) if landed.is_known else None for one in calls
     ]
-    fresh = [one.key for one, known in zip(calls, broken, strict=True) if not known]
+    fresh = [one.key for one, found in zip(calls, broken, strict=True) if not found]
     call.store.sweep([call.manifest_key, *fresh])
-    pool = ThreadPoolExecutor(few, "landing")
+    pool = ThreadPoolExecutor(parallel, "landing")
     running = [
-        pool.submit(_land_or_keep, one, source, landed.done.get(str(number)), known)
-        for number, (one, source, known) in enumerate(zip(calls, sources, broken, strict=True))
+        pool.submit(_land_or_keep, one, source, landed.done.get(str(number)), found)
+        for number, (one, source, found) in enumerate(zip(calls, sources, broken, strict=True))
     ]
     try:
         _wait_for(running, call, landed)
@@ -102,15 +102,15 @@ def _downloads_at_a_time(call: LandingCall, many: int) -> int:
     return max(1, min(call.options.concurrency or PARALLEL_REQUESTS, many, room))
 
 
-def _calls(call: LandingCall, sources: Sequence[Source], few: int) -> list[LandingCall]:
+def _calls(call: LandingCall, sources: Sequence[Source], parallel: int) -> list[LandingCall]:
     """A call for each file, with its share of the budgets."""
     names = Names(prefix=call.prefix)
     options = call.options
-    if few > 1:
+    if parallel > 1:
         options = replace(
             options,
-            concurrency=max(1, (options.concurrency or PARALLEL_REQUESTS) // few),
-            max_memory=max(LEAST_MEMORY, options.max_memory // few),
+            concurrency=max(1, (options.concurrency or PARALLEL_REQUESTS) // parallel),
+            max_memory=max(LEAST_MEMORY, options.max_memory // parallel),
         )
     given = [names.give(source.own_name) for source in sources]
     replacing = replace(call.replacing, at_least=0)  # of all files together
@@ -118,12 +118,12 @@ def _calls(call: LandingCall, sources: Sequence[Source], few: int) -> list[Landi
 
 
 def _land_or_keep(
-    call: LandingCall, source: Source, done: JSON, known: Checkpoint | None
+    call: LandingCall, source: Source, done: JSON, checkpoint: Checkpoint | None
 ) -> Result:
     """Land one file, unless an earlier attempt has landed it.
 
     :param done: record of the file in :class:`FilesCheckpoint`, None if it has not landed.
-    :param known: checkpoint of the file, None if there is none.
+    :param checkpoint: that of the file, None if there is none.
     """
     if isinstance(done, list):
         size, crc, known_length = cast("tuple[int, str, bool]", done)
@@ -131,6 +131,6 @@ def _land_or_keep(
         if same and holds(call.store, call.key, Checksum(size, int(crc, 16))):
             call.meter.keep(size)
             return Entry(call.name, size, crc), known_length
-    record, _ = land_one(call, source, known)
+    record, _ = land_object(call, source, checkpoint)
     entry = Entry(call.name, record.bytes, record.crc32, record.sha256)
     return entry, "length" not in record.unverified

@@ -181,8 +181,8 @@ class Packer:
         pool = WorkerPool(pump.step, self.call.cancel, options, resized=scheduler.resize)
         with self.call.cancel.on_cancel(scheduler.cancel):
             limit = options.concurrency
-            few = _WORKERS if limit is None else limit - self._fetched_ahead
-            pool.run(fetched.connections, few, self.call.meter.tick)
+            parallel = _WORKERS if limit is None else limit - self._fetched_ahead
+            pool.run(fetched.connections, parallel, self.call.meter.tick)
         return _entry(self.writer.end(record, scheduler.whole))
 
 
@@ -221,7 +221,7 @@ def land_packed(call: LandingCall, sources: Sequence[Source]) -> tuple[Manifest,
             verifier.close()
             with ownership(call, len(entries)) as may_replace:
                 whole = target.finish(overwrite=may_replace)
-                target.settle()
+                target.wait()
         except BaseException:
             target.abort()
             raise

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from airflow_provider_assets.landing.call import ANYTHING, LandingCall
 from airflow_provider_assets.landing.entries import Files
-from airflow_provider_assets.landing.layouts.archive import land_one
-from airflow_provider_assets.landing.layouts.unzip import land_stored
+from airflow_provider_assets.landing.layouts.archive import land_object
+from airflow_provider_assets.landing.layouts.unzip import unpack_stored
 from airflow_provider_assets.landing.manifest import Manifest
 from airflow_provider_assets.landing.markers import STAGING_FOLDER
 from airflow_provider_assets.landing.options import Source
@@ -22,7 +22,7 @@ from airflow_provider_assets.landing.stores.object_options import ObjectOptions
 from airflow_provider_assets.sansio.errors import IntegrityError
 
 
-def land_package(call: LandingCall, source: Source) -> tuple[Manifest, Files]:
+def land_staged(call: LandingCall, source: Source) -> tuple[Manifest, Files]:
     """Land the files of the package that an earlier attempt has staged, or that *source* downloads.
 
     :raises AssetsError: if the landing failed. A staged package stays for the next attempt, unless it is
@@ -32,7 +32,7 @@ def land_package(call: LandingCall, source: Source) -> tuple[Manifest, Files]:
     # The manifest names the vendor's job that made these bytes, even if another one is landed now.
     unpacking = replace(call, facts=package.facts)
     try:
-        return land_stored(unpacking, _at(call).key, package.bytes, source.own_name)
+        return unpack_stored(unpacking, _at(call).key, package.bytes, source.own_name)
     except IntegrityError:
         clear_stage(call)  # so that the next attempt does not find the damaged package
         raise
@@ -57,7 +57,7 @@ def _stage(call: LandingCall, source: Source) -> Manifest:
         call.meter.keep(before.record.bytes)
         return before.record
     stage.store.sweep([stage.key])
-    record, entries = land_one(stage, source)
+    record, entries = land_object(stage, source)
     commit(stage, record, entries)
     return record
 

@@ -11,9 +11,9 @@ from airflow_provider_assets.landing.call import LandingCall
 from airflow_provider_assets.landing.describe import describe_files
 from airflow_provider_assets.landing.entries import Files, UnpackedFiles
 from airflow_provider_assets.landing.files_checkpoint import stored_files
-from airflow_provider_assets.landing.layouts.files import land_many
+from airflow_provider_assets.landing.layouts.files import land_files
 from airflow_provider_assets.landing.layouts.parts import FIRST, part_size
-from airflow_provider_assets.landing.layouts.unzip_ranged import WINDOW, Reader, Unpacker
+from airflow_provider_assets.landing.layouts.unzip_ranged import BLOCK, Reader, Unpacker
 from airflow_provider_assets.landing.layouts.unzip_stream import StreamUnpacker, refuse_zip_name
 from airflow_provider_assets.landing.manifest import Manifest
 from airflow_provider_assets.landing.options import MIB, PARALLEL_REQUESTS, Source
@@ -73,10 +73,10 @@ def land_unpacked(call: LandingCall, source: Source) -> tuple[Manifest, Files]:
             known = download.total is not None
             return describe_files(call, entries, known_length=known, zipped=is_zip), entries
         read = partial(download.read, other)
-        identity = f"{download.validator} {download.total}"
+        source_id = f"{download.validator} {download.total}"
         if location := locate(read, download.total):
             return _land_located(
-                call, download, connections, location, read=read, identity=identity
+                call, download, connections, location, read=read, source_id=source_id
             )
     except SourceChangedError:
         raise TransferInterruptedError("the download changed while it was unpacked") from None
@@ -85,10 +85,10 @@ def land_unpacked(call: LandingCall, source: Source) -> tuple[Manifest, Files]:
         other.close()
     refuse_zip_name(call, source.own_name)
     call.meter.begin(download.total)
-    return land_many(call, [source])
+    return land_files(call, [source])
 
 
-def land_stored(call: LandingCall, key: str, total: int, name: str) -> tuple[Manifest, Files]:
+def unpack_stored(call: LandingCall, key: str, total: int, name: str) -> tuple[Manifest, Files]:
     """Land the files inside the zip that is stored under *key*; a file that is not a zip lands as *name*.
 
     :raises IntegrityError: if the zip is damaged.
@@ -96,8 +96,8 @@ def land_stored(call: LandingCall, key: str, total: int, name: str) -> tuple[Man
     reader, connections = StoredReader(call.store, key), Connections()
     read = partial(reader.read, connections)
     if location := locate(read, total):
-        identity = f"{key} {total}"
-        return _land_located(call, reader, connections, location, read=read, identity=identity)
+        source_id = f"{key} {total}"
+        return _land_located(call, reader, connections, location, read=read, source_id=source_id)
     entries, is_zip = _unpack_stream(call, _as_stream(read, total), name)
     return describe_files(call, entries, zipped=is_zip), entries
 
@@ -109,7 +109,7 @@ def _land_located(
     location: Location,
     *,
     read: Read,
-    identity: str,
+    source_id: str,
 ) -> tuple[Manifest, Files]:
     """Land the files of a zip after its central directory was located.
 
@@ -120,7 +120,7 @@ def _land_located(
         stream = _as_stream(partial(reader.read, connections), location.total)
         entries, _ = _unpack_stream(call, stream, call.name)
     else:
-        there = stored_files(call, identity)
+        there = stored_files(call, source_id)
         # Nothing here keeps the index, so that its memory is free when the manifest is written.
         entries = _unpack_ranged(
             call,
@@ -158,9 +158,9 @@ def _unpack_ranged(
 
 
 def _tuner(buffers: BufferPool) -> Tuner:
-    # Bytes arrive in windows, each followed by several puts, so that a shorter look measures noise.
-    most = min(MOST, max(1, buffers.budget // WINDOW))
-    return Tuner(most, workers=PARALLEL_REQUESTS, window=0.4)
+    # Bytes arrive in blocks, each followed by several puts, so that a shorter look measures noise.
+    most = min(MOST, max(1, buffers.budget // BLOCK))
+    return Tuner(most, workers=PARALLEL_REQUESTS, interval=0.4)
 
 
 def _unpack_stream(
@@ -168,7 +168,7 @@ def _unpack_stream(
 ) -> tuple[UnpackedFiles, bool]:
     """Land a stream; return its files and whether it is a zip. Any other stream lands as one file, *name*."""
     buffers = BufferPool(call.options.max_memory // 2)
-    buffer = memoryview(bytearray(WINDOW))
+    buffer = memoryview(bytearray(BLOCK))
     with (
         call.cancel.on_cancel(buffers.cancel),
         ThreadPoolExecutor(PARALLEL_REQUESTS, "landing") as pool,

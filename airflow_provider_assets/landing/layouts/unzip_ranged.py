@@ -1,6 +1,6 @@
 """Unpacks a zip whose source can be read at any place: in parallel, without touching the disk.
 
-Small neighbours are fetched together in one window. A large stored entry is fetched in parts, like a file
+Small neighbours are fetched together in one block. A large stored entry is fetched in parts, like a file
 of its own. A large compressed entry is unpacked piece by piece by one worker.
 """
 
@@ -33,8 +33,8 @@ from airflow_provider_assets.landing.zips.index import (
 )
 from airflow_provider_assets.landing.zips.inflate import Inflater, Limits, check_whole, inflate
 
-WINDOW = 4 * MIB
-_MOST_IN_WINDOW = 4096  # each takes half a kilobyte while the window is unpacked
+BLOCK = 4 * MIB
+_MOST_IN_BLOCK = 4096  # each takes half a kilobyte while the block is unpacked
 _READ_SIZE = MIB  # bytes that a large compressed entry is read in
 
 
@@ -67,7 +67,7 @@ class LargeEntry:
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """One step of a worker: a window of small entries, a part of a large one, or a compressed one."""
+    """One step of a worker: a block of small entries, a part of a large one, or a compressed one."""
 
     extents: Sequence[Extent]
     large: LargeEntry | None = None
@@ -117,7 +117,7 @@ class Unpacker:
         elif self._is_large(item.extents[0]):
             self._inflate_large(connections, item.extents[0])
         else:
-            self._window(connections, item.extents)
+            self._block(connections, item.extents)
         return True
 
     def cancel(self) -> None:
@@ -159,24 +159,24 @@ class Unpacker:
     # -- planning -----------------------------------------------------------------------------
 
     def _plan(self) -> Iterator[WorkItem]:
-        window: list[Extent] = []
+        block: list[Extent] = []
         for extent in self.extents:
             if self._kept and self._key(extent.member) in self._kept:
                 self.call.meter.keep(extent.end - extent.member.offset)
                 continue
             large = self._is_large(extent)
-            too_far = window and extent.end - window[0].member.offset > WINDOW
-            if window and (large or too_far or len(window) == _MOST_IN_WINDOW):
-                yield WorkItem(tuple(window))
-                window = []
+            too_far = block and extent.end - block[0].member.offset > BLOCK
+            if block and (large or too_far or len(block) == _MOST_IN_BLOCK):
+                yield WorkItem(tuple(block))
+                block = []
             if not large:
-                window.append(extent)
+                block.append(extent)
             elif extent.member.method == STORED and not self.call.store.rules.needs_order:
                 yield from self._parts(extent)
             else:
                 yield WorkItem((extent,))
-        if window:
-            yield WorkItem(tuple(window))
+        if block:
+            yield WorkItem(tuple(block))
 
     def _parts(self, extent: Extent) -> Iterator[WorkItem]:
         size = part_size(self.call, extent.member.size)
@@ -187,7 +187,7 @@ class Unpacker:
             yield WorkItem((extent,), large, part, count)
 
     def _is_large(self, extent: Extent) -> bool:
-        return max(extent.size, extent.member.size) > WINDOW
+        return max(extent.size, extent.member.size) > BLOCK
 
     def _landed(self, key: str, whole: Checksum) -> None:
         name = key[len(self.call.prefix) :]
@@ -196,10 +196,10 @@ class Unpacker:
 
     # -- work ---------------------------------------------------------------------------------
 
-    def _window(self, connections: Connections, extents: Sequence[Extent]) -> None:
+    def _block(self, connections: Connections, extents: Sequence[Extent]) -> None:
         begin = extents[0].member.offset
         size = extents[-1].end - begin
-        with self.buffers.lent(max(size, WINDOW)) as buffer:
+        with self.buffers.lent(max(size, BLOCK)) as buffer:
             block = memoryview(buffer)[:size]
             self.reader.read(connections, begin, block)
             for extent in extents:

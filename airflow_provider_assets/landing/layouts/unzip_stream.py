@@ -76,7 +76,7 @@ class StreamUnpacker:
 
     def start(self, name: str) -> None:
         """Begin an entry."""
-        self._settle(_AHEAD)
+        self._wait_until_left(_AHEAD)
         self._writer, self._folder = None, name
         if not name.endswith("/"):
             key = self.call.prefix + self._names.give(name)
@@ -105,7 +105,7 @@ class StreamUnpacker:
 
         :raises AssetsError: if a file could not be published.
         """
-        self._settle(0)
+        self._wait_until_left(0)
         # Only now are they counted; what the manifest lists besides files of the same names is all there.
         refuse_fewer(self.call, len(self.entries), self.call.replacing.at_least, is_unpacked=True)
         # Only now are all names known.
@@ -116,16 +116,16 @@ class StreamUnpacker:
         for writer in [*self._under_way, *([self._writer] if self._writer else [])]:
             writer.abort()
 
-    def _settle(self, most: int) -> None:
-        """Look after the uploads, and wait until at most so many are left."""
+    def _wait_until_left(self, most: int) -> None:
+        """Raise what an upload has raised, and wait until at most so many are left."""
         left: deque[ObjectWriter] = deque()
         for writer in self._under_way:
-            if writer.is_settled:
-                writer.settle()
+            if writer.is_uploaded:
+                writer.wait()
             else:
                 left.append(writer)
         while len(left) > most:
-            left.popleft().settle()
+            left.popleft().wait()
         self._under_way = left
 
 

@@ -23,15 +23,15 @@ class Tuner:
     """Decides the number of connections; :meth:`decide` is called repeatedly during the transfer.
 
     :param most: largest number of connections.
-    :param window: seconds between decisions; short, since a transfer may last only one or two seconds.
+    :param interval: seconds between decisions; short, since a transfer may last only one or two seconds.
     :param workers: number of connections to start with.
     """
 
     most: int = MOST
-    window: float = 0.1
+    interval: float = 0.1
     workers: int = START
-    _settled: bool = False
-    _doubt: bool = False
+    _is_settled: bool = False
+    _is_in_doubt: bool = False
     _before: tuple[int, float] | None = None
     _since: tuple[float, int, float] | None = None
     _busy: int = 0
@@ -47,13 +47,17 @@ class Tuner:
         :param cpu: CPU seconds of the process so far. :param busy: "busy" responses of the source so far.
         """
         if busy > self._busy:
-            self._busy, self._settled = busy, True
+            self._busy, self._is_settled = busy, True
             self.workers = max(1, self.workers // 2)
             return self.workers
         if self._since is None:
             self._since = (now, received, cpu)
         then, had, spent = self._since
-        if self._settled or now - then < self.window * (1 + 2 * self._doubt) or received == had:
+        if (
+            self._is_settled
+            or now - then < self.interval * (1 + 2 * self._is_in_doubt)
+            or received == had
+        ):
             return self.workers
         if self._judge((received - had) / (now - then), (cpu - spent) / (now - then)):
             self._since = (now, received, cpu)
@@ -65,17 +69,17 @@ class Tuner:
             fewer, slower = self._before
             if rate <= slower * max(_WORTH, self.workers / fewer / 2):
                 # New connections start slowly: one disappointing measurement is not conclusive.
-                if not self._doubt:
-                    self._doubt = True
+                if not self._is_in_doubt:
+                    self._is_in_doubt = True
                     return False
                 self.workers = min(self.workers, max(fewer, round(fewer * rate / slower)))
-                self._settled = True
+                self._is_settled = True
                 return True
-        self._doubt = False
+        self._is_in_doubt = False
         if load > _WORKING and not self._before:
-            return True  # the load may come from starting up, so the next window decides
+            return True  # the load may come from starting up, so the next interval decides
         if load > _WORKING or self.workers >= self.most:
-            self._settled = True
+            self._is_settled = True
         else:
             self._before = (self.workers, rate)
             self.workers = min(self.most, self.workers * (4 if load < _WAITING else 2))

@@ -36,7 +36,7 @@ class BufferPool:
 
     budget: int
     _used: int = 0
-    _cancelled: bool = False
+    _is_cancelled: bool = False
     _kept: list[Buffer] = field(default_factory=list)
     _freed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -46,9 +46,9 @@ class BufferPool:
         :raises TransferInterruptedError: after :meth:`cancel`.
         """
         with self._freed:
-            while not self._cancelled and self._used and self._used + size > self.budget:
+            while not self._is_cancelled and self._used and self._used + size > self.budget:
                 self._freed.wait()
-            if self._cancelled:
+            if self._is_cancelled:
                 raise TransferInterruptedError("the landing was cancelled")
             self._used += size
             for index, kept in enumerate(self._kept):
@@ -77,5 +77,5 @@ class BufferPool:
     def cancel(self) -> None:
         """End all waits; :meth:`acquire` fails from now on."""
         with self._freed:
-            self._cancelled = True
+            self._is_cancelled = True
             self._freed.notify_all()

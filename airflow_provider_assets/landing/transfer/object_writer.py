@@ -68,7 +68,7 @@ class ObjectWriter:
         return Checksum(sum(size for _, size in parts), combine_all(parts))
 
     def finish(self, *, overwrite: bool) -> Checksum:
-        """Publish the object. With a *pool*, a small object is published when :meth:`settle` returns.
+        """Publish the object. With a *pool*, a small object is published when :meth:`wait` returns.
 
         :param overwrite: whether to replace an object of the same key.
         :raises AssetsError: if it could not be published; nothing is visible then.
@@ -77,18 +77,18 @@ class ObjectWriter:
             return self._finish_small(overwrite=overwrite)
         if self._filled:
             self._flush()
-        self.settle()
+        self.wait()
         whole = self.whole()
         self._writer.commit(whole, overwrite=overwrite)
         best_effort(self._writer.discard)
         return whole
 
     @property
-    def is_settled(self) -> bool:
-        """Whether :meth:`settle` would return at once."""
+    def is_uploaded(self) -> bool:
+        """Whether :meth:`wait` would return at once."""
         return all(future.done() for future in self._pending)
 
-    def settle(self) -> None:
+    def wait(self) -> None:
         """Wait for the uploads in the pool.
 
         :raises AssetsError: if one of them failed.

@@ -103,7 +103,7 @@ def test_a_staged_archive_with_a_large_directory_is_read_in_one_pass(
 
 
 def test_fewer_workers_unpack_after_the_source_refused_for_load(local, origin, quick, monkeypatch):
-    monkeypatch.setattr(unzip_ranged, "WINDOW", 50_000)  # an entry each
+    monkeypatch.setattr(unzip_ranged, "BLOCK", 50_000)  # an entry each
     files = {f"{number:03}.bin": noise(40_000, number) for number in range(120)}
     refused: list[float] = []
     late: set[str] = set()
