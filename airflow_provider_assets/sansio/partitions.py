@@ -112,12 +112,14 @@ def span_of_key(
     year, month, day, hour, minute, second = [*parts, *_FIRST[len(parts) :]]
     start = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001  # its zone follows
     clocks = _offset(offset) or zone
-    # Where clocks go back, two periods of an hourly schedule have one key: it names both of them.
+    # Where clocks go back, two periods of an hourly schedule have one key: by itself, it names both of them.
     instants = sorted(_in_utc(start.replace(fold=fold), clocks) for fold in (0, 1))
     if len(parts) > len(_FINEST):
         ticks = [one for one in instants if next_tick and next_tick(one - _JUST_BEFORE) == one]
         if not ticks or next_tick is None:
             raise UncertainKeyError("does not say how long the partition is")
+        if known in ticks:
+            ticks = [known]
         return ticks[0], next_tick(ticks[-1])
     finest = _FINEST[len(parts) - 1]
     if next_tick is not None:

@@ -96,7 +96,10 @@ def window_of(schedule: object, info: DagRunInfo) -> Window:
     """The window of the run that Airflow makes from *info*."""
     interval = info.data_interval
     run = SimpleNamespace(
-        logical_date=info.logical_date, run_after=info.run_after, partition_key=info.partition_key
+        logical_date=info.logical_date,
+        run_after=info.run_after,
+        partition_key=info.partition_key,
+        **({"partition_date": info.partition_date} if AIRFLOW_V_3_3_PLUS else {}),
     )
     context = {
         "dag": DAG("scheduled", schedule=schedule, start_date=day("2024-12-01")),
@@ -132,7 +135,7 @@ def assert_that_windows_tile(schedule, runs):
     assert len(runs) > 1
     windows = [window_of(schedule, info) for info in runs]
     assert [window_of(schedule, info) for info in reversed(runs)] == windows[::-1]
-    # Where clocks go back, two runs may have one window: the later one lands nothing more.
+    # Two runs may have one key, and one window: the later one lands nothing more.
     windows = list(dict.fromkeys(windows))
     for earlier, later in pairwise(windows):
         assert earlier.end == later.start
@@ -159,6 +162,16 @@ def test_the_runs_of_a_schedule_tile_the_calendar(schedule, first):
 @given(schedule=partitions, first=starts)
 def test_the_runs_of_a_backfill_of_partitions_tile_the_calendar(schedule, first):
     assert_that_windows_tile(schedule, backfilled(schedule, first))
+
+
+@pytest.mark.skipif(not AIRFLOW_V_3_3_PLUS, reason="a run has no partition date until 3.3")
+def test_each_run_of_an_hour_that_comes_twice_exports_its_own_hour():
+    """The first of them would otherwise be refused: the key that they have in common ends with the second."""
+    schedule = of_every_hour()
+    for runs in (scheduled, backfilled):
+        infos = runs(schedule, day("2025-10-25T22:00:00"))
+        assert len({one.partition_key for one in infos}) == len(infos) - 1
+        assert len({window_of(schedule, one) for one in infos}) == len(infos)
 
 
 @pytest.mark.xfail(strict=True, reason="Airflow 3.3.2 skips one partition and makes the next twice")

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -118,6 +119,17 @@ def test_a_date_on_the_clocks_of_an_unknown_zone_is_refused_with_a_remedy() -> N
         assert resolve("auto", known).start == midnight
     utc = RunTiming(partition_key="2026-01-09", partition_date=at("2026-01-09"))
     assert resolve("auto", utc) == days("2026-01-09", "2026-01-10")
+
+
+def test_the_date_of_a_partition_tells_which_of_two_hours_its_key_means() -> None:
+    def next_hour(moment: datetime) -> datetime:
+        return moment.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+
+    timing = RunTiming(partition_key="2026-10-25T02:00:00", zone=PARIS, next_tick=next_hour)
+    hours = [at(f"2026-10-25T0{hour}:00:00") for hour in range(3)]
+    assert resolve("auto", timing) == Window(hours[0], hours[2])
+    for start, end in pairwise(hours):
+        assert resolve("auto", replace(timing, partition_date=start)) == Window(start, end)
 
 
 def weekday_mornings(moment: datetime) -> datetime:
