@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import TYPE_CHECKING
 
 from airflow_provider_assets.batches.ledger import BatchEntry, BatchLedger, RecordedBatches
@@ -51,6 +52,7 @@ class BatchRun:
 
     :param cancel_on_kill: as in the operator.
     :param on_partial: as in the operator.
+    :param patience: seconds that a submission may wait for another job of an account that runs one at a time.
     """
 
     hook: AssetArchiveHook
@@ -59,6 +61,7 @@ class BatchRun:
     log: Logger
     cancel_on_kill: bool | None = None
     on_partial: str = "fail"
+    patience: float = inf
     _running: list[BatchEntry] = field(default_factory=list)
     _is_killed: bool = False
 
@@ -138,7 +141,7 @@ class BatchRun:
         self.ledger.record(BatchEntry(request, since=time.time()))
         try:
             with self.hook.metrics.submitting(request):
-                job = self.hook.submit(request)
+                job = self.hook.submit(request, patience=self.patience)
         except AssetsError as error:
             if is_refusal(error):
                 self.ledger.try_to_record(entry, self.log)  # nothing was started: as it was before

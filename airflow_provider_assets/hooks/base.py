@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseHook
@@ -196,16 +197,18 @@ class AssetArchiveHook(BaseHook):
 
     # --- the calls of an export --------------------------------------------------------------
 
-    def submit(self, request: ArchiveRequest) -> ArchiveJob:
+    def submit(self, request: ArchiveRequest, *, patience: float = inf) -> ArchiveJob:
         """Start a job, once; waits for another job where the vendor takes one at a time.
 
-        :raises BusyError: if that takes longer than half an hour.
+        :param patience: seconds to wait for the other job at most; never more than half an hour.
+        :raises BusyError: if that takes longer.
         """
         whole, _ = self.plans.load(request)
         return self.run(
             submit_when_free(
                 lambda: self.vendor.submit(whole),
                 clock=time.time,
+                patience=patience,
                 on_busy=lambda error: self.log.info("Waiting for another export: %s", error),
             )
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import timedelta
 from functools import cached_property
+from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from airflow.sdk import BaseOperator
@@ -84,7 +85,8 @@ class AssetArchiveOperator(BaseOperator):
         ``default_deferrable`` in ``[operators]``, which is False unless it is set.
     :param poll_interval: seconds or timedelta; default is the vendor's own pace.
     :param timeout: seconds or timedelta from the submission; default one day. A shorter
-        ``execution_timeout`` ends the wait earlier.
+        ``execution_timeout`` ends the wait earlier. It also limits how long a submission waits, on a worker,
+        for another export of an account that runs one at a time (ROMA Connect): half an hour at most.
     :param on_empty: what to do if nothing is selected: ``skip`` the task (default), ``succeed`` with an
         empty list, or ``fail``. Of a mapped task, or in a mapped task group that is read from outside,
         ``skip`` succeeds likewise, because what reads all results would be skipped with this one.
@@ -313,6 +315,7 @@ class AssetArchiveOperator(BaseOperator):
             self.log,
             cancel_on_kill=self.cancel_on_kill,
             on_partial=self.on_partial,
+            patience=to_seconds(self.timeout, "timeout") or inf,
         )
         self._batch_run = run
         if self._is_killed:  # before there was a run that on_kill could have stopped

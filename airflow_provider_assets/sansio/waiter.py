@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from airflow_provider_assets.sansio.errors import (
     ArchiveExpiredError,
@@ -270,14 +271,16 @@ def submit_when_free(
     submit: Callable[[], Flow[ArchiveJob]],
     *,
     clock: Callable[[], float],
+    patience: float = inf,
     on_busy: Callable[[BusyError], None] = lambda error: None,
 ) -> Flow[ArchiveJob]:
     """Submit; where the vendor takes one job at a time, wait until the other one has ended.
 
     :param submit: starts the flow of a submission.
-    :raises BusyError: if the other job outlasts :data:`BUSY_BUDGET_SECONDS`.
+    :param patience: seconds to wait at most; never more than :data:`BUSY_BUDGET_SECONDS`.
+    :raises BusyError: if the other job lasts longer.
     """
-    until = clock() + BUSY_BUDGET_SECONDS
+    until = clock() + min(patience, BUSY_BUDGET_SECONDS)
     while True:
         try:
             return (yield from submit())

@@ -12,7 +12,7 @@ from airflow_runs import connect
 from exported import CONN, archive
 
 from airflow_provider_assets.airflow_compat import AIRFLOW_V_3_3_PLUS
-from airflow_provider_assets.batches.ledger import BatchEntry, BatchLedger, Plan
+from airflow_provider_assets.batches.ledger import BatchEntry, BatchLedger, RecordedBatches
 from airflow_provider_assets.batches.run import BatchRun
 from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio import errors, waiter
@@ -49,6 +49,13 @@ def test_a_refused_submission_is_not_taken_for_one_that_may_have_been_accepted(
     said = "".join(capfd.readouterr())
     assert "Submitted batch 1" in said
     assert DOUBT not in said
+
+
+def test_a_submission_waits_for_another_export_no_longer_than_the_timeout(airflow, roma):
+    roma.fault("submit:busy:100")
+    run = airflow(lambda: archive(items={"apps": roma.roma["apps"]}, timeout=0.5))
+    assert [type(one.error) for one in run.tries] == [errors.BusyError]
+    assert run.state == "failed"
 
 
 def test_a_vendor_that_cannot_be_asked_for_a_lost_job_is_not_said_to_have_none(
@@ -96,7 +103,7 @@ def test_a_refusal_leaves_the_record_as_it_was_and_any_other_failure_is_remember
     """An attempt before this one may have been accepted, even if this one was refused."""
     entry = BatchEntry(ArchiveRequest("huawei_roma", {"apps": ("a",)}), since=since)
 
-    def submit(request: ArchiveRequest) -> None:
+    def submit(request: ArchiveRequest, *, patience: float) -> None:
         raise error
 
     hook = SimpleNamespace(
@@ -106,7 +113,7 @@ def test_a_refusal_leaves_the_record_as_it_was_and_any_other_failure_is_remember
         submit=submit,
     )
     ledger = Recorded()
-    run = BatchRun(hook, ledger, Plan(CONN, None, [entry]), logging.getLogger())
+    run = BatchRun(hook, ledger, RecordedBatches(CONN, None, [entry]), logging.getLogger())
     with pytest.raises(type(error)):
         run.start([0])
     assert (ledger.entries[-1] == entry) is is_refused

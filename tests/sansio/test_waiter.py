@@ -330,6 +330,16 @@ def test_a_vendor_that_stays_busy_is_given_up_within_the_budget() -> None:
     assert driver.clock.now - NOW == BUSY_BUDGET_SECONDS
 
 
+@given(st.floats(0, 2 * BUSY_BUDGET_SECONDS))
+def test_nobody_waits_for_a_busy_vendor_longer_than_his_patience(patience) -> None:
+    driver = Driver(lambda _: HttpResponse(200))
+    submit = submitting([BusyError("busy")] * 10_000)
+    with pytest.raises(BusyError):
+        driver.run(submit_when_free(submit, clock=driver.clock, patience=patience))
+    most = min(patience, BUSY_BUDGET_SECONDS)
+    assert most - BUSY_PAUSE_SECONDS <= driver.clock.now - NOW <= most
+
+
 def test_no_other_error_of_a_submit_is_waited_out() -> None:
     for error in (DOWN, InvalidRequestError("x")):
         driver = Driver(lambda _: HttpResponse(200))
