@@ -54,7 +54,7 @@ def test_a_query_asks_for_metrics_and_tags_that_there_are(query):
 
 
 def test_the_dashboard_and_the_rules_have_what_grafana_and_prometheus_require():
-    assert len(ALERTS) == 3
+    assert len(ALERTS) == 4
     assert all(alert.keys() >= {"alert", "expr", "annotations"} for alert in ALERTS)
     assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"]) == 6
     (variable,) = DASHBOARD["templating"]["list"]
