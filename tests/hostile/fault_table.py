@@ -1,4 +1,4 @@
-"""The fault table of docs/hostile.md: written from the cells, and read as what each of them has to be."""
+"""The fault table of docs/faults.md: written from the cells, and read as what each of them has to be."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from fault_rows import ROWS, Row
 from fault_stages import STAGES, VENDORS
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "hostile.md"
+PAGE = Path(__file__).parent.parent.parent / "docs" / "faults.md"
 BEGIN, END = "<!-- the fault table -->\n", "<!-- the end of the fault table -->\n"
 NAMES = {"scenario": "Scenario", "topaz": "Topaz Labs", "roma": "ROMA Connect"}
 SCHEMES = ("http", "https")
@@ -76,7 +76,7 @@ def expected(row: Row, stage: str, vendor: str, scheme: str) -> str:
         title, *told = line.strip("| ").split(" | ")
         if title == row.title:
             return _told_of(told[STAGES.index(stage)], vendor, scheme)
-    raise AssertionError(f"docs/hostile.md has no row for {row.title!r}; FULL=1 writes it")
+    raise AssertionError(f"docs/faults.md has no row for {row.title!r}; FULL=1 writes it")
 
 
 def _told_of(cell: str, vendor: str, scheme: str) -> str:

@@ -1,6 +1,6 @@
 """Every fault of the network, the vendor and the store at every stage ends in right bytes or the right error.
 
-``FULL=1`` plays all cells and writes the table of docs/hostile.md again, which is what each cell of the short
+``FULL=1`` plays all cells and writes the table of docs/faults.md again, which is what each cell of the short
 form has to equal: one of every fault, and all stages, vendors and schemes in turn.
 """
 
@@ -81,7 +81,7 @@ def test_the_page_has_the_table_that_was_measured(full_form, figure):
     table, before = written(PLAYED), table_of_page()
     put_into_page(table)
     assert table == before, (
-        "the table of docs/hostile.md was written again: look at what has changed"
+        "the table of docs/faults.md was written again: look at what has changed"
     )
 
 
