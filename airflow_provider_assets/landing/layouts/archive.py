@@ -20,22 +20,22 @@ from airflow_provider_assets.landing.layouts.resume import (
 from airflow_provider_assets.landing.manifest import Manifest
 from airflow_provider_assets.landing.options import Source
 from airflow_provider_assets.landing.ownership import ensure_free, ownership
-from airflow_provider_assets.landing.source.connections import Connections
-from airflow_provider_assets.landing.source.download import Download, SourceChangedError
-from airflow_provider_assets.landing.stores.base import PartWriter, best_effort
-from airflow_provider_assets.landing.transfer.autotune import START, Tuner
-from airflow_provider_assets.landing.transfer.pipeline import (
+from airflow_provider_assets.landing.pipeline.autotune import START, Tuner
+from airflow_provider_assets.landing.pipeline.scheduler import (
     Feed,
     PartPump,
     PartScheduler,
 )
-from airflow_provider_assets.landing.transfer.workers import WorkerPool
-from airflow_provider_assets.landing.transfer.writers import (
+from airflow_provider_assets.landing.pipeline.workers import WorkerPool
+from airflow_provider_assets.landing.pipeline.writers import (
     BufferedPut,
     GuardedWriter,
     NullWriter,
     SequentialWriter,
 )
+from airflow_provider_assets.landing.source.connections import Connections
+from airflow_provider_assets.landing.source.download import Download, SourceChangedError
+from airflow_provider_assets.landing.stores.base import PartWriter, best_effort
 from airflow_provider_assets.landing.verify import StreamVerifier
 from airflow_provider_assets.sansio.errors import (
     IntegrityError,

@@ -26,12 +26,12 @@ from airflow_provider_assets.landing.manifest import Entry, Manifest
 from airflow_provider_assets.landing.names import Names
 from airflow_provider_assets.landing.options import MIB, Source
 from airflow_provider_assets.landing.ownership import ownership
+from airflow_provider_assets.landing.pipeline.buffers import BufferPool
+from airflow_provider_assets.landing.pipeline.scheduler import PartPump, PartScheduler
+from airflow_provider_assets.landing.pipeline.workers import WorkerPool
+from airflow_provider_assets.landing.pipeline.writers import NullWriter
 from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.source.download import Download, SourceChangedError
-from airflow_provider_assets.landing.transfer.buffers import BufferPool
-from airflow_provider_assets.landing.transfer.pipeline import PartPump, PartScheduler
-from airflow_provider_assets.landing.transfer.workers import WorkerPool
-from airflow_provider_assets.landing.transfer.writers import NullWriter
 from airflow_provider_assets.landing.zips.writer import Record, ZipWriter
 from airflow_provider_assets.sansio.errors import AssetsError, TransferInterruptedError
 

@@ -6,8 +6,8 @@ from concurrent.futures import Executor
 
 from airflow_provider_assets.landing.call import LandingCall
 from airflow_provider_assets.landing.options import MIB
-from airflow_provider_assets.landing.transfer.buffers import BufferPool
-from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
+from airflow_provider_assets.landing.pipeline.buffers import BufferPool
+from airflow_provider_assets.landing.pipeline.object_writer import ObjectWriter
 from airflow_provider_assets.landing.verify import StreamVerifier
 
 FIRST = 2 * MIB  # requested first, before the length of the file is known

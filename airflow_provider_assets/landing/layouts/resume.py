@@ -20,9 +20,9 @@ from airflow_provider_assets.landing.call import LandingCall
 from airflow_provider_assets.landing.checkpoint import Checkpoint, chain, save
 from airflow_provider_assets.landing.layouts.parts import verifier_for
 from airflow_provider_assets.landing.options import SAVE_SECONDS
+from airflow_provider_assets.landing.pipeline.scheduler import Feed, PartInFlight
 from airflow_provider_assets.landing.source.download import Download
 from airflow_provider_assets.landing.stores.base import PartWriter, best_effort, pieces
-from airflow_provider_assets.landing.transfer.pipeline import Feed, PartInFlight
 from airflow_provider_assets.landing.verify import StreamVerifier
 
 _UNSEEN = "unseen"  # container of a checkpoint that was recorded with verify=False

@@ -17,12 +17,12 @@ from airflow_provider_assets.landing.layouts.unzip_ranged import BLOCK, Reader, 
 from airflow_provider_assets.landing.layouts.unzip_stream import StreamUnpacker, refuse_zip_name
 from airflow_provider_assets.landing.manifest import Manifest
 from airflow_provider_assets.landing.options import MIB, PARALLEL_REQUESTS, Source
+from airflow_provider_assets.landing.pipeline.autotune import MOST, Tuner
+from airflow_provider_assets.landing.pipeline.buffers import BufferPool
+from airflow_provider_assets.landing.pipeline.workers import WorkerPool
 from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.source.download import Download, SourceChangedError
 from airflow_provider_assets.landing.stores.base import Store
-from airflow_provider_assets.landing.transfer.autotune import MOST, Tuner
-from airflow_provider_assets.landing.transfer.buffers import BufferPool
-from airflow_provider_assets.landing.transfer.workers import WorkerPool
 from airflow_provider_assets.landing.zips.index import Index, Location, Read, locate
 from airflow_provider_assets.landing.zips.scanner import ZipScanner
 from airflow_provider_assets.sansio.errors import TransferInterruptedError

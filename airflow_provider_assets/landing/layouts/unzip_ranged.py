@@ -18,11 +18,11 @@ from airflow_provider_assets.landing.files_checkpoint import verified_keys
 from airflow_provider_assets.landing.layouts.parts import object_writer, part_size
 from airflow_provider_assets.landing.names import FEW_FOLDERS, Names
 from airflow_provider_assets.landing.options import MIB
+from airflow_provider_assets.landing.pipeline.buffers import BufferPool
+from airflow_provider_assets.landing.pipeline.writers import GuardedWriter
 from airflow_provider_assets.landing.previous import refuse_fewer
 from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.stores.base import Part, PartWriter, best_effort, pieces, sweep
-from airflow_provider_assets.landing.transfer.buffers import BufferPool
-from airflow_provider_assets.landing.transfer.writers import GuardedWriter
 from airflow_provider_assets.landing.zips.format import STORED, Member
 from airflow_provider_assets.landing.zips.index import (
     HEADER,

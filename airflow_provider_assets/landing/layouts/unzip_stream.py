@@ -11,10 +11,10 @@ from airflow_provider_assets.landing.call import LandingCall
 from airflow_provider_assets.landing.entries import UnpackedFiles
 from airflow_provider_assets.landing.layouts.parts import object_writer
 from airflow_provider_assets.landing.names import FEW_FOLDERS, Names
+from airflow_provider_assets.landing.pipeline.buffers import BufferPool
+from airflow_provider_assets.landing.pipeline.object_writer import ObjectWriter
 from airflow_provider_assets.landing.previous import refuse_fewer
 from airflow_provider_assets.landing.stores.base import sweep
-from airflow_provider_assets.landing.transfer.buffers import BufferPool
-from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
 from airflow_provider_assets.landing.verify import ZIP_MAGICS, StreamVerifier
 from airflow_provider_assets.landing.zips.inflate import Limits, holds_content
 from airflow_provider_assets.landing.zips.scanner import ZipScanner

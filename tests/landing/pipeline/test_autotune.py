@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from airflow_provider_assets.landing.transfer.autotune import Tuner
+from airflow_provider_assets.landing.pipeline.autotune import Tuner
 
 
 def settle(

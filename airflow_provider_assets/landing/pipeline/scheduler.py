@@ -15,10 +15,10 @@ from typing import Protocol
 
 from airflow_provider_assets.landing.crc import Checksum, combine, crc32
 from airflow_provider_assets.landing.options import MIB
+from airflow_provider_assets.landing.pipeline.buffers import Buffer, new_buffer
 from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.source.download import Download
 from airflow_provider_assets.landing.stores.base import Part, PartWriter
-from airflow_provider_assets.landing.transfer.buffers import Buffer, new_buffer
 
 _LEAST_SLICE = MIB
 

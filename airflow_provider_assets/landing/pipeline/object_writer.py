@@ -7,9 +7,9 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.crc import Checksum, combine_all, crc32
+from airflow_provider_assets.landing.pipeline.buffers import Buffer, BufferPool
 from airflow_provider_assets.landing.stores.base import Part, PartWriter, Store, best_effort
 from airflow_provider_assets.landing.stores.object_options import DEFAULTS, ObjectOptions
-from airflow_provider_assets.landing.transfer.buffers import Buffer, BufferPool
 
 
 @dataclass(slots=True)

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
-from airflow_provider_assets.landing.transfer.buffers import BufferPool
-from airflow_provider_assets.landing.transfer.object_writer import ObjectWriter
-from airflow_provider_assets.landing.transfer.writers import NullWriter
+from airflow_provider_assets.landing.pipeline.buffers import BufferPool
+from airflow_provider_assets.landing.pipeline.object_writer import ObjectWriter
+from airflow_provider_assets.landing.pipeline.writers import NullWriter
 from airflow_provider_assets.sansio.errors import TransferInterruptedError
 
 PART = 1000

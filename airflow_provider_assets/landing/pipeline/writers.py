@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.crc import Checksum, crc32
+from airflow_provider_assets.landing.pipeline.scheduler import Feed
 from airflow_provider_assets.landing.stores.base import (
     Part,
     PartWriter,
@@ -15,7 +16,6 @@ from airflow_provider_assets.landing.stores.base import (
     best_effort,
 )
 from airflow_provider_assets.landing.stores.object_options import ObjectOptions
-from airflow_provider_assets.landing.transfer.pipeline import Feed
 from airflow_provider_assets.sansio.errors import TransferInterruptedError
 
 

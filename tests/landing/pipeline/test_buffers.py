@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from airflow_provider_assets.landing.transfer.buffers import BufferPool
+from airflow_provider_assets.landing.pipeline.buffers import BufferPool
 from airflow_provider_assets.sansio.errors import TransferInterruptedError
 
 

@@ -10,10 +10,10 @@ from origin import Fault
 
 from airflow_provider_assets.landing import GcsStore, LandingOptions, land
 from airflow_provider_assets.landing.cancel import CancelToken
+from airflow_provider_assets.landing.pipeline import workers
+from airflow_provider_assets.landing.pipeline.workers import WorkerPool
 from airflow_provider_assets.landing.source.connections import Connections
 from airflow_provider_assets.landing.stores.gcs.store import GcsWriter
-from airflow_provider_assets.landing.transfer import workers
-from airflow_provider_assets.landing.transfer.workers import WorkerPool
 from airflow_provider_assets.sansio.errors import TransferInterruptedError
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from airflow_provider_assets.landing.cancel import CancelToken
 from airflow_provider_assets.landing.options import LandingOptions
+from airflow_provider_assets.landing.pipeline.autotune import Tuner
 from airflow_provider_assets.landing.source.connections import Connections
-from airflow_provider_assets.landing.transfer.autotune import Tuner
 from airflow_provider_assets.sansio.errors import TransferInterruptedError
 
 _TICK = 0.02  # seconds between looks at progress and at the number of connections

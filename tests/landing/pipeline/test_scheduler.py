@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from airflow_provider_assets.landing.transfer.pipeline import PartScheduler
+from airflow_provider_assets.landing.pipeline.scheduler import PartScheduler
 
 PART = 4 << 20
 

@@ -1,1 +1,0 @@
-"""Transfer: how bytes move from a source into a store, in parallel and within a memory budget."""
