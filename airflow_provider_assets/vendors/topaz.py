@@ -204,12 +204,7 @@ class Topaz(Vendor):
         if at least one image can be downloaded.
         """
         wanted = [i for job in jobs if not job.state.is_terminal for i in parsing.open_of(job)]
-        try:
-            listed = yield from self._listed(wanted)
-        except PermanentError as error:
-            if is_about_the_connection(error):
-                raise
-            listed = {}  # one process may have spoiled the list for all: each is asked for alone
+        listed = yield from self._listed(wanted)
 
         def ask(job: ArchiveJob) -> Flow[ArchiveJob]:
             if job.state.is_terminal:
@@ -221,7 +216,13 @@ class Topaz(Vendor):
         return (yield from each(jobs, ask))
 
     def _listed(self, ids: Sequence[str]) -> Flow[dict[str, parsing.Status]]:
-        """Id -> status, for those of *ids* that the first pages of the list hold."""
+        """Id -> status, for those of *ids* that the first pages of the list hold.
+
+        A list that cannot be read holds none: one process may spoil it for all, and each is then asked for
+        alone.
+
+        :raises AssetsError: if that would fail, too.
+        """
         seen: dict[str, parsing.Status] = {}
         missing = set(ids)
         pages = count(1)
@@ -234,7 +235,11 @@ class Topaz(Vendor):
             return next(pages) >= len(missing)
 
         if len(missing) > 1:
-            yield from read_pages(self._page, take, listing="Topaz, list of statuses")
+            try:
+                yield from read_pages(self._page, take, listing="Topaz, list of statuses")
+            except PermanentError as error:
+                if is_about_the_connection(error):
+                    raise
         return seen
 
     def _completed(

@@ -68,6 +68,17 @@ def test_failed_processes_have_no_file_and_a_lost_status_leaves_the_bare_id(scri
     assert files == [ArchiveFile(A, f"kite-{A}.jpeg"), ArchiveFile(C, C)]
 
 
+def test_a_list_that_another_process_spoils_does_not_keep_files_from_landing(script):
+    job = job_of(script, A, B)
+    files = script.run(
+        script.vendor.files(reference(job)),
+        (PAGE, page({"status": "Completed"})),  # whose id is missing
+        (f"GET /status/{A}", reply(status(A))),
+        (f"GET /status/{B}", reply(status(B))),
+    )
+    assert [file.name for file in files] == [f"kite-{A}.jpeg", f"kite-{B}.jpeg"]
+
+
 def test_no_other_format_can_be_had(script):
     with pytest.raises(InvalidRequestError, match="target_format"):
         script.run(script.vendor.files(reference(job_of(script, A)), target_format="webp"))
