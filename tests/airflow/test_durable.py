@@ -38,6 +38,17 @@ def test_a_vendor_that_is_unavailable_for_a_moment_costs_no_try(airflow, sandbox
 
 
 @MODES
+def test_a_job_that_the_vendor_denies_right_after_its_submission_is_waited_for(
+    airflow, sandbox, deferrable
+):
+    sandbox.fault("poll:404:2")  # of the job and of its download
+    run = airflow(lambda: archive(deferrable=deferrable, retries=1))
+    assert run.state == "success", run.tries
+    assert not run.tries
+    assert accepted(sandbox) == 1
+
+
+@MODES
 @pytest.mark.parametrize(
     "doubt", ["accept-then-reset", "accept-then-500html", "accept-then-200html"]
 )
