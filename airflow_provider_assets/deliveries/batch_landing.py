@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from airflow_provider_assets.deliveries.landed_items import LandedItems
+from airflow_provider_assets.deliveries.log import ProgressLog, log_landed
 from airflow_provider_assets.deliveries.origin import check_facts, contents_of, facts_of
 from airflow_provider_assets.deliveries.single_use import SingleUseLanding
 from airflow_provider_assets.hooks.base import AssetArchiveHook
 from airflow_provider_assets.landing import LandingOptions, ObjectOptions, Source, land
 from airflow_provider_assets.landing.markers import MANIFEST_SUFFIX, STARTED_MARKER
-from airflow_provider_assets.landing.options import MIB
 from airflow_provider_assets.reports.page import report_name
 from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
-from airflow_provider_assets.sansio.jobs import ArchiveReference, ArchiveRequest, Data
+from airflow_provider_assets.sansio.jobs import ArchiveReference, ArchiveRequest, Data, Item
 
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
 
     from airflow_provider_assets.destinations import Destination
-    from airflow_provider_assets.landing import Manifest, Progress, State
+    from airflow_provider_assets.landing import Manifest, State
     from airflow_provider_assets.metadata import Format
-
-    Landed = tuple[Manifest, str]  # a manifest and the name of its object
+    from airflow_provider_assets.sansio.records import Record
 
 # Links are never logged. Masking them is a second safeguard, at a cost that grows quadratically.
 MAX_MASKED = 16
@@ -51,6 +50,13 @@ class Choices:
     object_options: ObjectOptions
     is_reported: bool
     options: LandingOptions
+
+
+class StoredArchive(NamedTuple):
+    """An archive in the store: its manifest, and the name of the manifest's object."""
+
+    manifest: Manifest
+    name: str
 
 
 @dataclass(frozen=True)
@@ -77,54 +83,32 @@ class BatchLanding:
         spec = self.hook.vendor.spec
         if spec.single_use:
             marker = f"{self.target.prefix}{self._stem(request)}{STARTED_MARKER}"
-            single_use = SingleUseLanding(
+            once = SingleUseLanding(
                 self.hook, self.target.store, marker, self.choices.max_reexports
             )
-            manifest, manifest_name = single_use.land(reference, self._land_files)
+            stored = once.land(reference, self._run_engine)
         else:
-            manifest, manifest_name = self._land_files(reference)
-        self._log_landed(manifest)
-        items = LandedItems(reference, spec, manifest, self.target, manifest_name)
-        result = manifest.to_dict()
-        metadata = self.choices.metadata
-        if metadata == "auto":
-            metadata = "jsonl" if records else None
-        if metadata:
-            uri, rows = items.write_metadata(records, metadata=metadata)
-            result |= {"metadata_uri": uri, "metadata_rows": rows}
-            self.log.info("Wrote the metadata of %d items to %s", rows, uri)
+            stored = self._run_engine(reference)
+        log_landed(self.log, stored.manifest)
+        items = LandedItems(reference, spec, stored.manifest, self.target, stored.name)
+        result = stored.manifest.to_dict() | self._describe(items, records)
         if self.choices.is_reported:
             result["report_uri"] = self.target.store.uri(self.target.prefix + report_name(request))
         return result, items
 
-    def _land_files(
+    def _run_engine(
         self, reference: ArchiveReference, before_get: Callable[[], None] = lambda: None
-    ) -> Landed:
+    ) -> StoredArchive:
         """Land what the vendor made.
 
         :param before_get: called immediately before a link is used; it may raise.
         """
-        target_format = self.choices.target_format
+        target_format, spec = self.choices.target_format, self.hook.vendor.spec
         files = self.hook.files(reference, target_format=target_format)
-
-        def link(file: ArchiveFile) -> Link:
-            made = self.hook.link(
-                reference, file, target_format=target_format, mask=len(files) <= MAX_MASKED
-            )
-            before_get()
-            return made
-
-        single_use = self.hook.vendor.spec.single_use
         name = self._object_name(files, reference.request)
-        reports: list[Progress] = []
-
-        def report(progress: Progress) -> None:
-            reports[:] = [progress]
-            self._log_progress(progress)
-
-        started = time.monotonic()
+        progress, started = ProgressLog(self.log), time.monotonic()
         manifest = land(
-            [Source(file, partial(link, file), single_use=single_use) for file in files],
+            self._sources(reference, files, before_get),
             self.target.store,
             prefix=self.target.prefix,
             name=name,
@@ -133,24 +117,53 @@ class BatchLanding:
             expected=self._expected(files, reference.request),
             verify=self.choices.verify,
             options=self.choices.options,
-            facts=facts_of(reference, target_format, self.hook.vendor.spec),
+            facts=facts_of(reference, target_format, spec),
             contents=contents_of(reference),
             object_options=self.choices.object_options,
-            progress=report,
+            progress=progress,
             state=self.state,
         )
-        metrics = self.hook.metrics
         if manifest.skipped:
             check_facts(manifest)
-            metrics.skipped()
+            self.hook.metrics.skipped()
         else:
-            metrics.landed(
+            self.hook.metrics.landed(
                 stored=manifest.bytes,
                 files=manifest.entries,
                 seconds=time.monotonic() - started,
-                is_resumed=any(progress.kept for progress in reports),
+                is_resumed=progress.is_resumed,
             )
-        return manifest, f"{name}{MANIFEST_SUFFIX}"
+        return StoredArchive(manifest, f"{name}{MANIFEST_SUFFIX}")
+
+    def _sources(
+        self,
+        reference: ArchiveReference,
+        files: Sequence[ArchiveFile],
+        before_get: Callable[[], None],
+    ) -> list[Source]:
+        def link(file: ArchiveFile) -> Link:
+            made = self.hook.link(
+                reference,
+                file,
+                target_format=self.choices.target_format,
+                mask=len(files) <= MAX_MASKED,
+            )
+            before_get()
+            return made
+
+        single_use = self.hook.vendor.spec.single_use
+        return [Source(file, partial(link, file), single_use=single_use) for file in files]
+
+    def _describe(self, items: LandedItems, records: Mapping[Item, Record]) -> Data:
+        """Write the metadata of *items*, if there is to be any; returns what the result says about it."""
+        metadata = self.choices.metadata
+        if metadata == "auto":
+            metadata = "jsonl" if records else None
+        if not metadata:
+            return {}
+        uri, rows = items.write_metadata(records, metadata=metadata)
+        self.log.info("Wrote the metadata of %d items to %s", rows, uri)
+        return {"metadata_uri": uri, "metadata_rows": rows}
 
     def _expected(self, files: Sequence[ArchiveFile], request: ArchiveRequest) -> int:
         """Number of files that the landing should hold; 0 if they cannot be counted, or are not read."""
@@ -175,32 +188,3 @@ class BatchLanding:
             name = files[0].name.removeprefix(request.stem)
             return f"{stem}{PurePosixPath(f'_{name}').suffix if name else ''}"
         return f"{stem}.zip"
-
-    # --- what the log says --------------------------------------------------------------------
-
-    def _log_progress(self, progress: Progress) -> None:
-        parts = [f"{progress.bytes / MIB:.1f} MiB at {progress.rate / MIB:.1f} MiB/s"]
-        if progress.percent is not None:
-            parts.insert(0, f"{progress.percent:.0f} %")
-        if progress.eta is not None:
-            parts.append(f"{progress.eta:.0f} s left")
-        self.log.info("%s", ", ".join(parts))
-
-    def _log_landed(self, manifest: Manifest) -> None:
-        if manifest.skipped:
-            self.log.info(
-                "%s has landed before; its size, and its checksum where the store keeps one, are those "
-                "of its manifest; skipping",
-                manifest.uri,
-            )
-            return
-        self.log.info(
-            "Landed %s: %d bytes, %d files, sha256 %s; verified: %s",
-            manifest.uri,
-            manifest.bytes,
-            manifest.entries,
-            manifest.sha256,
-            ", ".join(manifest.verified),
-        )
-        for check, reason in manifest.unverified.items():
-            self.log.info("Not verified: %s (%s)", check, reason)

@@ -44,28 +44,28 @@ EXPORT_TIMEOUT = 6 * 3600.0  # seconds that a re-export may take
 
 
 T = TypeVar("T")
-Land = Callable[[ArchiveReference, Callable[[], None]], T]
+Fetch = Callable[[ArchiveReference, Callable[[], None]], T]
 
 
 @dataclass(slots=True)
-class Marker:
-    """The record of earlier attempts, stored beside the target.
+class OpenedPackages:
+    """The record of what earlier attempts have opened, stored beside the target as their marker.
 
-    :param opened: ids of the archives for which a GET was, or may have been, sent.
+    :param ids: of the archives for which a GET was, or may have been, sent.
     :param job: the job of the latest re-export; None if there is none, or it failed.
     """
 
-    opened: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
     job: ArchiveJob | None = None
 
     def to_bytes(self) -> bytes:
         """The bytes to store."""
-        data = {"opened": self.opened, "job": self.job.to_dict() if self.job else None}
+        data = {"opened": self.ids, "job": self.job.to_dict() if self.job else None}
         return json.dumps(data).encode()
 
     @classmethod
-    def from_bytes(cls, document: bytes | None) -> Marker:
-        """The inverse of :meth:`to_bytes`; an empty marker for None."""
+    def from_bytes(cls, document: bytes | None) -> OpenedPackages:
+        """The inverse of :meth:`to_bytes`; empty for None."""
         if document is None:
             return cls()
         try:
@@ -93,21 +93,21 @@ class SingleUseLanding:
     key: str
     max_reexports: int
 
-    def land(self, reference: ArchiveReference, land: Land[T]) -> T:
+    def land(self, reference: ArchiveReference, fetch: Fetch[T]) -> T:
         """Land *reference*, or the archive of a re-export in its place.
 
-        :param land: lands one reference by at most one GET, and moves nothing if it has landed before. It
+        :param fetch: lands one reference by at most one GET, and moves nothing if it has landed before. It
             calls its second argument immediately before the GET, and does not send it if that raises.
         :raises AssetsError: if the destination failed, or no re-export is left after a failed download.
         """
-        marker = Marker.from_bytes(self.store.get(self.key))
+        opened = OpenedPackages.from_bytes(self.store.get(self.key))
         left = self.max_reexports
-        if marker.job is not None and _archive_id(reference) in marker.opened:
-            reference = replace(reference, job=marker.job)
+        if opened.job is not None and _archive_id(reference) in opened.ids:
+            reference = replace(reference, job=opened.job)
         while True:
             try:
-                reference = self._finished(reference, marker)
-                landed = self._open(reference, marker, land)
+                reference = self._finished(reference, opened)
+                landed = self._open(reference, opened, fetch)
             except (JobError, IntegrityError, TransientError) as error:
                 is_known = reference.request.count > 0  # else the job was started elsewhere
                 if left == 0 or not is_known or not _is_lost(error):
@@ -118,13 +118,13 @@ class SingleUseLanding:
                     type(error).__name__,
                     error,
                 )
-                reference = self._export_again(reference, marker)
+                reference = self._export_again(reference, opened)
             else:
                 best_effort(lambda: self.store.delete(self.key))
                 return landed
 
-    def _finished(self, reference: ArchiveReference, marker: Marker) -> ArchiveReference:
-        """*reference* after its job has finished; the marker forgets a job that failed."""
+    def _finished(self, reference: ArchiveReference, opened: OpenedPackages) -> ArchiveReference:
+        """*reference* after its job has finished; a job that failed is forgotten."""
         if reference.job.state.is_terminal:
             return reference
         end = self.hook.wait([reference.job], deadline=time.time() + EXPORT_TIMEOUT)[0]
@@ -132,31 +132,31 @@ class SingleUseLanding:
         try:
             return replace(reference, job=ensure_succeeded(end))
         except JobError:
-            marker.job = None
-            self._store(marker)
+            opened.job = None
+            self._store(opened)
             raise
 
-    def _open(self, reference: ArchiveReference, marker: Marker, land: Land[T]) -> T:
+    def _open(self, reference: ArchiveReference, opened: OpenedPackages, fetch: Fetch[T]) -> T:
         """Land by a single GET. An archive that was opened before may only land from the store.
 
         :raises ArchiveExpiredError: if it was opened before and is not in the store.
         """
         archive = _archive_id(reference)
-        if archive in marker.opened:
-            return land(reference, refuse_to_open)
+        if archive in opened.ids:
+            return fetch(reference, refuse_to_open)
 
         def before_get() -> None:
-            if archive not in marker.opened:
-                marker.opened.append(archive)
-                self._store(marker)
+            if archive not in opened.ids:
+                opened.ids.append(archive)
+                self._store(opened)
 
         try:
-            return self._get(reference, land, before_get)
+            return self._get(reference, fetch, before_get)
         except AssetsError as error:
             if _was_denied(error):
-                marker.opened.remove(archive)
+                opened.ids.remove(archive)
                 best_effort(
-                    lambda: self._store(marker),
+                    lambda: self._store(opened),
                     otherwise="The package was not opened, but its marker cannot be corrected; the next "
                     "attempt exports it again",
                 )
@@ -167,16 +167,18 @@ class SingleUseLanding:
                 raise
             self.hook.log.warning("%s. The archive is still offered; trying once more", error)
             try:
-                return self._get(reference, land, before_get)
+                return self._get(reference, fetch, before_get)
             except ArchiveExpiredError as gone:
                 if not isinstance(error, TransientError):
                     raise
                 # The first request has opened it after all, so its download broke, and that may pass.
                 raise error from gone
 
-    def _get(self, reference: ArchiveReference, land: Land[T], before_get: Callable[[], None]) -> T:
+    def _get(
+        self, reference: ArchiveReference, fetch: Fetch[T], before_get: Callable[[], None]
+    ) -> T:
         try:
-            return land(reference, before_get)
+            return fetch(reference, before_get)
         except ProtocolError as error:
             # Its words do not say whether the archive is still there; only another export surely is.
             if not error.is_of_download or error.status not in GONE:
@@ -185,16 +187,18 @@ class SingleUseLanding:
                 error.message, vendor=error.vendor, code=error.code, status=error.status
             ) from error
 
-    def _export_again(self, reference: ArchiveReference, marker: Marker) -> ArchiveReference:
+    def _export_again(
+        self, reference: ArchiveReference, opened: OpenedPackages
+    ) -> ArchiveReference:
         job = self.hook.submit(reference.request)
         self.hook.metrics.reexported()
-        marker.job = job
-        self._store(marker)
+        opened.job = job
+        self._store(opened)
         self.hook.log.info("Exporting again as %s job %s", job.vendor, job.job_id)
         return replace(reference, job=job)
 
-    def _store(self, marker: Marker) -> None:
-        put_document(self.store, self.key, marker.to_bytes())
+    def _store(self, opened: OpenedPackages) -> None:
+        put_document(self.store, self.key, opened.to_bytes())
 
 
 def refuse_to_open() -> None:

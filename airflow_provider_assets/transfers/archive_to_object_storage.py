@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context, ObjectStoragePath, XComArg
 
-    from airflow_provider_assets.deliveries.batch_landing import Choices
+    from airflow_provider_assets.deliveries.batch_landing import BatchLanding, Choices
     from airflow_provider_assets.deliveries.landed_items import LandedItems
     from airflow_provider_assets.landing import LandingOptions, ObjectOptions
     from airflow_provider_assets.metadata import Format
@@ -242,6 +242,28 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         :raises AssetsError: the first failure that a retry may change, or else the first.
         """
         from airflow_provider_assets.deliveries.announcements import reason_of
+
+        batches = self._opened(context)
+        landed: list[Data] = []
+        failed: list[AssetsError] = []
+        for reference in self.references:
+            note = note_of(reference)
+            notes.append(note)
+            try:
+                landed.append(self._land_one(context, batches, reference, note))
+            except AssetsError as error:
+                failed.append(error)
+                note["reason"] = reason_of(error)
+                if not isinstance(error, (JobError, InvalidRequestError, IntegrityError)):
+                    raise  # of the store or the connection: the others would meet it, too
+                if self._is_group:
+                    self.log.warning("Batch %d: %s", note["batch"], error)
+        if failed:
+            raise next((one for one in failed if not isinstance(one, _HOPELESS)), failed[0])
+        return landed
+
+    def _opened(self, context: Context) -> BatchLanding:
+        """The landing of batches in the destination, after the arguments have been checked."""
         from airflow_provider_assets.deliveries.batch_landing import BatchLanding
         from airflow_provider_assets.deliveries.state import landing_state
         from airflow_provider_assets.destinations import open_destination
@@ -252,34 +274,23 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         hook = AssetArchiveHook.for_conn(self.references[0].conn_id)
         self._vendor, self._landed = hook.vendor, []
         state = landing_state(context, target)
-        batches = BatchLanding(hook, target, state, self._choices(hook, object_options), self.log)
-        landed: list[Data] = []
-        failed: list[AssetsError] = []
-        for reference in self.references:
-            note, started = note_of(reference), time.monotonic()
-            notes.append(note)
-            try:
-                with hook.metrics.landing(reference.request):
-                    result, items = batches.land(reference)
-                self._landed.append(result)
-                show_link(self, context, ManifestLink, target.browser_url(items.manifest_name))
-                # A task that fails returns nothing, not even what has landed.
-                numbers = {name: result[name] for name in ("uri", "bytes", "entries", "skipped")}
-                note |= {"seconds": round(time.monotonic() - started, 3), **numbers}
-                if lost := self._check_complete(items):
-                    note["missing"] = lost
-            except AssetsError as error:
-                failed.append(error)
-                note["reason"] = reason_of(error)
-                if not isinstance(error, (JobError, InvalidRequestError, IntegrityError)):
-                    raise  # of the store or the connection: the others would meet it, too
-                if self._is_group:
-                    self.log.warning("Batch %d: %s", note["batch"], error)
-            else:
-                landed.append(result)
-        if failed:
-            raise next((one for one in failed if not isinstance(one, _HOPELESS)), failed[0])
-        return landed
+        return BatchLanding(hook, target, state, self._choices(hook, object_options), self.log)
+
+    def _land_one(
+        self, context: Context, batches: BatchLanding, reference: ArchiveReference, note: Data
+    ) -> Data:
+        """Land the archive of *reference*, and complete its *note*."""
+        started = time.monotonic()
+        with batches.hook.metrics.landing(reference.request):
+            result, items = batches.land(reference)
+        self._landed.append(result)
+        show_link(self, context, ManifestLink, batches.target.browser_url(items.manifest_name))
+        # A task that fails returns nothing, not even what has landed.
+        numbers = {name: result[name] for name in ("uri", "bytes", "entries", "skipped")}
+        note |= {"seconds": round(time.monotonic() - started, 3), **numbers}
+        if lost := self._check_complete(items):
+            note["missing"] = lost
+        return result
 
     def _choices(self, hook: AssetArchiveHook, object_options: ObjectOptions) -> Choices:
         from airflow_provider_assets.deliveries.batch_landing import Choices

@@ -13,7 +13,7 @@ from airflow.sdk import task
 from airflow_runs import connect
 from exported import archive
 
-from airflow_provider_assets.deliveries.single_use import Marker
+from airflow_provider_assets.deliveries.single_use import OpenedPackages
 from airflow_provider_assets.exports import asset_export
 from airflow_provider_assets.landing import LocalStore, open_store
 from airflow_provider_assets.landing.markers import STARTED_MARKER
@@ -353,7 +353,7 @@ def test_an_archive_of_a_cleared_task_is_not_replaced_by_what_failed_before(airf
 def test_an_archive_that_is_new_is_opened_whatever_the_marker_waits_for(airflow, roma, folder):
     dag = airflow.dag(export(roma, folder))
     lost = ArchiveJob("huawei_roma", "re-1", state=JobState.RUNNING)
-    marker = Marker(opened=["another"], job=lost).to_bytes()
+    marker = OpenedPackages(ids=["another"], job=lost).to_bytes()
     store = open_store(folder.as_uri())
     store.put("package" + STARTED_MARKER, marker, crc32=zlib.crc32(marker), overwrite=True)
     assert airflow.run(dag).state == "success"

@@ -21,7 +21,7 @@ from airflow_provider_assets.batches.ledger import BatchEntry, RecordedBatches
 from airflow_provider_assets.deliveries.announcements import _event as event_of
 from airflow_provider_assets.deliveries.origin import check_facts
 from airflow_provider_assets.deliveries.origin import facts_of as manifest_facts
-from airflow_provider_assets.deliveries.single_use import Marker
+from airflow_provider_assets.deliveries.single_use import OpenedPackages
 from airflow_provider_assets.landing.checkpoint import Checkpoint, chain, load
 from airflow_provider_assets.landing.files_checkpoint import FilesCheckpoint
 from airflow_provider_assets.landing.inventory import _landing
@@ -241,8 +241,8 @@ def _rows(rng: Random, tree: Any) -> None:
 
 
 def _marker(rng: Random, tree: Any) -> None:
-    marker = Marker.from_bytes(encoded(rng, tree))
-    Marker.from_bytes(marker.to_bytes())
+    marker = OpenedPackages.from_bytes(encoded(rng, tree))
+    OpenedPackages.from_bytes(marker.to_bytes())
 
 
 def _connection(rng: Random, tree: Any) -> None:
@@ -315,7 +315,7 @@ def readers() -> dict[str, tuple[Any, Read]]:
         "carry": (RecordedBatches("c", None, [entry]).to_dict(), _carry),
         "record": (RECORD, _record),
         "metadata rows": ([ROW, ROW], _rows),
-        "marker": (json.loads(Marker(["a"], job).to_bytes()), _marker),
+        "marker": (json.loads(OpenedPackages(["a"], job).to_bytes()), _marker),
         "connection": (CONNECTION, _connection),
         "payload of an event": ({"payload": {"window": [MOMENT, "2026-01-11T00:00:00Z"]}}, _payload),
     }  # fmt: skip
