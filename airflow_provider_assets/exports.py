@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from collections.abc import Callable, Iterable, Mapping
 from inspect import signature
 from typing import TYPE_CHECKING, Any, cast
 
@@ -57,6 +58,22 @@ def _check_place(archive: AssetArchiveOperator, destination: str | ObjectStorage
         )
 
 
+def _check_names(names: Iterable[str]) -> None:
+    """Refuse an argument that neither task accepts, or that must belong to one of them."""
+    for name in names:
+        if name in ("inlets", "outlets"):
+            raise TypeError(
+                f"asset_export: {name} must belong to one of the two tasks; use "
+                f"landing_args={{{name!r}: ...}} "
+                f"for what has landed, or archive_args={{{name!r}: ...}}"
+            )
+        if name not in _ARCHIVE | _LANDING:
+            raise TypeError(
+                f"asset_export: {name!r} is not an argument of AssetArchiveOperator or "
+                "ArchiveToObjectStorageOperator; correct the name"
+            )
+
+
 class AssetExport(TaskGroup):
     """The tasks ``archive`` and ``land``, which is mapped over the batches.
 
@@ -101,18 +118,7 @@ def asset_export(
     require_flag(report, "report")
     archive_only = {} if archive_args is None else require_mapping(archive_args, "archive_args")
     landing_only = {} if landing_args is None else require_mapping(landing_args, "landing_args")
-    for name in kwargs:
-        if name in ("inlets", "outlets"):
-            raise TypeError(
-                f"asset_export: {name} must belong to one of the two tasks; use "
-                f"landing_args={{{name!r}: ...}} "
-                f"for what has landed, or archive_args={{{name!r}: ...}}"
-            )
-        if name not in _ARCHIVE | _LANDING:
-            raise TypeError(
-                f"asset_export: {name!r} is not an argument of AssetArchiveOperator or "
-                "ArchiveToObjectStorageOperator; correct the name"
-            )
+    _check_names(kwargs)
     of_archive = {k: v for k, v in kwargs.items() if k in _ARCHIVE} | archive_only
     of_landing = {k: v for k, v in kwargs.items() if k in _LANDING} | landing_only
     of_landing.setdefault("report", report)
