@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from inspect import signature
 from typing import TYPE_CHECKING, Any, cast
 

@@ -153,14 +153,14 @@ class BatchLedger:
         self._fingerprint = hashlib.sha256(lasting_text(inputs).encode()).hexdigest()
         self._lineage = f"{ti.dag_id}|{ti.task_id}|{ti.run_id}|{ti.map_index}|{ti.max_tries}"
         self._store = task_state_store(context)
-        self.durable = self._store is not None
-        self._since = None if self.durable else _since(context)
-        self.is_complete = self.durable
+        self.is_durable = self._store is not None
+        self._since = None if self.is_durable else _since(context)
+        self.is_complete = self.is_durable
 
     def tagged(self, request: ArchiveRequest) -> ArchiveRequest:
         """*request* with a tag that is the same in every retry and in no other run."""
         text = f"{self._lineage}|{self._fingerprint}|{request.index}"
-        if not self.durable:  # another attempt may list other items
+        if not self.is_durable:  # another attempt may list other items
             text += f"|{request.fingerprint}"
         return replace(request, tag=hashlib.sha256(text.encode()).hexdigest()[:16])
 
@@ -237,7 +237,7 @@ class BatchLedger:
 
     def _get(self, key: str) -> Data | None:
         """The value of *key*, if these attempts wrote it."""
-        data = self._store.get(key) if self.durable and self._store else None
+        data = self._store.get(key) if self.is_durable and self._store else None
         if not isinstance(data, dict) or not self._is_ours(data.get("fence")):
             return None
         return data
@@ -264,7 +264,7 @@ class BatchLedger:
         return any(fence.get(name) == self._fence[name] for name in ("retries", "clears"))
 
     def _set(self, key: str, data: Data) -> None:
-        if self.durable and self._store:
+        if self.is_durable and self._store:
             self._store.set(key, cast("dict[str, object]", {"fence": self._fence, **data}))  # type: ignore[arg-type]  # both are JSON
 
 

@@ -77,7 +77,7 @@ class ExportInputs:
             self.archive_options = {"mode": self.mode}
 
     @property
-    def notes(self) -> list[str]:
+    def remarks(self) -> list[str]:
         """Remarks for the log: options that are sent in another form, and those of the vendor."""
         changes = [
             f"options.{name}: {value!r} is sent as {self.archive_options[name]!r}"

@@ -19,20 +19,20 @@ def add_landings(
     verify: str,
     *,
     may_hold: Callable[[str], bool] = lambda key: True,
-    alike: Mapping[str, JSON] | None = None,
+    required_facts: Mapping[str, JSON] | None = None,
 ) -> None:
     """Tell *comparison*, which knows what is listed, how much of it has landed under *target*.
 
     :param may_hold: as in :class:`Inventory`.
-    :param alike: facts, and the ``layout``, that a landing must have; by default it may have any. A fact
-        that an earlier release did not record counts as equal.
+    :param required_facts: facts, and the ``layout``, that a landing must have; by default it may have any.
+        A fact that an earlier release did not record counts as equal.
     """
 
     def wanted(shelved: Shelved) -> bool:
         is_ours = shelved.record.facts.get("vendor") in (spec.name, None)
         return (
             is_ours
-            and _is_alike(shelved.record, alike or {})
+            and _has_facts(shelved.record, required_facts or {})
             and comparison.concerns(shelved.landing)
         )
 
@@ -43,6 +43,6 @@ def add_landings(
             comparison.add(found.landing)
 
 
-def _is_alike(record: Manifest, facts: Mapping[str, JSON]) -> bool:
+def _has_facts(record: Manifest, facts: Mapping[str, JSON]) -> bool:
     known = {**record.facts, "layout": record.layout}
     return all(known.get(name, value) == value for name, value in facts.items())

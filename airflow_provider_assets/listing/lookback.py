@@ -32,14 +32,15 @@ class Lookback:
     :param length: of the overlap.
     :param target: the place below which all landings are.
     :param log: gets the number of items that are left out, and the manifests that cannot be read.
-    :param alike: as in :func:`~.landed.add_landings`: what this run lands otherwise has not landed yet.
+    :param required_facts: as in :func:`~.landed.add_landings`: what this run lands otherwise has not landed
+        yet.
     """
 
     length: timedelta
     vendor: Vendor
     target: Destination
     log: Logger
-    alike: Mapping[str, JSON] = field(default_factory=dict)
+    required_facts: Mapping[str, JSON] = field(default_factory=dict)
     _changed: dict[Item, float] = field(default_factory=dict)
 
     def overlap(self, window: Window) -> Window:
@@ -88,7 +89,7 @@ class Lookback:
             self.target,
             "manifest",
             may_hold=may_hold,
-            alike=self.alike,
+            required_facts=self.required_facts,
         )
         for problem in comparison.problems:
             self.log.warning("%s: %s; items in it may be exported again", problem.uri, problem.why)

@@ -13,7 +13,7 @@ from airflow_provider_assets.listing.inputs import ExportInputs
 from airflow_provider_assets.sansio.batching import Batches
 from airflow_provider_assets.sansio.moments import parse_moment
 from airflow_provider_assets.sansio.settle import Settling, ensure_settled
-from airflow_provider_assets.sansio.verdict import shown
+from airflow_provider_assets.sansio.verdict import first_of
 from airflow_provider_assets.sansio.window import BEGINNING, Window
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class SettledListing:
             wait = self.settling.before_next(waited, _now(), pending)
             if not wait:
                 break
-            self._pause(wait, f"for pending items: {shown(pending)}")
+            self._pause(wait, f"for pending items: {first_of(pending)}")
         left_out = ensure_settled(pending, self.window, _now(), self.on_partial, is_named=is_named)
         if left_out:
             self.log.warning("%s", left_out)

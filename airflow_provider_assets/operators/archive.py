@@ -276,7 +276,7 @@ class AssetArchiveOperator(BaseOperator):
         from airflow_provider_assets.listing.spool import ListingSpool
 
         inputs = self._inputs(context)
-        if not ledger.durable:
+        if not ledger.is_durable:
             self.log.info(
                 "Airflow keeps no task state before 3.3: a retry submits again what it does not "
                 "find at the vendor"
@@ -411,8 +411,8 @@ class AssetArchiveOperator(BaseOperator):
             self.max_items,
             self.mode,
         )
-        for note in inputs.notes:
-            self.log.info("%s", note)
+        for remark in inputs.remarks:
+            self.log.info("%s", remark)
         return inputs
 
     def _window(self, context: Context) -> Window | None:
@@ -464,8 +464,8 @@ class AssetArchiveOperator(BaseOperator):
         length = to_timedelta(self.lookback, "lookback")
         vendor = self.hook.vendor
         options = vendor.spec.shaping(inputs.archive_options)
-        alike = {"conn_id": self.conn_id, "options": options, **self.landing_facts}
-        return Lookback(length, vendor, open_destination(self.plans), self.log, alike)
+        required_facts = {"conn_id": self.conn_id, "options": options, **self.landing_facts}
+        return Lookback(length, vendor, open_destination(self.plans), self.log, required_facts)
 
     def _pause(self, wait: float) -> None:
         self._waiting.pause(wait, "execute_listing")

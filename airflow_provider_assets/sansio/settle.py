@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 
 from airflow_provider_assets.sansio.errors import ItemsPendingError
 from airflow_provider_assets.sansio.moments import is_to_come
-from airflow_provider_assets.sansio.verdict import shown
+from airflow_provider_assets.sansio.verdict import first_of
 from airflow_provider_assets.sansio.window import Window
 
 LISTING_LAG = timedelta(seconds=30)
@@ -79,7 +79,7 @@ def ensure_settled(
     """
     if not pending:
         return None
-    text = f"the vendor has not finished {len(pending)} of the selected items: {shown(pending)}"
+    text = f"the vendor has not finished {len(pending)} of the selected items: {first_of(pending)}"
     is_recent = window is not None and now < window.end + ABANDONED
     if (is_named or is_recent) and on_partial != "land":
         raise ItemsPendingError(

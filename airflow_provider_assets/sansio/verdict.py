@@ -12,7 +12,7 @@ ON_PARTIAL = ("fail", "land")
 SHOWN = 10
 
 
-def shown(names: Iterable[str]) -> str:
+def first_of(names: Iterable[str]) -> str:
     """The first of *names*, and how many more there are."""
     listed = list(names)
     more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
@@ -27,7 +27,7 @@ def ensure_complete(jobs: Iterable[ArchiveJob], on_partial: str) -> list[str]:
     incomplete = []
     for job in jobs:
         if failed := job.failed:
-            names = shown(f"{item} ({why})" for item, why in failed.items())
+            names = first_of(f"{item} ({why})" for item, why in failed.items())
             incomplete.append(
                 f"{job.vendor} job {job.job_id}: {len(failed)} items are missing: {names}"
             )

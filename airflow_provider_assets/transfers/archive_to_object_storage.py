@@ -27,7 +27,7 @@ from airflow_provider_assets.sansio.errors import (
 )
 from airflow_provider_assets.sansio.groups import ungrouped
 from airflow_provider_assets.sansio.jobs import ArchiveReference, Data, JobState
-from airflow_provider_assets.sansio.verdict import shown
+from airflow_provider_assets.sansio.verdict import first_of
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -331,7 +331,7 @@ class ArchiveToObjectStorageOperator(BaseOperator):
         missing, count = items.missing(), len(items.ids)
         if not missing:
             return ""
-        named = shown(f"{item} ({why})" for item, why in missing.items())
+        named = first_of(f"{item} ({why})" for item, why in missing.items())
         text = (
             f"{items.manifest.uri} holds {count - len(missing)} of the {count} requested items; "
             f"missing: {named}"

@@ -37,7 +37,7 @@ from airflow_provider_assets.sansio.messages import (
 )
 from airflow_provider_assets.sansio.records import Facts, OnRecord, Record, ignore
 from airflow_provider_assets.sansio.strict_json import JSON
-from airflow_provider_assets.sansio.verdict import shown
+from airflow_provider_assets.sansio.verdict import first_of
 from airflow_provider_assets.sansio.waiter import PollPolicy, ensure_succeeded
 from airflow_provider_assets.sansio.window import Window
 from airflow_provider_assets.vendors import huawei_roma_contract as contract
@@ -158,7 +158,7 @@ class HuaweiRoma(Vendor):
         if self._instance not in known and number(data, "total") <= len(known):
             raise InvalidRequestError(
                 f"connection {self.connection.conn_id!r}: the project has no instance "
-                f"{self._instance!r}; it has {shown(known) or 'none'}"
+                f"{self._instance!r}; it has {first_of(known) or 'none'}"
             )
         return f"ROMA Connect accepts the credentials and knows instance {self._instance}"
 

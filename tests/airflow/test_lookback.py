@@ -101,9 +101,9 @@ def look(airflow, nights, folder):
         assert airflow.run(dag, date).state == "success"
     hook = AssetArchiveHook.for_conn(CONN)
 
-    def looked(changed="", **alike):
+    def looked(changed="", **facts):
         target, log = open_destination(folder.as_uri()), logging.getLogger("look")
-        lookback = Lookback(timedelta(days=1), Touched(hook.vendor, changed), target, log, alike)
+        lookback = Lookback(timedelta(days=1), Touched(hook.vendor, changed), target, log, facts)
         with closing(ListingSpool()) as spool:
             inputs = ExportInputs(hook.vendor, None, None, {})
             list_batches(hook, inputs, SIXTH, "2026-01-07", spool, lookback=lookback)

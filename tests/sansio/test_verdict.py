@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_assets.sansio.errors import PartialArchiveError
 from airflow_provider_assets.sansio.jobs import ArchiveJob
-from airflow_provider_assets.sansio.verdict import ensure_complete, shown
+from airflow_provider_assets.sansio.verdict import ensure_complete, first_of
 
 
 def job(job_id, **failed):
@@ -30,5 +30,5 @@ def test_every_incomplete_job_is_told_where_the_others_land():
 
 
 def test_a_long_list_is_cut_and_counted():
-    assert shown(str(n) for n in range(10)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
-    assert shown(str(n) for n in range(12)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"
+    assert first_of(str(n) for n in range(10)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
+    assert first_of(str(n) for n in range(12)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"
