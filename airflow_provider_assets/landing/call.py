@@ -48,6 +48,7 @@ class LandingCall:
     state: State | None = None
     contents: Contents | None = None
     object_options: ObjectOptions = DEFAULTS
+    has_manifest: bool = False  # of an earlier landing, whose object may be gone
     cancel: CancelToken = field(default_factory=CancelToken)
 
     @property

@@ -134,6 +134,7 @@ def _land(call: LandingCall, sources: Sequence[Source]) -> Manifest:
         remove_own_marker(call)
         _clean_up(call, sources)
         return replace(before.record, skipped=True)
+    call = replace(call, has_manifest=before is not None)
     record, files = _by_layout(call, sources)
     commit(call, record, files)
     _clean_up(call, sources)

@@ -87,7 +87,8 @@ def ownership(call: LandingCall, files: int) -> Iterator[bool]:
     claim = _claim(call, files)
     withdrawn = None
     try:
-        if claim is Claim.REPLACES_MARKED:
+        is_outdated = claim is Claim.RESERVED and call.has_manifest  # its object is gone
+        if claim is Claim.REPLACES_MARKED or is_outdated:
             withdrawn = call.store.get(call.manifest_key)
             if withdrawn is not None:
                 _withdraw_manifest(call)

@@ -246,6 +246,22 @@ def test_a_marker_is_read_whichever_release_wrote_it(local, origin, quick, marke
             land([source], local, facts=FACTS, options=quick)
 
 
+def test_the_manifest_of_an_object_that_was_deleted_does_not_vouch_for_the_next_one(
+    local, origin, quick, monkeypatch
+):
+    """The disk keeps no checksum: another object of the same size looks like the old one."""
+    older, newer = (zipped({"a": noise(5000, seed)}) for seed in (1, 2))
+    land([linked(origin, older)], local, options=quick, facts=FACTS)
+    local.delete("export.zip")
+    killed_before_the_manifest(
+        monkeypatch, [linked(origin, newer)], local, options=quick, facts=FACTS
+    )
+    assert contents(local, "export.zip") == newer
+    assert not land([linked(origin, newer)], local, options=quick, facts=FACTS).skipped
+    record = json.loads(contents(local, MANIFEST))
+    assert record["crc32"] == f"{zlib.crc32(newer):08x}"
+
+
 def test_a_landing_in_another_layout_does_not_take_the_manifest_of_its_name(local, origin, quick):
     how = {"facts": FACTS, "options": quick, "name": "night"}
     land([linked(origin, small(), "export.zip")], local, **how)
