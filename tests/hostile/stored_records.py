@@ -172,7 +172,7 @@ def _manifest(rng: Random, tree: Any) -> None:
         layout=record.layout,
         facts={},
         expected=2,
-        overwrite=True,
+        replacing=SimpleNamespace(is_allowed=True),
     )
     previous = PreviousLanding(record, files)
     assert previous.is_whole(job) in (True, False)
