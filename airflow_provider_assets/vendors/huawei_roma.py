@@ -308,26 +308,28 @@ class HuaweiRoma(Vendor):
             self.ensure_unknown(request, reply, job.submitted_at)
             return parsing.job(job, {"status": contract.UNKNOWN_JOB}, JobState.EXPIRED)
         data = reply.json_object()
-        state = self.state_of(data.get("status"))
-        found = parsing.job(job, data, state)
-        # Taken as they are, these two answers would lead to another export of a package that is there.
-        late = ""
-        if job.state is JobState.SUCCEEDED and state is JobState.RUNNING:
-            late = (
-                f"has succeeded, and a late answer shows it as {found.vendor_status or 'running'}"
-            )
-        elif (
-            state is JobState.SUCCEEDED
-            and "archive_id" not in {**job.details, **found.details}
-            and self.is_fresh(parsing.ended_at(data))
-        ):
-            late = "has just succeeded, and its package has no id yet"
-        if late:
+        found = parsing.job(job, data, self.state_of(data.get("status")))
+        if late := self._lateness(job, found, data):
             raise VendorUnavailableError(
                 f"ROMA Connect job {job.job_id} {late}; a retry asks for it again",
                 vendor=self.spec.name,
             )
         return found
+
+    def _lateness(self, known: ArchiveJob, found: ArchiveJob, data: Mapping[str, JSON]) -> str:
+        """Say that an answer is older than what is *known*, or not complete yet; "" if it is neither.
+
+        Taken as it is, it would lead to another export of a package that is there.
+        """
+        state = self.state_of(data.get("status"))
+        if known.state is JobState.SUCCEEDED and state is JobState.RUNNING:
+            return (
+                f"has succeeded, and a late answer shows it as {found.vendor_status or 'running'}"
+            )
+        is_named = "archive_id" in {**known.details, **found.details}
+        if state is JobState.SUCCEEDED and not is_named and self.is_fresh(parsing.ended_at(data)):
+            return "has just succeeded, and its package has no id yet"
+        return ""
 
     # --- bytes -------------------------------------------------------------------------------
 
