@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from airflow_provider_assets.destinations import Destination
-from airflow_provider_assets.landing.inventory import Inventory, Shelved, check_depth
+from airflow_provider_assets.landing.inventory import Inventory, RecordedLanding, check_depth
 from airflow_provider_assets.sansio.jobs import Data
 from airflow_provider_assets.sansio.moments import parse_moment
 from airflow_provider_assets.sansio.periods import check_length, label_of
@@ -26,14 +26,14 @@ class Holding:
     bytes: int = 0
     damaged: int = 0
 
-    def add(self, shelved: Shelved) -> None:
+    def add(self, recorded: RecordedLanding) -> None:
         """Add a landing."""
-        record, facts = shelved.record, shelved.record.facts
+        record, facts = recorded.manifest, recorded.manifest.facts
         self.landings += 1
         self.items += _number(facts.get("items")) - _number(facts.get("failed"))
         self.files += record.entries
         self.bytes += record.bytes
-        self.damaged += bool(shelved.landing.broken or shelved.landing.damaged)
+        self.damaged += bool(recorded.landing.broken or recorded.landing.damaged)
 
     def to_dict(self) -> dict[str, JSON]:
         """JSON form."""
@@ -95,8 +95,8 @@ def take_stock(target: Destination, *, period: str, verify: str) -> Stocktaking:
     return stock
 
 
-def _row(shelved: Shelved, period: str) -> str:
-    facts = shelved.record.facts
+def _row(recorded: RecordedLanding, period: str) -> str:
+    facts = recorded.manifest.facts
     window = facts.get("window")
     vendor = str(facts.get("vendor", "unknown"))
     if not isinstance(window, list) or not window:
@@ -104,8 +104,8 @@ def _row(shelved: Shelved, period: str) -> str:
     return f"{vendor} {label_of(parse_moment(window[0], 'window start'), period)}"
 
 
-def _problems(shelved: Shelved) -> Iterator[Problem]:
-    landing = shelved.landing
+def _problems(recorded: RecordedLanding) -> Iterator[Problem]:
+    landing = recorded.landing
     if landing.broken:
         yield Problem(landing.uri, landing.broken)
     for name, why in landing.damaged.items():

@@ -46,14 +46,14 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Shelved:
-    """A landing as its manifest records it: the whole record, and what a comparison needs of it."""
+class RecordedLanding:
+    """A landing as its manifest records it, and what a comparison needs to know about it."""
 
-    record: Manifest
+    manifest: Manifest
     landing: Landing
 
 
-Wanted = Callable[[Shelved], bool]
+Wanted = Callable[[RecordedLanding], bool]
 
 
 def check_depth(verify: str) -> None:
@@ -83,7 +83,7 @@ class Inventory:
     _refusals: list[AssetsError] = field(default_factory=list, init=False, repr=False)
     _archived: list[str] = field(default_factory=list, init=False, repr=False)
 
-    def read(self) -> Iterator[Shelved | Problem]:
+    def read(self) -> Iterator[RecordedLanding | Problem]:
         """Every landing that is wanted, or the reason why its manifest cannot be read.
 
         A few manifests are read at a time, in parallel, and only as fast as they are consumed. A staged
@@ -115,7 +115,7 @@ class Inventory:
             # A permission to read is missing: nothing is known of any landing.
             raise self._refusals[0]
 
-    def _one(self, key: str) -> Shelved | Problem | None:
+    def _one(self, key: str) -> RecordedLanding | Problem | None:
         uri = self.store.uri(key)
         try:
             document = _patiently(lambda: self.store.get(key))
@@ -128,16 +128,16 @@ class Inventory:
             record, files, contents = parse_all(document)
         except InvalidRequestError as error:
             return Problem(uri, f"the manifest cannot be read: {error.message}")
-        shelved = Shelved(record, _landing(uri, record, files, contents))
-        if not self.wanted(shelved):
+        recorded = RecordedLanding(record, _landing(uri, record, files, contents))
+        if not self.wanted(recorded):
             return None
         if self.verify == "manifest":
-            return shelved
-        return replace(shelved, landing=self._checked(shelved, key, files))
+            return recorded
+        return replace(recorded, landing=self._checked(recorded, key, files))
 
-    def _checked(self, shelved: Shelved, key: str, files: Iterable[Entry]) -> Landing:
+    def _checked(self, recorded: RecordedLanding, key: str, files: Iterable[Entry]) -> Landing:
         """The landing with what is wrong with its objects."""
-        record, landing = shelved.record, shelved.landing
+        record, landing = recorded.manifest, recorded.landing
         if record.layout != "files":
             whole = Entry("", record.bytes, record.crc32, record.sha256)
             return replace(landing, broken=self._fault(key.removesuffix(MANIFEST_SUFFIX), whole))

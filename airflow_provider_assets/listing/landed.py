@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from airflow_provider_assets.destinations import Destination
-from airflow_provider_assets.landing.inventory import Inventory, Shelved
+from airflow_provider_assets.landing.inventory import Inventory, RecordedLanding
 from airflow_provider_assets.landing.manifest import Manifest
 from airflow_provider_assets.sansio.reconcile import Comparison, Problem
 from airflow_provider_assets.sansio.strict_json import JSON
@@ -28,12 +28,12 @@ def add_landings(
         A fact that an earlier release did not record counts as equal.
     """
 
-    def wanted(shelved: Shelved) -> bool:
-        is_ours = shelved.record.facts.get("vendor") in (spec.name, None)
+    def wanted(recorded: RecordedLanding) -> bool:
+        is_ours = recorded.manifest.facts.get("vendor") in (spec.name, None)
         return (
             is_ours
-            and _has_facts(shelved.record, required_facts or {})
-            and comparison.concerns(shelved.landing)
+            and _has_facts(recorded.manifest, required_facts or {})
+            and comparison.concerns(recorded.landing)
         )
 
     for found in Inventory(target.store, target.prefix, verify, wanted, may_hold).read():

@@ -150,7 +150,7 @@ def test_a_manifest_that_cannot_be_read_is_named(store, origin):
 def test_what_is_not_wanted_is_not_looked_at(store, origin):
     landed(store, origin, "a", "archive")
     store.delete("out/a.zip")
-    assert read(store, "sizes", wanted=lambda one: one.record.facts["vendor"] == "topaz") == {}
+    assert read(store, "sizes", wanted=lambda one: one.manifest.facts["vendor"] == "topaz") == {}
 
 
 def test_another_depth_is_refused():
@@ -259,7 +259,7 @@ def test_an_object_that_is_deleted_while_others_are_read_is_gone(store, origin, 
     for name in ("a", "b"):
         landed(store, origin, name, "archive")
 
-    def wanted(shelved):
+    def wanted(recorded):
         store.delete("out/a.zip")
         return True
 
@@ -289,7 +289,7 @@ def test_credentials_that_expire_on_the_way_are_no_damage(s3, s3_server, origin)
     landed(s3, origin, "a", "archive")
     with quirky_s3(s3_server, Quirks()) as server:
 
-        def wanted(shelved):
+        def wanted(recorded):
             server.quirks = Quirks(refuses=(Refusal("Get", 400, "ExpiredToken"),))
             return True
 
