@@ -9,8 +9,8 @@ Airflow's task state store (3.3+) keeps, under keys that begin with :data:`KEY`:
 
 Each value carries the *fence* of the attempts that may use it: ordinary retries keep it, a clear changes
 it. So a retry re-attaches to its jobs and a cleared task starts from scratch. Earlier versions keep nothing:
-a retry lists again, and looks for the job of each batch at the vendor, by a tag that tells the same attempts
-and the same items.
+a retry lists again, and looks for the job of each batch at the vendor, by a tag that attempts share if they
+list the same items.
 """
 
 from __future__ import annotations

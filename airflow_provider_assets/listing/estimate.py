@@ -36,7 +36,7 @@ class EstimateRow:
     known_bytes: int = 0
 
     def add(self, item: Item, size: int | None) -> None:
-        """Count *item*, of *size* bytes if the vendor says it."""
+        """Count *item*, of *size* bytes if the vendor states its size."""
         self.count.begins(item)
         self.items += 1
         self.sized += size is not None

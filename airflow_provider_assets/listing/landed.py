@@ -21,7 +21,7 @@ def add_landings(
     may_hold: Callable[[str], bool] = lambda key: True,
     required_facts: Mapping[str, JSON] | None = None,
 ) -> None:
-    """Tell *comparison*, which knows what is listed, how much of it has landed under *target*.
+    """Add the landings under *target* to *comparison*, which knows what is listed.
 
     :param may_hold: as in :class:`Inventory`.
     :param required_facts: facts, and the ``layout``, that a landing must have; by default it may have any.

@@ -100,7 +100,7 @@ def span_of_key(
 
     :param zone: the clocks that the key goes by, if it has no offset.
     :param next_tick: maps a moment to the schedule's first one after it; None where it has none.
-    :param known: the start of the partition, where Airflow says it.
+    :param known: the start of the partition, where Airflow knows it.
     :raises UncertainKeyError: if the key is too fine to tell, or of another zone than *zone*.
     :raises ValueError: if it is no date.
     """

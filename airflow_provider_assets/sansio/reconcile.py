@@ -95,7 +95,7 @@ class Counts:
 
 @dataclass(slots=True)
 class Comparison:
-    """Tell it what is listed, period after period; then what has landed; then read the result.
+    """Learns what is listed, period after period, then what has landed, and counts the differences.
 
     :param names_tell: whether files are named after the items in them.
     :ivar problems: what could not be trusted: the first thousand of ``problem_count``.

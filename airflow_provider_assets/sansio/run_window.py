@@ -28,8 +28,8 @@ class RunTiming:
 
     :param run_date: logical date, or the moment it was due to start if it has none.
     :param partition_key: start of a time partition; :param zone: the clocks that it goes by.
-    :param key_formats: how the key may be written, where the schedule's mappers say it.
-    :param partition_date: start of the partition, where Airflow says it.
+    :param key_formats: ways to write the key, where the schedule's mappers say which.
+    :param partition_date: start of the partition, where Airflow knows it.
     :param event_window: ISO bounds from the event, where an event started the run.
     :param periods: maps a moment to the bounds of the cron period that ended at or before it; None
         where the schedule is not a cron expression.

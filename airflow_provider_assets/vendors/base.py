@@ -202,9 +202,9 @@ class Vendor(ABC):
         say what this export leaves out. It stays empty where items are always ready.
 
         :param on_record: called with each item and its record while the pages are read, so that a caller
-            decides how many records are in memory. An item that is listed twice is told twice, and the
-            later record counts. Vendors that ``describes_items`` call it, with records that are
-            :func:`~.records.public`; of others a record may hold no more than times.
+            decides how many records are in memory. An item that is listed twice is reported twice, and the
+            later record counts. Vendors with ``describes_items`` call it, with records that are
+            :func:`~.records.public`; the records of others may hold no more than times.
         """
 
     def select_part(
