@@ -43,7 +43,7 @@ def list_batches(
     if lookback and window:
         on_record = lookback.noting(inputs.select or {}, on_record)
         _list(hook, inputs, lookback.overlap(window), spool, on_record)
-    pending = _list(hook, inputs, window, spool, on_record)
+    pending = _list(hook, inputs, window, spool, on_record, lookback=lookback)
     spool.choose()
     identity: list[JSON] = [hook.conn_id, dict(asked or {}), inputs.archive_options]
     if lookback and window:
@@ -73,6 +73,8 @@ def _list(
     window: Window | None,
     spool: ListingSpool,
     on_record: OnRecord,
+    *,
+    lookback: Lookback | None = None,
 ) -> list[str]:
     """Put the items into *spool*; returns the ids of those that are pending."""
     if inputs.items is not None:
@@ -83,5 +85,7 @@ def _list(
     pending: dict[float, list[str]] = {}
     for listed in hook.slices(dict(inputs.select or {}), window, on_record=on_record):
         spool.add(listed.selected.items, listed.start)
+        if lookback:
+            lookback.keep(listed.selected.undated)
         pending[listed.start] = listed.selected.pending
     return [one for start in sorted(pending) for one in pending[start]]

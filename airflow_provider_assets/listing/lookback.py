@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from math import inf
 from typing import TYPE_CHECKING
 
 from airflow_provider_assets.landing.markers import MANIFEST_SUFFIX
@@ -69,6 +70,10 @@ class Lookback:
             on_record(item, record)
 
         return note
+
+    def keep(self, undated: Iterable[Item]) -> None:
+        """Take *undated* items for changed: as nobody knows when they were, they lie in every window."""
+        self._changed.update(dict.fromkeys(undated, inf))
 
     def leave_out_landed(self, spool: ListingSpool, window: Window) -> None:
         """Leave what has landed, and was not changed since, out of *spool*."""

@@ -26,6 +26,7 @@ from airflow_provider_assets.sandbox import running
 from airflow_provider_assets.sansio.errors import InvalidRequestError
 from airflow_provider_assets.sansio.records import Facts
 from airflow_provider_assets.sansio.window import BEGINNING, Window
+from airflow_provider_assets.vendors import huawei_roma_parsing
 from airflow_provider_assets.vendors.base import Vendor
 
 pytestmark = pytest.mark.airflow
@@ -76,6 +77,25 @@ def test_a_late_item_comes_with_a_later_run_and_nothing_comes_twice(airflow, nig
     third = landed(folder)
     assert second.items() <= third.items()
     assert ids_of({key: third[key] for key in third.keys() - second.keys()}) == [new]
+
+
+def test_what_has_no_time_may_have_been_changed_since_it_landed(airflow, folder, monkeypatch):
+    apps = ("--day", "2026-01-04=2")
+    with running("--vendor", "roma", "--items", "0", *apps, "--job-seconds", "0.2") as roma:
+        connect(monkeypatch, CONN, roma.roma["connection"])
+        dag = airflow.dag(
+            export(folder.as_uri(), select={"apps": True}, lookback=timedelta(days=3))
+        )
+
+        def exports_of(date):
+            roma.reset_stats()
+            assert airflow.run(dag, date).state == "success"
+            return roma.stats()["totals"].get("accepted", 0)
+
+        assert exports_of("2026-01-05") == 1
+        assert exports_of("2026-01-06") == 0
+        monkeypatch.setattr(huawei_roma_parsing, "CHANGED", ())
+        assert exports_of("2026-01-07") == 1
 
 
 @dataclass
