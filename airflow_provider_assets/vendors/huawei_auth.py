@@ -221,7 +221,7 @@ def authentication(
     connection: VendorConnection,
     *,
     clock: Callable[[], float],
-    on_token: Callable[[str], object] = lambda token: None,
+    on_token: Callable[[str], object],
 ) -> Auth:
     """The way that *connection* authenticates: by keys, or with ``auth_type=token`` by a password.
 
