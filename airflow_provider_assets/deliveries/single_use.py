@@ -114,9 +114,11 @@ class SingleUseLanding:
                     raise
                 left -= 1
                 self.hook.log.warning(
-                    "%s: %s. The archive can be downloaded only once; exporting it again",
+                    "%s: %s. Nothing needs to be cleared yet: the archive, which can be downloaded only "
+                    "once, is exported again now; re-exports left: %d",
                     type(error).__name__,
                     error,
+                    left,
                 )
                 reference = self._export_again(reference, opened)
             else:

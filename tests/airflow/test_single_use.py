@@ -151,14 +151,12 @@ def test_a_package_of_a_job_that_was_started_elsewhere_lands_or_fails(airflow, r
     ("given", "why"),
     [({"acl": "private"}, "a local folder has no 'acl'"), ({"ACL": "private"}, "'ACL' is unknown")],
 )
-def test_options_that_are_wrong_leave_the_package_to_the_next_attempt(
-    airflow, roma, folder, given, why
-):
+def test_options_that_are_wrong_cost_no_export(airflow, roma, folder, given, why):
     run = airflow(export(roma, folder, object_options=given))
     assert isinstance(run.error, InvalidRequestError), run.tries
     assert why in str(run.error)
     assert gets(roma) == []
-    assert totals(roma)["accepted"] == 1
+    assert totals(roma)["accepted"] == 0
 
 
 def test_a_refusal_before_the_package_was_opened_costs_no_new_export(airflow, roma, folder):
