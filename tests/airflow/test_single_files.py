@@ -107,11 +107,11 @@ def test_an_attempt_that_dies_before_it_records_is_followed_by_the_same_batch(
 ):
     submit, made = AssetArchiveHook.submit, []
 
-    def dies_once(self, request):
-        made.append(submit(self, request).job_id)
+    def dies_once(self, request, **patience):
+        made.append(submit(self, request, **patience).job_id)
         if len(made) == 1:
             raise VendorUnavailableError("the worker is gone")
-        return submit(self, request)
+        return submit(self, request, **patience)
 
     monkeypatch.setattr(AssetArchiveHook, "submit", dies_once)
     arguments = {"mode": "links", "layout": "files", "archive_args": {"retries": 1}}
