@@ -58,12 +58,14 @@ def ensure_free(call: LandingCall, size: int | None = None) -> None:
 class Claim(Enum):
     """Right to a name, as it is before an object is published under it."""
 
-    LEFT_TO_STORE = auto()  # no marker: the store refuses a name that has other contents
-    REPLACES_ANY = (
-        auto()
-    )  # no marker: whatever is there may be replaced, and no manifest records it
-    RESERVED = auto()  # the name was free, and our marker is beside it
-    REPLACES_MARKED = auto()  # our marker is beside an object that may be replaced
+    # No marker: the store refuses a name that has other contents.
+    LEFT_TO_STORE = auto()
+    # No marker: whatever is there may be replaced, and no manifest records it.
+    REPLACES_ANY = auto()
+    # The name was free, and our marker is beside it.
+    RESERVED = auto()
+    # Our marker is beside an object that may be replaced.
+    REPLACES_MARKED = auto()
 
     @property
     def has_marker(self) -> bool:
