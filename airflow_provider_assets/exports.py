@@ -122,9 +122,8 @@ def asset_export(
     of_landing = {k: v for k, v in kwargs.items() if k in _LANDING} | landing_only
     of_landing.setdefault("report", report)
     if of_landing.get("retry_policy", False) is None:
-        of_landing["retry_policy"] = (
-            False  # of a mapped task, Airflow cannot tell None from nothing
-        )
+        # Airflow cannot tell None from nothing in a mapped task.
+        of_landing["retry_policy"] = False
     of_landing.setdefault("map_index_template", "{{ task.label }}")  # from the start of the task on
     group = AssetExport(group_id)
     with group:
