@@ -21,6 +21,7 @@ from airflow_provider_assets.sansio.verdict import ON_PARTIAL
 
 if TYPE_CHECKING:
     from airflow_provider_assets.landing import ObjectOptions
+    from airflow_provider_assets.landing.stores.base import Store
     from airflow_provider_assets.vendors.base import Vendor
 
 CHECKS: Mapping[str, Check] = {
@@ -71,12 +72,12 @@ def budgets(given: Mapping[str, Any]) -> dict[str, Any]:
 def check_ahead(given: Mapping[str, Any], vendor: Vendor) -> None:
     """Check, before *vendor* is given a job, what is known of the arguments of the landing that follows.
 
-    Parquet may be available only where the landing runs.
+    Parquet, and the store of the destination, may be available only where the landing runs.
 
     :param given: the arguments as the DAG file has them.
     :raises InvalidRequestError: naming the first that is wrong.
     """
-    from airflow_provider_assets.destinations import check_destination, open_destination
+    from airflow_provider_assets.destinations import check_destination
     from airflow_provider_assets.landing import LandingOptions, ObjectOptions
     from airflow_provider_assets.metadata import FORMATS
 
@@ -89,10 +90,20 @@ def check_ahead(given: Mapping[str, Any], vendor: Vendor) -> None:
     options = ObjectOptions.parse(_literal_parts(given["object_options"]))
     if "destination" in known:
         check_destination(known["destination"], "destination")
-        if options.given:
-            open_destination(known["destination"]).store.check(options)
+        if options.given and (store := _store_of(known["destination"])):
+            store.check(options)
     if (target_format := known.get("target_format")) is not None:
         vendor.check_target_format(target_format)
+
+
+def _store_of(destination: Any) -> Store | None:
+    """The store of *destination*; None where only the landing can open it."""
+    from airflow_provider_assets.destinations import open_destination
+
+    try:
+        return open_destination(destination).store
+    except Exception:  # noqa: BLE001  # its extra, connection or credentials may be on another worker
+        return None
 
 
 def is_literal(value: object) -> bool:

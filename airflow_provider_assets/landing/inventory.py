@@ -25,7 +25,7 @@ from airflow_provider_assets.landing.manifest import (
 )
 from airflow_provider_assets.landing.markers import MANIFEST_SUFFIX, STAGING_FOLDER
 from airflow_provider_assets.landing.options import MIB, PARALLEL_REQUESTS
-from airflow_provider_assets.landing.stores.base import Store, pieces
+from airflow_provider_assets.landing.stores.base import Store, is_address_of, pieces
 from airflow_provider_assets.sansio.arguments import require_choice
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -150,7 +150,9 @@ class Inventory:
         parts = key.split("/")[:-1]
         folders = ["".join(f"{one}/" for one in parts[:end]) for end in range(len(parts), -1, -1)]
         # Where all was copied to another bucket, no URI fits.
-        return next((one for one in folders if self.store.uri(one) == record.uri), folders[0])
+        return next(
+            (one for one in folders if is_address_of(self.store, one, record.uri)), folders[0]
+        )
 
     def _fault(self, key: str, entry: Entry) -> str:
         """The fault of an object, or ""."""

@@ -122,7 +122,8 @@ def _claim(call: LandingCall, files: int) -> Claim:
         least = _least_in_marker(call)
         if least is None:
             return Claim.LEFT_TO_STORE
-        refuse_fewer(call, files, least)
+        if call.verify or files > 1:  # else it may be an archive whose files nobody has counted
+            refuse_fewer(call, files, least)
         return Claim.REPLACES_MARKED
     put_document(call.store, call.key + OWNERSHIP_MARKER, _marker(call))
     return Claim.REPLACES_MARKED if call.replacing.is_allowed else Claim.RESERVED

@@ -8,10 +8,10 @@ import logging
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
-from urllib.parse import unquote
 
 from airflow_provider_assets.landing import LandingOptions, Store
 from airflow_provider_assets.landing.crc import crc32
+from airflow_provider_assets.landing.stores.base import is_address_of, plain
 from airflow_provider_assets.landing.zips.format import STORED
 from airflow_provider_assets.landing.zips.index import Extent, locate, payload
 from airflow_provider_assets.landing.zips.inflate import check_method, check_whole, inflate
@@ -148,8 +148,7 @@ def key_of(store: Store, prefix: str, uri: str) -> str:
     :raises ValueError: if *uri* is not below the destination.
     """
     base = store.uri(prefix)
-    rest = uri.removeprefix(base).lstrip("/")
-    for key in (prefix + rest, prefix + unquote(rest)):  # file URIs are percent-encoded
-        if store.uri(key) == uri:
-            return key
+    key = prefix + plain(uri).removeprefix(plain(base)).lstrip("/")
+    if is_address_of(store, key, uri):
+        return key
     raise ValueError(f"{uri} is not below {base}")

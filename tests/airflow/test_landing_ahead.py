@@ -86,13 +86,15 @@ def test_what_is_wrong_is_found_wherever_it_was_given(sandbox, wrong):
         {"destination": "s3://bucket/{{ run_id }}/", "object_options": {"storage_class": "any"}},
         {"destination": ObjectStoragePath("file:///tmp/landed")},
         {"object_options": {"content_type": "image/png"}},
+        # Its connection, or the extra, may be only where the landing runs.
+        {"destination": "gs://absent@bucket/", "object_options": {"storage_class": "NEARLINE"}},
         {"object_options": {"tags": {"run": "{{ run_id }}"}}},
         {"object_options": "{{ params.options }}"},
         {"name": "{% if params.x %}a{% endif %}", "target_format": "{{ params.format }}"},
     ],
     ids=str,
 )
-def test_templates_are_left_to_the_landing(sandbox, right):
+def test_what_only_the_landing_can_know_is_left_to_it(sandbox, right):
     check(**right)
 
 

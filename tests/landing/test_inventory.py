@@ -139,6 +139,14 @@ def test_what_was_copied_to_another_place_is_found_there(tmp_path, origin):
     assert read(LocalStore(tmp_path / "new"), "bytes") == {"a.zip.manifest.json": {}}
 
 
+def test_files_are_found_below_the_address_that_an_earlier_release_wrote(tmp_path, origin):
+    store = LocalStore(tmp_path / "day=1")
+    landed(store, origin, "x/a", "files")
+    (key,) = [one for one, _ in store.listing("out/") if one.endswith(".manifest.json")]
+    put(store, key, store.get(key).replace(b"day=1", b"day%3D1"))
+    assert read(store, "bytes") == {"a.zip.manifest.json": {}}
+
+
 def test_a_manifest_that_cannot_be_read_is_named(store, origin):
     landed(store, origin, "a", "archive")
     put(store, "out/b.zip.manifest.json", b"{}")

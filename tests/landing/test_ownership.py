@@ -224,6 +224,17 @@ def test_a_kill_while_an_object_is_replaced_lets_no_smaller_landing_take_its_pla
     assert publish("7", 1, overwrite=True).entries == publish.files == 1
 
 
+def test_an_archive_that_is_not_read_is_not_compared_with_the_number_in_a_marker(
+    local, origin, quick
+):
+    write(local, "export.zip", b"older")
+    marker = {"landing": "night", "at_least": 2}
+    write(local, "export.zip.landing.json", json.dumps(marker).encode())
+    newer = zipped({"a": b"1", "b": b"2", "c": b"3"})
+    land([linked(origin, newer)], local, facts=FACTS, options=quick, verify=False)
+    assert contents(local, "export.zip") == newer
+
+
 @pytest.mark.parametrize(
     ("marker", "is_ours"),
     [

@@ -11,7 +11,7 @@ import zipfile
 import pytest
 from PIL import EpsImagePlugin, Image
 
-from airflow_provider_assets.landing import open_store
+from airflow_provider_assets.landing import LocalStore, open_store
 from airflow_provider_assets.reports import pictures
 from airflow_provider_assets.reports.pictures import choose, rows_of, thumbnails
 
@@ -146,3 +146,12 @@ def test_metadata_that_cannot_be_read_cost_their_pictures_only(store, document):
 def test_a_long_prompt_is_cut():
     caption = pictures.caption_of(row("u", "a.png", prompt="kite " * 100))
     assert len(caption) == pictures.CAPTION + 1
+
+
+@pytest.mark.parametrize("folder", ["day=1", "day%3D1"], ids=["now", "by an earlier release"])
+def test_an_address_leads_to_its_key_however_much_of_it_is_encoded(tmp_path, folder):
+    store = LocalStore(tmp_path)
+    base = tmp_path.as_uri()
+    assert pictures.key_of(store, "day=1/", f"{base}/{folder}/a%20b.zip") == "day=1/a b.zip"
+    with pytest.raises(ValueError, match="is not below"):
+        pictures.key_of(store, "day=1/", f"{base}/other/a.zip")

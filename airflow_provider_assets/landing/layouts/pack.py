@@ -112,7 +112,8 @@ class Packer:
         try:
             return self._fetch_early(source)
         except BaseException as error:
-            self._failures.append(error)
+            if not self.call.cancel.is_set():  # else it is what a cancelled download ends with
+                self._failures.append(error)
             self.call.cancel.set()
             raise
 

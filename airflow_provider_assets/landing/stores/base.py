@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Protocol
+from urllib.parse import unquote
 
 from airflow_provider_assets.landing.crc import Checksum, crc32
 from airflow_provider_assets.landing.options import MIB
@@ -249,3 +250,13 @@ def name_taken(uri: str) -> InvalidRequestError:
         f"{uri} already exists with other contents, of another landing or of an attempt that failed; "
         "choose another name (for files: a folder of its own in destination), or set overwrite=True"
     )
+
+
+def is_address_of(store: Store, key: str, uri: str) -> bool:
+    """Whether *uri* is that of the object *key*; those of files may encode more than they must."""
+    return plain(store.uri(key)) == plain(uri)
+
+
+def plain(uri: str) -> str:
+    """*uri* without percent-encoding, which only the addresses of files have."""
+    return unquote(uri, errors="surrogateescape") if uri.startswith("file://") else uri

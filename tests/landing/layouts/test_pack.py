@@ -16,8 +16,13 @@ from origin import Fault
 
 from airflow_provider_assets.landing import LandingOptions, Source, land
 from airflow_provider_assets.landing.layouts import parts
+from airflow_provider_assets.landing.stores.local.store import LocalWriter
 from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
-from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
+from airflow_provider_assets.sansio.errors import (
+    AssetsError,
+    AuthenticationError,
+    InvalidRequestError,
+)
 
 
 @cache
@@ -156,3 +161,23 @@ def test_a_file_that_fails_is_reported_at_once_whichever_other_one_hangs(
     with pytest.raises(AssetsError, match="415"):  # long before the timeout of the tests
         land(sources, local, name="a.zip", options=LandingOptions(stall_seconds=600.0))
     assert not leftovers(local)
+
+
+def test_a_store_that_refuses_is_reported_although_downloads_are_cancelled_for_it(
+    local, origin, monkeypatch
+):
+    def fault(seen, number):
+        return Fault(stall=10, stalled=600.0) if seen.target != "/large" else None
+
+    def refuses(writer, part, data):
+        raise AuthenticationError("the store refuses")
+
+    origin.fault = fault
+    monkeypatch.setattr(LocalWriter, "put_part", refuses)
+    sources = [
+        linked(origin, noise(20_000_000), "large"),
+        *(linked(origin, noise(1000, number), str(number)) for number in range(3)),
+    ]
+    options = LandingOptions(stall_seconds=600.0, part_size=4 << 20)
+    with pytest.raises(AuthenticationError, match="the store refuses"):
+        land(sources, local, name="a.zip", options=options)
