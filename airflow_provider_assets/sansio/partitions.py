@@ -21,6 +21,7 @@ _KEY = re.compile(
 )
 _FINEST = ("year", "month", "day", "hour")
 _FIRST = (1, 1, 1, 0, 0, 0)
+_WEEKDAYS = ("%u", "%w", "%a", "%A")
 _JUST_BEFORE = timedelta(microseconds=1)
 
 
@@ -51,20 +52,35 @@ class KeyFormat:
 
 def _parse(key: str, pattern: str, zone: tzinfo) -> datetime:
     """The moment that *key* names, on the clocks of *zone*."""
-    is_by_quarter = "{quarter}" in pattern and "%m" not in pattern
-    # What strptime does not read in the company of a date is two digits, or one, all the same.
-    pattern = pattern.replace("{quarter}", "%m" if is_by_quarter else "%w")
-    if "%G" in pattern:
+    is_iso_week = "%G" in pattern
+    has_month = any(one in pattern for one in ("%m", "%b", "%B"))
+    is_by_quarter = "{quarter}" in pattern and not has_month and not is_iso_week
+    # What strptime does not read in the company of a date is a digit, or several, all the same.
+    pattern = pattern.replace("{quarter}", "%w" if has_month and not is_iso_week else "%m")
+    if is_iso_week and not any(one in pattern for one in _WEEKDAYS):
         pattern, key = f"{pattern} %u", f"{key} 1"
-    else:
-        pattern = pattern.replace("%V", "%U")
+    is_week_beside_date = "%V" in pattern and not is_iso_week
+    if is_week_beside_date:
+        if not has_month and not is_by_quarter and "%j" not in pattern:
+            raise ValueError("a year and a week, but %Y is not the year that counts the weeks")
+        # As %U, it would replace the date wherever a weekday is there, too.
+        pattern = pattern.replace("%V", "%f")
     try:
         moment = datetime.strptime(key, pattern)  # noqa: DTZ007  # its zone is known
     except re.error as error:  # a directive that is there twice
         raise ValueError(str(error)) from None
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(zone).replace(tzinfo=None)
-    return moment.replace(month=moment.month * 3 - 2) if is_by_quarter else moment
+    if is_by_quarter:
+        moment = moment.replace(month=moment.month * 3 - 2)
+    if is_week_beside_date:
+        if moment.microsecond != moment.isocalendar().week * 10_000:  # "05" is read as 0.05 seconds
+            raise ValueError("the week is not that of the date")
+        moment = moment.replace(microsecond=0)
+    return moment if moment.tzinfo is None else _on_clocks(moment, zone)
+
+
+def _on_clocks(moment: datetime, zone: tzinfo) -> datetime:
+    """The wall time of *moment*; of one that comes twice, the first, so that periods meet there."""
+    return moment.astimezone(zone).replace(tzinfo=None, fold=0)
 
 
 def _period_of(moment: datetime, period: str, zone: tzinfo) -> tuple[datetime, datetime]:
@@ -123,7 +139,7 @@ def span_of_key(
         return ticks[0], next_tick(ticks[-1])
     finest = _FINEST[len(parts) - 1]
     if next_tick is not None:
-        here = instants[0].astimezone(zone).replace(tzinfo=None)
+        here = _on_clocks(instants[0], zone)
         if here == _floor(here, finest):
             start, clocks = here, zone
     elif known is not None and known not in instants:
@@ -133,7 +149,7 @@ def span_of_key(
     first, end = _period_of(start, finest, clocks)
     if next_tick is None or next_tick(first - _JUST_BEFORE) >= end:
         return first, end
-    following = next_tick(end - _JUST_BEFORE).astimezone(clocks).replace(tzinfo=None)
+    following = _on_clocks(next_tick(end - _JUST_BEFORE), clocks)
     return first, max(end, _in_utc(_floor(following, finest), clocks))
 
 

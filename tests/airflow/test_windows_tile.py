@@ -42,8 +42,9 @@ CRONS = [
     "0 5 * * 1-5",
     "0 0 1 * *",
 ]
-# Clocks go forward and back on several days of the year, or never.
-ZONES = ["UTC", "Europe/Berlin", "America/New_York", "America/St_Johns", "Asia/Kathmandu"]
+# Clocks go forward and back on several days of the year (on the Azores at midnight), or never.
+AZORES = "Atlantic/Azores"
+ZONES = ["UTC", "Europe/Berlin", "America/New_York", "America/St_Johns", "Asia/Kathmandu", AZORES]
 DELTAS = [timedelta(days=1), timedelta(hours=7), timedelta(minutes=20)]
 
 crons = st.tuples(st.sampled_from(CRONS), st.sampled_from(ZONES))
@@ -126,13 +127,27 @@ def of_half_past_two() -> CronPartitionTimetable:
     return CronPartitionTimetable("30 2 * * *", timezone="Europe/Berlin", run_offset=-1)
 
 
-def is_at_half_past_two(schedule: CronPartitionTimetable) -> bool:
-    return schedule.expression == "30 2 * * *"
+def skips_a_tick(schedule: CronPartitionTimetable) -> bool:
+    """Whether a tick may be in the hour that clocks skip; Airflow makes no run of its partition."""
+    is_at_midnight = schedule.expression.startswith(("0 0 ", "0 */6 "))
+    return schedule.expression == "30 2 * * *" or (
+        is_at_midnight and str(schedule.timezone) == AZORES
+    )
 
 
 def of_every_hour() -> CronPartitionTimetable:
     """Two of its partitions have one key where clocks go back."""
     return CronPartitionTimetable("@hourly", timezone="Europe/Berlin", run_offset=-1)
+
+
+# Their ticks come twice where clocks go back, and their keys do not say which of the two is meant.
+TWICE = [
+    CronPartitionTimetable(cron, timezone=zone, run_offset=-1, key_format=form)
+    for cron, zone, form in (
+        ("0 0 * * *", AZORES, "%Y-%m-%d"),
+        ("30 2 * * *", "Europe/Berlin", "%Y-%m-%dT%H"),
+    )
+]
 
 
 def assert_that_windows_tile(schedule, runs):
@@ -148,10 +163,10 @@ def assert_that_windows_tile(schedule, runs):
 @settings(deadline=None, max_examples=60)
 @example(schedule=of_every_hour(), first=day("2026-10-24T20:00:00"))
 @example(schedule=of_half_past_two(), first=day("2026-10-20"))
+@example(schedule=TWICE[0], first=day("2026-10-20"))
+@example(schedule=TWICE[1], first=day("2025-10-22"))
 @given(
-    schedule=st.one_of(
-        of_cron, of_delta, partitions.filter(lambda one: not is_at_half_past_two(one))
-    ),
+    schedule=st.one_of(of_cron, of_delta, partitions.filter(lambda one: not skips_a_tick(one))),
     first=starts,
 )
 def test_the_runs_of_a_schedule_tile_the_calendar(schedule, first):
@@ -162,6 +177,8 @@ def test_the_runs_of_a_schedule_tile_the_calendar(schedule, first):
 @settings(deadline=None, max_examples=30)
 @example(schedule=of_half_past_two(), first=day("2026-03-25"))
 @example(schedule=of_half_past_two(), first=day("2026-10-20"))
+@example(schedule=TWICE[0], first=day("2026-10-20"))
+@example(schedule=TWICE[1], first=day("2025-10-22"))
 @example(schedule=of_every_hour(), first=day("2026-10-24T20:00:00"))
 @given(schedule=partitions, first=starts)
 def test_the_runs_of_a_backfill_of_partitions_tile_the_calendar(schedule, first):

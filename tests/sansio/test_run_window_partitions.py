@@ -17,6 +17,8 @@ from airflow_provider_assets.sansio.window import Window
 
 UTC = timezone.utc
 PARIS = ZoneInfo("Europe/Paris")
+# Midnight comes twice where its clocks go back.
+AZORES = ZoneInfo("Atlantic/Azores")
 DAY = timedelta(days=1)
 # A calendar far from the ends of time, where every zone has an offset.
 MOMENTS = st.datetimes(datetime(1980, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))
@@ -156,6 +158,36 @@ def test_a_partition_lasts_until_the_next_key_of_its_schedule(key, start, end) -
     assert resolve("auto", timing) == Window(*bounds)
 
 
+def daily(zone: ZoneInfo, hour: int, minute: int):
+    """The ticks of a daily schedule; of a time that comes twice, the second."""
+
+    def next_tick(moment: datetime) -> datetime:
+        one = moment.astimezone(zone).replace(
+            hour=hour, minute=minute, second=0, microsecond=0, fold=1
+        )
+        is_later = one.astimezone(UTC) > moment.astimezone(UTC)
+        return one if is_later else (one + DAY).replace(fold=1)
+
+    return next_tick
+
+
+@pytest.mark.parametrize(
+    ("zone", "time", "keys"),
+    [
+        (AZORES, (0, 0), ["2026-10-23", "2026-10-24", "2026-10-25", "2026-10-26"]),
+        (AZORES, (0, 0), ["2026-10-24+0000", "2026-10-25-0100", "2026-10-26-0100"]),
+        (PARIS, (2, 30), ["2025-10-25T02", "2025-10-26T02", "2025-10-27T02"]),
+    ],
+)
+def test_partitions_meet_where_the_time_of_a_tick_comes_twice(zone, time, keys) -> None:
+    ticks = daily(zone, *time)
+    windows = [
+        resolve("auto", RunTiming(partition_key=k, zone=zone, next_tick=ticks)) for k in keys
+    ]
+    for earlier, later in pairwise(windows):
+        assert earlier.end == later.start
+
+
 def test_a_key_with_an_offset_that_is_not_the_schedules_keeps_its_own_day() -> None:
     timing = RunTiming(partition_key="2026-01-09+05:00", zone=PARIS, next_tick=next_midnight)
     assert resolve("auto", timing) == days("2026-01-08T19:00:00", "2026-01-09T19:00:00")
@@ -253,6 +285,14 @@ def test_a_partition_that_has_not_ended_yet_is_refused_with_a_remedy(formats, re
         ("week", "%Y-%m-%d (W%V)", "2026-01-26 (W05)", "2026-01-26", "2026-02-02"),
         ("week", "%Y-%m-%d", "2026-01-26", "2026-01-26", "2026-02-02"),
         ("week", "%G-W%V", "2026-W01", "2025-12-29", "2026-01-05"),
+        ("day", "%G-W%V-%u", "2026-W05-4", "2026-01-29", "2026-01-30"),
+        ("day", "%G-W%V %a", "2026-W05 Thu", "2026-01-29", "2026-01-30"),
+        ("day", "%Y-%m-%d %a W%V", "2026-01-29 Thu W05", "2026-01-29", "2026-01-30"),
+        ("day", "%Y-%j W%V", "2026-029 W05", "2026-01-29", "2026-01-30"),
+        ("quarter", "%Y-Q{quarter} W%V", "2026-Q2 W14", "2026-04-01", "2026-07-01"),
+        ("week", "%G-W%V (Q{quarter})", "2026-W06 (Q1)", "2026-02-02", "2026-02-09"),
+        ("week", "%Y-%m-%d W%V Q{quarter}", "2026-01-26 W05 Q1", "2026-01-26", "2026-02-02"),
+        ("quarter", "Q{quarter} %b %Y", "Q2 Apr 2026", "2026-04-01", "2026-07-01"),
         ("month", "%Y-%m", "2026-12", "2026-12-01", "2027-01-01"),
         ("month", "%Y-%m-%d", "2026-02-01", "2026-02-01", "2026-03-01"),
         ("quarter", "%Y-Q{quarter}", "2026-Q1", "2026-01-01", "2026-04-01"),
@@ -276,12 +316,27 @@ def test_a_mapped_key_with_an_offset_is_a_day_of_the_mappers_zone() -> None:
     assert window == days("2026-03-28T23:00:00", "2026-03-29T22:00:00")
 
 
+def test_a_mapped_quarter_with_an_offset_is_the_one_that_its_key_names() -> None:
+    formats = (KeyFormat("quarter", "%Y-Q{quarter}%z", PARIS),)
+    window = resolve("auto", RunTiming(partition_key="2026-Q2+0200", key_formats=formats))
+    assert window == days("2026-03-31T22:00:00", "2026-06-30T22:00:00")
+
+
+@pytest.mark.parametrize("key", ["2026-10-25+0000", "2026-10-25-0100"])
+def test_a_mapped_day_starts_with_the_first_of_two_midnights(key) -> None:
+    formats = (KeyFormat("day", "%Y-%m-%d%z", AZORES),)
+    window = resolve("auto", RunTiming(partition_key=key, key_formats=formats))
+    assert window == days("2026-10-25", "2026-10-26T01:00:00")
+
+
 @pytest.mark.parametrize(
     ("period", "pattern", "key"),
     [
         ("day", "%Y-%m-%d", "2026-01"),
         ("quarter", "%Y-Q{quarter}", "2026-Q5"),
         ("week", "%G-W%V (%V)", "2026-W05 (05)"),
+        ("week", "%Y-%m-%d W%V", "2026-01-26 W06"),
+        ("week", "%Y-W%V", "2024-W01"),  # Airflow writes it of two weeks: %Y is not the week's year
         ("year", "%Y", "9999"),
         ("day", "%Y-%m-%d", "eu-west"),
     ],
