@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseHook
 
-from airflow_provider_assets.airflow_compat import AirflowNotFoundException, mask_secret
+from airflow_provider_assets.airflow_compat import mask_secret
 from airflow_provider_assets.hooks.airflow_connection import to_connection
 from airflow_provider_assets.hooks.client import mask_link, poll_policy, rate_limit, vendor_for
 from airflow_provider_assets.network.transport import Transport
@@ -32,6 +32,7 @@ from airflow_provider_assets.sansio.jobs import (
     ArchiveRequest,
     Item,
 )
+from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
 from airflow_provider_assets.sansio.records import OnRecord, Record, ignore
 from airflow_provider_assets.sansio.strict_json import JSON
 from airflow_provider_assets.sansio.waiter import PASSING, Waitlist, submit_when_free, wait_for
@@ -100,7 +101,11 @@ class AssetArchiveHook(BaseHook):
     def transport(self) -> Transport:
         """Performs requests in this thread."""
         rate = rate_limit(self.connection, self.metrics.rate_limited)
-        return Transport(self.vendor.error_for, rate=rate)
+        return Transport(self._error_for, rate=rate)
+
+    def _error_for(self, request: HttpRequest, response: HttpResponse) -> AssetsError:
+        # A flow may outlive a key that is replaced, and only the present vendor knows the present secrets.
+        return self.vendor.error_for(request, response)
 
     @cached_property
     def metrics(self) -> Metrics:
@@ -126,14 +131,21 @@ class AssetArchiveHook(BaseHook):
         """Whether the connection was changed since it was read; if so, the new one is used from now on."""
         try:
             connection = to_connection(self.get_connection(self.conn_id), self.conn_id)
-        except AirflowNotFoundException:
-            return False
-        if connection == self.connection:
+            if connection == self.connection:
+                return False
+            vendor_for(connection)  # raises what the vendor and the limit of now would
+            rate_limit(connection)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the refusal is what must be raised
+            why = error if isinstance(error, AssetsError) else type(error).__name__
+            self.log.warning(
+                "Connection %s was refused, and is of no use now: %s", self.conn_id, why
+            )
             return False
         self.log.info("Connection %s was refused, and has been changed since", self.conn_id)
-        for name in ("vendor", "transport", "metrics"):
+        for name in ("vendor", "metrics"):
             vars(self).pop(name, None)
         self.connection = connection
+        self.transport.rate = rate_limit(connection, self.metrics.rate_limited)
         return True
 
     @cached_property

@@ -1,9 +1,9 @@
 """The one wait loop and the one verdict.
 
 A :class:`Waitlist` asks for its jobs until each has ended, its deadline has passed, or its polls have
-failed for too long (:data:`MAX_FAILED_POLLS` in a row, over :data:`OUTAGE_SECONDS`). An operator gives
-it a fixed set; the triggerer's poller adds and drops jobs while it runs. Where the vendor has a bulk
-status call, jobs that are nearly due are asked for together.
+failed for too long (:data:`MAX_FAILED_POLLS` in a row, over :data:`OUTAGE_SECONDS`); a plan that is used
+up ends no wait before its deadline. An operator gives it a fixed set; the triggerer's poller adds and drops
+jobs while it runs. Where the vendor has a bulk status call, jobs that are nearly due are asked for together.
 """
 
 from __future__ import annotations
@@ -68,6 +68,9 @@ class Watch:
     :param on_change: called with the job whenever its status or progress has changed.
     :param on_end: called with the end: the job in a terminal state, or an error.
     :param poll_interval: seconds between polls; None leaves it to the list's policy.
+    :param on_seen: called whenever a poll has said how the job is.
+    :ivar failures: polls in a row that have failed, for any reason.
+    :ivar unanswered: the latest of them that failed by an outage, which began at ``failing_since``.
     """
 
     job: ArchiveJob
@@ -75,9 +78,12 @@ class Watch:
     on_change: Callable[[ArchiveJob], None] = lambda job: None
     on_end: Callable[[Answer], None] = lambda end: None
     poll_interval: float | None = None
+    on_seen: Callable[[], None] = lambda: None
     interval: float = 0.0
     due: float = 0.0
     failures: int = 0
+    unanswered: int = 0
+    last_failure: AssetsError | None = None
     failing_since: float = 0.0
     end: Answer | None = None
 
@@ -205,7 +211,9 @@ class Waitlist:
             self._saw(watch, answer, jitter)
 
     def _saw(self, watch: Watch, job: ArchiveJob, jitter: float) -> None:
-        watch.failures = 0
+        watch.failures = watch.unanswered = 0
+        watch.last_failure = None
+        watch.on_seen()
         changed = (job.vendor_status, job.progress, job.done) != (
             watch.job.vendor_status,
             watch.job.progress,
@@ -222,11 +230,14 @@ class Waitlist:
 
     def _failed(self, watch: Watch, error: AssetsError, jitter: float) -> None:
         now = self.clock()
-        if watch.failures == 0:
-            watch.failing_since = now
         watch.failures += 1
+        watch.last_failure = error
+        if watch.unanswered == 0:
+            watch.failing_since = now
+        # A used-up plan is an answer: the vendor is there, and the job runs.
+        watch.unanswered = watch.unanswered + 1 if isinstance(error, TransientError) else 0
         lasted = now - watch.failing_since
-        if watch.failures >= MAX_FAILED_POLLS and lasted >= OUTAGE_SECONDS:
+        if watch.unanswered >= MAX_FAILED_POLLS and lasted >= OUTAGE_SECONDS:
             self._end(watch, _given_up(watch, error, lasted))
         else:
             self._schedule(watch, jitter)
@@ -317,9 +328,10 @@ def ensure_succeeded(end: Answer) -> ArchiveJob:
 def _timed_out(watch: Watch) -> JobTimeoutError:
     job = watch.job
     status = job.vendor_status or job.state.value
-    unknown = (
-        f" when last seen, and {_polls(watch.failures)} failed since" if watch.failures else ""
-    )
+    unknown = ""
+    if watch.last_failure is not None:
+        polls, last = _polls(watch.failures), watch.last_failure.message
+        unknown = f" when last seen, and {polls} failed since; the last one: {last}"
     return JobTimeoutError(
         f"{job.vendor} job {job.job_id} was still {status} at the deadline{unknown}; "
         "raise `timeout` (or execution_timeout) if such jobs take longer. A retry asks for the same job, and "
@@ -331,7 +343,7 @@ def _timed_out(watch: Watch) -> JobTimeoutError:
 def _given_up(watch: Watch, error: AssetsError, seconds: float) -> AssetsError:
     """*error*, of its own class, with what became of the job."""
     message = (
-        f"{watch.job.vendor} job {watch.job.job_id}: {_polls(watch.failures)} in a row failed, over "
+        f"{watch.job.vendor} job {watch.job.job_id}: {_polls(watch.unanswered)} in a row failed, over "
         f"{seconds / 60:.0f} minutes; the last one: {error.message}. The job was not cancelled and may "
         "have finished since: a retry asks for it again (below Airflow 3.3, an export submits again what "
         "it does not find at the vendor)"

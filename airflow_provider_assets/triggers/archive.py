@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextvars import copy_context
 from datetime import datetime, timedelta, timezone
@@ -12,7 +13,7 @@ from typing import Any, cast
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_assets.hooks.client import cancel_job
+from airflow_provider_assets.hooks.client import AsyncClient, cancel_job
 from airflow_provider_assets.sansio.arguments import cut
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -35,6 +36,7 @@ from airflow_provider_assets.sansio.stored import (
 )
 from airflow_provider_assets.triggers.events import AssetArchiveEventTrigger
 from airflow_provider_assets.triggers.poller import connection_for, shared
+from airflow_provider_assets.vendors.connection import VendorConnection
 
 __all__ = ["BACKSTOP", "AssetArchiveEventTrigger", "AssetArchiveTrigger", "read_ends"]
 
@@ -49,6 +51,8 @@ _ERROR: Mapping[str, Fits] = {
 MAX_MESSAGE = 10_000  # characters that an event may tell
 # As long as Airflow's own default for it, `[triggerer] on_kill_timeout`.
 ON_KILL_SECONDS = 30.0
+# A secrets backend may issue a new credential at each read, and the vendor refuse every one of them.
+MAX_REPLACED = 3  # new credentials in a row with which no poll has succeeded
 
 
 class AssetArchiveTrigger(BaseTrigger):
@@ -121,8 +125,15 @@ class AssetArchiveTrigger(BaseTrigger):
         """The ends of *jobs*.
 
         A connection that is refused is read again: its key may have been replaced during the wait, which
-        then continues with the new one.
+        then continues with the new one. That ends at the deadline, and after :data:`MAX_REPLACED` new keys in
+        a row that were refused as well.
         """
+        replaced = 0
+
+        def accepted() -> None:
+            nonlocal replaced
+            replaced = 0
+
         ends: list[Answer] = list(jobs)
         waiting = list(range(len(ends)))
         connection = await connection_for(self.conn_id)
@@ -133,16 +144,32 @@ class AssetArchiveTrigger(BaseTrigger):
                     deadline=self.deadline,
                     interval=self.poll_interval,
                     on_change=self._progress,
+                    on_seen=accepted,
                 )
             for i, end in zip(waiting, told, strict=True):
                 ends[i] = end
             waiting = [i for i in waiting if isinstance(ends[i], AuthenticationError)]
-            if not waiting:
+            if not waiting or replaced == MAX_REPLACED or time.time() >= self.deadline:
                 return ends
-            used, connection = connection, await connection_for(self.conn_id)
+            changed = await self._changed(connection)
+            if changed is None:
+                return ends
+            connection = changed
+            replaced += 1
+
+    async def _changed(self, used: VendorConnection) -> VendorConnection | None:
+        """The connection if it was changed since *used* was read; None if not, or if it is of no use."""
+        try:
+            connection = await connection_for(self.conn_id)
             if connection == used:
-                return ends
-            self._tell("Connection %s was refused, and has been changed since", self.conn_id)
+                return None
+            AsyncClient(connection)  # raises what a poller would
+        except Exception as error:  # noqa: BLE001  # whatever it is, the ends that are known must be told
+            why = error if isinstance(error, AssetsError) else type(error).__name__
+            self._tell("Connection %s was refused, and is of no use now: %s", self.conn_id, why)
+            return None
+        self._tell("Connection %s was refused, and has been changed since", self.conn_id)
+        return connection
 
     async def on_kill(self) -> None:
         """The task was cleared, marked or ended by a person: ask the vendor to cancel its jobs.
@@ -198,9 +225,9 @@ class AssetArchiveTrigger(BaseTrigger):
     def _progress(self, job: ArchiveJob) -> None:
         self._tell("%s", describe(job))
 
-    def _tell(self, text: str, about: str) -> None:
+    def _tell(self, text: str, *about: object) -> None:
         # A triggerer's log is a pipe to a process that may be busy; once full, it blocks the writer.
-        log = partial(copy_context().run, self.log.info, text, about)
+        log = partial(copy_context().run, self.log.info, text, *about)
         asyncio.get_running_loop().run_in_executor(None, log)
 
 

@@ -52,11 +52,13 @@ class Poller:
         deadline: float,
         interval: float | None = None,
         on_change: Callable[[ArchiveJob], None] = lambda job: None,
+        on_seen: Callable[[], None] = lambda: None,
     ) -> list[Answer]:
         """Wait for *jobs* to end or for *deadline* (epoch seconds); the ends, in their order.
 
         :param interval: seconds between polls; None leaves it to the vendor's own pace.
         :param on_change: called in the context of this call, where the log of its trigger is.
+        :param on_seen: called whenever a poll has said how one of the jobs is; must not raise.
         """
         loop = asyncio.get_running_loop()
         context = copy_context()
@@ -69,7 +71,7 @@ class Poller:
 
         ends: list[asyncio.Future[Answer]] = [loop.create_future() for _ in jobs]
         watches = [
-            Watch(job, deadline, report, _resolve(end), poll_interval=interval)
+            Watch(job, deadline, report, _resolve(end), poll_interval=interval, on_seen=on_seen)
             for job, end in zip(jobs, ends, strict=True)
         ]
         for watch in watches:

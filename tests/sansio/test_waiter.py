@@ -258,12 +258,24 @@ def test_a_plan_that_is_used_up_ends_no_wait_for_a_job_that_runs() -> None:
     assert isinstance(end, ArchiveJob)
 
 
-def test_a_plan_that_stays_used_up_ends_a_wait_as_an_outage_does() -> None:
+def test_a_plan_that_stays_used_up_is_named_by_the_timeout_at_the_deadline() -> None:
     office = Office({"a": [QuotaExceededError("ceiling")]})
-    (end,), _ = office.wait()
-    assert type(end) is QuotaExceededError
+    (end,), _ = office.wait(10_000)
+    assert type(end) is JobTimeoutError
+    assert office.clock.now == NOW + 10_000
     assert len(office.asked) >= MAX_FAILED_POLLS
-    assert "The job was not cancelled" in end.message
+    assert re.search(r"and \d+ polls failed since; the last one: ceiling; raise", end.message)
+
+
+def test_an_outage_after_a_used_up_plan_is_counted_from_its_own_first_poll() -> None:
+    plan = [*[QuotaExceededError("ceiling")] * 100, *[DOWN] * (MAX_FAILED_POLLS - 1), R, S]
+    (end,), _ = Office({"a": plan}).wait(100_000)
+    assert isinstance(end, ArchiveJob)
+    office = Office({"a": [*[QuotaExceededError("ceiling")] * 100, DOWN]})
+    (end,), _ = office.wait(100_000)
+    assert type(end) is VendorUnavailableError
+    assert office.asked[-1][0] - office.asked[100][0] >= OUTAGE_SECONDS
+    assert f"{len(office.asked) - 100} polls in a row failed" in end.message
 
 
 # --- verdicts --------------------------------------------------------------------------------
