@@ -142,6 +142,9 @@ def span_of_key(
         here = _on_clocks(instants[0], zone)
         if here == _floor(here, finest):
             start, clocks = here, zone
+        elif _have_one_offset(_floor(start + _LENGTHS[finest], finest), zone, clocks):
+            # The offset is that of a tick later in the period, after clocks were changed.
+            clocks = zone
     elif known is not None and known not in instants:
         raise UncertainKeyError(
             f"starts at {known.isoformat()}, thus on the clocks of another zone"
@@ -155,6 +158,10 @@ def span_of_key(
 
 def _in_utc(wall: datetime, clocks: tzinfo) -> datetime:
     return wall.replace(tzinfo=clocks).astimezone(timezone.utc)
+
+
+def _have_one_offset(wall: datetime, one: tzinfo, other: tzinfo) -> bool:
+    return _in_utc(wall, one) == _in_utc(wall, other)
 
 
 def _offset(text: str | None) -> tzinfo | None:

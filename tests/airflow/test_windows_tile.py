@@ -54,17 +54,13 @@ of_cron = st.one_of(
     crons.map(lambda one: MultipleCronTriggerTimetable(one[0], "45 8 * * 1", timezone=one[1])),
 )
 # To the second by default; a coarser key names the same partition, or all of those that share it.
-DAY_AND_OFFSET = "%Y-%m-%d%z"
-FORMATS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H", "%Y-%m-%d", DAY_AND_OFFSET]
-SEVERAL_A_DAY = {"@hourly", "0 */6 * * *", "*/15 * * * *"}
-# Several partitions of the day on which the offset changes have two keys of this form, whose days overlap.
-written = st.tuples(crons, st.sampled_from(FORMATS)).filter(
-    lambda one: not (one[0][0] in SEVERAL_A_DAY and one[1] == DAY_AND_OFFSET)
-)
-partitions = written.map(
-    lambda one: CronPartitionTimetable(
-        one[0][0], timezone=one[0][1], run_offset=-1, key_format=one[1]
-    )
+FORMATS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H", "%Y-%m-%d", "%Y-%m-%d%z"]
+partitions = st.builds(
+    lambda cron, form: CronPartitionTimetable(
+        cron[0], timezone=cron[1], run_offset=-1, key_format=form
+    ),
+    crons,
+    st.sampled_from(FORMATS),
 )
 of_delta = st.sampled_from(DELTAS).flatmap(
     lambda delta: st.sampled_from([DeltaTriggerTimetable(delta), DeltaDataIntervalTimetable(delta)])
@@ -140,12 +136,13 @@ def of_every_hour() -> CronPartitionTimetable:
     return CronPartitionTimetable("@hourly", timezone="Europe/Berlin", run_offset=-1)
 
 
-# Their ticks come twice where clocks go back, and their keys do not say which of the two is meant.
+# Where clocks go back, ticks come twice under one key, or ticks of one day have keys with two offsets.
 TWICE = [
     CronPartitionTimetable(cron, timezone=zone, run_offset=-1, key_format=form)
     for cron, zone, form in (
         ("0 0 * * *", AZORES, "%Y-%m-%d"),
         ("30 2 * * *", "Europe/Berlin", "%Y-%m-%dT%H"),
+        ("0 */6 * * *", "Europe/Berlin", "%Y-%m-%d%z"),
     )
 ]
 
@@ -165,6 +162,7 @@ def assert_that_windows_tile(schedule, runs):
 @example(schedule=of_half_past_two(), first=day("2026-10-20"))
 @example(schedule=TWICE[0], first=day("2026-10-20"))
 @example(schedule=TWICE[1], first=day("2025-10-22"))
+@example(schedule=TWICE[2], first=day("2025-10-25"))
 @given(
     schedule=st.one_of(of_cron, of_delta, partitions.filter(lambda one: not skips_a_tick(one))),
     first=starts,
@@ -179,6 +177,7 @@ def test_the_runs_of_a_schedule_tile_the_calendar(schedule, first):
 @example(schedule=of_half_past_two(), first=day("2026-10-20"))
 @example(schedule=TWICE[0], first=day("2026-10-20"))
 @example(schedule=TWICE[1], first=day("2025-10-22"))
+@example(schedule=TWICE[2], first=day("2025-10-25"))
 @example(schedule=of_every_hour(), first=day("2026-10-24T20:00:00"))
 @given(schedule=partitions, first=starts)
 def test_the_runs_of_a_backfill_of_partitions_tile_the_calendar(schedule, first):
