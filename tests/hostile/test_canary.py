@@ -260,7 +260,7 @@ FAULTS = {
         ["download:500html"], ["download:reset@0"], ["download:corrupt@900"],
     ],
     "topaz": [
-        ["link:403"], ["bulk_poll:redirect"], ["download:500html"], ["download:redirect"],
+        ["link:403"], ["bulk_poll:redirect", "poll:redirect"], ["download:500html"], ["download:redirect"],
         ["download:reset@0"],
     ],
     # A job that is polled lasts for a minute, and a user has one at a time: its fault is the last one.
