@@ -29,7 +29,8 @@ from airflow_provider_assets.transfers.archive_to_object_storage import (
 )
 
 pytestmark = pytest.mark.airflow
-YESTERDAY = (datetime.now(timezone.utc) - timedelta(days=1)).date().isoformat()
+TODAY = datetime.now(timezone.utc).date()  # once, since the tests may run past midnight
+YESTERDAY = (TODAY - timedelta(days=1)).isoformat()
 PAGE = "docs/metadata.md"
 SIGNED = re.compile(r"[?&](Signature|Policy|Key-Pair-Id|sig|Expires|token)=", re.IGNORECASE)
 
@@ -149,7 +150,7 @@ def test_topaz_images_are_described(airflow, folder, monkeypatch, count, layout)
                 layout=layout,
                 poll_interval=0.1,
             ),
-            run={"logical_date": datetime.now(timezone.utc).date().isoformat()},
+            run={"logical_date": TODAY.isoformat()},
         )
         assert run.state == "success", run.tries
         images = {one["id"]: one for one in topaz.items("topaz")}
