@@ -83,9 +83,8 @@ class Cron(Ticks):
         while True:
             wall: datetime = ticks.get_prev()
             tick = self._instant(wall)
-            if (
-                self._wall(tick) == wall
-            ):  # not in an hour that was skipped, where it may never have come
+            # Not one in an hour that was skipped, where it may never have come.
+            if self._wall(tick) == wall:
                 return tick
 
     def _next(self, tick: datetime) -> datetime:

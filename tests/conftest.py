@@ -13,8 +13,8 @@ from hypothesis import settings
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
-from certificates import Certificate, issue  # noqa: E402
-from servers import S3Server, azurite, azurite_binary, fake_gcs, moto, seaweedfs  # noqa: E402
+from certificates import Certificate, issue  # noqa: E402  # the path comes first
+from servers import S3Server, azurite, azurite_binary, fake_gcs, moto, seaweedfs  # noqa: E402  # the path comes first
 
 # A slow machine proves nothing. `make coverage` asks for the usual profile, `make chaos` for thorough.
 settings.register_profile("quick", deadline=None, max_examples=25)

@@ -15,7 +15,13 @@ from airflow.sdk import BaseHook
 
 from airflow_provider_assets.airflow_compat import mask_secret
 from airflow_provider_assets.hooks.airflow_connection import to_connection
-from airflow_provider_assets.hooks.client import mask_link, poll_policy, rate_limit, vendor_for
+from airflow_provider_assets.hooks.client import (
+    mask_link,
+    of_no_use,
+    poll_policy,
+    rate_limit,
+    vendor_for,
+)
 from airflow_provider_assets.network.transport import Transport
 from airflow_provider_assets.sansio.arguments import require_mapping, require_text, shown
 from airflow_provider_assets.sansio.downloads import ArchiveFile, Link
@@ -136,10 +142,7 @@ class AssetArchiveHook(BaseHook):
             vendor_for(connection)  # raises what the vendor and the limit of now would
             rate_limit(connection)
         except Exception as error:  # noqa: BLE001  # whatever it is, the refusal is what must be raised
-            why = error if isinstance(error, AssetsError) else type(error).__name__
-            self.log.warning(
-                "Connection %s was refused, and is of no use now: %s", self.conn_id, why
-            )
+            self.log.warning("%s", of_no_use(self.conn_id, error))
             return False
         self.log.info("Connection %s was refused, and has been changed since", self.conn_id)
         for name in ("vendor", "metrics"):

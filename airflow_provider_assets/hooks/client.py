@@ -13,7 +13,7 @@ from airflow_provider_assets.airflow_compat import amask_secret, mask_secret
 from airflow_provider_assets.network.rate_limit import RateLimit
 from airflow_provider_assets.network.transport import AsyncTransport
 from airflow_provider_assets.sansio.downloads import Link
-from airflow_provider_assets.sansio.errors import InvalidRequestError
+from airflow_provider_assets.sansio.errors import AssetsError, InvalidRequestError
 from airflow_provider_assets.sansio.flow import Flow, arun
 from airflow_provider_assets.sansio.jobs import ArchiveJob
 from airflow_provider_assets.sansio.messages import HttpRequest, HttpResponse
@@ -76,6 +76,15 @@ def mask_link(link: Link) -> Link:
         if link.secret_headers is None or name.lower() in link.secret_headers:
             mask_secret(value)
     return link
+
+
+def of_no_use(conn_id: str, error: Exception) -> str:
+    """One line for the log on a refused connection that *error* keeps from being read again.
+
+    Only our own errors are repeated: the text of any other may hold a secret.
+    """
+    why = error if isinstance(error, AssetsError) else type(error).__name__
+    return f"Connection {conn_id} was refused, and is of no use now: {why}"
 
 
 def cancel_job(vendor: Vendor, job: ArchiveJob, *, asked: bool | None) -> Flow[str]:

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_assets.hooks.client import AsyncClient, cancel_job
+from airflow_provider_assets.hooks.client import AsyncClient, cancel_job, of_no_use
 from airflow_provider_assets.sansio.arguments import cut
 from airflow_provider_assets.sansio.errors import (
     AssetsError,
@@ -165,8 +165,7 @@ class AssetArchiveTrigger(BaseTrigger):
                 return None
             AsyncClient(connection)  # raises what a poller would
         except Exception as error:  # noqa: BLE001  # whatever it is, the ends that are known must be told
-            why = error if isinstance(error, AssetsError) else type(error).__name__
-            self._tell("Connection %s was refused, and is of no use now: %s", self.conn_id, why)
+            self._tell("%s", of_no_use(self.conn_id, error))
             return None
         self._tell("Connection %s was refused, and has been changed since", self.conn_id)
         return connection

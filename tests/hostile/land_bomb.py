@@ -11,16 +11,16 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
-from airflow_provider_assets.landing import (  # noqa: E402
+from airflow_provider_assets.landing import (  # noqa: E402  # the path comes first
     LandingOptions,
     LocalStore,
     S3Store,
     Source,
     land,
 )
-from airflow_provider_assets.landing.stores.base import StoredObject  # noqa: E402
-from airflow_provider_assets.sansio.downloads import ArchiveFile, Link  # noqa: E402
-from airflow_provider_assets.sansio.errors import AssetsError  # noqa: E402
+from airflow_provider_assets.landing.stores.base import StoredObject  # noqa: E402  # the path comes first
+from airflow_provider_assets.sansio.downloads import ArchiveFile, Link  # noqa: E402  # the path comes first
+from airflow_provider_assets.sansio.errors import AssetsError  # noqa: E402  # the path comes first
 
 
 class Counting:

@@ -19,11 +19,11 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent.parent), str(HERE.parent), str(HERE.parent / "landing")]
-from land_once import store_at  # noqa: E402
+from land_once import store_at  # noqa: E402  # the path comes first
 
-from airflow_provider_assets.landing import LandingOptions, Source, land  # noqa: E402
-from airflow_provider_assets.landing.layouts import files, resume  # noqa: E402
-from airflow_provider_assets.sansio.downloads import ArchiveFile, Link  # noqa: E402
+from airflow_provider_assets.landing import LandingOptions, Source, land  # noqa: E402  # the path comes first
+from airflow_provider_assets.landing.layouts import files, resume  # noqa: E402  # the path comes first
+from airflow_provider_assets.sansio.downloads import ArchiveFile, Link  # noqa: E402  # the path comes first
 
 DAG = "killed"
 ANSWERS = os.dup(1)

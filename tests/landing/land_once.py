@@ -11,7 +11,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
-from airflow_provider_assets.landing import (  # noqa: E402
+from airflow_provider_assets.landing import (  # noqa: E402  # the path comes first
     AzureStore,
     GcsStore,
     LandingOptions,
@@ -20,7 +20,7 @@ from airflow_provider_assets.landing import (  # noqa: E402
     Source,
     land,
 )
-from airflow_provider_assets.sansio.downloads import ArchiveFile, Link  # noqa: E402
+from airflow_provider_assets.sansio.downloads import ArchiveFile, Link  # noqa: E402  # the path comes first
 
 
 def store_at(place: dict):
